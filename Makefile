@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+GRAPH := $(BIN)/genai-graph
+
+define DATASETS
+MATCH (p:Project)-[:HAS]->(d:Dataset)
+RETURN p.name AS project_name, d.name AS dataset_name
+ORDER BY project_name, dataset_name
+endef
+define BEST
+MATCH (x:Experiment)-[:HAS]->(m:Metric {name: "acc@1"})-[:EVALUATED_ON]->(:Dataset {uid: "ImageNet-1K"}),
+      (x)-[:RUN]->(model:Model)
+RETURN model.name AS best_on_imagenet_1k, m.value AS top_1_accuracy, model.num_parameters AS parameters
+ORDER BY top_1_accuracy DESC LIMIT 5
+endef
+export DATASETS BEST
+
+.PHONY: help demo test lint format type shell clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+# The stamp is newer than what says how to install: an old .venv is brought up to date.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,shell]' --group dev
+	@touch $@
+
+demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ask who is best
+	@$(GRAPH) server start
+	@trap '$(GRAPH) server stop' EXIT; set -e; \
+	$(GRAPH) load torchvision; \
+	$(GRAPH) query --format table "$$DATASETS"; \
+	$(GRAPH) query --format table "$$BEST"
+
+test: $(VENV)/.installed ## Run the tests (on the embedded engine), with the coverage of branches
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/.installed ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python fixtures/torchvision.py --check
+
+format: $(VENV)/.installed ## Mend style and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(VENV)/.installed ## Check types, of the package, the fixtures' script and the documentation's examples
+	$(BIN)/mypy
+	$(BIN)/mypy fixtures/torchvision.py
+	$(BIN)/python tests/documentation.py
+
+shell: $(VENV)/.installed ## Explore the graph in a shell
+	@$(GRAPH) shell
+
+clean: ## Remove what was made here (not the data: see genai-graph server status)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

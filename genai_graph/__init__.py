@@ -1,0 +1,56 @@
+"""genai_graph: the metadata graph of machine-learning work, on Neo4j.
+
+The public names; what they need is imported when the first of them is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genai_graph import errors
+    from genai_graph.database import Connection, atomic, connect, query
+    from genai_graph.errors import FixtureError, GenaiGraphError
+    from genai_graph.exchange import Report, check, load
+    from genai_graph.models import Dataset, Experiment, Metric, Model, Project
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Connection",
+    "Dataset",
+    "Experiment",
+    "FixtureError",
+    "GenaiGraphError",
+    "Metric",
+    "Model",
+    "Project",
+    "Report",
+    "__version__",
+    "atomic",
+    "check",
+    "connect",
+    "errors",
+    "load",
+    "query",
+]
+
+_HOMES = {
+    **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
+    **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
+    **dict.fromkeys(["Report", "check", "load"], "exchange"),
+    **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] != "errors":
+        import_module(".models", __name__)  # whoever connects needs the models' schema
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

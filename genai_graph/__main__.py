@@ -1,0 +1,5 @@
+"""``python -m genai_graph`` is the command line."""
+
+from genai_graph.cli import main
+
+main(prog_name="python -m genai_graph")

@@ -1,0 +1,59 @@
+"""The command line: thin commands over the library.
+
+The modules here import click and nothing heavier at their top, so that ``--help`` is quick; what a
+command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from genai_graph import __version__
+from genai_graph.cli.fixtures import check, load
+from genai_graph.cli.graph import clear, status
+from genai_graph.cli.query import query
+from genai_graph.cli.schema import schema
+from genai_graph.cli.server import server
+from genai_graph.cli.shell import shell
+from genai_graph.errors import GenaiGraphError
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands; an error of the package is told in its own words and ends with 1."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line with UTF-8 on its streams, whatever the locale."""
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        return super().main(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except GenaiGraphError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="genai-graph")
+def main() -> None:
+    """The metadata graph of machine-learning work.
+
+    Where the graph lives: NEO4J_URI, NEO4J_USERNAME, NEO4J_PASSWORD, NEO4J_DATABASE, or the same
+    in a .env file. Without NEO4J_URI it is the embedded engine, in the folder GENAI_GRAPH_HOME.
+    """
+
+
+for _command in (check, clear, load, query, schema, server, shell, status):
+    main.add_command(_command)

@@ -1,0 +1,39 @@
+"""status and clear."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(as_json: bool) -> None:
+    """Tell where the graph lives, whether its schema is in step, and how much it holds."""
+    from genai_graph import connect
+    from genai_graph.status import read_status
+
+    with connect():
+        found = read_status()
+    click.echo(json.dumps(found.as_dict()) if as_json else str(found))
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clear(yes: bool) -> None:
+    """Delete the nodes of our kinds and their edges, in batches; asks first."""
+    from genai_graph import connect
+    from genai_graph.models import NODES, store
+
+    with connect():
+        counts = {label: count for label in NODES if (count := store.count_nodes(label))}
+        if not counts:
+            click.echo("there is nothing to delete", err=True)
+            return
+        listed = ", ".join(f"{count} {label}" for label, count in counts.items())
+        if not yes:
+            click.confirm(f"Delete {listed}?", abort=True, err=True)
+        for label in counts:
+            store.delete_all(label)
+    click.echo(f"deleted {listed}", err=True)

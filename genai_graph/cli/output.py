@@ -1,0 +1,111 @@
+"""Rows on stdout: as a table, JSON, JSON Lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time
+from typing import Any
+
+import click
+
+Rows = list[dict[str, Any]]
+FORMATS = ("table", "json", "jsonl", "csv")
+
+format_option = click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="Without it: a table on a terminal, JSON Lines in a pipe.",
+)
+
+
+def write_rows(rows: Rows, format: str | None) -> None:
+    """Write rows in a format; all of them have the same keys."""
+    _WRITERS[format or ("table" if sys.stdout.isatty() else "jsonl")](rows)
+
+
+def _table(rows: Rows) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # In a pipe nobody knows the width, and nothing may be cut.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    table = Table()
+    for name in rows[0] if rows else ():
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    if rows:
+        console.print(table)
+    click.echo(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", err=True)
+
+
+def _json(rows: Rows) -> None:
+    click.echo(_dumps([_jsonable(row) for row in rows]))
+
+
+def _jsonl(rows: Rows) -> None:
+    for row in rows:
+        click.echo(_dumps(_jsonable(row)))
+
+
+def _csv(rows: Rows) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerows(_csv_lines(rows))
+
+
+def _csv_lines(rows: Rows) -> Iterable[list[Any]]:
+    if rows:
+        yield list(rows[0])
+    for row in rows:
+        yield [_text(value) for value in row.values()]
+
+
+_WRITERS: dict[str, Callable[[Rows], None]] = {
+    "table": _table,
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    plain = _jsonable(value)
+    return plain if isinstance(plain, str) else _dumps(plain)
+
+
+def _cell(value: Any) -> str:
+    """Return a value for a terminal: control characters are shown, not sent."""
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1]
+        for character in _text(value)
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

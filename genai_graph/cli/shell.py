@@ -1,0 +1,24 @@
+"""shell."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("-c", "--command", "code", help="Run this code and end.")
+@click.option(
+    "--interface",
+    type=click.Choice(["ipython", "python"]),
+    help="Without it: IPython where it is installed.",
+)
+def shell(code: str | None, interface: str | None) -> None:
+    """Explore the graph in a Python shell, with the models, query and load at hand."""
+    from genai_graph import connect
+    from genai_graph import shell as shells
+
+    with connect() as connection:
+        if code is not None:
+            shells.run(code)
+        else:
+            shells.interact(connection, interface)

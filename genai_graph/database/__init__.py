@@ -1,0 +1,7 @@
+"""Where the graph lives: settings, connection, transactions, and what differs between engines."""
+
+from genai_graph.database.connection import Connection, connect, current, embedded_engine
+from genai_graph.database.cypher import quote
+from genai_graph.database.transaction import atomic, query
+
+__all__ = ["Connection", "atomic", "connect", "current", "embedded_engine", "query", "quote"]

@@ -1,0 +1,126 @@
+"""The embedded engine: ArcadeDB from the wheel `arcadedb-embedded`, its Java runtime inside.
+
+The server runs as a process of its own and speaks Bolt on the loopback interface. Its users and
+their groups are files, written before each start with new random passwords, so that no password
+is ever in a command line, an environment or a log.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from genai_graph.database.engine import Server, Users, write_private
+from genai_graph.errors import MissingExtraError
+
+# Stretching protects passwords that people choose; these are random, and a start should be quick.
+_ITERATIONS = 1024
+_EVERYTHING = ["createRecord", "readRecord", "updateRecord", "deleteRecord"]
+_PORT = re.compile(r"BOLT connections on /127\.0\.0\.1:(\d+)")
+
+
+class ArcadeDB(Server):
+    """ArcadeDB 26.10 and newer, with its Bolt plugin."""
+
+    name = "embedded"
+    database = "neo4j"
+
+    def __init__(self) -> None:
+        # find_spec, since importing the package would load Java into this process.
+        spec = importlib.util.find_spec("arcadedb_embedded")
+        if spec is None or spec.origin is None:
+            raise MissingExtraError("the embedded engine", "embedded")
+        self._package = Path(spec.origin).parent
+
+    def prepare(self, folder: Path) -> Users:
+        """Write the users and their groups."""
+        config = folder / "config"
+        config.mkdir(exist_ok=True)
+        users = Users("root", secrets.token_urlsafe(24), "reader", secrets.token_urlsafe(24))
+        lines = [
+            _user(users.username, users.password, {"*": ["admin"]}),
+            _user(users.reader, users.reader_password, {self.database: ["reader"]}),
+        ]
+        write_private(config / "server-users.jsonl", "".join(lines))
+        write_private(config / "server-groups.json", json.dumps(_groups()))
+        return users
+
+    def command(self, folder: Path, java_options: list[str]) -> list[str]:
+        """Return the command line; both ports are the system's choice, on loopback only."""
+        settings = {
+            "server.rootPath": folder,
+            "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
+            "server.defaultDatabases": f"{self.database}[]",
+            "server.httpIncomingHost": "127.0.0.1",
+            "server.httpIncomingPort": 0,
+            "bolt.host": "127.0.0.1",
+            "bolt.port": 0,
+        }
+        return [
+            str(self._java()),
+            "-Xmx1g",
+            "-XX:+UseSerialGC",
+            "--add-modules=jdk.incubator.vector",
+            "--enable-native-access=ALL-UNNAMED",
+            "-Djava.awt.headless=true",
+            *(f"-Darcadedb.{name}={value}" for name, value in settings.items()),
+            *java_options,
+            "-cp",
+            str(self._package / "jars" / "*"),
+            "com.arcadedb.server.ArcadeDBServer",
+        ]
+
+    def find_port(self, log: str) -> int | None:
+        """Bolt listens before the database exists, so wait for the server's last word."""
+        found = _PORT.search(log)
+        return int(found[1]) if found and "ArcadeDB Server started in" in log else None
+
+    def is_down(self, log: str) -> bool:
+        """Tell whether the shutdown has closed the databases."""
+        return "ArcadeDB Server is down" in log
+
+    def fingerprint(self) -> str:
+        """The names, sizes and dates of the Java runtime and of the jars."""
+        files = [self._java(), *sorted((self._package / "jars").glob("*.jar"))]
+        return "\n".join(
+            f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files
+        )
+
+    def _java(self) -> Path:
+        return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
+
+
+def _user(name: str, password: str, databases: dict[str, list[str]]) -> str:
+    user = {"name": name, "databases": databases, "password": _hash(password)}
+    return json.dumps(user) + "\n"
+
+
+def _hash(password: str) -> str:
+    """Hash a password as ArcadeDB stores it: the salt is the base64 text itself, not its bytes."""
+    salt = base64.b64encode(secrets.token_bytes(32)).decode()
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ITERATIONS, 32)
+    return f"PBKDF2WithHmacSHA256${_ITERATIONS}${salt}${base64.b64encode(digest).decode()}"
+
+
+def _groups() -> dict[str, Any]:
+    def group(records: list[str], *access: str) -> dict[str, Any]:
+        return {
+            "resultSetLimit": -1,
+            "readTimeout": -1,
+            "access": list(access),
+            "types": {"*": {"access": records}},
+        }
+
+    groups = {
+        "admin": group(_EVERYTHING, "updateSecurity", "updateSchema", "updateDatabaseSettings"),
+        "reader": group(["readRecord"]),
+        "*": group([]),
+    }
+    return {"databases": {"*": {"groups": groups}}, "version": 2}

@@ -1,0 +1,250 @@
+"""Opening and closing the connection to the graph."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import neo4j
+from neomodel import db
+
+from genai_graph.database.driver import GraphDriver, NoWriter
+from genai_graph.database.faults import translated
+from genai_graph.database.locks import WriterLock
+from genai_graph.database.settings import read_settings
+from genai_graph.errors import NotConnectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from genai_graph.database.driver import Writer
+    from genai_graph.database.engine import Lease, ManagedEngine
+    from genai_graph.database.settings import Settings
+
+CONNECTION_TIMEOUT = 5.0
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
+class Connection:
+    """An open connection to the graph; the newest one is what every thread uses.
+
+    Made by `connect`. It ends with `close`, at the end of its `with` block, or with the program;
+    the connection that was open before is then in use again.
+    """
+
+    uri: str
+    database: str | None
+    engine: str
+
+    def __init__(self, settings: Settings) -> None:
+        self._drivers: dict[str, neo4j.Driver] = {}
+        self._lease: Lease | None = None
+        self._prepared = False
+        self.writer: Writer = NoWriter()
+        try:
+            if settings.uri is None:
+                self._open_embedded(settings)
+            else:
+                self._open_server(settings, settings.uri)
+        except BaseException:
+            self.close()
+            raise
+        _open(self)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.engine} {self.uri}>"
+
+    def driver(self, access_mode: str) -> neo4j.Driver:
+        """Return the driver of a user who may do what the access mode says."""
+        return self._drivers.get(access_mode) or self._drivers["WRITE"]
+
+    def prepare_to_write(self) -> None:
+        """Do once what must be done before the first write: see `before_first_write`."""
+        if not self._prepared:
+            self._prepared = True
+            try:
+                for step in _before_first_write:
+                    step()
+            except BaseException:
+                self._prepared = False
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the last client of an embedded engine stops it."""
+        _forget(self)
+        drivers, self._drivers = self._drivers, {}
+        for driver in drivers.values():
+            driver.close()
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.leave()
+
+    def abandon(self) -> None:
+        """Let go of it in a forked child: its sockets and its lease are the parent's."""
+        _abandoned.append(self._drivers)  # kept, so that nothing is sent when they are collected
+        self._drivers = {}
+        if self._lease is not None:
+            self._lease.forget()
+            self._lease = None
+
+    def _open_embedded(self, settings: Settings) -> None:
+        engine = embedded_engine(settings.home)
+        self._lease = engine.enter()
+        running = self._lease.running
+        users = running.users
+        self.engine, self.uri, self.database = "embedded", running.uri, engine.server.database
+        self.writer = TimedWriter(WriterLock.at(engine.writer_lock), settings.writer_timeout)
+        self._add_driver("WRITE", (users.username, users.password))
+        self._add_driver("READ", (users.reader, users.reader_password))
+
+    def _open_server(self, settings: Settings, uri: str) -> None:
+        self.engine, self.uri, self.database = "neo4j", uri, settings.database
+        password = settings.password and settings.password.get_secret_value()
+        # A label that nothing has yet is no mistake here: the graph may be new.
+        options = {"notifications_disabled_classifications": ["UNRECOGNIZED"]}
+        self._add_driver("WRITE", (settings.username, password) if password else None, options)
+        with translated(), self.driver("WRITE").session(database=self.database) as session:
+            session.begin_transaction().close()  # no such database is told now, not later
+
+    def _add_driver(
+        self, mode: str, auth: tuple[str, str] | None, options: Mapping[str, Any] = _NO_OPTIONS
+    ) -> None:
+        with translated():
+            driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
+                self.uri, auth=auth, connection_timeout=CONNECTION_TIMEOUT, **options
+            )
+            # Asks the server once; a session would go on trying for half a minute and more.
+            driver.verify_connectivity()
+
+
+class TimedWriter:
+    """The turn to write on the embedded engine, waited for as long as the settings say."""
+
+    def __init__(self, lock: WriterLock, timeout: float) -> None:
+        self._lock = lock
+        self._timeout = timeout
+
+    def acquire(self) -> None:
+        """Wait for the turn; `WriterTimeoutError` when it does not come."""
+        self._lock.acquire(self._timeout)
+
+    def release(self) -> None:
+        """Give the turn back."""
+        self._lock.release()
+
+
+def connect(
+    uri: str | None = None,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    database: str | None = None,
+    home: str | Path | None = None,
+    writer_timeout: float | None = None,
+) -> Connection:
+    """Connect to the graph, and make it the one that everything in this process uses.
+
+    What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD`,
+    `NEO4J_DATABASE`, `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a
+    `.env` file in the current folder. With no URI at all it is the embedded engine, which is
+    started when it is not running.
+
+    Raises `SettingsError`, `MissingExtraError`, `EngineError`, `UnavailableError`,
+    `AuthenticationError` or `QueryError` (no such database).
+    """
+    return Connection(
+        read_settings(
+            uri=uri,
+            username=username,
+            password=password,
+            database=database,
+            home=home,
+            writer_timeout=writer_timeout,
+        )
+    )
+
+
+def current() -> Connection:
+    """Return the connection in use, or raise `NotConnectedError`."""
+    connection = _newest()
+    if connection is None:
+        raise NotConnectedError
+    return connection
+
+
+def embedded_engine(home: Path) -> ManagedEngine:
+    """Return the embedded engine on a data folder; `MissingExtraError` when it is not installed."""
+    from genai_graph.database.arcadedb import ArcadeDB
+    from genai_graph.database.engine import ManagedEngine
+
+    return ManagedEngine(ArcadeDB(), home)
+
+
+def before_first_write(step: Callable[[], object]) -> None:
+    """Have something done on each connection before its first write."""
+    _before_first_write.append(step)
+
+
+_before_first_write: list[Callable[[], object]] = []
+_connections: list[Connection] = []
+_abandoned: list[Any] = []
+_guard = threading.Lock()
+
+
+def _newest() -> Connection | None:
+    with _guard:
+        return _connections[-1] if _connections else None
+
+
+def _open(connection: Connection) -> None:
+    with _guard:
+        _connections.append(connection)
+    db.driver = graph_driver  # type: ignore[assignment]
+    _forget_server()
+
+
+def _forget(connection: Connection) -> None:
+    with _guard:
+        if connection in _connections:
+            _connections.remove(connection)
+    _forget_server()
+
+
+def _forget_server() -> None:
+    """Make neomodel ask the next server for its version."""
+    db._database_version = None
+    db._database_edition = None
+
+
+@atexit.register
+def _close_all() -> None:
+    while (connection := _newest()) is not None:
+        connection.close()
+
+
+def _after_fork() -> None:
+    global _guard
+    _guard = threading.Lock()
+    for connection in _connections:
+        connection.abandon()
+    _connections.clear()
+    db._active_transaction = None
+    db._session = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+graph_driver: GraphDriver = GraphDriver(_newest)
+if db.driver is None:  # so that a query before connect() gets this package's error
+    db.driver = graph_driver  # type: ignore[assignment]

@@ -1,0 +1,34 @@
+"""What can be told from the text of a Cypher statement."""
+
+from __future__ import annotations
+
+import re
+
+_COMMENT_OR_QUOTED = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)"""
+    r"""|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:``|[^`])*`""",
+    re.DOTALL,
+)
+_READING_PROCEDURES = (
+    r"(?:db\.(?:labels|relationshipTypes|propertyKeys|schema\.\w+)|dbms\.components)\b"
+)
+_WRITES = re.compile(
+    r"(?<![A-Za-z_.:$&|])(?:CREATE|MERGE|SET|DELETE|REMOVE|DROP|ALTER|FOREACH|LOAD|GRANT|DENY"
+    rf"|REVOKE)(?!\w)|\bCALL\s+(?!{_READING_PROCEDURES})['\w]|\\u",
+    re.IGNORECASE,
+)
+
+
+def may_write(cypher: str) -> bool:
+    """Tell whether a statement may write, as far as its text shows.
+
+    It errs on the safe side: a statement that writes is always told, one that only reads may be
+    told too (a variable named like a clause, a procedure that is not known to read).
+    """
+    bare = _COMMENT_OR_QUOTED.sub(lambda found: " " if found["comment"] else "''", cypher)
+    return _WRITES.search(bare) is not None
+
+
+def quote(name: str) -> str:
+    """Quote a label, type or property name for a statement."""
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,206 @@
+"""The driver that neomodel and this package use: one way to the database, on every engine.
+
+It stands in front of the neo4j driver and evens out what differs between engines: every error
+becomes one of this package's, every thread gets the same database, and where the engine takes one
+writer at a time, its lock is held round every transaction that may write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from neo4j import READ_ACCESS, WRITE_ACCESS
+
+from genai_graph.database.cypher import may_write
+from genai_graph.database.faults import translated
+from genai_graph.errors import NotConnectedError, QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import neo4j
+
+
+class Writer(Protocol):
+    """What a transaction that may write holds."""
+
+    def acquire(self) -> None:
+        """Wait for the turn to write."""
+
+    def release(self) -> None:
+        """Give the turn back."""
+
+
+class NoWriter:
+    """An engine that takes many writers at once needs no turn."""
+
+    def acquire(self) -> None:
+        """Return at once."""
+
+    def release(self) -> None:
+        """Return at once."""
+
+
+class Link(Protocol):
+    """An open connection, as far as sessions need to know it."""
+
+    database: str | None
+    writer: Writer
+
+    def driver(self, access_mode: str) -> neo4j.Driver:
+        """Return the driver of a user who may do what the mode says."""
+
+    def prepare_to_write(self) -> None:
+        """Do what must be done before the first write."""
+
+
+class GraphDriver:
+    """The driver for the connection that is open at the moment.
+
+    neomodel keeps one driver for the process; this one stays in its place and follows
+    `genai_graph.connect` and `close`.
+    """
+
+    def __init__(self, current: Callable[[], Link | None]) -> None:
+        self._current = current
+
+    def session(
+        self,
+        *,
+        default_access_mode: str = WRITE_ACCESS,
+        database: str | None = None,
+        **options: Any,
+    ) -> GraphSession:
+        """Open a session on the connection's database (neomodel's choice of one is ignored)."""
+        link = self._current()
+        if link is None:
+            raise NotConnectedError
+        return GraphSession(link, default_access_mode, options)
+
+    def close(self) -> None:
+        """Do nothing: the connection is closed by the one who opened it."""
+
+
+class GraphSession:
+    """A session; its transactions are explicit, since auto-commit is not atomic on every engine."""
+
+    def __init__(self, link: Link, access_mode: str, options: dict[str, Any]) -> None:
+        self._link = link
+        self._mode = access_mode
+        self._options = options
+        self._session: neo4j.Session | None = None
+
+    def __enter__(self) -> GraphSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the session."""
+        session, self._session = self._session, None
+        if session is not None:
+            with translated():
+                session.close()
+
+    def last_bookmarks(self) -> neo4j.Bookmarks | None:
+        """Return the bookmarks of what was committed last."""
+        return None if self._session is None else self._session.last_bookmarks()
+
+    def begin_transaction(self, **options: Any) -> GraphTransaction:
+        """Begin a transaction; one that may write waits for its turn."""
+        return self._begin(self._mode, options)
+
+    def run(self, query: Any, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
+        """Run one statement in a transaction of its own, and read its rows to the end."""
+        text = getattr(query, "text", query)
+        mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
+        with self._begin(mode, {}) as transaction:
+            rows = transaction.run(text, parameters, **more).kept()
+            transaction.commit()
+            return rows
+
+    def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
+        self.close()
+        if mode == WRITE_ACCESS:
+            self._link.prepare_to_write()
+        writer = NoWriter() if mode == READ_ACCESS else self._link.writer
+        writer.acquire()
+        try:
+            with translated():
+                self._session = self._link.driver(mode).session(
+                    default_access_mode=mode, database=self._link.database, **self._options
+                )
+                return GraphTransaction(self._session.begin_transaction(**options), writer)
+        except BaseException:
+            writer.release()
+            raise
+
+
+class GraphTransaction:
+    """A transaction that gives its turn to write back when it ends, however it ends."""
+
+    def __init__(self, transaction: neo4j.Transaction, writer: Writer) -> None:
+        self._transaction = transaction
+        self._writer: Writer | None = writer
+
+    def __enter__(self) -> GraphTransaction:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
+        """Run a statement; its rows come as they are read."""
+        with translated():
+            try:
+                return Rows(self._transaction.run(query, parameters, **more))
+            except (ValueError, TypeError, OverflowError) as error:
+                raise QueryError(f"a parameter can't be sent to the database: {error}") from error
+
+    def commit(self) -> None:
+        """Commit, and end the transaction."""
+        self._end(self._transaction.commit)
+
+    def rollback(self) -> None:
+        """Roll back, and end the transaction."""
+        self._end(self._transaction.rollback)
+
+    def close(self) -> None:
+        """Roll back unless the transaction has ended."""
+        self._end(self._transaction.close)
+
+    def _end(self, action: Callable[[], None]) -> None:
+        try:
+            with translated():
+                action()
+        finally:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.release()
+
+
+class Rows:
+    """The rows of a result."""
+
+    def __init__(self, result: neo4j.Result) -> None:
+        self._result = result
+        self._kept: list[neo4j.Record] | None = None
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return self._result.keys()
+
+    def kept(self) -> Rows:
+        """Read the rows to the end, so that they outlive their transaction."""
+        with translated():
+            self._kept = list(self._result)
+            self._result.consume()
+        return self
+
+    def __iter__(self) -> Iterator[neo4j.Record]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        with translated():
+            yield from self._result

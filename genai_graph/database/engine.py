@@ -1,0 +1,341 @@
+"""A managed engine's life: started on first use, shared on a data folder, stopped by the last.
+
+Files in the engine's folder, all readable by their owner only:
+
+- `engine.mutex`  held for the short steps of entering and leaving
+- `engine.lease`  held shared by every client as long as it uses the engine
+- `engine.json`   the running engine: process, port, passwords (new at every start)
+- `engine.keep`   there while `server start` keeps the engine up without clients
+- `engine.log`    what the engine prints; `engine.log.1` is the start before
+- `writer.lock`   held by the one writer (locks.py)
+- `start.aot`     the Java ahead-of-time cache that makes every start but the first fast
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from portalocker import LockFlags
+
+from genai_graph.database.locks import mutex, open_private, try_lock
+from genai_graph.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_LIMIT = 60.0
+STOP_LIMIT = 30.0
+MUTEX_LIMIT = START_LIMIT + STOP_LIMIT
+_POLL = 0.02
+_RECORD = "-XX:AOTCacheOutput="
+# What a Java program needs of the environment; the rest may hold secrets, or change Java itself.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who may enter a managed engine: one who may do everything, and one who may only read."""
+
+    username: str
+    password: str = field(repr=False)
+    reader: str
+    reader_password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running engine: its process, where it listens, and who may enter."""
+
+    pid: int
+    born: float
+    port: int
+    users: Users
+
+    @property
+    def uri(self) -> str:
+        """The Bolt address, on the loopback interface."""
+        return f"bolt://127.0.0.1:{self.port}"
+
+    def process(self) -> psutil.Process | None:
+        """Return the process, or None when it has ended (or its number went to another)."""
+        return _living(self.pid, self.born)
+
+
+class Server(ABC):
+    """What is particular to one engine: its files, its command line, what its log tells."""
+
+    name: str
+    database: str
+
+    @abstractmethod
+    def prepare(self, folder: Path) -> Users:
+        """Write what must be there before a start, with new passwords."""
+
+    @abstractmethod
+    def command(self, folder: Path, java_options: list[str]) -> list[str]:
+        """Return the command line of a start."""
+
+    @abstractmethod
+    def find_port(self, log: str) -> int | None:
+        """Return the Bolt port once the log says that the engine is ready."""
+
+    @abstractmethod
+    def is_down(self, log: str) -> bool:
+        """Tell whether the log says that the store is closed."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a text that changes with the Java runtime or its class path."""
+
+
+class ManagedEngine:
+    """One engine on one data folder, shared by all of the user's processes."""
+
+    def __init__(self, server: Server, home: Path) -> None:
+        self.server = server
+        self.folder = home / server.name
+        self._state = self.folder / "engine.json"
+        self._keep = self.folder / "engine.keep"
+
+    @property
+    def writer_lock(self) -> Path:
+        """The file of the one writer's lock."""
+        return self.folder / "writer.lock"
+
+    @property
+    def log(self) -> Path:
+        """The file with what the engine prints."""
+        return self.folder / "engine.log"
+
+    def enter(self) -> Lease:
+        """Use the engine, starting it when it is not running; `Lease.leave` ends the use."""
+        with self._step():
+            descriptor = open_private(self.folder / "engine.lease")
+            try:
+                try_lock(descriptor, LockFlags.SHARED)
+                return Lease(self, self.running() or self._start(), descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+
+    def keep(self) -> Running:
+        """Start the engine and keep it up until `stop`."""
+        lease = self.enter()
+        with self._step():
+            os.close(open_private(self._keep))
+        lease.leave()
+        return lease.running
+
+    def stop(self) -> bool | None:
+        """Stop the engine and wait for its end.
+
+        Returns True when it was stopped, None when nothing was running, and False when others
+        still use it: it stops when the last of them leaves.
+        """
+        if not self.folder.exists():
+            return None
+        with self._step():
+            self._keep.unlink(missing_ok=True)
+            running = self.running()
+            if running is None:
+                return None
+            return self._stop_if_unused(running, wait_for_cache=True)
+
+    def running(self) -> Running | None:
+        """Return the running engine, if there is one."""
+        try:
+            state = json.loads(self._state.read_text())
+            running = Running(state["pid"], state["born"], state["port"], Users(**state["users"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return running if running.process() is not None else None
+
+    def leave(self, running: Running, descriptor: int) -> None:
+        """End one use; the last one stops the engine."""
+        with self._step():
+            os.close(descriptor)  # not an unlock: a forked child may still hold a copy
+            if not self._keep.exists():
+                self._stop_if_unused(running, wait_for_cache=False)
+
+    @contextlib.contextmanager
+    def _step(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with mutex(self.folder / "engine.mutex", MUTEX_LIMIT):
+                yield
+        except OSError as error:
+            raise EngineError(
+                f"the data folder {self.folder} can't be used ({error.strerror or error}): make it "
+                "writable, free some space, or name another one in GENAI_GRAPH_HOME"
+            ) from error
+
+    def _stop_if_unused(self, running: Running, *, wait_for_cache: bool) -> bool:
+        probe = open_private(self.folder / "engine.lease")
+        try:
+            if not try_lock(probe, LockFlags.EXCLUSIVE):
+                return False
+            self._end(running, wait_for_cache=wait_for_cache)
+            return True
+        finally:
+            os.close(probe)
+
+    def _start(self) -> Running:
+        self._keep.unlink(missing_ok=True)  # of an engine that did not end by `stop`
+        users = self.server.prepare(self.folder)
+        self._turn_log()
+        options = self._cache_options()
+        process = self._spawn(self.server.command(self.folder, options))
+        try:
+            if any(option.startswith(_RECORD) for option in options):
+                state = {"pid": process.pid, "born": process.create_time()}
+                self._write(self.folder / "training.json", state)
+            running = Running(process.pid, process.create_time(), self._await_port(process), users)
+            self._write(self._state, asdict(running))
+        except BaseException:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+            raise
+        return running
+
+    def _spawn(self, command: list[str]) -> psutil.Process:
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        with self.log.open("wb") as log:
+            try:
+                child = subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EngineError(f"{command[0]} can't be run: {error.strerror}") from error
+        process = psutil.Process(child.pid)
+        child.returncode = 0  # it outlives this process: Popen need not wait for it
+        return process
+
+    def _await_port(self, process: psutil.Process) -> int:
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline:
+            port = self.server.find_port(self._read_log())
+            if port is not None:
+                return port
+            if not _is_alive(process):
+                break
+            time.sleep(_POLL)
+        lines = self._read_log().strip().splitlines()[-5:]
+        raise EngineError(
+            f"the {self.server.name} engine did not start; the end of {self.log}:\n"
+            + "\n".join(lines)
+        )
+
+    def _end(self, running: Running, *, wait_for_cache: bool) -> None:
+        process = running.process()
+        if process is not None:
+            training = self._trainer() == process
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+            self._await_end(process, wait_for_cache=wait_for_cache or not training)
+        self._state.unlink(missing_ok=True)
+
+    def _await_end(self, process: psutil.Process, *, wait_for_cache: bool) -> None:
+        """Wait until the process has ended, or until only its cache is left to be written."""
+        deadline = time.monotonic() + STOP_LIMIT
+        while _is_alive(process):
+            if not wait_for_cache and self.server.is_down(self._read_log()):
+                return
+            if time.monotonic() > deadline:
+                process.kill()
+            time.sleep(_POLL)
+
+    # The ahead-of-time cache. One run in a cache's life records it, and takes some seconds longer
+    # to end; the next start that finds it whole uses it.
+
+    def _cache_options(self) -> list[str]:
+        key = hashlib.sha256(self.server.fingerprint().encode()).hexdigest()[:16]
+        cache, recorded = self.folder / f"start-{key}.aot", self.folder / f"start-{key}.new"
+        if self._trainer() is None and recorded.exists():
+            recorded.replace(cache)
+        if cache.exists():
+            return [f"-XX:AOTCache={cache}"]
+        if self._trainer() is not None:
+            return []
+        for outdated in self.folder.glob("start-*"):
+            outdated.unlink()
+        return [f"{_RECORD}{recorded}"]
+
+    def _trainer(self) -> psutil.Process | None:
+        try:
+            state = json.loads((self.folder / "training.json").read_text())
+            return _living(state["pid"], state["born"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _turn_log(self) -> None:
+        # An engine that is still writing its cache goes on printing into the file it has open.
+        with contextlib.suppress(OSError):
+            self.log.replace(self.folder / "engine.log.1")
+
+    def _read_log(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
+        new = path.with_suffix(".tmp")
+        write_private(new, json.dumps(state))
+        new.replace(path)
+
+
+@dataclass
+class Lease:
+    """One use of a managed engine."""
+
+    engine: ManagedEngine
+    running: Running
+    descriptor: int
+
+    def leave(self) -> None:
+        """End the use; the last one that leaves stops the engine."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            self.engine.leave(self.running, descriptor)
+
+    def forget(self) -> None:
+        """Close this process's copy after a fork: the use is the parent's."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _living(pid: int, born: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - born) < 2  # the clock may have been set since
+    except psutil.NoSuchProcess:
+        return None
+    return process if same and _is_alive(process) else None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,129 @@
+"""Constraints and indexes: which ones classes declare, which ones are there, and making them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import neomodel
+from neomodel import db
+
+from genai_graph.database.connection import current
+from genai_graph.database.cypher import quote
+from genai_graph.database.transaction import query
+from genai_graph.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
+# Cypher 25 has another word for it.
+_UNIQUENESS_TYPES = (UNIQUENESS, "NODE_PROPERTY_UNIQUENESS")
+
+
+class Index(NamedTuple):
+    """A unique constraint or an index, on one property of one label."""
+
+    label: str
+    property: str
+    type: str
+    name: str
+
+    def __str__(self) -> str:
+        kind = "unique constraint" if self.type == UNIQUENESS else "index"
+        return f"{kind} {self.name} on {self.label}.{self.property}"
+
+    def cypher(self) -> str:
+        """Return the statement that makes it, for cypher-shell or Neo4j Browser."""
+        node = f"(n:{quote(self.label)})"
+        if self.type == UNIQUENESS:
+            return (
+                f"CREATE CONSTRAINT {quote(self.name)} IF NOT EXISTS "
+                f"FOR {node} REQUIRE n.{quote(self.property)} IS UNIQUE;"
+            )
+        on = f"ON (n.{quote(self.property)})"
+        return f"CREATE INDEX {quote(self.name)} IF NOT EXISTS FOR {node} {on};"
+
+
+def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
+    """Return what the classes declare, as far as an engine can have it.
+
+    An index on times answers wrongly on the embedded engine, so it has none: after updates a
+    range query there returns a node several times, after a deletion it fails.
+    """
+    return [
+        index
+        for cls in classes
+        for name, prop in cls.defined_properties(aliases=False, rels=False).items()
+        if (index := _index_of(cls.__label__, name, prop)) is not None
+        if engine != "embedded" or not isinstance(prop, neomodel.DateTimeNeo4jFormatProperty)
+    ]
+
+
+def present(classes: Iterable[Any]) -> list[Index]:
+    """Return what the database has on the labels of the classes."""
+    labels = {cls.__label__ for cls in classes}
+    constraints = [row for row in query("SHOW CONSTRAINTS") if row["type"] in _UNIQUENESS_TYPES]
+    indexes = [
+        row
+        for row in query("SHOW INDEXES")
+        if row["type"] != "LOOKUP" and row.get("owningConstraint") is None
+    ]
+    found = [(row, UNIQUENESS) for row in constraints] + [(row, row["type"]) for row in indexes]
+    return [
+        Index(row["labelsOrTypes"][0], ",".join(row["properties"]), kind, row["name"])
+        for row, kind in found
+        if row["entityType"] == "NODE" and row["labelsOrTypes"][0] in labels
+    ]
+
+
+def install(classes: Iterable[Any]) -> list[Index]:
+    """Make what is missing by neomodel's `install_labels`, and return what was made.
+
+    Safe to repeat, and when several clients do it at once.
+    """
+    classes = list(classes)
+    missing = set(declared(classes, current().engine)) - set(present(classes))
+    made = sorted(missing)
+    for cls in classes:
+        lacking = {index.property for index in missing if index.label == cls.__label__}
+        if lacking:
+            _install_lacking(cls, lacking)
+    return made
+
+
+def _install_lacking(cls: Any, lacking: set[str]) -> None:
+    try:
+        db.install_labels(_Lacking(cls, lacking), quiet=True, stdout=io.StringIO())
+    except QueryError:
+        wanted = {index for index in declared([cls]) if index.property in lacking}
+        if not wanted <= set(present([cls])):  # else another client made it meanwhile
+            raise
+
+
+class _Lacking:
+    """A class as `install_labels` sees it, with those properties only whose index is missing.
+
+    `install_labels` fails on the embedded engine when an index is there already.
+    """
+
+    def __init__(self, cls: Any, lacking: set[str]) -> None:
+        self.__label__ = cls.__label__
+        self._properties = {
+            name: prop
+            for name, prop in cls.defined_properties(aliases=False, rels=False).items()
+            if name in lacking
+        }
+
+    def defined_properties(
+        self, aliases: bool = True, properties: bool = True, rels: bool = True
+    ) -> dict[str, Any]:
+        """Return the properties, as a node class does."""
+        return self._properties if properties else {}
+
+
+def _index_of(label: str, name: str, prop: Any) -> Index | None:
+    # The names are those that neomodel's install_labels gives.
+    if prop.unique_index:
+        return Index(label, name, UNIQUENESS, f"constraint_unique_{label}_{name}")
+    return Index(label, name, RANGE, f"index_{label}_{name}") if prop.index else None

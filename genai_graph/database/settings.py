@@ -1,0 +1,81 @@
+"""What decides where the graph lives: arguments, then the environment, then a `.env` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from genai_graph.errors import SettingsError
+
+SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+
+
+class Settings(BaseSettings):
+    """The settings of a connection; the names of their environment variables are the aliases.
+
+    Secrets are held as `SecretStr`: they show as asterisks wherever settings are printed.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    uri: str | None = Field(None, validation_alias="NEO4J_URI")
+    username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
+    password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
+    database: str | None = Field(None, validation_alias="NEO4J_DATABASE")
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("genai-graph"),
+        validation_alias="GENAI_GRAPH_HOME",
+    )
+    writer_timeout: float = Field(60.0, ge=0, validation_alias="GENAI_GRAPH_WRITER_TIMEOUT")
+
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        parts = urlsplit(uri)
+        if parts.scheme not in SCHEMES or not parts.hostname:
+            raise ValueError(
+                f"expected an address such as neo4j://host:7687 ({', '.join(SCHEMES)})"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("give the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
+        return uri
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+
+def read_settings(**given: object) -> Settings:
+    """Read the settings; what is given (and not None) comes before the environment.
+
+    Raises `SettingsError` for one that can't be understood. No value is repeated in the message,
+    since it may be a secret.
+    """
+    names = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    arguments = {str(names[name]): value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**arguments)  # type: ignore[arg-type]
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return ".env: is not UTF-8 text"
+    faults = (f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors(include_input=False))
+    return "; ".join(fault.replace("Value error, ", "") for fault in faults)

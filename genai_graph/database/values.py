@@ -1,0 +1,62 @@
+"""Plain Python values out of what the driver returns."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timezone
+from typing import Any
+
+from neo4j.graph import Node, Path, Relationship
+from neo4j.time import Date, DateTime, Duration, Time
+
+
+def plain(value: Any) -> Any:
+    """Turn a driver's value into plain Python.
+
+    Nodes and relationships become dicts of their properties, a path the list of its nodes' and
+    relationships' dicts in order, times become `datetime` aware in UTC (`time`, `date` as they
+    are), a duration its ISO 8601 text. Lists and maps are turned item by item.
+    """
+    convert = _CONVERTERS.get(type(value))
+    if convert is not None:
+        return convert(value)
+    if isinstance(value, Relationship):  # the driver makes a class for each type
+        return _properties(value)
+    return value
+
+
+def utc(value: DateTime | datetime) -> datetime:
+    """Turn a time into `datetime` aware in UTC; one without a zone is in UTC already.
+
+    The embedded engine returns times without a zone, converted to UTC.
+    """
+    native = value.to_native() if isinstance(value, DateTime) else value
+    if native.tzinfo is None:
+        return native.replace(tzinfo=timezone.utc)
+    return native.astimezone(timezone.utc)
+
+
+def _properties(entity: Node | Relationship) -> dict[str, Any]:
+    return {key: plain(value) for key, value in entity.items()}
+
+
+def _path(path: Path) -> list[dict[str, Any]]:
+    steps = [_properties(path.start_node)] if path.start_node is not None else []
+    for relationship, node in zip(path.relationships, path.nodes[1:], strict=True):
+        steps += [_properties(relationship), _properties(node)]
+    return steps
+
+
+def _native(value: Date | Time) -> date | time:
+    return value.to_native()
+
+
+_CONVERTERS: dict[type, Any] = {
+    Node: _properties,
+    Path: _path,
+    DateTime: utc,
+    Date: _native,
+    Time: _native,
+    Duration: lambda value: value.iso_format(),
+    list: lambda values: [plain(value) for value in values],
+    dict: lambda values: {key: plain(value) for key, value in values.items()},
+}

@@ -1,0 +1,169 @@
+"""Every error of the package, in one tree.
+
+Each is also a child of the builtin that fits it, so code that knows nothing of this package can
+catch it by the usual name. The messages name the thing, the place and the cure.
+
+::
+
+    GenaiGraphError
+    ├── SettingsError (ValueError)          a setting that can't be understood
+    ├── MissingExtraError (ImportError)     an optional dependency is not installed
+    ├── EngineError (RuntimeError)          a managed engine can't start, stop or answer
+    ├── DatabaseError (RuntimeError)        the database refused or failed
+    │   ├── NotConnectedError               no connection is open: call connect()
+    │   ├── UnavailableError (ConnectionError)   no server answers
+    │   ├── AuthenticationError (PermissionError) wrong user or password
+    │   ├── ReadOnlyError (PermissionError)      a write where only reading is allowed
+    │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
+    │   ├── QueryError (ValueError)              a statement the database can't run
+    │   └── TransactionError                     a transaction that can't begin, go on or commit
+    ├── PropertyError (ValueError)          a property's value can't be stored
+    │   ├── PropertyTypeError (TypeError)   of the wrong type
+    │   └── UnknownPropertyError (TypeError)  no property of this name
+    ├── NodeExistsError (ValueError)        a node of this uid is already there
+    ├── NodeNotFoundError (LookupError)     no node of this uid is there (any more)
+    ├── NotSavedError (ValueError)          the node is not in the graph yet
+    ├── EdgeError (ValueError)              an edge that the model does not allow
+    │   └── EdgeTypeError (TypeError)       its end is a node of the wrong class
+    ├── UnsupportedError (NotImplementedError)  a way of neomodel that would pass by our checks
+    └── FixtureError (ValueError)           faults in fixtures, each with file and line
+        └── FixtureFileError (OSError)      a fixture that can't be read
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class GenaiGraphError(Exception):
+    """The root of every error that this package raises."""
+
+
+class SettingsError(GenaiGraphError, ValueError):
+    """A setting can't be understood."""
+
+
+class MissingExtraError(GenaiGraphError, ImportError):
+    """An optional dependency is not installed; the message gives the pip command."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} is not installed: run  python -m pip install 'genai-graph[{extra}]'"
+        )
+
+
+class EngineError(GenaiGraphError, RuntimeError):
+    """A managed engine can't start, stop or answer."""
+
+
+class DatabaseError(GenaiGraphError, RuntimeError):
+    """The database refused a request or failed at it."""
+
+
+class NotConnectedError(DatabaseError):
+    """No connection is open."""
+
+    def __init__(self) -> None:
+        super().__init__("no connection to a graph is open: call genai_graph.connect() first")
+
+
+class UnavailableError(DatabaseError, ConnectionError):
+    """No server answers at the address."""
+
+
+class AuthenticationError(DatabaseError, PermissionError):
+    """The server does not accept the user or the password."""
+
+
+class ReadOnlyError(DatabaseError, PermissionError):
+    """A write was tried where only reading is allowed."""
+
+
+class WriterTimeoutError(DatabaseError, TimeoutError):
+    """Another writer kept the embedded engine for too long."""
+
+
+class QueryError(DatabaseError, ValueError):
+    """The database can't run a statement."""
+
+
+class TransactionError(DatabaseError):
+    """A transaction can't begin, go on or commit."""
+
+
+class PropertyError(GenaiGraphError, ValueError):
+    """A property's value can't be stored."""
+
+
+class PropertyTypeError(PropertyError, TypeError):
+    """A property's value is of the wrong type."""
+
+
+class UnknownPropertyError(PropertyError, TypeError):
+    """There is no property of this name."""
+
+
+class NodeExistsError(GenaiGraphError, ValueError):
+    """A node of this uid is already in the graph."""
+
+
+class NodeNotFoundError(GenaiGraphError, LookupError):
+    """No node of this uid is in the graph."""
+
+
+class NotSavedError(GenaiGraphError, ValueError):
+    """The node is not in the graph yet."""
+
+
+class EdgeError(GenaiGraphError, ValueError):
+    """An edge that the model does not allow."""
+
+
+class EdgeTypeError(EdgeError, TypeError):
+    """An edge's end is a node of the wrong class."""
+
+
+class UnsupportedError(GenaiGraphError, NotImplementedError):
+    """A way of neomodel that would pass by this package's checks."""
+
+
+class Place(NamedTuple):
+    """Where something stands: a file as the user named it, and a line counted from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong in a fixture, and where."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class FixtureError(GenaiGraphError, ValueError):
+    """Fixtures have faults; `faults` lists them and nothing was written.
+
+    The message has one fault a line, as ``file:line: what is wrong and what to do``.
+    """
+
+    def __init__(self, faults: Sequence[Fault], *, omitted: int = 0) -> None:
+        self.faults = tuple(faults)
+        self.omitted = omitted
+        lines = [str(fault) for fault in self.faults]
+        if omitted:
+            lines.append(f"and {omitted} more")
+        super().__init__("\n".join(lines))
+
+
+class FixtureFileError(FixtureError, OSError):
+    """A fixture can't be read."""

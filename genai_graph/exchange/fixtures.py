@@ -1,0 +1,112 @@
+"""Fixtures: files, or standard input, that can be read several times over."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from genai_graph.errors import Fault, FixtureFileError, Place, SettingsError
+from genai_graph.exchange.formats import document, json, jsonl, yaml
+from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
+
+if TYPE_CHECKING:
+    from genai_graph.exchange.records import Record
+
+FORMATS = ("yaml", "json", "jsonl")
+STDIN = "-"
+_SUFFIXES = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+_FOLDER = "fixtures"
+_HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
+
+
+class Fixture:
+    """A fixture that is read anew by every call of `records`."""
+
+    def __init__(self, name: str, format: str | None = None) -> None:
+        if format is not None and format not in FORMATS:
+            raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+        self._path = _spooled(sys.stdin.buffer, self) if name == STDIN else find(name)
+        self.name = "<stdin>" if name == STDIN else str(self._path)
+        self._format = format or self._guess()
+        self._document: list[Record] | None = None
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records and the faults of the fixture, in the order of the file."""
+        if self._format == "jsonl":
+            with self._open() as stream:
+                yield from jsonl.records(stream, self.name)
+            return
+        if self._document is None:
+            self._document = list(self._read_document())
+        yield from self._document
+
+    def _read_document(self) -> Iterator[Record]:
+        parse = yaml.parse if self._format == "yaml" else json.parse
+        with self._open() as stream:
+            data = stream.read()
+        try:
+            tree, line = parse(decode_utf8(data))
+        except DocumentError as error:
+            yield Fault(Place(self.name, error.line), str(error))
+            return
+        yield from document.records(tree, line, self.name)
+
+    def _open(self) -> IO[bytes]:
+        try:
+            return self._path.open("rb")
+        except OSError as error:
+            raise _unreadable(self.name, error) from error
+
+    def _guess(self) -> str:
+        if self._path.suffix.lower() in _SUFFIXES:
+            return _SUFFIXES[self._path.suffix.lower()]
+        with self._open() as stream:
+            start = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
+        if _HEADER_LINE.match(start):
+            return "jsonl"
+        return "json" if start.lstrip().startswith(b"{") else "yaml"
+
+
+def _spooled(stream: IO[bytes], owner: object) -> Path:
+    """Copy a stream, which can be read once, into a file that goes when its owner does."""
+    descriptor, name = tempfile.mkstemp(prefix="genai-graph-")
+    weakref.finalize(owner, os.unlink, name)
+    with os.fdopen(descriptor, "wb") as copy:
+        shutil.copyfileobj(stream, copy)
+    return Path(name)
+
+
+def find(name: str) -> Path:
+    """Return the file of a fixture: a path, or a name that stands for ``fixtures/NAME.yaml``."""
+    path = Path(name)
+    candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in _SUFFIXES)]
+    try:
+        for candidate in candidates:
+            if candidate.is_dir():
+                raise _fault(name, "is a folder: name the files in it")
+            if candidate.exists():
+                return candidate
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    raise _fault(name, f"there is no such file, and no {Path(_FOLDER, name + '.yaml')}")
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:
+    return _fault(name, f"can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def _fault(name: str, message: str) -> FixtureFileError:
+    return FixtureFileError([Fault(Place(name, 1), message)])

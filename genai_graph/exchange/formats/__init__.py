@@ -1,0 +1,1 @@
+"""The formats of fixtures: each reads a file into records."""

@@ -1,0 +1,176 @@
+"""A fixture for hands, in YAML or JSON: sections of nodes by label, edges under their source.
+
+::
+
+    format: genai_graph/1
+    Model:
+      xgb-fraud@2.1:
+        framework: xgboost
+        trained_on: {transactions@2026: {role: training}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import Fault, Place
+from genai_graph.exchange.formats.tree import Map, Seq
+from genai_graph.exchange.validation import (
+    FORMAT,
+    HEADER_ADVICE,
+    edge_records,
+    node_records,
+    text_fault,
+    unknown_key,
+    unknown_label,
+)
+from genai_graph.models import NODES, OUTGOING, Metric, identity
+from genai_graph.models.checking import properties_of
+from genai_graph.models.properties import describe, did_you_mean
+
+if TYPE_CHECKING:
+    from genai_graph.exchange.records import Record
+    from genai_graph.models.store import EdgeKind
+
+
+def records(tree: Any, line: int, file: str) -> Iterator[Record]:
+    """Yield the records of a document and the faults in it."""
+    if not isinstance(tree, Map):
+        found = "an empty file" if tree is None else describe(tree)
+        yield Fault(Place(file, line), f"expected a map of sections, got {found}: {HEADER_ADVICE}")
+        return
+    if tree.get("format") != FORMAT:
+        yield Fault(Place(file, tree.lines.get("format", line)), _wrong_format(tree))
+    for label, section in tree.items():
+        if label == "format":
+            continue
+        place = Place(file, tree.lines[label])
+        if label not in NODES:
+            yield Fault(place, unknown_label(label))
+        elif isinstance(section, Map):
+            for uid, body in section.items():
+                yield from _node(label, uid, body, Place(file, section.lines[uid]))
+        elif section is not None:
+            yield Fault(place, f"{label}: expected a map of nodes by uid, got {describe(section)}")
+
+
+def _wrong_format(tree: Map) -> str:
+    if "format" not in tree:
+        return HEADER_ADVICE
+    return f"format: expected {FORMAT}, got {describe(tree['format'])}"
+
+
+def _node(label: str, uid: str, body: Any, place: Place) -> Iterator[Record]:
+    subject = f"{label} {uid!r}"
+    body = Map() if body is None else body
+    if not isinstance(body, Map):
+        yield Fault(place, f"{subject}: expected a map of properties, got {describe(body)}")
+        return
+    at = partial(_line_of, body, place)
+    values = {name: value for name, value in body.items() if _is_property(label, name)}
+    yield from node_records(label, uid, values, place, at)
+    for name, value in body.items():
+        if name in OUTGOING[label]:
+            yield from _edges(label, uid, name, value, at(name))
+        elif name not in values:
+            yield Fault(at(name), f"{subject}: {name}: {unknown_key(label, name)}")
+
+
+def _is_property(label: str, name: str) -> bool:
+    return name != "uid" and name in properties_of(NODES[label])
+
+
+def _line_of(body: Map, place: Place, name: str) -> Place:
+    return Place(place.file, body.lines.get(name, place.line))
+
+
+def _edges(label: str, uid: str, name: str, value: Any, place: Place) -> Iterator[Record]:
+    kind = OUTGOING[label][name].kind
+    subject = f"{label} {uid!r}: {name}"
+    if kind.one_source:
+        yield from _metrics(kind, uid, value, subject, place)
+    elif isinstance(value, str) and kind.one_target:
+        yield from _edge(kind, uid, value, None, subject, place)
+    elif isinstance(value, Seq):
+        for target, line in zip(value, value.lines, strict=True):
+            yield from _edge(kind, uid, target, None, subject, Place(place.file, line))
+    elif isinstance(value, Map):
+        for target, properties in value.items():
+            there = Place(place.file, value.lines[target])
+            yield from _edge(kind, uid, target, properties, subject, there)
+    elif value is not None:
+        form = "a uid" if kind.one_target else "a list of uids, or a map of uids to properties"
+        yield Fault(place, f"{subject}: expected {form}, got {describe(value)}")
+
+
+def _edge(
+    kind: EdgeKind, source: str, target: Any, properties: Any, subject: str, place: Place
+) -> Iterator[Record]:
+    properties = Map() if properties is None else properties
+    if not isinstance(target, str):
+        yield Fault(place, f"{subject}: expected a uid, got {describe(target)} (quote it)")
+    elif (problem := text_fault(target)) is not None:
+        yield Fault(place, f"{subject}: {problem}")
+    elif not isinstance(properties, Map):
+        found = describe(properties)
+        yield Fault(place, f"{subject}: {target!r}: expected a map of properties, got {found}")
+    else:
+        at = partial(_line_of, properties, place)
+        yield from edge_records(
+            kind, source, target, properties, place, at, f"{subject}: {target!r}"
+        )
+
+
+def _metrics(
+    kind: EdgeKind, experiment: str, value: Any, subject: str, place: Place
+) -> Iterator[Record]:
+    """Read metrics by name: a value, its properties, or a list of such maps."""
+    if not isinstance(value, Map):
+        if value is not None:
+            yield Fault(place, f"{subject}: expected a map of names, got {describe(value)}")
+        return
+    for name, entry in value.items():
+        there = Place(place.file, value.lines[name])
+        about = f"{subject}: {name}"
+        if not isinstance(entry, Seq):
+            yield from _metric(kind, experiment, name, entry, about, there)
+            continue
+        for item, line in zip(entry, entry.lines, strict=True):
+            yield from _metric(kind, experiment, name, item, about, Place(place.file, line))
+
+
+def _metric(
+    kind: EdgeKind, experiment: str, name: str, entry: Any, about: str, place: Place
+) -> Iterator[Record]:
+    if not isinstance(entry, Map):
+        body = Map()
+        body["value"] = entry
+    else:
+        body = entry
+    at = partial(_line_of, body, place)
+    dataset, split, uid = (body.get(key) for key in ("dataset", "split", "uid"))
+    target = next(iter(dataset), None) if isinstance(dataset, Map) else dataset
+    if uid is None:
+        uid = identity.metric(experiment, name, _text_or_none(target), _text_or_none(split))
+    elif not isinstance(uid, str):
+        yield Fault(at("uid"), f"{about}: uid: expected a string, got {describe(uid)} (quote it)")
+        return
+    label = Metric.__label__
+    values = {"name": name, **{key: body[key] for key in body if _is_property(label, key)}}
+    yield from node_records(label, uid, values, place, at)
+    yield from edge_records(kind, experiment, uid, {}, place, at, about)
+    for key in body:
+        if key in OUTGOING[label]:
+            yield from _edges(label, uid, key, body[key], at(key))
+        elif key not in values and key != "uid":
+            known = [*properties_of(Metric), *OUTGOING[label]]
+            yield Fault(
+                at(key),
+                f"{about}: {key}: Metric has no such property or edge{did_you_mean(key, known)}",
+            )
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

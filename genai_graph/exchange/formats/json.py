@@ -1,0 +1,137 @@
+"""JSON: read by JSON's own rules, with the lines of everything."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from json import JSONDecodeError
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+from genai_graph.exchange.formats.tree import DEPTH, DocumentError, Map, Seq
+from genai_graph.models.properties import Unclear
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_WORDS = {"true": True, "false": False, "null": None}
+_WORD = re.compile(r"true|false|null")
+
+
+def parse(text: str) -> tuple[Any, int]:
+    """Read a document and return it with its first line.
+
+    Raises `DocumentError` with the line where the trouble stands.
+    """
+    reader = _Reader(text)
+    if not text.strip(" \t\n\r"):
+        return None, 1
+    start = reader.skip(0)
+    tree, end = reader.value(start, 0)
+    end = reader.skip(end)
+    if end < len(text):
+        raise reader.fault(end, "expected the end of the file")
+    return tree, reader.line(start)
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._breaks = [found.start() for found in re.finditer("\n", text)]
+
+    def line(self, position: int) -> int:
+        return bisect.bisect_left(self._breaks, position) + 1
+
+    def fault(self, position: int, message: str) -> DocumentError:
+        found = self._text[position : position + 20].split("\n")[0]
+        return DocumentError(
+            self.line(position),
+            f"is not JSON: {message}, got {found!r}"
+            if found
+            else f"is not JSON: {message}, got the end of the line or file",
+        )
+
+    def skip(self, position: int) -> int:
+        found = _SPACE.match(self._text, position)
+        return found.end() if found else position
+
+    def value(self, position: int, depth: int) -> tuple[Any, int]:
+        character = self._text[position : position + 1]
+        if character == '"':
+            return self._string(position)
+        if character and character in "{[":
+            if depth > DEPTH:
+                line = self.line(position)
+                raise DocumentError(line, f"is nested more than {DEPTH} levels deep")
+            return self._map(position, depth) if character == "{" else self._list(position, depth)
+        if word := _WORD.match(self._text, position):
+            return _WORDS[word[0]], word.end()
+        if number := _NUMBER.match(self._text, position):
+            return _number(number), number.end()
+        raise self.fault(position, "expected a value")
+
+    def _string(self, position: int) -> tuple[str, int]:
+        try:
+            text, end = scanstring(self._text, position + 1, True)
+        except JSONDecodeError as error:
+            raise DocumentError(self.line(error.pos), f"is not JSON: {error.msg}") from None
+        return text, end
+
+    def _list(self, position: int, depth: int) -> tuple[Seq, int]:
+        items = Seq()
+        position = self.skip(position + 1)
+        if self._text[position : position + 1] == "]":
+            return items, position + 1
+        while True:
+            items.lines.append(self.line(position))
+            item, position = self.value(position, depth + 1)
+            items.append(item)
+            position = self.skip(position)
+            if self._text[position : position + 1] == "]":
+                return items, position + 1
+            position = self._comma(position, "]")
+
+    def _map(self, position: int, depth: int) -> tuple[Map, int]:
+        values = Map()
+        position = self.skip(position + 1)
+        if self._text[position : position + 1] == "}":
+            return values, position + 1
+        while True:
+            position = self._entry(position, depth, values)
+            if self._text[position : position + 1] == "}":
+                return values, position + 1
+            position = self._comma(position, "}")
+
+    def _entry(self, position: int, depth: int, values: Map) -> int:
+        if self._text[position : position + 1] != '"':
+            raise self.fault(position, "expected a key in double quotes")
+        line = self.line(position)
+        key, position = self._string(position)
+        if key in values:
+            first = values.lines[key]
+            raise DocumentError(line, f"the key {key!r} stands here twice (first in line {first})")
+        position = self.skip(position)
+        if self._text[position : position + 1] != ":":
+            raise self.fault(position, "expected ':'")
+        values.lines[key] = line
+        values[key], position = self.value(self.skip(position + 1), depth + 1)
+        return self.skip(position)
+
+    def _comma(self, position: int, end: str) -> int:
+        if self._text[position : position + 1] != ",":
+            raise self.fault(position, f"expected ',' or '{end}'")
+        return self.skip(position + 1)
+
+
+def _number(found: re.Match[str]) -> Any:
+    text = found[0]
+    if found[1] or found[2]:
+        value = float(text)
+        return (
+            Unclear(text, "a number that a float can't hold") if value in (_INF, -_INF) else value
+        )
+    if len(text) > 1000:  # no number of 64 bits, and Python refuses to read much longer ones
+        return Unclear(text[:20] + "...", "an integer over 64 bits")
+    return int(text)
+
+
+_INF = float("inf")

@@ -1,0 +1,181 @@
+"""YAML: read by events, as YAML 1.2 means it, with the lines of everything.
+
+What versions of YAML read differently is refused rather than guessed, and so are anchors, tags and
+repeated keys. Events instead of nodes: deep nesting can't exhaust the stack of the C parser.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    Event,
+    ScalarEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+
+from genai_graph.exchange.formats.tree import DEPTH, DocumentError, Map, Seq
+from genai_graph.models.properties import Unclear
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_NON_FINITE = re.compile(r"([-+]?)\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_WORDS = {
+    **dict.fromkeys(["", "~", "null", "Null", "NULL"]),
+    **dict.fromkeys(["true", "True", "TRUE"], True),
+    **dict.fromkeys(["false", "False", "FALSE"], False),
+}
+_TRAPS = [
+    (re.compile(r"(?:yes|no|on|off)\Z", re.IGNORECASE), "a bool in YAML 1.1"),
+    (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?\Z"), "a date in YAML 1.1"),
+    (
+        re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"),
+        "a number to base 60 in YAML 1.1",
+    ),
+    (
+        re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?\Z|[-+]?0b[01_]+\Z|[-+]0[xo]\w+\Z"),
+        "a number that YAML versions read differently",
+    ),
+    (
+        re.compile(r"[-+]?[0-9][0-9]*_[0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?\Z"),
+        "a number in YAML 1.1",
+    ),
+]
+_FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfFyYoO")
+
+
+def parse(text: str) -> tuple[Any, int]:
+    """Read a document and return it with its first line.
+
+    Raises `DocumentError` with the line where the trouble stands.
+    """
+    events = _events(text)
+    _skip(events, StreamStartEvent)
+    first = next(events)
+    if isinstance(first, StreamEndEvent):
+        return None, 1
+    root = next(events)
+    tree = _value(root, events, 0)
+    _skip(events, DocumentEndEvent)
+    after = next(events)
+    if isinstance(after, DocumentStartEvent):
+        raise DocumentError(_line(after), "one file holds one document: remove the second one")
+    return tree, _line(root)
+
+
+def _events(text: str) -> Iterator[Event]:
+    try:
+        yield from yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise DocumentError(line, f"a character that YAML does not allow: {error.reason}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = 1 if mark is None else mark.line + 1
+        raise DocumentError(line, f"is not YAML: {error.problem or error.context}") from None
+
+
+def _skip(events: Iterator[Event], kind: type[Event]) -> None:
+    event = next(events)
+    assert isinstance(event, kind)
+
+
+def _value(event: Event, events: Iterator[Event], depth: int) -> Any:
+    _refuse_extras(event)
+    if isinstance(event, ScalarEvent):
+        return resolve(event.value) if event.implicit[0] else event.value
+    if depth > DEPTH:
+        raise DocumentError(_line(event), f"is nested more than {DEPTH} levels deep")
+    if isinstance(event, SequenceStartEvent):
+        return _sequence(events, depth)
+    return _mapping(events, depth)
+
+
+def _sequence(events: Iterator[Event], depth: int) -> Seq:
+    items = Seq()
+    for event in events:
+        if isinstance(event, CollectionEndEvent):
+            break
+        items.lines.append(_line(event))
+        items.append(_value(event, events, depth + 1))
+    return items
+
+
+def _mapping(events: Iterator[Event], depth: int) -> Map:
+    values = Map()
+    for event in events:
+        if isinstance(event, CollectionEndEvent):
+            break
+        key = _key(event, values)
+        values.lines[key] = _line(event)
+        values[key] = _value(next(events), events, depth + 1)
+    return values
+
+
+def _key(event: Event, values: Map) -> str:
+    _refuse_extras(event)
+    if not isinstance(event, ScalarEvent):
+        raise DocumentError(_line(event), "a list or a map can't be a key: write a string")
+    key = resolve(event.value) if event.implicit[0] else event.value
+    if not isinstance(key, str):
+        raise DocumentError(_line(event), f"a key is a string, {event.value} is not one (quote it)")
+    if key in values:
+        first = values.lines[key]
+        raise DocumentError(
+            _line(event), f"the key {key!r} stands here twice (first in line {first})"
+        )
+    return key
+
+
+def _refuse_extras(event: Any) -> None:
+    if isinstance(event, AliasEvent):
+        raise DocumentError(_line(event), f"the alias *{event.anchor} is not allowed: write it out")
+    if getattr(event, "anchor", None) is not None:
+        raise DocumentError(_line(event), f"the anchor &{event.anchor} is not allowed: remove it")
+    if getattr(event, "tag", None) is not None:
+        raise DocumentError(_line(event), f"the tag {event.tag} is not allowed: remove it")
+
+
+def resolve(text: str) -> Any:
+    """Return what a plain scalar is in YAML 1.2, or a `Unclear` where that is a trap."""
+    if text and text[0] not in _FIRST_OF_SPECIAL:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return _integer(text)
+    if _FLOAT.match(text):
+        return _float(text)
+    if _NON_FINITE.match(text):
+        return float(text.replace(".", "", 1))
+    for pattern, looks_like in _TRAPS:
+        if pattern.match(text):
+            return Unclear(text, looks_like)
+    return text
+
+
+def _integer(text: str) -> int | Unclear:
+    if len(text) > 1000:  # no number of 64 bits, and Python refuses to read much longer ones
+        return Unclear(text[:20] + "...", "an integer over 64 bits")
+    return int(text, 0)
+
+
+def _float(text: str) -> float | Unclear:
+    value = float(text)
+    return Unclear(text, "a number that a float can't hold") if math.isinf(value) else value
+
+
+def _line(event: Event) -> int:
+    return 0 if event.start_mark is None else event.start_mark.line + 1

@@ -1,0 +1,172 @@
+"""Validation: from the values of a file to those of the database, by the model classes' rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from genai_graph.errors import Fault, Place, PropertyError, PropertyTypeError
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
+from genai_graph.models.checking import faults_in, properties_of, stored
+from genai_graph.models.properties import (
+    NON_FINITE,
+    ArrayProperty,
+    DateTimeProperty,
+    FloatProperty,
+    JSONProperty,
+    Strict,
+    StringProperty,
+    Unclear,
+    check_text,
+    describe,
+    did_you_mean,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from genai_graph.exchange.records import Record
+    from genai_graph.models.store import EdgeKind
+
+FORMAT = "genai_graph/1"
+HEADER_ADVICE = f'the first thing in a fixture is its format: "{FORMAT}"'
+
+
+def node_records(
+    label: str, uid: str, values: Mapping[str, Any], place: Place, at: Callable[[str], Place]
+) -> Iterator[Record]:
+    """Yield the record of a node, or its faults; `at` tells where a property stands."""
+    cls = NODES[label]
+    subject = f"{label} {uid!r}"
+    yield from _uid_faults(cls, uid, f"{subject}: ", place)
+    given, faults = _convert(cls, values)
+    for name, message in faults:
+        yield Fault(at(name), f"{subject}: {name}: {message}")
+    if not faults:
+        yield NodeRecord(label, uid, given, place)
+
+
+def edge_records(
+    kind: EdgeKind,
+    source: str,
+    target: str,
+    values: Mapping[str, Any],
+    place: Place,
+    at: Callable[[str], Place],
+    subject: str,
+) -> Iterator[Record]:
+    """Yield the record of an edge, or its faults; `subject` says what the edge belongs to."""
+    given, faults = _convert(EDGES[kind], values)
+    for name, message in faults:
+        yield Fault(at(name), f"{subject}: {name}: {message}")
+    if not faults:
+        yield EdgeRecord(kind, source, target, given, place)
+
+
+def defaults_of(record: NodeRecord) -> dict[str, Any]:
+    """Return the values that a new node takes from its uid, where they are not given."""
+    told = NODES[record.label].read_uid(record.uid)
+    return {name: value for name, value in told.items() if name not in record.given}
+
+
+def unknown_label(label: object) -> str:
+    """Say that there is no such kind of node."""
+    hint = did_you_mean(str(label), NODES)
+    return f"{describe(label)}: no such kind of node{hint}: expected one of {', '.join(NODES)}"
+
+
+def unknown_key(label: str, name: str) -> str:
+    """Say why a name can't stand under a node, and what could."""
+    incoming = INCOMING[label].get(name)
+    if incoming is not None:
+        kind = incoming.kind
+        return (
+            f"is the other end of an edge: write it under the {kind.source}, "
+            f"as {incoming.of} with this {label}"
+        )
+    if name == "uid":
+        return "is the name above: leave it out here"
+    known = [*properties_of(NODES[label]), *OUTGOING[label]]
+    return f"{label} has no such property or edge{did_you_mean(name, known)}"
+
+
+def edge_kind(type_: Any, source: Any, target: Any) -> EdgeKind | str:
+    """Return the kind of an edge from its type and its ends' labels, or what is wrong with them."""
+    same_type = [kind for kind in EDGES if kind.type == type_]
+    if not same_type:
+        types = {kind.type: None for kind in EDGES}
+        hint = did_you_mean(str(type_), types)
+        return f"no such type of edge{hint}: expected one of {', '.join(types)}"
+    for kind in same_type:
+        if (kind.source, kind.target) == (source, target):
+            return kind
+    allowed = " or ".join(f"from {kind.source} to {kind.target}" for kind in same_type)
+    turned = any((kind.target, kind.source) == (source, target) for kind in same_type)
+    return f"goes {allowed}, not from {source} to {target}" + (
+        ": swap from and to" if turned else ""
+    )
+
+
+def _uid_faults(cls: Any, uid: str, subject: str, place: Place) -> Iterator[Fault]:
+    for _, error in faults_in(cls, {"uid": uid}):
+        yield Fault(place, f"{subject}uid: {error}")
+
+
+def _convert(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the values as stored, or the faults of all of them."""
+    known = properties_of(cls)
+    decoded, faults = {}, []
+    for name, value in values.items():
+        try:
+            decoded[name] = decode(known[name], value) if name in known else value
+        except PropertyError as error:
+            faults.append((name, str(error)))
+    for name, fault in faults_in(cls, decoded):
+        faults.append((name, f"{fault}{_quoting(known.get(name), fault)}"))
+    if faults:
+        return {}, faults
+    checked = {
+        name: None if value is None else known[name].check(value) for name, value in decoded.items()
+    }
+    return stored(cls, checked), []
+
+
+def decode(prop: Strict, value: Any) -> Any:
+    """Turn a file's way of writing a value into Python's: times, and numbers that JSON lacks."""
+    if isinstance(prop, DateTimeProperty):
+        return _decode_time(prop, value)
+    if isinstance(prop, FloatProperty) and isinstance(value, str):
+        return NON_FINITE.get(value, value)
+    if isinstance(prop, ArrayProperty) and isinstance(value, list):
+        return [decode(prop.item, item) for item in value]
+    return value
+
+
+def _decode_time(prop: Strict, value: Any) -> Any:
+    text = value.text if isinstance(value, Unclear) else value
+    if not isinstance(text, str):
+        return value
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        prop.refuse_type(value)
+
+
+def _quoting(prop: Strict | None, error: PropertyError) -> str:
+    wants_text = isinstance(prop, (StringProperty, JSONProperty)) or (
+        isinstance(prop, ArrayProperty) and isinstance(prop.item, StringProperty)
+    )
+    a_scalar = not str(error).endswith(("list)", "dict)", "nothing"))
+    return " (quote it)" if wants_text and isinstance(error, PropertyTypeError) and a_scalar else ""
+
+
+def text_fault(text: str) -> str | None:
+    """Say what is wrong with a uid in a reference, or return None."""
+    try:
+        check_text(text)
+    except PropertyError as error:
+        return str(error)
+    return None if text else "expected a uid that is not empty"

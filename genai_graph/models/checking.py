@@ -1,0 +1,66 @@
+"""Checking the values of a node or an edge against its class: one way for Python and fixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import PropertyError, UnknownPropertyError
+from genai_graph.models.properties import Strict, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def properties_of(cls: Any) -> dict[str, Strict]:
+    """Return a class's properties by name, in the order of their declaration."""
+    found: dict[str, Strict] = cls.defined_properties(aliases=False, rels=False)
+    return found
+
+
+def faults_in(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+    """Yield each property that can't be taken, with the reason. None means not set."""
+    known = properties_of(cls)
+    for name, value in values.items():
+        if name not in known:
+            hint = did_you_mean(name, known)
+            yield name, UnknownPropertyError(f"{cls.__name__} has no such property{hint}")
+        elif value is not None:
+            try:
+                known[name].check(value)
+            except PropertyError as error:
+                yield name, error
+        elif known[name].mandatory:
+            yield name, PropertyError("is required and can't be removed")
+
+
+def missing_in(cls: Any, values: Mapping[str, Any]) -> list[str]:
+    """Return the names of the required properties that have no value."""
+    known = properties_of(cls)
+    return [name for name in known if known[name].mandatory and values.get(name) is None]
+
+
+def checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as Python keeps them, or raise for the first that can't be taken."""
+    for name, error in faults_in(cls, values):
+        raise type(error)(f"{cls.__name__}.{name}: {error}")
+    known = properties_of(cls)
+    return {
+        name: None if value is None else known[name].check(value) for name, value in values.items()
+    }
+
+
+def require(cls: Any, values: Mapping[str, Any], what: str = "") -> None:
+    """Raise unless every required property has a value."""
+    for name in missing_in(cls, values):
+        known: Any = properties_of(cls)[name]
+        raise PropertyError(
+            f"{cls.__name__}.{name}: is required: expected {known.expected}, got nothing{what}"
+        )
+
+
+def stored(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return checked values as the database keeps them."""
+    known = properties_of(cls)
+    return {
+        name: None if value is None else known[name].store(value) for name, value in values.items()
+    }

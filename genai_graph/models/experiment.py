@@ -1,0 +1,105 @@
+"""Experiment: one run (a run of MLflow and of ML-Schema), and the metrics it took."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.database import atomic
+from genai_graph.errors import EdgeTypeError
+from genai_graph.models import identity, store
+from genai_graph.models.base import Node
+from genai_graph.models.checking import checked
+from genai_graph.models.dataset import Dataset
+from genai_graph.models.history import History
+from genai_graph.models.metric import Metric
+from genai_graph.models.properties import (
+    DateTimeProperty,
+    IntegerProperty,
+    JSONProperty,
+    StringProperty,
+)
+from genai_graph.models.relationships import From, Has, Run, To, Used
+
+if TYPE_CHECKING:
+    from genai_graph.models.model import Model
+    from genai_graph.models.project import Project
+
+
+class Experiment(Node):
+    """One run of training or evaluation; its uid is random unless it is given."""
+
+    name = StringProperty(index=True)
+    status = StringProperty(
+        index=True, choices=("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
+    )
+    started_at = DateTimeProperty(index=True)
+    ended_at = DateTimeProperty()
+    parameters = JSONProperty()
+    results = JSONProperty()
+    code_version = StringProperty()
+    code_url = StringProperty()
+    random_seed = IntegerProperty()
+    environment = JSONProperty()
+    created_by = StringProperty(index=True)
+    source = StringProperty()
+
+    projects: From[Project] = From("Project", "experiments", "HAS", Has)
+    models: To[Model] = To("Model", "RUN", Run)
+    metrics: To[Metric] = To("Metric", "HAS", Has, one_source=True, fan_in=True)
+    datasets: To[Dataset] = To("Dataset", "USED", Used)
+
+    @classmethod
+    def derive_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return a random uid: two runs are never the same."""
+        return uuid.uuid4().hex
+
+    def record(
+        self,
+        name: str,
+        value: float | None = None,
+        *,
+        dataset: Dataset | None = None,
+        split: str | None = None,
+        step: int | None = None,
+        values: Sequence[float] | None = None,
+        steps: Sequence[int] | None = None,
+        **properties: Any,
+    ) -> Metric:
+        """Record a metric of this experiment and return it.
+
+        There is one Metric for a name, a dataset and a split. With a `step` the value joins its
+        history (the same step is replaced); `values` with their `steps` (by default 0, 1, 2, ...)
+        join it all at once. `value` is then the one of the largest step. Without a step only
+        `value` changes. Further properties, such as `greater_is_better` or `unit`, are set.
+
+        Raises `PropertyError`, `EdgeTypeError` (the dataset is something else), `NotSavedError`.
+        """
+        named = checked(Metric, {"name": name, "split": split})
+        evaluated_on = None if dataset is None else _uid_of(dataset)
+        given = History.given(value, step, values, steps)
+        uid = identity.metric(self.saved_uid, named["name"], evaluated_on, split)
+        with atomic():
+            before = store.find_nodes(Metric.__label__, [uid]).get(uid, {})
+            history = given.joined(History.stored(before))
+            metric = Metric.upsert(
+                **properties, **history.properties(), uid=uid, name=named["name"], split=split
+            )
+            self.metrics.connect(metric)
+            if dataset is not None:
+                metric.dataset.connect(dataset)
+        return metric
+
+    def _delete_parts(self) -> None:
+        """Delete its metrics: they belong to one experiment only."""
+        store.delete_targets(type(self).metrics.kind, self.saved_uid)
+
+
+def _uid_of(dataset: Dataset) -> str:
+    if not isinstance(dataset, Dataset):
+        raise EdgeTypeError(
+            f"Experiment.record: dataset: expected a Dataset, got {dataset!r} "
+            f"({type(dataset).__name__})"
+        )
+    return dataset.saved_uid

@@ -1,0 +1,62 @@
+"""Metric: a value that an experiment took, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import PropertyError
+from genai_graph.models import identity
+from genai_graph.models.base import Node
+from genai_graph.models.properties import (
+    ArrayProperty,
+    BooleanProperty,
+    DateTimeProperty,
+    FloatProperty,
+    IntegerProperty,
+    StringProperty,
+)
+from genai_graph.models.relationships import EvaluatedOn, From, Has, To
+
+if TYPE_CHECKING:
+    from genai_graph.models.dataset import Dataset
+    from genai_graph.models.experiment import Experiment
+
+
+class Metric(Node):
+    """A value of one experiment, with its history in `steps` and `values` (parallel, by step).
+
+    `Experiment.record` makes it. Its uid is ``experiment/name[/dataset[/split]]``.
+    """
+
+    name = StringProperty(mandatory=True, index=True)
+    value = FloatProperty(mandatory=True, index=True)
+    step = IntegerProperty()
+    split = StringProperty()
+    unit = StringProperty()
+    greater_is_better = BooleanProperty()
+    recorded_at = DateTimeProperty()
+    ci_lower = FloatProperty()
+    ci_upper = FloatProperty()
+    steps = ArrayProperty(IntegerProperty())
+    values = ArrayProperty(FloatProperty())
+
+    experiment: From[Experiment] = From("Experiment", "metrics", "HAS", Has)
+    dataset: To[Dataset] = To("Dataset", "EVALUATED_ON", EvaluatedOn, one_target=True)
+
+    @classmethod
+    def derive_uid(cls, values: Mapping[str, Any]) -> str:
+        """Refuse: a metric's uid begins with its experiment, which the values do not tell."""
+        raise PropertyError(
+            "Metric.uid: begins with its experiment: expected experiment.record(name, value) "
+            "or a uid of its own, got nothing"
+        )
+
+    @classmethod
+    def read_uid(cls, uid: str) -> dict[str, str]:
+        """Return the name and the split, where the uid is a derived one."""
+        parts = identity.split(uid, "/")
+        if not 2 <= len(parts) <= 4:
+            return {}
+        told = {"name": parts[1]}
+        return {**told, "split": parts[3]} if len(parts) == 4 else told

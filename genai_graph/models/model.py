@@ -1,0 +1,36 @@
+"""Model: what training makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genai_graph.models.base import VersionedNode
+from genai_graph.models.properties import IntegerProperty, JSONProperty, StringProperty
+from genai_graph.models.relationships import From, Has, ModelDerivedFrom, Run, To, TrainedOn
+
+if TYPE_CHECKING:
+    from genai_graph.models.dataset import Dataset
+    from genai_graph.models.experiment import Experiment
+    from genai_graph.models.project import Project
+
+
+class Model(VersionedNode):
+    """A version of a model; its uid is ``name[@version]``."""
+
+    architecture = StringProperty(index=True)
+    task = StringProperty(index=True)
+    framework = StringProperty()
+    num_parameters = IntegerProperty(minimum=0)
+    hyperparameters = JSONProperty()
+    training_history = JSONProperty()
+    status = StringProperty(choices=("PENDING", "READY", "FAILED"))
+    size = IntegerProperty(minimum=0)  # bytes
+    license = StringProperty(index=True)
+    location = StringProperty()
+    digest = StringProperty()
+
+    projects: From[Project] = From("Project", "models", "HAS", Has)
+    trained_on: To[Dataset] = To("Dataset", "TRAINED_ON", TrainedOn)
+    experiments: From[Experiment] = From("Experiment", "models", "RUN", Run)
+    parents: To[Model] = To("Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True)
+    children: From[Model] = From("Model", "parents", "DERIVED_FROM", ModelDerivedFrom)

@@ -1,0 +1,41 @@
+"""Project: what datasets, models and experiments are grouped by (an experiment of MLflow)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.models import identity
+from genai_graph.models.base import Node
+from genai_graph.models.checking import require
+from genai_graph.models.properties import StringProperty
+from genai_graph.models.relationships import Has, To
+
+if TYPE_CHECKING:
+    from genai_graph.models.dataset import Dataset
+    from genai_graph.models.experiment import Experiment
+    from genai_graph.models.model import Model
+
+
+class Project(Node):
+    """A body of work; its uid is its name."""
+
+    name = StringProperty(mandatory=True, index=True)
+    owner = StringProperty(index=True)
+    url = StringProperty()
+    license = StringProperty()
+
+    datasets: To[Dataset] = To("Dataset", "HAS", Has, fan_in=True)
+    models: To[Model] = To("Model", "HAS", Has, fan_in=True)
+    experiments: To[Experiment] = To("Experiment", "HAS", Has, fan_in=True)
+
+    @classmethod
+    def derive_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return the name, with ``%`` escaped."""
+        require(cls, {"uid": "", **values})
+        return identity.escape(values["name"])
+
+    @classmethod
+    def read_uid(cls, uid: str) -> dict[str, str]:
+        """Return the name."""
+        return {"name": identity.unescape(uid)}

@@ -1,0 +1,364 @@
+"""Typed properties: neomodel's, made strict.
+
+A value is checked when a node is made and when it is saved, and never cast: an integer is taken
+where a float is due, since nothing is lost, and that is all. Each class says three things: what it
+takes (`check`), how it is stored (`deflate`, `inflate`), and the same as a type for decoders
+(`annotation`), so that fixtures and Python share one declaration.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import neomodel
+from msgspec import Meta
+
+from genai_graph.database.values import utc
+from genai_graph.errors import PropertyError, PropertyTypeError
+
+if TYPE_CHECKING:
+    from neo4j.time import DateTime
+
+INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+# An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
+INDEXED_BYTES = 8_000
+JSON_DEPTH = 64
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Strict:
+    """What every property of this package has beside neomodel's."""
+
+    name: str | None
+    owner: Any
+    mandatory: bool
+    expected: str
+    annotation: Any
+
+    def check(self, value: Any) -> Any:
+        """Return the value as it is kept in Python, or raise `PropertyError`."""
+        raise NotImplementedError
+
+    def store(self, value: Any) -> Any:
+        """Return a checked value as the database keeps it."""
+        return value
+
+    def load(self, value: Any) -> Any:
+        """Return a stored value as Python has it."""
+        return value
+
+    def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Check a value and return it as the database keeps it (neomodel's name for it)."""
+        return self.store(self.check(value))
+
+    def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Return a stored value as Python has it (neomodel's name for it)."""
+        return self.load(value)
+
+    def refuse_type(self, value: Any, advice: str = "") -> NoReturn:
+        """Raise the error for a value of the wrong type."""
+        raise PropertyTypeError(f"expected {self.expected}, got {describe(value)}{advice}")
+
+
+class Unclear:
+    """What a file says in a way that can be read differently: no property takes it."""
+
+    def __init__(self, text: str, looks_like: str) -> None:
+        self.text = text
+        self.looks_like = looks_like
+
+
+def describe(value: Any) -> str:
+    """Name a value in an error, briefly: what it is, and its type where that is not plain."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Unclear):
+        return f"{value.text} ({value.looks_like})"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"an integer of {value.bit_length()} bits"
+    text = repr(value)
+    short = text if len(text) <= 40 else text[:37] + "..."
+    if isinstance(value, (str, bool, int, float)) and type(value).__module__ == "builtins":
+        return short
+    return f"{short} ({type(value).__name__})"
+
+
+class StringProperty(Strict, neomodel.StringProperty):
+    """A text; `choices` are the only ones that are taken."""
+
+    expected = "a string"
+
+    def __init__(
+        self,
+        *,
+        mandatory: bool = False,
+        unique: bool = False,
+        index: bool = False,
+        choices: tuple[str, ...] | None = None,
+    ) -> None:
+        named = None if choices is None else {choice: choice for choice in choices}
+        super().__init__(unique_index=unique, required=unique, index=index, choices=named)
+        self.mandatory = mandatory or unique
+        self.annotation = str if choices is None else Literal[choices]
+        if self.mandatory:
+            self.annotation = Annotated[str, Meta(min_length=1)]
+
+    def check(self, value: Any) -> str:
+        """Take a string that can be written as UTF-8."""
+        if not isinstance(value, str):
+            self.refuse_type(value)
+        check_text(value)
+        if self.choices is not None and value not in self.choices:
+            raise PropertyError(
+                f"expected one of {', '.join(self.choices)}, got {describe(value)}"
+                + did_you_mean(value, self.choices)
+            )
+        if self.mandatory and not value:
+            raise PropertyError("expected a string that is not empty")
+        if self.is_indexed and len(value) > INDEXED_BYTES // 4:
+            self._check_size(value)
+        return str(value)
+
+    def _check_size(self, value: str) -> None:
+        size = len(value.encode())
+        if size > INDEXED_BYTES:
+            raise PropertyError(
+                f"an indexed string may have {INDEXED_BYTES} bytes of UTF-8, this one has {size}"
+            )
+
+
+class IntegerProperty(Strict, neomodel.IntegerProperty):
+    """A whole number of 64 bits with its sign; `minimum` is the least that is taken."""
+
+    expected = "an integer"
+
+    def __init__(self, *, minimum: int = INTEGER_MIN) -> None:
+        super().__init__()
+        self.mandatory = False
+        self.minimum = minimum
+        self.annotation = Annotated[int, Meta(ge=minimum, le=INTEGER_MAX)]
+
+    def check(self, value: Any) -> int:
+        """Take an int (no bool, no float) within the range."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.refuse_type(value)
+        if value < self.minimum:
+            raise PropertyError(f"expected an integer of at least {self.minimum}, got {value}")
+        if value > INTEGER_MAX:
+            raise PropertyError(f"expected an integer of at most 2^63-1, got {describe(value)}")
+        return int(value)
+
+
+class FloatProperty(Strict, neomodel.FloatProperty):
+    """A number; NaN and the infinities are values too."""
+
+    expected = "a number"
+    annotation: Any = float | Literal["NaN", "Infinity", "-Infinity"]
+
+    def __init__(self, *, mandatory: bool = False, index: bool = False) -> None:
+        super().__init__(index=index)
+        self.mandatory = mandatory
+
+    def check(self, value: Any) -> float:
+        """Take a float, or an int that a float can hold (no bool)."""
+        return check_number(self, value)
+
+
+class BooleanProperty(Strict, neomodel.BooleanProperty):
+    """True or False; not set is unknown."""
+
+    expected = "true or false"
+    annotation = bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mandatory = False
+
+    def check(self, value: Any) -> bool:
+        """Take a bool."""
+        if not isinstance(value, bool):
+            self.refuse_type(value)
+        return value
+
+
+class DateTimeProperty(Strict, neomodel.DateTimeNeo4jFormatProperty):
+    """A moment, kept in UTC to the microsecond as the database's own type."""
+
+    expected = "a time with its zone, such as 2026-03-01T09:00:00Z"
+    annotation = Annotated[datetime, Meta(tz=True)]
+
+    def __init__(self, *, index: bool = False) -> None:
+        super().__init__(index=index)
+        self.mandatory = False
+
+    def check(self, value: Any) -> datetime:
+        """Take a datetime that knows its zone, and turn it into UTC."""
+        if not isinstance(value, datetime):
+            self.refuse_type(value)
+        if value.utcoffset() is None:
+            self.refuse_type(value, ": give it a zone, for example tzinfo=timezone.utc")
+        try:
+            return value.astimezone(timezone.utc)
+        except OverflowError:
+            raise PropertyError(f"expected a time of the years 1 to 9999, got {value}") from None
+
+    def load(self, value: DateTime | datetime) -> datetime:
+        """Return the time aware in UTC."""
+        return utc(value)
+
+
+class JSONProperty(Strict, neomodel.JSONProperty):
+    """Any JSON value, kept as text with its keys sorted, so that equal values are equal texts."""
+
+    expected = "JSON (null, true, false, numbers, strings, lists and maps with string keys)"
+    annotation = Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mandatory = False
+
+    def check(self, value: Any) -> Any:
+        """Take what JSON can say; the message for anything else has the path to it."""
+        return check_json(value)
+
+    def store(self, value: Any) -> str:
+        """Return the JSON text."""
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+    def load(self, value: str) -> Any:
+        """Return the JSON value."""
+        return json.loads(value)
+
+
+class ArrayProperty(Strict, neomodel.ArrayProperty):
+    """A list whose items are all of one kind of property."""
+
+    def __init__(self, item: StringProperty | IntegerProperty | FloatProperty) -> None:
+        super().__init__()
+        self.mandatory = False
+        self.item = item
+        self.expected = f"a list, each item {item.expected}"
+        self.annotation = list[item.annotation]  # type: ignore[name-defined]
+
+    def check(self, value: Any) -> list[Any]:
+        """Take a list and check its items; the message names the first wrong one."""
+        if not isinstance(value, list):
+            self.refuse_type(value)
+        return [self._check_item(position, item) for position, item in enumerate(value)]
+
+    def load(self, value: Any) -> list[Any]:
+        """Return the list."""
+        return list(value)
+
+    def _check_item(self, position: int, value: Any) -> Any:
+        try:
+            return self.item.check(value)
+        except PropertyError as error:
+            raise type(error)(f"item {position + 1}: {error}") from None
+
+
+def check_number(prop: Strict, value: Any) -> float:
+    """Take a float, or an int that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        prop.refuse_type(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise PropertyError(
+            f"expected a number that a float can hold, got {describe(value)}"
+        ) from None
+
+
+def check_text(value: str) -> None:
+    """Refuse half of a surrogate pair, which no encoding can write."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise PropertyError(
+            f"expected Unicode text, got a lone surrogate at character {error.start + 1}"
+        ) from None
+
+
+def check_json(value: Any, path: str = "", depth: int = 0) -> Any:
+    """Return a value that JSON can hold, or raise `PropertyError` with the path to what is not."""
+    if depth > JSON_DEPTH:
+        raise PropertyError(f"expected JSON of at most {JSON_DEPTH} levels, {path[:40]} is deeper")
+    check = _JSON_CHECKS.get(type(value)) or _json_check_of_subclass(value)
+    if check is None:
+        advice = ": use a list" if isinstance(value, (tuple, set)) else ""
+        raise PropertyTypeError(
+            f"expected {JSONProperty.expected}, got {describe(value)}{_at(path)}{advice}"
+        )
+    return check(value, path, depth)
+
+
+def _json_text(value: str, path: str, depth: int) -> str:
+    try:
+        check_text(value)
+    except PropertyError as error:
+        raise PropertyError(f"{error}{_at(path)}") from None
+    return str(value)
+
+
+def _json_integer(value: int, path: str, depth: int) -> int:
+    if not INTEGER_MIN <= value <= INTEGER_MAX:
+        raise PropertyError(
+            f"expected an integer of at most 64 bits, got {describe(value)}{_at(path)}: "
+            "write it as a string"
+        )
+    return int(value)
+
+
+def _json_float(value: float, path: str, depth: int) -> float:
+    if not math.isfinite(value):
+        raise PropertyError(f"JSON has no {value}{_at(path)}: use null or a string")
+    return float(value)
+
+
+def _json_list(value: list[Any], path: str, depth: int) -> list[Any]:
+    return [check_json(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+
+
+def _json_map(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
+    checked: dict[str, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise PropertyTypeError(f"expected string keys, got the key {describe(key)}{_at(path)}")
+        _json_text(key, path, depth)
+        checked[key] = check_json(item, f"{path}.{key}" if path else key, depth + 1)
+    return checked
+
+
+def _json_check_of_subclass(value: Any) -> Callable[[Any, str, int], Any] | None:
+    return next((check for kind, check in _JSON_CHECKS.items() if isinstance(value, kind)), None)
+
+
+def _at(path: str) -> str:
+    return f" at {path}" if path else ""
+
+
+def _as_it_is(value: Any, path: str, depth: int) -> Any:
+    return value
+
+
+_JSON_CHECKS: dict[type, Callable[[Any, str, int], Any]] = {
+    bool: _as_it_is,  # before int, whose subclass it is
+    str: _json_text,
+    int: _json_integer,
+    float: _json_float,
+    type(None): _as_it_is,
+    list: _json_list,
+    dict: _json_map,
+}
+
+
+def did_you_mean(name: str, known: Any) -> str:
+    """Return a hint at the nearest known name, or nothing when none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""

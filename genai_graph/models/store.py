@@ -1,0 +1,449 @@
+"""Writing to the graph: the statements behind save, upsert, connect, record and load.
+
+Rows hold values as the database keeps them. Nodes are found by label and uid, edges from their two
+ends, and every statement starts from the unique index on uid. A write compares with what is there
+and touches only what differs, so that `updated_at` tells the truth.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.database import atomic, query, quote
+from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeKind:
+    """One kind of edge: its ends, its type, and what is allowed between them.
+
+    `acyclic` edges may not lead back to where they start; `one_source` and `one_target` say that
+    a target has at most one source, a source at most one target. `fan_in` says that the target
+    is the end with the fewer edges, from which the edge is to be looked for.
+    """
+
+    source: str
+    type: str
+    target: str
+    acyclic: bool = False
+    one_source: bool = False
+    one_target: bool = False
+    fan_in: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.type}->{self.target}"
+
+    @property
+    def pattern(self) -> str:
+        """The edge `r` between `a` and `b`, written from the end with the fewer edges.
+
+        The embedded engine walks the edges of the end that is written first.
+        """
+        kind = quote(self.type)
+        return f"(b)<-[r:{kind}]-(a)" if self.fan_in else f"(a)-[r:{kind}]->(b)"
+
+    @property
+    def ends(self) -> str:
+        """Finds both ends of a `row` of two uids."""
+        return (
+            f"MATCH (a:{quote(self.source)} {{uid: row[0]}}) "
+            f"MATCH (b:{quote(self.target)} {{uid: row[1]}})"
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many rows of a write were new, were changed, and were there already as they are."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def add(self, other: Tally) -> None:
+        """Add another tally to this one."""
+        self.created += other.created
+        self.changed += other.changed
+        self.unchanged += other.unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node to merge: `given` values are set (None removes), `defaults` only on a new node."""
+
+    uid: str
+    given: dict[str, Any]
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRow:
+    """An edge to merge; None in `given` removes a property."""
+
+    source: str
+    target: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def now() -> datetime:
+    """Return the time, aware in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def find_nodes(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the properties of the nodes that exist, by uid."""
+    rows = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN properties(n) AS found",
+        uids=list(uids),
+    )
+    return {row["found"]["uid"]: row["found"] for row in rows}
+
+
+def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Create nodes and return them as stored; `NodeExistsError` when a uid is already there."""
+    uids = [row["uid"] for row in rows]
+    moment = now()
+    complete = [
+        {
+            **row,
+            "created_at": row.get("created_at") or moment,
+            "updated_at": row.get("updated_at") or moment,
+        }
+        for row in rows
+    ]
+    with atomic():
+        taken = next(iter(find_nodes(label, uids)), None) or _repeated(uids)
+        if taken is not None:
+            raise _exists(label, taken)
+        try:
+            query(
+                f"UNWIND $rows AS row CREATE (n:{quote(label)}) SET n = row",
+                write=True,
+                rows=[_without_nothing(row) for row in complete],
+            )
+        except NodeExistsError:  # another client was quicker
+            raise _exists(label, ", ".join(uids[:3])) from None
+    return complete
+
+
+def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
+    """Make or update nodes by their uids. No uid may occur twice."""
+    moment = now()
+    tally = Tally()
+    writes = []
+    with atomic():
+        there = find_nodes(label, (row.uid for row in rows))
+        for row in rows:
+            before = there.get(row.uid)
+            if before is None:
+                tally.created += 1
+                new = {"created_at": moment, "updated_at": moment, **row.defaults, **row.given}
+                writes.append([row.uid, _without_nothing(new)])
+            elif changes := changed_values(before, row.given):
+                tally.changed += 1
+                writes.append([row.uid, {"updated_at": moment, **changes}])
+            else:
+                tally.unchanged += 1
+        if writes:
+            query(
+                f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) SET n += row[1]",
+                write=True,
+                rows=writes,
+            )
+    return tally
+
+
+def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
+    """Set some values of a node (None removes); `NodeNotFoundError` when it is gone."""
+    rows = query(
+        f"MATCH (n:{quote(label)} {{uid: $uid}}) SET n += $changes RETURN n.uid AS uid",
+        write=True,
+        uid=uid,
+        changes=changes,
+    )
+    if not rows:
+        raise not_found(label, uid)
+
+
+def delete_node(label: str, uid: str) -> None:
+    """Delete a node and its edges; `NodeNotFoundError` when it is gone."""
+    rows = query(
+        f"MATCH (n:{quote(label)} {{uid: $uid}}) DETACH DELETE n RETURN 1 AS one",
+        write=True,
+        uid=uid,
+    )
+    if not rows:
+        raise not_found(label, uid)
+
+
+def delete_targets(kind: EdgeKind, source: str) -> None:
+    """Delete the nodes at the other end of a node's edges."""
+    query(
+        f"MATCH (a:{quote(kind.source)} {{uid: $source}})-[:{quote(kind.type)}]->"
+        f"(b:{quote(kind.target)}) DETACH DELETE b",
+        write=True,
+        source=source,
+    )
+
+
+def delete_all(label: str, batch_size: int = 5_000) -> None:
+    """Delete all nodes of a label with their edges, a batch in a transaction."""
+    deleted = batch_size
+    while deleted == batch_size:
+        deleted = query(
+            f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
+            write=True,
+            size=batch_size,
+        )[0]["count"]
+
+
+def count_nodes(label: str) -> int:
+    """Return the number of nodes of a label."""
+    return int(query(f"MATCH (n:{quote(label)}) RETURN count(n) AS count")[0]["count"])
+
+
+def count_edges(kind: EdgeKind) -> int:
+    """Return the number of edges of a kind."""
+    rows = query(
+        f"MATCH (:{quote(kind.source)})-[r:{quote(kind.type)}]->(:{quote(kind.target)}) "
+        "RETURN count(r) AS count"
+    )
+    return int(rows[0]["count"])
+
+
+def find_edges(kind: EdgeKind, rows: Iterable[EdgeRow]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the properties of the edges that exist, by the uids of their ends."""
+    found = query(
+        f"UNWIND $rows AS row {kind.ends} MATCH {kind.pattern} "
+        "RETURN row[0] AS source, row[1] AS target, properties(r) AS found",
+        rows=[[row.source, row.target] for row in rows],
+    )
+    return {(row["source"], row["target"]): row["found"] for row in found}
+
+
+def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
+    """Make or update edges: between two nodes, one edge of a kind.
+
+    Raises `NodeNotFoundError` when an end is not there, `EdgeError` for an edge that the kind
+    does not allow.
+    """
+    tally = Tally()
+    writes = []
+    with atomic():
+        for _, problem in forbidden_edges(kind, rows, Graph()):
+            raise EdgeError(problem)
+        there = find_edges(kind, rows)
+        for row in rows:
+            before = there.get((row.source, row.target))
+            changes = changed_values(before or {}, row.given)
+            if before is not None and not changes:
+                tally.unchanged += 1
+                continue
+            tally.created += before is None
+            tally.changed += before is not None
+            writes.append([row.source, row.target, changes])
+        if writes:
+            _write_edges(kind, writes)
+    return tally
+
+
+def _write_edges(kind: EdgeKind, writes: list[list[Any]]) -> None:
+    rows = query(
+        f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} SET r += row[2] "
+        "RETURN count(r) AS count",
+        write=True,
+        rows=writes,
+    )
+    if rows[0]["count"] < len(writes):
+        _raise_missing_end(kind, writes)
+
+
+def _raise_missing_end(kind: EdgeKind, writes: list[list[Any]]) -> None:
+    for label, position in ((kind.source, 0), (kind.target, 1)):
+        uids = [write[position] for write in writes]
+        there = find_nodes(label, uids)
+        for uid in uids:
+            if uid not in there:
+                raise not_found(label, uid)
+
+
+def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
+    """Delete the edges between two nodes, or all of one node's; return how many."""
+    ends = [
+        (f"(a:{quote(kind.source)} {{uid: $source}})", source),
+        (f"(b:{quote(kind.target)} {{uid: $target}})", target),
+    ]
+    given = " ".join(f"MATCH {pattern}" for pattern, uid in ends if uid is not None)
+    rows = query(
+        f"{given} MATCH (a:{quote(kind.source)})-[r:{quote(kind.type)}]->(b:{quote(kind.target)}) "
+        "DELETE r RETURN count(r) AS count",
+        write=True,
+        source=source,
+        target=target,
+    )
+    return int(rows[0]["count"])
+
+
+class Graph:
+    """What is in the graph already, as far as the rules for edges need to know it."""
+
+    def nodes(self, label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the properties of the nodes that exist, by uid."""
+        return find_nodes(label, uids)
+
+    def targets(self, kind: EdgeKind, sources: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the edges that start at some nodes, as (source, target)."""
+        rows = query(
+            f"UNWIND $uids AS uid MATCH (a:{quote(kind.source)} {{uid: uid}}) "
+            f"MATCH (a)-[:{quote(kind.type)}]->(b:{quote(kind.target)}) "
+            "RETURN uid, b.uid AS other",
+            uids=list(sources),
+        )
+        return [(row["uid"], row["other"]) for row in rows]
+
+    def sources(self, kind: EdgeKind, targets: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the edges that end at some nodes, as (target, source)."""
+        rows = query(
+            f"UNWIND $uids AS uid MATCH (b:{quote(kind.target)} {{uid: uid}}) "
+            f"MATCH (b)<-[:{quote(kind.type)}]-(a:{quote(kind.source)}) "
+            "RETURN uid, a.uid AS other",
+            uids=list(targets),
+        )
+        return [(row["uid"], row["other"]) for row in rows]
+
+
+class EmptyGraph(Graph):
+    """A graph that holds nothing: what is checked against it must be whole in itself."""
+
+    def nodes(self, label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return nothing."""
+        return {}
+
+    def targets(self, kind: EdgeKind, sources: Iterable[str]) -> list[tuple[str, str]]:
+        """Return nothing."""
+        return []
+
+    def sources(self, kind: EdgeKind, targets: Iterable[str]) -> list[tuple[str, str]]:
+        """Return nothing."""
+        return []
+
+
+def forbidden_edges(
+    kind: EdgeKind, rows: Sequence[EdgeRow], graph: Graph
+) -> list[tuple[EdgeRow, str]]:
+    """Return the edges that the kind does not allow beside each other and beside the graph's."""
+    problems: list[tuple[EdgeRow, str]] = []
+    if kind.one_target:
+        there = dict(graph.targets(kind, {row.source for row in rows}))
+        ends = [(row, row.source, row.target) for row in rows]
+        problems += _second_edges(ends, there, kind.source, kind.target)
+    if kind.one_source:
+        there = dict(graph.sources(kind, {row.target for row in rows}))
+        ends = [(row, row.target, row.source) for row in rows]
+        problems += _second_edges(ends, there, kind.target, kind.source)
+    if kind.acyclic:
+        problems += _cycles(kind, rows, graph)
+    return problems
+
+
+def _second_edges(
+    ends: list[tuple[EdgeRow, str, str]], there: dict[str, str], label: str, other_label: str
+) -> Iterator[tuple[EdgeRow, str]]:
+    """Yield the second edges of nodes that may have only one."""
+    for row, uid, other in ends:
+        first = there.setdefault(uid, other)
+        if first != other:
+            yield (
+                row,
+                f"{label} {uid!r} can have one {other_label} only and has {first!r}, not {other!r}",
+            )
+
+
+def _cycles(kind: EdgeKind, rows: Sequence[EdgeRow], graph: Graph) -> Iterator[tuple[EdgeRow, str]]:
+    """Yield edges that would lead back to where they start, with the way they do."""
+    onward = _onward(kind, {row.target for row in rows}, graph)
+    new = {(row.source, row.target): row for row in rows}
+    for source, target in new:
+        onward[source].add(target)
+    for circle in _circles(onward, sorted({row.source for row in rows})):
+        row = next((new[step] for step in itertools.pairwise(circle) if step in new), None)
+        if row is not None:  # else the graph had it before
+            way = " -> ".join(repr(uid) for uid in circle)
+            yield row, f"{kind.type} may not go in a circle: {way}"
+
+
+def _onward(kind: EdgeKind, uids: set[str], graph: Graph) -> dict[str, set[str]]:
+    """Follow the graph's edges from some nodes to the end, one step for all of them at a time."""
+    onward: dict[str, set[str]] = defaultdict(set)
+    seen, front = set(uids), set(uids)
+    while front:
+        step = graph.targets(kind, sorted(front))
+        for source, target in step:
+            onward[source].add(target)
+        front = {target for _, target in step} - seen
+        seen |= front
+    return onward
+
+
+def _circles(onward: dict[str, set[str]], starts: Iterable[str]) -> Iterator[list[str]]:
+    """Walk depth first from the starts, and yield each way that meets itself."""
+    done: set[str] = set()
+    for start in starts:
+        if start in done:
+            continue
+        path, places = [start], {start: 0}
+        stack = [iter(sorted(onward.get(start, ())))]
+        while stack:
+            uid = next(stack[-1], None)
+            if uid is None:
+                stack.pop()
+                left = path.pop()
+                del places[left]
+                done.add(left)
+            elif uid in places:
+                yield [*path[places[uid] :], uid]
+            elif uid not in done:
+                places[uid] = len(path)
+                path.append(uid)
+                stack.append(iter(sorted(onward.get(uid, ()))))
+
+
+def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the given values that differ from what is stored."""
+    return {name: value for name, value in given.items() if not same(before.get(name), value)}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Tell whether two stored values are the same; unlike ``==``, NaN is the same as NaN."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def not_found(label: str, uid: str) -> NodeNotFoundError:
+    """Return the error for a node that is not there."""
+    return NodeNotFoundError(f"no {label} with uid {uid!r} is in the graph (any more)")
+
+
+def _exists(label: str, uid: str) -> NodeExistsError:
+    return NodeExistsError(
+        f"a {label} with uid {uid!r} is already in the graph: {label}.upsert() updates it"
+    )
+
+
+def _repeated(uids: list[str]) -> str | None:
+    seen: set[str] = set()
+    return next((uid for uid in uids if uid in seen or seen.add(uid)), None)  # type: ignore[func-returns-value]
+
+
+def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}

@@ -1,0 +1,61 @@
+"""The schema: the constraints and indexes that the models declare, and what the database has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genai_graph.database import current, indexes
+from genai_graph.database.indexes import Index
+from genai_graph.models import NODES
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the database's schema differs from the models'.
+
+    `different` holds pairs of what the models declare and what is there on the same property.
+    """
+
+    missing: list[Index]
+    extra: list[Index]
+    different: list[tuple[Index, Index]]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.extra or self.different)
+
+    def __str__(self) -> str:
+        lines = [f"missing: {index}" for index in self.missing]
+        lines += [f"extra: {index}" for index in self.extra]
+        lines += [f"different: expected {want}, there is {have}" for want, have in self.different]
+        return "\n".join(lines)
+
+
+def install() -> list[Index]:
+    """Make the constraints and indexes that are missing, and return them."""
+    return indexes.install(NODES.values())
+
+
+def declared() -> list[Index]:
+    """Return what the models declare, on any engine."""
+    return indexes.declared(NODES.values())
+
+
+def on_embedded() -> list[Index]:
+    """Return what of it the embedded engine has."""
+    return indexes.declared(NODES.values(), "embedded")
+
+
+def check() -> Drift:
+    """Compare the database's schema with the models'."""
+    wanted = set(indexes.declared(NODES.values(), current().engine))
+    there = set(indexes.present(NODES.values()))
+    missing, extra = wanted - there, there - wanted
+    same_place = {
+        (want, have)
+        for want in missing
+        for have in extra
+        if (want.label, want.property) == (have.label, have.property)
+    }
+    missing -= {want for want, _ in same_place}
+    extra -= {have for _, have in same_place}
+    return Drift(sorted(missing), sorted(extra), sorted(same_place))

@@ -1,0 +1,60 @@
+"""The interactive shell: Python with the graph at hand."""
+
+from __future__ import annotations
+
+import code
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import genai_graph
+from genai_graph.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from genai_graph.database import Connection
+
+_NAMES = ("Dataset", "Experiment", "Metric", "Model", "Project", "atomic", "check", "load", "query")
+
+
+def namespace() -> dict[str, Any]:
+    """Return the names that the shell begins with."""
+    return {name: getattr(genai_graph, name) for name in _NAMES}
+
+
+def banner(connection: Connection) -> str:
+    """Return the line that says where the shell is connected and what it has."""
+    return (
+        f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}; "
+        f"at hand: {', '.join(_NAMES)}"
+    )
+
+
+def run(source: str, name: str = "<command>") -> None:
+    """Run code in the shell's namespace."""
+    exec(compile(source, name, "exec"), {"__name__": "__main__", **namespace()})
+
+
+def interact(connection: Connection, interface: str | None = None) -> None:
+    """Read code from the terminal until its end; from a pipe, run it.
+
+    Raises `MissingExtraError` when IPython is asked for and not installed.
+    """
+    if not sys.stdin.isatty():
+        run(sys.stdin.read(), "<stdin>")
+        return
+    has_ipython = find_spec("IPython") is not None
+    if interface == "ipython" and not has_ipython:
+        raise MissingExtraError("IPython", "shell")
+    if interface == "python" or not has_ipython:
+        code.interact(banner(connection), local=namespace(), exitmsg="")
+    else:
+        _ipython(connection)
+
+
+def _ipython(connection: Connection) -> None:
+    from IPython.terminal.embed import InteractiveShellEmbed
+
+    make_shell: Any = InteractiveShellEmbed
+    shell = make_shell(banner1=banner(connection) + "\n", user_ns=namespace())
+    shell.confirm_exit = False
+    shell()
