@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import neomodel
 from neomodel import db
 
 from genai_graph.database import atomic, query, quote
@@ -21,6 +20,7 @@ from genai_graph.models.properties import (
     describe,
 )
 from genai_graph.models.relationships import Nodes
+from genai_graph.models.typed import NodeBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class _NodesOf:
         return Nodes(owner)
 
 
-class Node(neomodel.StructuredNode):
+class Node(NodeBase):
     """A node of the graph: its properties are keywords, checked when it is made and saved.
 
     `uid` is its only key. Not given, it is derived from what names the node; once saved it never

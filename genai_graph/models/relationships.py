@@ -17,6 +17,7 @@ from genai_graph.errors import EdgeTypeError, NotSavedError, UnsupportedError
 from genai_graph.models import store
 from genai_graph.models.checking import checked, stored
 from genai_graph.models.properties import IntegerProperty, StringProperty
+from genai_graph.models.typed import ManagerBase, NodeSetBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,11 +142,11 @@ class _Related(_ByUid, neomodel.Traversal):
         return Nodes(self)
 
 
-class Nodes(_ByUid, neomodel.NodeSet[T]):
+class Nodes(_ByUid, NodeSetBase[T]):
     """A set of nodes, as neomodel's users know it, with this package's checks in its bulk ways."""
 
 
-class Edges(neomodel.RelationshipManager, Generic[T]):
+class Edges(ManagerBase, Generic[T]):
     """The edges of one kind at one node, and the nodes at their other ends."""
 
     def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
@@ -209,8 +210,7 @@ class Edges(neomodel.RelationshipManager, Generic[T]):
 
     def all(self) -> list[T]:
         """Return the nodes at the other ends."""
-        nodes: list[T] = self._new_traversal().all()
-        return nodes
+        return self._nodes().all()
 
     def single(self) -> T | None:
         """Return one of the nodes at the other ends, or None."""
@@ -272,8 +272,8 @@ class Edges(neomodel.RelationshipManager, Generic[T]):
         return (here, there) if self._outgoing else (there, here)
 
     def _edge(self, found: dict[str, Any], node: T) -> Edge:
-        edge: Edge = self.definition["model"].inflate(found)
-        return self._set_start_end_cls(edge, node)  # type: ignore[return-value]
+        edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(found), node)
+        return edge
 
     def _new_traversal(self) -> _Related:
         if not self.source.was_saved:
@@ -282,6 +282,9 @@ class Edges(neomodel.RelationshipManager, Generic[T]):
 
     def _nodes(self) -> Nodes[T]:
         return Nodes(self._new_traversal())
+
+
+_MANAGER: Any = Edges  # which a type checker does not know for one of neomodel's
 
 
 class _Declared(Generic[T]):
@@ -317,7 +320,7 @@ class To(_Declared[T], neomodel.RelationshipTo):
         one_target: bool = False,
         fan_in: bool = False,
     ) -> None:
-        super().__init__(_dotted(target), type, cardinality=Edges, model=model)
+        super().__init__(_dotted(target), type, cardinality=_MANAGER, model=model)
         self._target = target
         self._type = type
         self._rules = {
@@ -337,7 +340,7 @@ class From(_Declared[T], neomodel.RelationshipFrom):
     """The same edges seen from their target; `of` names the attribute at their source."""
 
     def __init__(self, source: str, of: str, type: str, model: type[Edge]) -> None:
-        super().__init__(_dotted(source), type, cardinality=Edges, model=model)
+        super().__init__(_dotted(source), type, cardinality=_MANAGER, model=model)
         self.of = of
 
     @property

@@ -1,0 +1,71 @@
+"""What the documentation says is so: its examples run, its lists are whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from conftest import FIXTURES, ROOT
+from documentation import PAGES, examples
+
+import genai_graph
+from genai_graph.cli import main
+from genai_graph.database import Connection, current
+from genai_graph.models import EDGES, NODES
+from genai_graph.models.checking import properties_of
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if examples(page)], ids=lambda page: page.name
+)
+def test_the_examples_run(page: Path, graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    try:
+        exec(compile(examples(page), str(page), "exec"), {"__name__": "__main__"})
+    finally:
+        while current() is not graph:
+            current().close()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for name, command in main.commands.items():
+        assert f"    {name} " in README, name
+        if isinstance(command, click.Group):
+            line = next(line for line in README.splitlines() if line.startswith(f"    {name} "))
+            assert all(part in line for part in command.commands), name
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    from genai_graph.database.settings import Settings
+
+    for field in Settings.model_fields.values():
+        assert f"`{field.validation_alias}`" in README
+
+
+def test_the_fixture_of_the_readme_is_right(tmp_path: Path) -> None:
+    text = README.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "readme.yaml").write_text(text)
+    assert genai_graph.check("readme.yaml") == (7, 8)
+    quickstart = yaml.safe_load((FIXTURES / "quickstart.yaml").read_text())
+    assert set(yaml.safe_load(text)["Dataset"]) == set(quickstart["Dataset"])
+
+
+def test_every_property_and_edge_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for label, cls in NODES.items():
+        section = page.split(f"## {label}\n")[1].split("\n## ")[0]
+        own = [
+            name
+            for name in properties_of(cls)
+            if name not in properties_of(cls.__bases__[0]) or name in ("name", "version")
+        ]
+        for name in own:
+            assert f"`{name}`" in section, f"{label}.{name}"
+    for kind, model in EDGES.items():
+        line = next((line for line in page.splitlines() if str(kind) in line), "")
+        assert line, kind
+        assert all(f"`{name}`" in line for name in properties_of(model)), kind

@@ -1,0 +1,60 @@
+"""What a type checker tells the users of the package."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+CODE = """
+from genai_graph import Dataset, Experiment, Metric, Model, Project, query, load
+
+def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None:
+    reveal_type(project.datasets.all())  # list[Dataset]
+    reveal_type(dataset.trained_models.single())  # Model | None
+    reveal_type([one.size for one in dataset.children])  # list[int]
+    reveal_type(Dataset.nodes.get(name="x"))  # Dataset
+    reveal_type(Dataset.nodes.filter(name="x").all())  # list[Dataset]
+    reveal_type(model.trained_on.filter(name="x").all())  # list[Dataset]
+    reveal_type(Model(name="x").save())  # Model
+    reveal_type(Model.upsert(name="x"))  # Model
+    reveal_type(run.record("accuracy", 0.9).value)  # float
+    reveal_type(dataset.created_at)  # datetime
+    reveal_type(query("RETURN 1"))  # list[dict[str, Any]]
+    project.datasets.connect(model)  # error: [arg-type]
+    model.trained_on.connect("x")  # error: [arg-type]
+    run.record(3)  # error: [arg-type]
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """What mypy says of each line."""
+    file = tmp_path_factory.mktemp("typing") / "example.py"
+    file.write_text(CODE)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", str(file)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = re.findall(r"example\.py:(\d+): (.*)", done.stdout)
+    assert lines, done.stdout + done.stderr
+    return {int(number): text for number, text in lines}
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (number, line.split("# ")[1])
+        for number, line in enumerate(CODE.splitlines(), 1)
+        if "# " in line
+    ],
+)
+def test_mypy_tells(told: dict[int, str], number: int, expected: str) -> None:
+    line = re.sub(r"\b(genai_graph|builtins|datetime)\.(\w+\.)*", "", told[number])
+    assert expected.removeprefix("error: ") in line, line
