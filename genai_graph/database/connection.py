@@ -15,7 +15,7 @@ from genai_graph.database.driver import GraphDriver, NoWriter
 from genai_graph.database.faults import translated
 from genai_graph.database.locks import WriterLock
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import NotConnectedError
+from genai_graph.errors import NotConnectedError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +41,12 @@ class Connection:
     engine: str
 
     def __init__(self, settings: Settings) -> None:
+        if db._active_transaction is not None:
+            raise TransactionError("a transaction is open: end it before you connect elsewhere")
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._prepared = False
+        self._preparing = threading.RLock()
         self.writer: Writer = NoWriter()
         try:
             if settings.uri is None:
@@ -70,7 +73,9 @@ class Connection:
 
     def prepare_to_write(self) -> None:
         """Do once what must be done before the first write: see `before_first_write`."""
-        if not self._prepared:
+        with self._preparing:  # other threads wait; what the steps themselves write does not
+            if self._prepared:
+                return
             self._prepared = True
             try:
                 for step in _before_first_write:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from genai_graph.errors import GenaiGraphError
 
+_NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
 _READ_ONLY = (
     "Neo.ClientError.Statement.AccessMode",
     "Neo.ClientError.Security.Forbidden",
@@ -55,13 +56,14 @@ def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
 
 def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
     code, message = error.code or "", error.message or str(error)
-    if isinstance(error, driver.AuthError):
+    if isinstance(error, driver.AuthError) or code.startswith(_NOT_AUTHENTICATED):
         return AuthenticationError(
             "the server refused the user or the password: set NEO4J_USERNAME and NEO4J_PASSWORD"
+            + ("; after several tries it wants some seconds of waiting" if "Rate" in code else "")
         )
     if code in _READ_ONLY:
         return ReadOnlyError(
-            "only reading is allowed here: pass write=True (--write) to change the graph"
+            "a query may only read unless write=True (--write) is given and its user may write"
         )
     if code == "Neo.ClientError.Schema.ConstraintValidationFailed":
         return NodeExistsError(f"a node of this uid is already in the graph: {message}")

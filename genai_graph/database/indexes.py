@@ -11,7 +11,7 @@ from neomodel import db
 from genai_graph.database.connection import current
 from genai_graph.database.cypher import quote
 from genai_graph.database.transaction import query
-from genai_graph.errors import QueryError
+from genai_graph.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,23 +82,27 @@ def install(classes: Iterable[Any]) -> list[Index]:
 
     Safe to repeat, and when several clients do it at once.
     """
-    classes = list(classes)
-    missing = set(declared(classes, current().engine)) - set(present(classes))
-    made = sorted(missing)
-    for cls in classes:
-        lacking = {index.property for index in missing if index.label == cls.__label__}
-        if lacking:
-            _install_lacking(cls, lacking)
+    made = [index for cls in classes for index in _install_class(cls)]
+    return sorted(made)
+
+
+def _install_class(cls: Any) -> set[Index]:
+    made = lacking = _missing(cls)
+    while lacking:
+        names = {index.property for index in lacking}
+        try:
+            db.install_labels(_Lacking(cls, names), quiet=True, stdout=io.StringIO())
+        except DatabaseError:
+            before, lacking = lacking, _missing(cls)
+            if lacking == before:
+                raise
+            continue  # another client made some of them meanwhile
+        break
     return made
 
 
-def _install_lacking(cls: Any, lacking: set[str]) -> None:
-    try:
-        db.install_labels(_Lacking(cls, lacking), quiet=True, stdout=io.StringIO())
-    except QueryError:
-        wanted = {index for index in declared([cls]) if index.property in lacking}
-        if not wanted <= set(present([cls])):  # else another client made it meanwhile
-            raise
+def _missing(cls: Any) -> set[Index]:
+    return set(declared([cls], current().engine)) - set(present([cls]))
 
 
 class _Lacking:

@@ -38,8 +38,7 @@ class Fixture:
     def __init__(self, name: str, format: str | None = None) -> None:
         if format is not None and format not in FORMATS:
             raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-        self._path = _spooled(sys.stdin.buffer, self) if name == STDIN else find(name)
-        self.name = "<stdin>" if name == STDIN else str(self._path)
+        self.name, self._path = self._locate(name)
         self._format = format or self._guess()
         self._document: list[Record] | None = None
 
@@ -52,6 +51,15 @@ class Fixture:
         if self._document is None:
             self._document = list(self._read_document())
         yield from self._document
+
+    def _locate(self, name: str) -> tuple[str, Path]:
+        if name == STDIN:
+            return "<stdin>", _spooled(sys.stdin.buffer, self)
+        path = find(name)
+        if path.is_file():
+            return str(path), path
+        with path.open("rb") as pipe:  # it can be read once
+            return str(path), _spooled(pipe, self)
 
     def _read_document(self) -> Iterator[Record]:
         parse = yaml.parse if self._format == "yaml" else json.parse

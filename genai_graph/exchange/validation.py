@@ -125,7 +125,7 @@ def _convert(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[
         except PropertyError as error:
             faults.append((name, str(error)))
     for name, fault in faults_in(cls, decoded):
-        faults.append((name, f"{fault}{_quoting(known.get(name), fault)}"))
+        faults.append((name, f"{fault}{_quoting(known.get(name), decoded[name], fault)}"))
     if faults:
         return {}, faults
     checked = {
@@ -152,15 +152,17 @@ def _decode_time(prop: Strict, value: Any) -> Any:
     try:
         return msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        prop.refuse_type(value)
+        prop.refuse_type(text)
 
 
-def _quoting(prop: Strict | None, error: PropertyError) -> str:
-    wants_text = isinstance(prop, (StringProperty, JSONProperty)) or (
-        isinstance(prop, ArrayProperty) and isinstance(prop.item, StringProperty)
-    )
-    a_scalar = not str(error).endswith(("list)", "dict)", "nothing"))
-    return " (quote it)" if wants_text and isinstance(error, PropertyTypeError) and a_scalar else ""
+def _quoting(prop: Strict | None, value: Any, error: PropertyError) -> str:
+    """Advise to quote what would be right as a string."""
+    if not isinstance(error, PropertyTypeError):
+        return ""
+    if isinstance(prop, ArrayProperty) and isinstance(value, list):
+        return " (quote it)" if isinstance(prop.item, StringProperty) else ""
+    a_scalar = isinstance(prop, StringProperty) and not isinstance(value, (dict, list))
+    return " (quote it)" if a_scalar or isinstance(prop, JSONProperty) else ""
 
 
 def text_fault(text: str) -> str | None:

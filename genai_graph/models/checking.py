@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import PropertyError, UnknownPropertyError
@@ -13,8 +14,18 @@ if TYPE_CHECKING:
 
 def properties_of(cls: Any) -> dict[str, Strict]:
     """Return a class's properties by name, in the order of their declaration."""
+    return _declared(cls)[0]
+
+
+def mandatory_in(cls: Any) -> tuple[str, ...]:
+    """Return the names of a class's required properties."""
+    return _declared(cls)[1]
+
+
+@functools.cache
+def _declared(cls: Any) -> tuple[dict[str, Strict], tuple[str, ...]]:
     found: dict[str, Strict] = cls.defined_properties(aliases=False, rels=False)
-    return found
+    return found, tuple(name for name, prop in found.items() if prop.mandatory)
 
 
 def faults_in(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
@@ -35,8 +46,7 @@ def faults_in(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Proper
 
 def missing_in(cls: Any, values: Mapping[str, Any]) -> list[str]:
     """Return the names of the required properties that have no value."""
-    known = properties_of(cls)
-    return [name for name in known if known[name].mandatory and values.get(name) is None]
+    return [name for name in mandatory_in(cls) if values.get(name) is None]
 
 
 def checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
