@@ -20,7 +20,7 @@ import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +153,11 @@ class ManagedEngine:
 
     def running(self) -> Running | None:
         """Return the running engine, if there is one."""
+        running = self._recorded()
+        return running if running is not None and running.port else None
+
+    def _recorded(self) -> Running | None:
+        """Return the living process that the state names; its port is 0 until it is ready."""
         try:
             state = json.loads(self._state.read_text())
             running = Running(state["pid"], state["born"], state["port"], Users(**state["users"]))
@@ -191,6 +196,9 @@ class ManagedEngine:
 
     def _start(self) -> Running:
         self._keep.unlink(missing_ok=True)  # of an engine that did not end by `stop`
+        orphan = self._recorded()
+        if orphan is not None:  # who started it was killed before it was ready
+            self._end(orphan, wait_for_cache=True)
         users = self.server.prepare(self.folder)
         self._turn_log()
         options = self._cache_options()
@@ -199,7 +207,9 @@ class ManagedEngine:
             if any(option.startswith(_RECORD) for option in options):
                 state = {"pid": process.pid, "born": process.create_time()}
                 self._write(self.folder / "training.json", state)
-            running = Running(process.pid, process.create_time(), self._await_port(process), users)
+            starting = Running(process.pid, process.create_time(), 0, users)
+            self._write(self._state, asdict(starting))
+            running = replace(starting, port=self._await_port(process))
             self._write(self._state, asdict(running))
         except BaseException:
             with contextlib.suppress(psutil.NoSuchProcess):
