@@ -48,7 +48,7 @@ def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
     if isinstance(error, driver.Neo4jError):
         return _translate_answer(error)
     if isinstance(error, _UNREACHABLE):
-        return UnavailableError(f"the database does not answer: {error}")
+        return UnavailableError(f"the database does not answer: {' '.join(str(error).split())}")
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended: {error}")
     return DatabaseError(str(error))
@@ -70,7 +70,7 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
     if code == "Neo.ClientError.Database.DatabaseNotFound":
         return QueryError("there is no such database on the server: set NEO4J_DATABASE")
     if code.startswith("Neo.ClientError.Statement."):
-        return QueryError(message)
+        return QueryError(message.splitlines()[0])  # the others point into the statement
     if code.startswith("Neo.TransientError."):
         return TransactionError(f"the database gave up on the transaction, try again: {message}")
     return DatabaseError(f"{message} ({code})")
