@@ -95,7 +95,11 @@ class TransactionError(DatabaseError):
 
 
 class PropertyError(GenaiGraphError, ValueError):
-    """A property's value can't be stored."""
+    """A property's value can't be stored; `path` leads to what is wrong inside of it."""
+
+    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class PropertyTypeError(PropertyError, TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -12,10 +13,10 @@ import neo4j
 from neomodel import db
 
 from genai_graph.database.driver import GraphDriver, NoWriter
-from genai_graph.database.faults import translated
+from genai_graph.database.faults import reason, translated
 from genai_graph.database.locks import WriterLock
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import NotConnectedError, TransactionError
+from genai_graph.errors import NotConnectedError, TransactionError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from genai_graph.database.settings import Settings
 
 CONNECTION_TIMEOUT = 5.0
+# What the driver logs, it raises too; without a handler Python prints it.
+logging.getLogger("neo4j").addHandler(logging.NullHandler())
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -124,12 +127,17 @@ class Connection:
     def _add_driver(
         self, mode: str, auth: tuple[str, str] | None, options: Mapping[str, Any] = _NO_OPTIONS
     ) -> None:
-        with translated():
-            driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
-                self.uri, auth=auth, connection_timeout=CONNECTION_TIMEOUT, **options
-            )
-            # Asks the server once; a session would go on trying for half a minute and more.
-            driver.verify_connectivity()
+        try:
+            with translated():
+                driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
+                    self.uri, auth=auth, connection_timeout=CONNECTION_TIMEOUT, **options
+                )
+                # Asks the server once; a session would go on trying for half a minute and more.
+                driver.verify_connectivity()
+        except (UnavailableError, ValueError) as error:  # the driver's for a host it can't resolve
+            raise UnavailableError(
+                f"no server answers at {self.uri}{reason(error)}: start it, or set NEO4J_URI"
+            ) from error
 
 
 class TimedWriter:

@@ -43,12 +43,23 @@ def translated() -> Iterator[None]:
         raise translate(error) from error
 
 
+def reason(error: BaseException | None) -> str:
+    """Return the system's reason for a failed connection, in brackets, where there is one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return f" ({error.strerror})"
+        error = error.__cause__ or error.__context__
+    return ""
+
+
 def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
     """Return this package's error for one of the driver's."""
     if isinstance(error, driver.Neo4jError):
         return _translate_answer(error)
     if isinstance(error, _UNREACHABLE):
-        return UnavailableError(f"the database does not answer: {' '.join(str(error).split())}")
+        return UnavailableError(
+            f"the database does not answer{reason(error)}: it has stopped, or can't be reached"
+        )
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended: {error}")
     return DatabaseError(str(error))

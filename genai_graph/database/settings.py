@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -46,7 +46,13 @@ class Settings(BaseSettings):
         if uri is None:
             return None
         parts = urlsplit(uri)
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        direct = parts.scheme.startswith("bolt")
+        if (
+            parts.scheme not in SCHEMES
+            or not parts.hostname
+            or not _has_port(parts)
+            or (direct and parts.query)
+        ):
             raise ValueError(
                 f"expected an address such as neo4j://host:7687 ({', '.join(SCHEMES)})"
             )
@@ -57,7 +63,13 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        try:
+            absolute = home.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+        if "\0" in str(absolute):
+            raise ValueError("expected the path of a folder")
+        return absolute
 
 
 def read_settings(**given: object) -> Settings:
@@ -72,6 +84,14 @@ def read_settings(**given: object) -> Settings:
         return Settings(**arguments)  # type: ignore[arg-type]
     except (ValidationError, UnicodeDecodeError) as error:
         raise SettingsError(_explain(error)) from None
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        _ = parts.port
+    except ValueError:  # no number, or none of a port
+        return False
+    return True
 
 
 def _explain(error: ValidationError | UnicodeDecodeError) -> str:

@@ -37,12 +37,23 @@ def atomic() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.rollback()
+        _roll_back()
         raise
     if _broken.get():
-        db.rollback()
+        _roll_back()
         raise TransactionError("an inner atomic block failed, so nothing of the outer one is kept")
+    _commit()
+
+
+def _commit() -> None:
+    if db._active_transaction is None:
+        raise TransactionError("the transaction is not this process's: it was forked meanwhile")
     db.commit()
+
+
+def _roll_back() -> None:
+    if db._active_transaction is not None:  # else in a forked child, which left it to its parent
+        db.rollback()
 
 
 @contextlib.contextmanager

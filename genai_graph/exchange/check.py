@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from genai_graph.errors import Fault, FixtureError, Place
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, batches
+from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, batches
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import missing_in
@@ -43,6 +43,8 @@ class Ledger:
             self._add_node(record)
         elif isinstance(record, EdgeRecord):
             self._add_edge(record)
+        elif isinstance(record, FlawedNode):
+            self._declared[record.label].setdefault(record.uid, record.place)
         else:
             self.faults.append(record)
 

@@ -11,7 +11,7 @@ from genai_graph.database import atomic
 from genai_graph.errors import Fault, FixtureError
 from genai_graph.exchange.check import FAULT_LIMIT, examine
 from genai_graph.exchange.fixtures import Fixture
-from genai_graph.exchange.records import BATCH, EdgeRecord, NodeRecord
+from genai_graph.exchange.records import BATCH, EdgeRecord, FlawedNode, NodeRecord
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import store
 from genai_graph.models.store import EdgeRow, EmptyGraph, Graph, NodeRow, Tally
@@ -130,7 +130,8 @@ def _sound(fixtures: Iterable[Fixture]) -> Iterator[NodeRecord | EdgeRecord]:
     for record in _records(fixtures):
         if isinstance(record, Fault):
             raise FixtureError([record])
-        yield record
+        if not isinstance(record, FlawedNode):
+            yield record
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], K], size: int) -> Iterator[tuple[K, list[T]]]:

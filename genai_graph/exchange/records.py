@@ -41,8 +41,17 @@ class EdgeRecord:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class FlawedNode:
+    """A node that is declared but has faults: references to it are not faults too."""
+
+    label: str
+    uid: str
+    place: Place
+
+
 # A reader yields what it understood and what it did not, in the order of the file.
-Record = NodeRecord | EdgeRecord | Fault
+Record = NodeRecord | EdgeRecord | FlawedNode | Fault
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from genai_graph.errors import Fault, Place, PropertyError, PropertyTypeError
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord
 from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
 from genai_graph.models.checking import faults_in, properties_of, stored
 from genai_graph.models.properties import (
@@ -17,6 +16,7 @@ from genai_graph.models.properties import (
     DateTimeProperty,
     FloatProperty,
     JSONProperty,
+    Path,
     Strict,
     StringProperty,
     Unclear,
@@ -36,17 +36,17 @@ HEADER_ADVICE = f'the first thing in a fixture is its format: "{FORMAT}"'
 
 
 def node_records(
-    label: str, uid: str, values: Mapping[str, Any], place: Place, at: Callable[[str], Place]
+    label: str, uid: str, values: Mapping[str, Any], place: Place, at: Callable[..., Place]
 ) -> Iterator[Record]:
-    """Yield the record of a node, or its faults; `at` tells where a property stands."""
+    """Yield the record of a node, or its faults; `at` tells where a path of names leads to."""
     cls = NODES[label]
     subject = f"{label} {uid!r}"
-    yield from _uid_faults(cls, uid, f"{subject}: ", place)
+    for _, error in faults_in(cls, {"uid": uid}):
+        yield Fault(place, f"{subject}: uid: {error}")
     given, faults = _convert(cls, values)
-    for name, message in faults:
-        yield Fault(at(name), f"{subject}: {name}: {message}")
-    if not faults:
-        yield NodeRecord(label, uid, given, place)
+    for name, path, message in faults:
+        yield Fault(at(name, *path), f"{subject}: {name}: {message}")
+    yield FlawedNode(label, uid, place) if faults else NodeRecord(label, uid, given, place)
 
 
 def edge_records(
@@ -55,13 +55,13 @@ def edge_records(
     target: str,
     values: Mapping[str, Any],
     place: Place,
-    at: Callable[[str], Place],
+    at: Callable[..., Place],
     subject: str,
 ) -> Iterator[Record]:
     """Yield the record of an edge, or its faults; `subject` says what the edge belongs to."""
     given, faults = _convert(EDGES[kind], values)
-    for name, message in faults:
-        yield Fault(at(name), f"{subject}: {name}: {message}")
+    for name, path, message in faults:
+        yield Fault(at(name, *path), f"{subject}: {name}: {message}")
     if not faults:
         yield EdgeRecord(kind, source, target, given, place)
 
@@ -110,22 +110,21 @@ def edge_kind(type_: Any, source: Any, target: Any) -> EdgeKind | str:
     )
 
 
-def _uid_faults(cls: Any, uid: str, subject: str, place: Place) -> Iterator[Fault]:
-    for _, error in faults_in(cls, {"uid": uid}):
-        yield Fault(place, f"{subject}uid: {error}")
-
-
-def _convert(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the values as stored, or the faults of all of them."""
+def _convert(
+    cls: Any, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, Path, str]]]:
+    """Return the values as stored, or all faults: the property, the way into it, and what is."""
     known = properties_of(cls)
-    decoded, faults = {}, []
+    decoded: dict[str, Any] = {}
+    faults: list[tuple[str, Path, str]] = []
     for name, value in values.items():
         try:
             decoded[name] = decode(known[name], value) if name in known else value
         except PropertyError as error:
-            faults.append((name, str(error)))
+            faults.append((name, (), str(error)))
     for name, fault in faults_in(cls, decoded):
-        faults.append((name, f"{fault}{_quoting(known.get(name), decoded[name], fault)}"))
+        advice = _quoting(known.get(name), decoded[name], fault)
+        faults.append((name, fault.path, f"{fault}{advice}"))
     if faults:
         return {}, faults
     checked = {
@@ -150,9 +149,10 @@ def _decode_time(prop: Strict, value: Any) -> Any:
     if not isinstance(text, str):
         return value
     try:
-        return msgspec.convert(text, datetime)
+        return msgspec.convert(text, prop.annotation)
     except msgspec.ValidationError:
-        prop.refuse_type(text)
+        found = text if isinstance(value, Unclear) else describe(text)
+        raise PropertyTypeError(f"expected {prop.expected}, got {found}") from None
 
 
 def _quoting(prop: Strict | None, value: Any, error: PropertyError) -> str:

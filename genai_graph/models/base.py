@@ -60,7 +60,10 @@ class Node(NodeBase):
     updated_at = DateTimeProperty()
 
     def __init__(self, **values: Any) -> None:
-        given = {name: value for name, value in values.items() if value is not None}
+        known = properties_of(type(self))
+        given = {
+            name: value for name, value in values.items() if value is not None or name not in known
+        }
         values = checked(type(self), given)
         if "uid" not in values:
             values["uid"] = self.derive_uid(values)
@@ -91,7 +94,8 @@ class Node(NodeBase):
     __str__ = __repr__
 
     def _label_text(self) -> str:
-        return self.uid if self.uid.isprintable() else repr(self.uid)[1:-1]
+        uid = str(self.uid)
+        return uid if uid.isprintable() else repr(uid)[1:-1]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show one property a line, as IPython prints it."""
@@ -195,11 +199,11 @@ class Node(NodeBase):
                 f"{type(self).__name__}.uid: never changes once saved: expected {before['uid']!r}, "
                 f"got {describe(values['uid'])}"
             )
-        changes = store.changed_values(before, values)
+        changes = store.changed_values(before, store.without_lost_times(values))
         if changes:
             changes.setdefault("updated_at", store.now())
         store.update_node(self.__label__, before["uid"], changes)
-        self._take({**values, **changes})
+        self._take({**before, **changes})
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:
@@ -290,20 +294,26 @@ class Node(NodeBase):
         given = [cls._with_uid(checked(cls, values)) for values in props]
         with atomic():
             there = store.find_nodes(cls.__label__, (values["uid"] for values in given))
-            return [
-                cls.inflate(there[values["uid"]])
-                if values["uid"] in there
-                else cls(**values).save()
-                for values in given
-            ]
+            nodes = {uid: cls.inflate(found) for uid, found in there.items()}
+            for values in given:
+                if values["uid"] not in nodes:
+                    nodes[values["uid"]] = cls(**values).save()
+        return [nodes[values["uid"]] for values in given]
 
     @classmethod
     def bulk_save(cls, nodes: Iterable[Self]) -> list[Self]:
-        """Save nodes, all or none of them."""
+        """Save nodes, all or none of them; when it fails, the objects are as they were, too."""
         nodes = list(nodes)
-        with atomic():
-            for node in nodes:
-                node.save()
+        before = [dict(node.__dict__) for node in nodes]
+        try:
+            with atomic():
+                for node in nodes:
+                    node.save()
+        except BaseException:
+            for node, attributes in zip(nodes, before, strict=True):
+                node.__dict__.clear()
+                node.__dict__.update(attributes)
+            raise
         return nodes
 
 

@@ -123,7 +123,7 @@ class StringProperty(Strict, neomodel.StringProperty):
             raise PropertyError("expected a string that is not empty")
         if self.is_indexed and len(value) > INDEXED_BYTES // 4:
             self._check_size(value)
-        return str(value)
+        return str.__str__(value)  # the text of an enum's member, not its name
 
     def _check_size(self, value: str) -> None:
         size = len(value.encode())
@@ -149,7 +149,9 @@ class IntegerProperty(Strict, neomodel.IntegerProperty):
         if not isinstance(value, int) or isinstance(value, bool):
             self.refuse_type(value)
         if value < self.minimum:
-            raise PropertyError(f"expected an integer of at least {self.minimum}, got {value}")
+            raise PropertyError(
+                f"expected an integer of at least {self.minimum}, got {describe(value)}"
+            )
         if value > INTEGER_MAX:
             raise PropertyError(f"expected an integer of at most 2^63-1, got {describe(value)}")
         return int(value)
@@ -260,7 +262,7 @@ class ArrayProperty(Strict, neomodel.ArrayProperty):
         try:
             return self.item.check(value)
         except PropertyError as error:
-            raise type(error)(f"item {position + 1}: {error}") from None
+            raise type(error)(f"item {position + 1}: {error}", (position,)) from None
 
 
 def check_number(prop: Strict, value: Any) -> float:
@@ -285,69 +287,73 @@ def check_text(value: str) -> None:
         ) from None
 
 
-def check_json(value: Any, path: str = "", depth: int = 0) -> Any:
+Path = tuple[str | int, ...]
+
+
+def check_json(value: Any, path: Path = ()) -> Any:
     """Return a value that JSON can hold, or raise `PropertyError` with the path to what is not."""
-    if depth > JSON_DEPTH:
-        raise PropertyError(f"expected JSON of at most {JSON_DEPTH} levels, {path[:40]} is deeper")
+    if len(path) > JSON_DEPTH:
+        raise PropertyError(f"expected JSON of at most {JSON_DEPTH} levels", path)
     check = _JSON_CHECKS.get(type(value)) or _json_check_of_subclass(value)
     if check is None:
         advice = ": use a list" if isinstance(value, (tuple, set)) else ""
-        raise PropertyTypeError(
-            f"expected {JSONProperty.expected}, got {describe(value)}{_at(path)}{advice}"
-        )
-    return check(value, path, depth)
+        raise PropertyTypeError(f"expected JSON, got {describe(value)}{_at(path)}{advice}", path)
+    return check(value, path)
 
 
-def _json_text(value: str, path: str, depth: int) -> str:
+def _json_text(value: str, path: Path) -> str:
     try:
         check_text(value)
     except PropertyError as error:
-        raise PropertyError(f"{error}{_at(path)}") from None
-    return str(value)
+        raise PropertyError(f"{error}{_at(path)}", path) from None
+    return str.__str__(value)
 
 
-def _json_integer(value: int, path: str, depth: int) -> int:
+def _json_integer(value: int, path: Path) -> int:
     if not INTEGER_MIN <= value <= INTEGER_MAX:
         raise PropertyError(
             f"expected an integer of at most 64 bits, got {describe(value)}{_at(path)}: "
-            "write it as a string"
+            "write it as a string",
+            path,
         )
     return int(value)
 
 
-def _json_float(value: float, path: str, depth: int) -> float:
+def _json_float(value: float, path: Path) -> float:
     if not math.isfinite(value):
-        raise PropertyError(f"JSON has no {value}{_at(path)}: use null or a string")
+        raise PropertyError(f"JSON has no {value}{_at(path)}: use null or a string", path)
     return float(value)
 
 
-def _json_list(value: list[Any], path: str, depth: int) -> list[Any]:
-    return [check_json(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+def _json_list(value: list[Any], path: Path) -> list[Any]:
+    return [check_json(item, (*path, index)) for index, item in enumerate(value)]
 
 
-def _json_map(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
+def _json_map(value: Mapping[Any, Any], path: Path) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     for key, item in value.items():
         if not isinstance(key, str):
-            raise PropertyTypeError(f"expected string keys, got the key {describe(key)}{_at(path)}")
-        _json_text(key, path, depth)
-        checked[key] = check_json(item, f"{path}.{key}" if path else key, depth + 1)
+            raise PropertyTypeError(
+                f"expected string keys, got the key {describe(key)}{_at(path)}", path
+            )
+        checked[_json_text(key, path)] = check_json(item, (*path, key))
     return checked
 
 
-def _json_check_of_subclass(value: Any) -> Callable[[Any, str, int], Any] | None:
+def _json_check_of_subclass(value: Any) -> Callable[[Any, Path], Any] | None:
     return next((check for kind, check in _JSON_CHECKS.items() if isinstance(value, kind)), None)
 
 
-def _at(path: str) -> str:
-    return f" at {path}" if path else ""
+def _at(path: Path) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return f" at {''.join(steps).removeprefix('.')}" if path else ""
 
 
-def _as_it_is(value: Any, path: str, depth: int) -> Any:
+def _as_it_is(value: Any, path: Path) -> Any:
     return value
 
 
-_JSON_CHECKS: dict[type, Callable[[Any, str, int], Any]] = {
+_JSON_CHECKS: dict[type, Callable[[Any, Path], Any]] = {
     bool: _as_it_is,  # before int, whose subclass it is
     str: _json_text,
     int: _json_integer,

@@ -92,6 +92,15 @@ class EdgeRow:
     given: dict[str, Any] = field(default_factory=dict)
 
 
+# Every node has them always; None for one of them means that nothing is said of it.
+_TIMES = ("created_at", "updated_at")
+
+
+def without_lost_times(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without those that would take a node its times."""
+    return {name: value for name, value in given.items() if value is not None or name not in _TIMES}
+
+
 def now() -> datetime:
     """Return the time, aware in UTC."""
     return datetime.now(timezone.utc)
@@ -110,14 +119,8 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     """Create nodes and return them as stored; `NodeExistsError` when a uid is already there."""
     uids = [row["uid"] for row in rows]
     moment = now()
-    complete = [
-        {
-            **row,
-            "created_at": row.get("created_at") or moment,
-            "updated_at": row.get("updated_at") or moment,
-        }
-        for row in rows
-    ]
+    times = dict.fromkeys(_TIMES, moment)
+    complete = [{**times, **without_lost_times(row)} for row in rows]
     with atomic():
         taken = next(iter(find_nodes(label, uids)), None) or _repeated(uids)
         if taken is not None:
@@ -141,12 +144,12 @@ def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
     with atomic():
         there = find_nodes(label, (row.uid for row in rows))
         for row in rows:
-            before = there.get(row.uid)
+            before, given = there.get(row.uid), without_lost_times(row.given)
             if before is None:
                 tally.created += 1
-                new = {"created_at": moment, "updated_at": moment, **row.defaults, **row.given}
+                new = {**dict.fromkeys(_TIMES, moment), **row.defaults, **given}
                 writes.append([row.uid, _without_nothing(new)])
-            elif changes := changed_values(before, row.given):
+            elif changes := changed_values(before, given):
                 tally.changed += 1
                 writes.append([row.uid, {"updated_at": moment, **changes}])
             else:

@@ -82,8 +82,17 @@ def _is_property(label: str, name: str) -> bool:
     return name != "uid" and name in properties_of(NODES[label])
 
 
-def _line_of(body: Map, place: Place, name: str) -> Place:
-    return Place(place.file, body.lines.get(name, place.line))
+def _line_of(body: Map, place: Place, *path: str | int) -> Place:
+    """Return where the thing stands that a path leads to, as far as the path goes."""
+    line = place.line
+    within: Any = body
+    for step in path:
+        if isinstance(within, Map):
+            line = within.lines.get(step, line)
+            within = within.get(step)
+        elif isinstance(within, Seq) and isinstance(step, int):
+            line, within = within.lines[step], within[step]
+    return Place(place.file, line)
 
 
 def _edges(label: str, uid: str, name: str, value: Any, place: Place) -> Iterator[Record]:

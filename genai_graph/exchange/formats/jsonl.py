@@ -185,7 +185,7 @@ def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
     elif "uid" in props:
         yield Fault(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
     else:
-        yield from node_records(label, uid, props, place, lambda name: place)
+        yield from node_records(label, uid, props, place, lambda *path: place)
 
 
 def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
@@ -205,7 +205,7 @@ def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield Fault(place, f"{subject}: props: expected a map, got {describe(props)}")
     else:
         about = f"{subject}: {target!r}"
-        yield from edge_records(kind, source, target, props, place, lambda name: place, about)
+        yield from edge_records(kind, source, target, props, place, lambda *path: place, about)
 
 
 def _end_fault(end: Any) -> str | None:

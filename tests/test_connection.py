@@ -1,0 +1,495 @@
+"""Connecting: where the settings come from, what a failure says, and how long a connection lives.
+
+Ports 1, 2 and 3 stand for three servers that are not there: the error names the one that was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import Run
+
+from genai_graph import Connection, Dataset, Project, atomic, connect, query
+from genai_graph.errors import (
+    AuthenticationError,
+    GenaiGraphError,
+    NotConnectedError,
+    QueryError,
+    SettingsError,
+    UnavailableError,
+)
+
+SECRET = "hunter2-sekret"
+
+
+def users() -> dict[str, str]:
+    """Return the names and passwords of the shared engine."""
+    state = Path(os.environ["GENAI_GRAPH_HOME"], "embedded", "engine.json")
+    found: dict[str, str] = json.loads(state.read_text())["users"]
+    return found
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def port_asked(**arguments: Any) -> str:
+    """Return which of the servers that are not there is asked."""
+    with pytest.raises(UnavailableError) as caught:
+        connect(**arguments)
+    return next(port for port in "123" if f"127.0.0.1:{port}" in str(caught.value))
+
+
+@pytest.fixture
+def other_home(tmp_path: Path) -> Iterator[Path]:
+    """A data folder beside the shared one; no engine is left on it."""
+    home = tmp_path / "other"
+    yield home
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(home) in argument for argument in process.info["cmdline"] or ()):
+            process.kill()
+
+
+# Settings
+
+
+def test_an_argument_comes_before_the_environment_and_that_before_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("NEO4J_URI=bolt://127.0.0.1:1\n")
+    assert port_asked() == "1"
+    monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:2")
+    assert port_asked() == "2"
+    assert port_asked(uri="bolt://127.0.0.1:3") == "3"
+
+
+def test_an_empty_variable_counts_as_not_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("NEO4J_URI=bolt://127.0.0.1:1\n")
+    monkeypatch.setenv("NEO4J_URI", "")
+    assert port_asked() == "1"
+
+
+def test_user_and_password_are_taken_one_by_one_from_where_they_stand(
+    embedded: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = users()
+    (tmp_path / ".env").write_text(f"NEO4J_URI={embedded.uri}\nNEO4J_USERNAME=nobody\n")
+    monkeypatch.setenv("NEO4J_USERNAME", there["username"])
+    monkeypatch.setenv("NEO4J_PASSWORD", "not this one")
+    with pytest.raises(AuthenticationError):
+        connect()
+    with connect(password=there["password"]) as connection:
+        assert connection.uri == embedded.uri
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+def test_the_database_is_taken_from_the_settings(
+    embedded: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = users()
+    account = {"username": there["username"], "password": there["password"]}
+    monkeypatch.setenv("NEO4J_DATABASE", "nowhere")
+    with pytest.raises(QueryError, match="NEO4J_DATABASE"):
+        connect(embedded.uri, **account)
+    with connect(embedded.uri, database="neo4j", **account) as connection:
+        assert connection.database == "neo4j"
+
+
+def test_without_an_address_it_is_the_embedded_engine(embedded: Connection) -> None:
+    assert embedded.engine == "embedded"
+    assert embedded.uri.startswith("bolt://127.0.0.1:")
+
+
+def test_variables_of_others_in_the_env_file_are_left_alone(
+    graph: Connection, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SOMETHING_ELSE=1\nNEO4J_AURA_NAME=x\n")
+    with connect() as connection:
+        assert connection.uri == graph.uri
+
+
+def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"NEO4J_PASSWORD=\xff\xfe\n")
+    with pytest.raises(SettingsError, match=r"^\.env: is not UTF-8 text$"):
+        connect()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://localhost:7474",
+        "localhost:7687",
+        "localhost",
+        "bolt://",
+        "bolt://:7687",
+        "",
+        " ",
+        "bolt://[::1",
+        "bolt://localhost:port",
+        "bolt://localhost:99999999",
+        "bolt://localhost?policy=europe",
+    ],
+)
+def test_an_address_that_can_not_be_one_is_refused_before_anything_is_asked(uri: str) -> None:
+    with pytest.raises(SettingsError, match="NEO4J_URI"):
+        connect(uri)
+
+
+@pytest.mark.parametrize(
+    "uri", [f"bolt://neo4j:{SECRET}@localhost", f"neo4j+s://:{SECRET}@localhost"]
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(SettingsError, match="NEO4J_PASSWORD") as caught:
+        connect(uri)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert SECRET not in repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("writer_timeout", -1),
+        ("writer_timeout", float("nan")),
+        ("writer_timeout", "soon"),
+        ("home", 5),
+        ("home", "nul\0byte"),
+        ("home", "~no-such-user/graph"),
+        ("username", 5),
+        ("password", 5),
+        ("database", 5),
+    ],
+)
+def test_a_setting_that_can_not_be_understood_is_named(name: str, value: Any) -> None:
+    variable = ("GENAI_GRAPH_" if name in {"writer_timeout", "home"} else "NEO4J_") + name.upper()
+    with pytest.raises(SettingsError, match=variable):
+        connect(**{name: value})
+
+
+def test_several_faulty_settings_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", "ftp://somewhere")
+    monkeypatch.setenv("GENAI_GRAPH_WRITER_TIMEOUT", "soon")
+    with pytest.raises(SettingsError, match=r"NEO4J_URI.*GENAI_GRAPH_WRITER_TIMEOUT"):
+        connect()
+
+
+# Secrets
+
+
+def test_a_password_is_in_no_error(embedded: Connection) -> None:
+    with pytest.raises(AuthenticationError) as refused:
+        connect(embedded.uri, username="root", password=SECRET)
+    with pytest.raises(UnavailableError) as unreachable:
+        connect("bolt://127.0.0.1:1", password=SECRET)
+    with pytest.raises(SettingsError) as unclear:
+        connect(SECRET, password=SECRET)
+    for caught in (refused.value, unreachable.value, unclear.value):
+        assert SECRET not in "".join(traceback.format_exception(caught))
+
+
+def test_a_connection_shows_its_address_and_no_password(embedded: Connection) -> None:
+    there = users()
+    for text in (repr(embedded), str(embedded), repr(vars(embedded))):
+        assert there["password"] not in text
+        assert there["reader_password"] not in text
+    assert embedded.uri in repr(embedded)
+
+
+def test_the_command_line_repeats_no_password(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", f"bolt://neo4j:{SECRET}@localhost")
+    result = cli("query", "RETURN 1 AS one")
+    assert result.exit_code == 1
+    assert "NEO4J_PASSWORD" in result.stderr
+    assert SECRET not in result.output
+
+
+# No server
+
+
+@pytest.mark.parametrize("uri", ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1"])
+def test_no_server_at_the_address_is_one_clear_line(uri: str) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        connect(uri, password=SECRET)
+    assert isinstance(caught.value, ConnectionError)
+    message = str(caught.value)
+    assert "127.0.0.1:1" in message
+    assert "\n" not in message
+    assert "Resolved" not in message, "the driver's inner names are nothing for users"
+
+
+def test_a_host_that_is_not_known_is_one_clear_line() -> None:
+    with pytest.raises(UnavailableError, match=r"^.*nowhere\.invalid.*$") as caught:
+        connect("bolt://nowhere.invalid")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1"])
+def test_the_command_line_says_in_one_line_that_there_is_no_server(uri: str) -> None:
+    done = python(
+        "from genai_graph.cli import main; main(['query', 'RETURN 1 AS one'])", NEO4J_URI=uri
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_wrong_password_says_where_to_set_it(embedded: Connection) -> None:
+    with pytest.raises(PermissionError, match="NEO4J_USERNAME and NEO4J_PASSWORD"):
+        connect(embedded.uri, password=SECRET)
+
+
+def test_a_failed_connect_leaves_the_open_connection_in_use(graph: Connection) -> None:
+    with pytest.raises(UnavailableError):
+        connect("bolt://127.0.0.1:1")
+    assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+# Not connected
+
+
+def in_a_transaction() -> None:
+    with atomic():
+        pass
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: query("RETURN 1 AS one"),
+        lambda: query("CREATE (:Thing)", write=True),
+        lambda: Dataset.nodes.all(),
+        lambda: Dataset.nodes.get(name="mnist"),
+        lambda: len(Dataset.nodes),
+        lambda: Dataset(name="mnist").save(),
+        lambda: Dataset.upsert(name="mnist"),
+        in_a_transaction,
+    ],
+    ids=["query", "write", "all", "get", "len", "save", "upsert", "atomic"],
+)
+def test_without_a_connection_everything_says_how_to_get_one(use: Callable[[], Any]) -> None:
+    with pytest.raises(NotConnectedError, match=r"genai_graph\.connect\(\)") as caught:
+        use()
+    assert isinstance(caught.value, GenaiGraphError)
+
+
+def test_before_the_first_connect_of_a_program_neomodel_says_the_same() -> None:
+    done = python("""
+        import genai_graph
+        from neomodel import db
+        for use in (genai_graph.Dataset.nodes.all, lambda: db.cypher_query("RETURN 1")):
+            try:
+                use()
+            except genai_graph.errors.NotConnectedError as error:
+                print(error)
+    """)
+    assert done.stdout.count("genai_graph.connect()") == 2, done.stderr
+
+
+# The life of a connection
+
+
+def test_a_connection_ends_with_its_block(engine: None) -> None:
+    with connect() as connection:
+        assert isinstance(connection, Connection)
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+    with pytest.raises(NotConnectedError):
+        query("RETURN 1 AS one")
+
+
+def test_a_connection_ends_with_its_block_when_that_fails(engine: None) -> None:
+    with pytest.raises(KeyError), connect():
+        raise KeyError("boom")
+    with pytest.raises(NotConnectedError):
+        query("RETURN 1 AS one")
+
+
+def test_a_connection_works_without_a_block_and_may_be_closed_twice(engine: None) -> None:
+    connection = connect()
+    try:
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+    finally:
+        connection.close()
+    connection.close()
+    with pytest.raises(NotConnectedError):
+        query("RETURN 1 AS one")
+
+
+def test_a_program_may_end_without_closing(engine: None) -> None:
+    done = python("import genai_graph as g; g.connect(); print(g.query('RETURN 1 AS one'))")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[{'one': 1}]\n", "")
+
+
+def test_the_newest_connection_is_in_use_and_then_the_one_before_again(
+    embedded: Connection, other_home: Path
+) -> None:
+    Project(name="outer").save()
+    with connect(home=other_home) as inner:
+        assert inner.uri != embedded.uri
+        assert Project.nodes.all() == []
+        Project(name="inner").save()
+        assert [project.name for project in Project.nodes.all()] == ["inner"]
+    assert [project.name for project in Project.nodes.all()] == ["outer"]
+
+
+def test_connections_may_be_closed_in_any_order(graph: Connection) -> None:
+    first, second = connect(), connect()
+    first.close()
+    assert query("RETURN 1 AS one") == [{"one": 1}]
+    second.close()
+    assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+def test_a_block_that_closes_its_connection_early_may_end(graph: Connection) -> None:
+    with connect() as inner:
+        inner.close()
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+def test_closing_inside_a_transaction_keeps_nothing_of_it(graph: Connection) -> None:
+    def write_and_close() -> None:
+        inner = connect()
+        with atomic():
+            query("CREATE (:Thing)", write=True)
+            inner.close()
+
+    with pytest.raises(GenaiGraphError):
+        write_and_close()
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 0}]
+    query("CREATE (:Thing)", write=True)
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 1}]
+
+
+# Threads and forks
+
+
+def test_every_thread_sees_the_same_database(graph: Connection) -> None:
+    Dataset(name="mnist").save()
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(lambda _: Dataset.nodes.get(name="mnist").uid, range(8)))
+        counts = list(pool.map(lambda _: query("MATCH (n:Dataset) RETURN n.uid AS uid"), range(8)))
+    assert names == ["mnist"] * 8
+    assert counts == [[{"uid": "mnist"}]] * 8
+
+
+def test_what_a_thread_writes_is_seen_by_the_others(graph: Connection) -> None:
+    thread = threading.Thread(target=lambda: Dataset(name="mnist").save())
+    thread.start()
+    thread.join()
+    assert Dataset.nodes.get(name="mnist").uid == "mnist"
+
+
+def test_a_thread_may_connect_for_the_program(engine: None) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        connection = pool.submit(connect).result()
+    with connection:
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+FORK = """
+    import gc, os, sys, genai_graph
+    from genai_graph import atomic, connect, query
+    from genai_graph.errors import NotConnectedError
+
+    def in_child(work):
+        sys.stdout.flush()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                work()
+                code = 0
+            finally:
+                gc.collect()
+                sys.stdout.flush()
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+
+    def not_connected():
+        try:
+            query("RETURN 1 AS one")
+        except NotConnectedError:
+            print("not connected")
+
+    def anew():
+        not_connected()
+        with connect(writer_timeout=20):
+            query("CREATE (:Thing {by: 'child'})", write=True)
+
+    def things():
+        return [row["by"] for row in query("MATCH (n:Thing) RETURN n.by AS by ORDER BY by")]
+
+    connection = connect(writer_timeout=20)
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+
+
+@needs_fork
+def test_a_forked_child_must_connect_anew_and_leaves_the_parent_alone(
+    embedded: Connection,
+) -> None:
+    done = python(
+        FORK
+        + """
+    in_child(anew)
+    query("CREATE (:Thing {by: 'parent'})", write=True)
+    print(things())
+    """
+    )
+    assert done.stdout == "not connected\n['child', 'parent']\n", done.stderr
+
+
+@needs_fork
+def test_a_child_forked_in_a_transaction_is_not_part_of_it(embedded: Connection) -> None:
+    done = python(
+        FORK
+        + """
+    with atomic():
+        query("CREATE (:Thing {by: 'first'})", write=True)
+        in_child(not_connected)
+        query("CREATE (:Thing {by: 'second'})", write=True)
+    print(things())
+    in_child(anew)
+    """
+    )
+    assert done.stdout == "not connected\n['first', 'second']\nnot connected\n", done.stderr
+
+
+@needs_fork
+def test_a_child_forked_in_a_transaction_may_leave_the_block(embedded: Connection) -> None:
+    done = python("""
+        import os, sys, genai_graph
+        from genai_graph import atomic, connect, query
+
+        connect()
+        with atomic():
+            query("CREATE (:Thing)", write=True)
+            child = os.fork()
+            if child == 0:
+                sys.exit(0)
+            status = os.waitpid(child, 0)[1]
+        print(os.waitstatus_to_exitcode(status))
+        print(query("MATCH (n:Thing) RETURN count(n) AS count"))
+    """)
+    assert done.stdout == "0\n[{'count': 1}]\n", done.stderr
