@@ -150,7 +150,7 @@ def _decode_time(prop: Strict, value: Any) -> Any:
         return value
     try:
         return msgspec.convert(text, prop.annotation)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # half of a surrogate pair
         found = text if isinstance(value, Unclear) else describe(text)
         raise PropertyTypeError(f"expected {prop.expected}, got {found}") from None
 
