@@ -53,6 +53,7 @@ _TRAPS = [
         "a number in YAML 1.1",
     ),
 ]
+_BREAK = re.compile(r"\r\n|\r|\n")
 _TAB = re.compile(r"\s*\t")
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 _FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfFyYoO")
@@ -65,7 +66,7 @@ def parse(text: str) -> tuple[Any, int]:
     """
     if found := _OTHER_BREAKS.search(text):
         raise DocumentError(
-            text.count("\n", 0, found.start()) + 1,
+            len(_BREAK.findall(text, 0, found.start())) + 1,
             f"U+{ord(found[0]):04X} ends a line for some readers of YAML: "
             "write it as an escape in double quotes",
         )
@@ -88,13 +89,14 @@ def _events(text: str) -> Iterator[Event]:
         yield from yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
         # The position counts the bytes of UTF-8.
-        line = text.encode().count(b"\n", 0, error.position) + 1
+        before = text.encode()[: error.position].decode(errors="ignore")
+        line = len(_BREAK.findall(before)) + 1
         raise DocumentError(line, f"a character that YAML does not allow: {error.reason}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = 1 if mark is None else mark.line + 1
         problem = error.problem or error.context
-        if _TAB.match(text.split("\n")[line - 1]):
+        if any(map(_TAB.match, _BREAK.split(text)[line - 1 : line])):
             problem = "a tab can't indent: use spaces"
         raise DocumentError(line, f"is not YAML: {problem}") from None
 
