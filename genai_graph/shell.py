@@ -52,9 +52,11 @@ def interact(connection: Connection, interface: str | None = None) -> None:
 
 
 def _ipython(connection: Connection) -> None:
-    from IPython.terminal.embed import InteractiveShellEmbed
+    import IPython
+    from traitlets.config import Config
 
-    make_shell: Any = InteractiveShellEmbed
-    shell = make_shell(banner1=banner(connection) + "\n", user_ns=namespace())
-    shell.confirm_exit = False
-    shell()
+    config = Config()
+    config.TerminalInteractiveShell.banner1 = banner(connection) + "\n"
+    config.TerminalInteractiveShell.confirm_exit = False
+    start: Any = IPython.start_ipython
+    start(argv=[], user_ns=namespace(), config=config)

@@ -92,17 +92,20 @@ def _install_class(cls: Any) -> set[Index]:
         names = {index.property for index in lacking}
         try:
             db.install_labels(_Lacking(cls, names), quiet=True, stdout=io.StringIO())
-        except DatabaseError:
+        except DatabaseError as error:
             before, lacking = lacking, _missing(cls)
             if lacking == before:
-                raise
+                listed = ", ".join(map(str, sorted(lacking)))
+                raise DatabaseError(f"the schema lacks {listed}: {error}") from error
             continue  # another client made some of them meanwhile
         break
     return made
 
 
 def _missing(cls: Any) -> set[Index]:
-    return set(declared([cls], current().engine)) - set(present([cls]))
+    """Return what is declared and not there, whatever the name of what is there."""
+    there = {index[:3] for index in present([cls])}
+    return {index for index in declared([cls], current().engine) if index[:3] not in there}
 
 
 class _Lacking:

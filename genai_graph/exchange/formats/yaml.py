@@ -94,9 +94,10 @@ def _events(text: str) -> Iterator[Event]:
         raise DocumentError(line, f"a character that YAML does not allow: {error.reason}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = 1 if mark is None else mark.line + 1
+        lines = _BREAK.split(text)
+        line = 1 if mark is None else min(mark.line + 1, len(lines))
         problem = error.problem or error.context
-        if any(map(_TAB.match, _BREAK.split(text)[line - 1 : line])):
+        if _TAB.match(lines[line - 1]):
             problem = "a tab can't indent: use spaces"
         raise DocumentError(line, f"is not YAML: {problem}") from None
 

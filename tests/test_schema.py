@@ -1,0 +1,128 @@
+"""Constraints and indexes: made before the first write, compared with the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import Run
+
+from genai_graph import Dataset, query, schema
+from genai_graph.database import Connection
+from genai_graph.models import NODES
+
+
+@pytest.fixture
+def installed(graph: Connection) -> Iterator[Connection]:
+    """A graph whose schema is in step, before the test and after it."""
+    schema.install()
+    yield graph
+    drift = schema.check()
+    for index in [*drift.extra, *(have for _, have in drift.different)]:
+        query(f"DROP INDEX {index.name}", write=True)
+    schema.install()
+
+
+def test_every_kind_of_node_has_a_unique_uid_and_nothing_else_is_unique() -> None:
+    unique = [index for index in schema.declared() if index.type == "UNIQUENESS"]
+    assert {(index.label, index.property) for index in unique} == {
+        (label, "uid") for label in NODES
+    }
+
+
+def test_the_indexed_properties_are_those_of_the_design() -> None:
+    indexed = {
+        label: {i.property for i in schema.declared() if i.label == label and i.type == "RANGE"}
+        for label in NODES
+    }
+    assert indexed == {
+        "Project": {"name", "owner"},
+        "Dataset": {"name", "version", "digest", "license"},
+        "Model": {"name", "version", "architecture", "task", "license"},
+        "Experiment": {"name", "status", "started_at", "created_by"},
+        "Metric": {"name", "value"},
+    }
+
+
+def test_install_is_safe_to_repeat(installed: Connection) -> None:
+    assert schema.install() == []
+    assert not schema.check()
+
+
+def test_a_missing_index_is_told_and_made_again(installed: Connection, cli: Run) -> None:
+    query("DROP INDEX index_Dataset_license", write=True)
+    drift = schema.check()
+    assert [index.name for index in drift.missing] == ["index_Dataset_license"]
+    checked = cli("schema", "check")
+    assert checked.exit_code == 1
+    assert checked.stdout == "missing: index index_Dataset_license on Dataset.license\n"
+    made = cli("schema", "install")
+    assert "made: index index_Dataset_license on Dataset.license" in made.stderr
+    assert cli("schema", "check").exit_code == 0
+
+
+def test_a_missing_constraint_is_told_and_made_again(installed: Connection) -> None:
+    query("DROP CONSTRAINT constraint_unique_Metric_uid", write=True)
+    assert [index.name for index in schema.check().missing] == ["constraint_unique_Metric_uid"]
+    schema.install()
+    assert not schema.check()
+
+
+def test_an_extra_index_is_told(installed: Connection, cli: Run) -> None:
+    query("CREATE INDEX mine FOR (n:Dataset) ON (n.url)", write=True)
+    assert cli("schema", "check").stdout == "extra: index mine on Dataset.url\n"
+
+
+def test_an_index_in_the_place_of_another_is_told_as_different(
+    installed: Connection, cli: Run
+) -> None:
+    query("DROP INDEX index_Project_owner", write=True)
+    query("CREATE INDEX mine FOR (n:Project) ON (n.owner)", write=True)
+    result = cli("schema", "check")
+    assert result.exit_code == 1
+    assert result.stdout == (
+        "different: expected index index_Project_owner on Project.owner, "
+        "there is index mine on Project.owner\n"
+    )
+
+
+def test_an_index_on_labels_of_others_is_none_of_our_business(installed: Connection) -> None:
+    query("CREATE INDEX theirs FOR (n:Thing) ON (n.name)", write=True)
+    assert not schema.check()
+    query("DROP INDEX theirs", write=True)
+
+
+def test_the_schema_is_made_before_the_first_write(own_home: object, cli: Run) -> None:
+    try:
+        cli("server", "start")
+        assert cli("schema", "check").exit_code == 1
+        assert cli("shell", "-c", "Dataset(name='a').save()").exit_code == 0
+        assert cli("schema", "check").exit_code == 0
+    finally:
+        cli("server", "stop")
+
+
+def test_times_have_no_index_on_the_embedded_engine(embedded: Connection, cli: Run) -> None:
+    schema.install()
+    there = {row["properties"][0] for row in query("SHOW INDEXES") if row["type"] == "RANGE"}
+    assert "created_by" in there
+    assert "started_at" not in there
+    shown = cli("schema", "show").stdout
+    line = next(line for line in shown.splitlines() if "started_at" in line)
+    assert "not on the embedded engine" in line
+
+
+def test_schema_show_cypher_makes_the_schema(installed: Connection, cli: Run) -> None:
+    statements = cli("schema", "show", "--cypher").stdout.strip().splitlines()
+    assert len(statements) == len(schema.declared())
+    assert all(statement.endswith(";") for statement in statements)
+    query("DROP INDEX index_Dataset_license", write=True)
+    wanted = next(s for s in statements if "index_Dataset_license" in s)
+    query(wanted.rstrip(";"), write=True)
+    assert not schema.check()
+
+
+def test_two_nodes_can_not_share_a_uid_whoever_makes_them(installed: Connection) -> None:
+    Dataset(name="a").save()
+    with pytest.raises(ValueError, match="a node of this uid is already in the graph"):
+        query("CREATE (:Dataset {uid: 'a'})", write=True)
