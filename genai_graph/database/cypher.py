@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _COMMENT_OR_QUOTED = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*.*?\*/)"""
+    r"""(?P<comment>//[^\n\r]*|/\*.*?\*/)"""
     r"""|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`(?:``|[^`])*`""",
     re.DOTALL,
 )
@@ -13,7 +13,7 @@ _READING_PROCEDURES = (
     r"(?:db\.(?:labels|relationshipTypes|propertyKeys|schema\.\w+)|dbms\.components)\b"
 )
 _WRITES = re.compile(
-    r"(?<![A-Za-z_.:$&|])(?:CREATE|MERGE|SET|DELETE|REMOVE|DROP|ALTER|FOREACH|LOAD|GRANT|DENY"
+    r"(?<![A-Za-z_.:$&|])(?:CREATE|INSERT|MERGE|SET|DELETE|REMOVE|DROP|ALTER|FOREACH|LOAD|GRANT|DENY"
     rf"|REVOKE)(?!\w)|\bCALL\s+(?!{_READING_PROCEDURES})['\w]|\\u",
     re.IGNORECASE,
 )

@@ -80,7 +80,7 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
         return NodeExistsError(f"a node of this uid is already in the graph: {message}")
     if code == "Neo.ClientError.Database.DatabaseNotFound":
         return QueryError("there is no such database on the server: set NEO4J_DATABASE")
-    if code.startswith("Neo.ClientError.Statement."):
+    if code.startswith("Neo.ClientError.Statement.") or message.startswith("Unknown "):
         return QueryError(message.splitlines()[0])  # the others point into the statement
     if code.startswith("Neo.TransientError."):
         return TransactionError(f"the database gave up on the transaction, try again: {message}")

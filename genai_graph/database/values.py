@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timezone
 from typing import Any
 
 from neo4j.graph import Node, Path, Relationship
+from neo4j.spatial import CartesianPoint, Point, WGS84Point
 from neo4j.time import Date, DateTime, Duration, Time
 
 
@@ -14,7 +15,8 @@ def plain(value: Any) -> Any:
 
     Nodes and relationships become dicts of their properties, a path the list of its nodes' and
     relationships' dicts in order, times become `datetime` aware in UTC (`time`, `date` as they
-    are), a duration its ISO 8601 text. Lists and maps are turned item by item.
+    are), a duration its ISO 8601 text, a
+    point a dict of its `srid` and `coordinates`. Lists and maps are turned item by item.
     """
     convert = _CONVERTERS.get(type(value))
     if convert is not None:
@@ -46,6 +48,11 @@ def _path(path: Path) -> list[dict[str, Any]]:
     return steps
 
 
+def _point(value: Point) -> dict[str, Any]:
+    """Return a point's reference system (an EPSG number) and its coordinates."""
+    return {"srid": value.srid, "coordinates": list(value)}
+
+
 def _native(value: Date | Time) -> date | time:
     return value.to_native()
 
@@ -56,6 +63,9 @@ _CONVERTERS: dict[type, Any] = {
     DateTime: utc,
     Date: _native,
     Time: _native,
+    Point: _point,
+    CartesianPoint: _point,
+    WGS84Point: _point,
     Duration: lambda value: value.iso_format(),
     list: lambda values: [plain(value) for value in values],
     dict: lambda values: {key: plain(value) for key, value in values.items()},

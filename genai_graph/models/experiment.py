@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import atomic
-from genai_graph.errors import EdgeTypeError
+from genai_graph.errors import EdgeTypeError, PropertyError
 from genai_graph.models import identity, store
 from genai_graph.models.base import Node
 from genai_graph.models.checking import checked
@@ -63,8 +63,8 @@ class Experiment(Node):
         dataset: Dataset | None = None,
         split: str | None = None,
         step: int | None = None,
-        values: Sequence[float] | None = None,
-        steps: Sequence[int] | None = None,
+        values: Iterable[float] | None = None,
+        steps: Iterable[int] | None = None,
         **properties: Any,
     ) -> Metric:
         """Record a metric of this experiment and return it.
@@ -76,15 +76,18 @@ class Experiment(Node):
 
         Raises `PropertyError`, `EdgeTypeError` (the dataset is something else), `NotSavedError`.
         """
-        named = checked(Metric, {"name": name, "split": split})
         evaluated_on = None if dataset is None else _uid_of(dataset)
-        given = History.given(value, step, values, steps)
-        uid = identity.metric(self.saved_uid, named["name"], evaluated_on, split)
+        given = _checked_metric(name, value, split, step, values, steps, properties)
+        uid = identity.metric(self.saved_uid, given["name"], evaluated_on, given.get("split"))
         with atomic():
             before = store.find_nodes(Metric.__label__, [uid]).get(uid, {})
-            history = given.joined(History.stored(before))
+            history = History.given(given).joined(History.stored(before))
             metric = Metric.upsert(
-                **properties, **history.properties(), uid=uid, name=named["name"], split=split
+                **properties,
+                **history.properties(),
+                uid=uid,
+                name=given["name"],
+                split=given.get("split"),
             )
             self.metrics.connect(metric)
             if dataset is not None:
@@ -103,3 +106,30 @@ def _uid_of(dataset: Dataset) -> str:
             f"({type(dataset).__name__})"
         )
     return dataset.saved_uid
+
+
+def _checked_metric(
+    name: str,
+    value: float | None,
+    split: str | None,
+    step: int | None,
+    values: Iterable[float] | None,
+    steps: Iterable[int] | None,
+    properties: Mapping[str, Any],
+) -> dict[str, Any]:
+    if "uid" in properties:
+        raise PropertyError("Metric.uid: follows from experiment, name, dataset and split")
+    optional = {
+        "value": value,
+        "split": split,
+        "step": step,
+        "values": _as_list(values),
+        "steps": _as_list(steps),
+    }
+    given = {key: item for key, item in optional.items() if item is not None}
+    return checked(Metric, {"name": name, **given})
+
+
+def _as_list(values: Any) -> Any:
+    """Return a list of any row of values; what is none is told by its check."""
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else values

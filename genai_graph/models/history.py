@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from genai_graph.errors import PropertyError
-from genai_graph.models.properties import (
-    ArrayProperty,
-    FloatProperty,
-    IntegerProperty,
-)
-
-_VALUES = ArrayProperty(FloatProperty())
-_STEPS = ArrayProperty(IntegerProperty())
 
 
 @dataclass(frozen=True)
@@ -25,24 +17,17 @@ class History:
     value: float | None = None
 
     @classmethod
-    def given(
-        cls,
-        value: float | None,
-        step: int | None,
-        values: Sequence[float] | None,
-        steps: Sequence[int] | None,
-    ) -> History:
-        """Read the arguments of `Experiment.record`."""
+    def given(cls, checked: Mapping[str, Any]) -> History:
+        """Read the arguments of `Experiment.record` once they are checked."""
+        value, step = checked.get("value"), checked.get("step")
+        values, steps = checked.get("values"), checked.get("steps")
         if values is None:
             if value is None or steps is not None:
                 raise PropertyError("Metric.value: expected a value, or values with their steps")
-            checked = FloatProperty().check(value)
-            return (
-                cls({}, checked) if step is None else cls({IntegerProperty().check(step): checked})
-            )
+            return cls({}, value) if step is None else cls({step: value})
         if value is not None or step is not None:
             raise PropertyError("Metric.values: expected a value or values, got both")
-        return cls(_by_step(list(range(len(values)) if steps is None else steps), list(values)))
+        return cls(_by_step(list(range(len(values))) if steps is None else steps, values))
 
     @classmethod
     def stored(cls, properties: Mapping[str, Any]) -> History:
@@ -69,4 +54,4 @@ def _by_step(steps: list[int], values: list[float]) -> dict[int, float]:
             f"Metric.values: expected as many values as steps, and at least one, "
             f"got {len(values)} and {len(steps)}"
         )
-    return dict(zip(_STEPS.check(steps), _VALUES.check(values), strict=True))
+    return dict(zip(steps, values, strict=True))

@@ -6,6 +6,7 @@ the next one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import neomodel
@@ -13,10 +14,10 @@ from neomodel.sync_.match import QueryBuilder
 from neomodel.util import RelationshipDirection
 
 from genai_graph.database import atomic, quote
-from genai_graph.errors import EdgeTypeError, NotSavedError, UnsupportedError
+from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError, UnsupportedError
 from genai_graph.models import store
 from genai_graph.models.checking import checked, stored
-from genai_graph.models.properties import IntegerProperty, StringProperty
+from genai_graph.models.properties import IntegerProperty, StringProperty, describe
 from genai_graph.models.typed import ManagerBase, NodeSetBase
 
 if TYPE_CHECKING:
@@ -38,12 +39,29 @@ DATASET_KINDS = ("version", "subset", "preprocessed", "translation")
 class Edge(neomodel.StructuredRel):
     """What every edge has: strict properties."""
 
+    _source: Node
+    _target: Node
+
     def __init__(self, **values: Any) -> None:
         super().__init__(**checked(type(self), values))
 
     def __repr__(self) -> str:
         given = {name: value for name, value in self.__properties__.items() if value is not None}
         return f"<{type(self).__name__} {given}>" if given else f"<{type(self).__name__}>"
+
+    def start_node(self) -> Node:
+        """Return the node that the edge starts at, where its manager gave it."""
+        return self._end("_source")
+
+    def end_node(self) -> Node:
+        """Return the node that the edge ends at, where its manager gave it."""
+        return self._end("_target")
+
+    def _end(self, name: str) -> Node:
+        if name not in self.__dict__:
+            raise UnsupportedError("this edge does not know its ends: ask the relationship for it")
+        node: Node = self.__dict__[name]
+        return node
 
     @classmethod
     def inflate(cls, graph_entity: Any) -> Any:
@@ -160,6 +178,10 @@ class Edges(ManagerBase, Generic[T]):
         """
         source, target = self._ends(node)
         model = self.definition["model"]
+        if not isinstance(properties, (Mapping, type(None))):
+            raise PropertyTypeError(
+                f"{model.__name__}: expected a dict of properties, got {describe(properties)}"
+            )
         given = stored(model, checked(model, properties or {}))
         row = store.EdgeRow(source, target, given)
         with atomic():
@@ -186,7 +208,7 @@ class Edges(ManagerBase, Generic[T]):
         with atomic():
             edge = self.relationship(old_node)
             if edge is None:
-                raise EdgeTypeError(f"{self.source!r} is not connected to {old_node!r}")
+                raise EdgeError(f"{self.source!r} is not connected to {old_node!r}")
             self.disconnect(old_node)
             values = {
                 name: value for name, value in edge.__properties__.items() if value is not None
@@ -273,11 +295,12 @@ class Edges(ManagerBase, Generic[T]):
 
     def _edge(self, found: dict[str, Any], node: T) -> Edge:
         edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(found), node)
+        ends = (self.source, node) if self._outgoing else (node, self.source)
+        edge._source, edge._target = ends
         return edge
 
     def _new_traversal(self) -> _Related:
-        if not self.source.was_saved:
-            raise NotSavedError(f"{self.source!r} is not in the graph yet: save() it first")
+        _ = self.source.saved_uid  # or say that it is not there
         return _Related(self.source, self.name, self.definition)
 
     def _nodes(self) -> Nodes[T]:

@@ -14,6 +14,7 @@ from genai_graph.models.properties import Unclear
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None}
+_CONSTANT = re.compile("NaN|-?Infinity")
 _WORD = re.compile(r"true|false|null")
 
 
@@ -67,13 +68,19 @@ class _Reader:
             return _WORDS[word[0]], word.end()
         if number := _NUMBER.match(self._text, position):
             return _number(number), number.end()
+        if constant := _CONSTANT.match(self._text, position):
+            raise DocumentError(
+                self.line(position),
+                f'is not JSON: {constant[0]} (in a number\'s place write "{constant[0]}")',
+            )
         raise self.fault(position, "expected a value")
 
     def _string(self, position: int) -> tuple[str, int]:
         try:
             text, end = scanstring(self._text, position + 1, True)
         except JSONDecodeError as error:
-            raise DocumentError(self.line(error.pos), f"is not JSON: {error.msg}") from None
+            problem = error.msg.removesuffix(" at").replace("starting", "that starts here")
+            raise DocumentError(self.line(error.pos), f"is not JSON: {problem}") from None
         return text, end
 
     def _list(self, position: int, depth: int) -> tuple[Seq, int]:

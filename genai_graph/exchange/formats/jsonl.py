@@ -83,7 +83,9 @@ def _header(line: bytes) -> dict[str, Any] | None:
 def _wrong_header(header: dict[str, Any] | None) -> str:
     if header is None:
         return f"is not a header: {HEADER_ADVICE}"
-    return f"format: expected {FORMAT} and nothing else, got {describe(header)}"
+    if len(header) > 1:
+        return f"format: expected {FORMAT} and nothing else in the header"
+    return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
 def _record(line: bytes, place: Place) -> Iterator[Record]:
@@ -174,7 +176,7 @@ def _explain(line: bytes, place: Place) -> Iterator[Record]:
 
 
 def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
-    label, uid, props = row["node"], row.get("uid"), row.get("props") or {}
+    label, uid, props = row["node"], row.get("uid"), _props(row)
     yield from _unknown_keys(row, _NODE_KEYS, place)
     if not isinstance(label, str) or label not in NODES:
         yield Fault(place, unknown_label(label))
@@ -189,7 +191,7 @@ def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
 
 
 def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
-    type_, props = row["edge"], row.get("props") or {}
+    type_, props = row["edge"], _props(row)
     yield from _unknown_keys(row, _EDGE_KEYS, place)
     ends: list[Any] = [row.get("from"), row.get("to")]
     for name, end in zip(("from", "to"), ends, strict=True):
@@ -208,6 +210,10 @@ def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield from edge_records(kind, source, target, props, place, lambda *path: place, about)
 
 
+def _props(row: dict[str, Any]) -> Any:
+    return {} if row.get("props") is None else row["props"]
+
+
 def _end_fault(end: Any) -> str | None:
     if not (isinstance(end, list) and len(end) == 2 and all(isinstance(x, str) for x in end)):
         return f'expected ["Label", "uid"], got {describe(end)}'
@@ -224,7 +230,7 @@ def _unknown_keys(row: dict[str, Any], known: tuple[str, ...], place: Place) -> 
 
 
 def _parse(line: bytes) -> Any:
-    text = decode_utf8(line)
+    text = decode_utf8(line).rstrip("\r\n")
     try:
         return json.loads(
             text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant

@@ -1,0 +1,622 @@
+"""JSON Lines fixtures: a header, then a node or an edge a line; and all formats side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
+
+HEADER = '{"format": "genai_graph/1"}'
+NODE = '{{"node": "{}", "uid": "d", "props": {{{}}}}}'
+TRAINED = '{{"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]{}}}'
+MODEL = '{"node": "Model", "uid": "m"}'
+DATASET = '{"node": "Dataset", "uid": "d"}'
+LABELS = "Project, Dataset, Model, Experiment, Metric"
+TYPES = "HAS, DERIVED_FROM, TRAINED_ON, RUN, USED, EVALUATED_ON"
+BRACKETS = 200_000
+
+
+def write(*lines: str | bytes) -> str:
+    """Write a fixture whose second line is the first of `lines`."""
+    whole = [line if isinstance(line, bytes) else line.encode() for line in (HEADER, *lines)]
+    Path("f.jsonl").write_bytes(b"\n".join(whole) + b"\n")
+    return "f.jsonl"
+
+
+def faults_in(*lines: str | bytes) -> list[str]:
+    with pytest.raises(FixtureError) as raised:
+        check(write(*lines))
+    return str(raised.value).splitlines()
+
+
+# Nodes
+
+
+@pytest.mark.parametrize(
+    ("props", "problem"),
+    [
+        ('"version": 2.1', "version: expected a string, got 2.1 (quote it)"),
+        ('"version": false', "version: expected a string, got False (quote it)"),
+        ('"tags": ["a", 5]', "tags: item 2: expected a string, got 5 (quote it)"),
+        ('"name": null', "name: is required and can't be removed"),
+        ('"name": ""', "name: expected a string that is not empty"),
+        ('"size": "5"', "size: expected an integer, got '5'"),
+        ('"size": 5.0', "size: expected an integer, got 5.0"),
+        ('"size": -1', "size: expected an integer of at least 0, got -1"),
+        (f'"size": {2**63}', f"size: expected an integer of at most 2^63-1, got {2**63}"),
+        (
+            f'"metadata": {{"a": {2**63}}}',
+            f"metadata: expected an integer of at most 64 bits, got {2**63} at a: "
+            "write it as a string",
+        ),
+        ('"num_row": 5', "num_row: Dataset has no such property (did you mean 'num_rows'?)"),
+        (
+            r'"location": "a\ud800"',
+            "location: expected Unicode text, got a lone surrogate at character 2",
+        ),
+        (
+            r'"license": "\udc00"',
+            "license: expected Unicode text, got a lone surrogate at character 1",
+        ),
+        (
+            r'"tags": ["\ud800"]',
+            "tags: item 1: expected Unicode text, got a lone surrogate at character 1",
+        ),
+        ('"uid": "e"', "uid: stands before props: leave it out there"),
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_wrong_value_is_told_with_its_line(props: str, problem: str) -> None:
+    assert faults_in("", NODE.format("Dataset", props)) == [f"f.jsonl:3: Dataset 'd': {problem}"]
+
+
+def test_an_integer_of_thousands_of_digits_is_refused() -> None:
+    (message,) = faults_in(NODE.format("Dataset", f'"size": {"9" * 5000}'))
+    assert message.startswith("f.jsonl:2: Dataset 'd': size: expected an integer, got 999999999")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize(
+    "value", ['"2026-02-30T00:00:00Z"', '"2026-03-01"', '"yesterday"', "1700000000", "true"]
+)
+def test_what_is_no_time_is_refused_where_one_is_due(value: str) -> None:
+    (message,) = faults_in(NODE.format("Experiment", f'"started_at": {value}'))
+    assert message.startswith(
+        "f.jsonl:2: Experiment 'd': started_at: expected a time with its zone"
+    )
+
+
+def test_a_time_without_a_zone_is_refused_in_the_words_of_the_file() -> None:
+    (message,) = faults_in(NODE.format("Experiment", '"started_at": "2026-02-20T00:00:00"'))
+    assert message.startswith(
+        "f.jsonl:2: Experiment 'd': started_at: expected a time with its zone"
+    )
+    assert "2026-02-20T00:00:00" in message
+    assert "datetime.datetime" not in message
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            '{"node": "Datset", "uid": "d"}',
+            f"'Datset': no such kind of node (did you mean 'Dataset'?): expected one of {LABELS}",
+        ),
+        ('{"node": 5, "uid": "d"}', f"5: no such kind of node: expected one of {LABELS}"),
+        ('{"node": "Dataset"}', "Dataset: uid: expected a string, got nothing"),
+        ('{"node": "Dataset", "uid": 5}', "Dataset: uid: expected a string, got 5"),
+        (
+            '{"node": "Dataset", "uid": ""}',
+            "Dataset '': uid: expected a string that is not empty",
+        ),
+        (
+            '{"node": "Dataset", "uid": "d", "prop": {}}',
+            "'prop': no such key (did you mean 'props'?): expected node, uid, props",
+        ),
+        ('{"uid": "d"}', 'expected a map with "node" or "edge"'),
+        ("[]", 'expected a map with "node" or "edge"'),
+        ("5", 'expected a map with "node" or "edge"'),
+        (HEADER, 'expected a map with "node" or "edge"'),
+    ],
+)
+def test_a_line_of_another_shape_is_refused(line: str, problem: str) -> None:
+    assert faults_in(line) == [f"f.jsonl:2: {problem}"]
+
+
+@pytest.mark.parametrize("props", ["[]", "[1]", "0", "5", '""', '"x"', "false", "true"])
+def test_props_that_are_no_map_are_refused(props: str) -> None:
+    (message,) = faults_in(f'{{"node": "Dataset", "uid": "d", "props": {props}}}')
+    assert message.startswith("f.jsonl:2: Dataset 'd': props: expected a map, got ")
+    (message,) = faults_in(MODEL, DATASET, TRAINED.format(f', "props": {props}'))
+    assert message.startswith("f.jsonl:4: Model 'm': TRAINED_ON: props: expected a map, got ")
+
+
+# Edges
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (
+            '{"edge": "TRAIND_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}',
+            "Model 'm': TRAIND_ON: no such type of edge (did you mean 'TRAINED_ON'?): "
+            f"expected one of {TYPES}",
+        ),
+        (
+            '{"edge": "TRAINED_ON", "from": ["Dataset", "d"], "to": ["Model", "m"]}',
+            "Dataset 'd': TRAINED_ON: goes from Model to Dataset, not from Dataset to Model: "
+            "swap from and to",
+        ),
+        (
+            '{"edge": "RUN", "from": ["Model", "m"], "to": ["Dataset", "d"]}',
+            "Model 'm': RUN: goes from Experiment to Model, not from Model to Dataset",
+        ),
+        (
+            '{"edge": "HAS", "from": ["Dataset", "d"], "to": ["Project", "p"]}',
+            "Dataset 'd': HAS: goes from Project to Dataset or from Project to Model or from "
+            "Project to Experiment or from Experiment to Metric, not from Dataset to Project: "
+            "swap from and to",
+        ),
+        (
+            '{"edge": "TRAINED_ON", "from": ["Modl", "m"], "to": ["Dataset", "d"]}',
+            "'TRAINED_ON': from: 'Modl': no such kind of node (did you mean 'Model'?): "
+            f"expected one of {LABELS}",
+        ),
+        (
+            '{"edge": "TRAINED_ON", "from": ["Model", "m"]}',
+            '\'TRAINED_ON\': to: expected ["Label", "uid"], got nothing',
+        ),
+        (
+            '{"edge": "TRAINED_ON", "from": "m", "to": ["Dataset", "d"]}',
+            "'TRAINED_ON': from: expected [\"Label\", \"uid\"], got 'm'",
+        ),
+        (
+            '{"edge": "TRAINED_ON", "from": ["Model", ""], "to": ["Dataset", "d"]}',
+            "'TRAINED_ON': from: expected a uid that is not empty",
+        ),
+    ],
+)
+def test_an_edge_that_can_not_be_is_refused(line: str, problem: str) -> None:
+    assert faults_in(line) == [f"f.jsonl:2: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("props", "problem"),
+    [
+        ('"rol": "test"', "rol: TrainedOn has no such property (did you mean 'role'?)"),
+        (
+            '"role": "train"',
+            "role: expected one of training, validation, test, got 'train' "
+            "(did you mean 'training'?)",
+        ),
+        ('"split": 5', "split: expected a string, got 5 (quote it)"),
+    ],
+)
+def test_a_wrong_property_of_an_edge_is_told(props: str, problem: str) -> None:
+    edge = TRAINED.format(f', "props": {{{props}}}')
+    assert faults_in(MODEL, DATASET, edge) == [f"f.jsonl:4: Model 'm': TRAINED_ON: 'd': {problem}"]
+
+
+def test_a_choice_of_another_edge_of_the_same_type_is_refused() -> None:
+    edge = (
+        '{"edge": "DERIVED_FROM", "from": ["Dataset", "d"], "to": ["Dataset", "e"], '
+        '"props": {"kind": "quantized"}}'
+    )
+    assert faults_in(DATASET, '{"node": "Dataset", "uid": "e"}', edge) == [
+        "f.jsonl:4: Dataset 'd': DERIVED_FROM: 'e': kind: expected one of version, subset, "
+        "preprocessed, translation, got 'quantized'"
+    ]
+
+
+# Lines that are no JSON
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("hello", "is not JSON: Expecting value (column 1)"),
+        (DATASET + "x", "is not JSON: Extra data (column 32)"),
+        ('{"node": "Dataset", "uid": "d"', "is not JSON: Expecting ',' delimiter (column 31)"),
+        ("{'node': 'Dataset'}", "is not JSON: "),
+        (NODE.format("Dataset", '"size": 017'), "is not JSON: "),
+        (NODE.format("Dataset", '"size": NaN'), "is not JSON: NaN (in a number's place write \""),
+        (NODE.format("Metric", '"value": -Infinity'), "is not JSON: -Infinity (in a number's"),
+        ("[" * BRACKETS, "is nested too deep"),
+        ('{"a":' * BRACKETS, "is nested too deep"),
+        (NODE.format("Dataset", '"metadata": ' + "[" * BRACKETS), "is nested too deep"),
+        (b'{"node": "Dataset", "uid": "caf\xe9"}', "is not UTF-8 text: save the file as UTF-8"),
+        (b'{"node": "Dataset", "uid": "\xed\xa0\x80"}', "is not UTF-8 text: save the file as"),
+    ],
+    ids=range(12),
+)
+def test_a_broken_line_is_told_and_the_others_are_read(line: str | bytes, problem: str) -> None:
+    first, second = faults_in("", line, NODE.format("Dataset", '"size": "x"'))
+    assert first.startswith(f"f.jsonl:3: {problem}")
+    assert second == "f.jsonl:4: Dataset 'd': size: expected an integer, got 'x'"
+
+
+def test_nested_json_of_seventy_levels_is_refused() -> None:
+    assert check(write(NODE.format("Dataset", f'"metadata": {"[" * 60}{"]" * 60}'))) == (1, 0)
+    (message,) = faults_in(NODE.format("Dataset", f'"metadata": {"[" * 70}{"]" * 70}'))
+    assert message.startswith(
+        "f.jsonl:2: Dataset 'd': metadata: expected JSON of at most 64 levels"
+    )
+
+
+def test_every_faulty_line_is_told_and_all_that_is_wrong_with_it() -> None:
+    assert faults_in(
+        NODE.format("Dataset", '"size": "x", "version": 5, "foo": 1'),
+        DATASET.replace('"d"', '"e"'),
+        "nonsense",
+        NODE.format("Model", '"size": -1'),
+    ) == [
+        "f.jsonl:2: Dataset 'd': size: expected an integer, got 'x'",
+        "f.jsonl:2: Dataset 'd': version: expected a string, got 5 (quote it)",
+        "f.jsonl:2: Dataset 'd': foo: Dataset has no such property",
+        "f.jsonl:4: is not JSON: Expecting value (column 1)",
+        "f.jsonl:5: Model 'd': size: expected an integer of at least 0, got -1",
+    ]
+
+
+# The header
+
+
+ADVICE = 'the first thing in a fixture is its format: "genai_graph/1"'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (DATASET, f"is not a header: {ADVICE}"),
+        ("\ufeff" + DATASET, f"is not a header: {ADVICE}"),
+        ("", f"expected a header, got an empty file: {ADVICE}"),
+    ],
+)
+def test_a_missing_header_is_told(text: str, problem: str) -> None:
+    Path("f.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(FixtureError) as raised:
+        check("f.jsonl")
+    assert str(raised.value) == f"f.jsonl:1: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("header", "got"),
+    [
+        ('{"format": "genai_graph/2"}', "'genai_graph/2'"),
+        ('{"format": null}', "nothing"),
+        ('{"format": 1}', "1"),
+    ],
+)
+def test_a_wrong_header_is_told_with_what_it_says(header: str, got: str) -> None:
+    Path("f.jsonl").write_text(f"{header}\n{DATASET}\n")
+    with pytest.raises(FixtureError) as raised:
+        check("f.jsonl")
+    message = str(raised.value)
+    assert message.startswith("f.jsonl:1: format: expected genai_graph/1")
+    assert message.endswith(f"got {got}")
+
+
+def test_a_node_in_the_header_s_place_is_checked_too() -> None:
+    Path("f.jsonl").write_text(NODE.format("Dataset", '"size": "x"') + "\n")
+    with pytest.raises(FixtureError) as raised:
+        check("f.jsonl")
+    assert [str(fault.place) for fault in raised.value.faults] == ["f.jsonl:1", "f.jsonl:1"]
+    assert "size: expected an integer" in str(raised.value)
+
+
+# What is right
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"{HEADER}\n{DATASET}\n{MODEL}\n{TRAINED.format('')}",
+        f"\ufeff{HEADER}\n{DATASET}\n{MODEL}\n{TRAINED.format('')}\n",
+        f"{HEADER}\r\n{DATASET}\r\n\r\n{MODEL}\r\n{TRAINED.format('')}\r\n",
+        f"{HEADER}\n\n  {DATASET}  \n \n{MODEL}\n{TRAINED.format('')}\n\n",
+        f"{HEADER}\n{TRAINED.format('')}\n{MODEL}\n{DATASET}\n",
+        '{ "format":"genai_graph/1" }\n{"uid":"d","props":{},"node":"Dataset"}\n'
+        '{"props":null,"uid":"m","node":"Model"}\n'
+        '{"to":["Dataset","d"],"from":["Model","m"],"edge":"TRAINED_ON"}',
+    ],
+    ids=[
+        "no last end",
+        "byte order mark",
+        "CRLF",
+        "blank lines",
+        "edge first",
+        "keys in any order",
+    ],
+)
+def test_a_right_file_is_taken_however_it_is_spaced(data: str) -> None:
+    Path("f.jsonl").write_bytes(data.encode())
+    assert check("f.jsonl") == (2, 1)
+
+
+def test_a_header_alone_is_a_fixture_of_nothing() -> None:
+    assert check(write()) == (0, 0)
+
+
+@pytest.mark.parametrize("word", ["node", "edge"])
+def test_a_uid_that_is_called_like_a_key_is_no_trap(word: str) -> None:
+    nodes = [f'{{"uid": "{word}", "node": "{label}"}}' for label in ("Model", "Dataset")]
+    edge = f'{{"to": ["Dataset", "{word}"], "edge": "TRAINED_ON", "from": ["Model", "{word}"]}}'
+    assert check(write(*nodes, edge)) == (2, 1)
+
+
+def test_of_two_equal_keys_the_last_one_holds(graph: Connection) -> None:
+    load(write(NODE.format("Dataset", '"license": "a", "license": "b"')))
+    assert Dataset.nodes.get(uid="d").license == "b"
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "é😀", "a\u2028b\x85c", '"\\/', "\0\x01\x1f\x7f", " \n\t ", "no", "1e-4"]
+)
+def test_a_text_comes_through_as_it_is(graph: Connection, text: str) -> None:
+    raw = json.dumps(text, ensure_ascii=False)
+    load(
+        write(
+            NODE.format("Dataset", f'"description": {raw}, "location": {json.dumps(text)}'),
+            NODE.format("Model", f'"tags": [{raw}], "metadata": {{{raw}: [{raw}]}}'),
+        )
+    )
+    found = Dataset.nodes.get(uid="d")
+    assert (found.description, found.location) == (text, text)
+    (model,) = query("MATCH (m:Model) RETURN m.tags AS tags, m.metadata AS metadata")
+    assert model["tags"] == [text]
+    assert json.loads(model["metadata"]) == {text: [text]}
+
+
+def test_values_come_through_with_their_types(graph: Connection) -> None:
+    load(
+        write(
+            NODE.format(
+                "Experiment",
+                '"started_at": "2026-03-01T11:00:00.25+02:00", "random_seed": -9223372036854775808,'
+                '"parameters": {"lr": 1e-4, "one": 1.0, "on": true, "none": null, "no": "no"}',
+            ),
+            '{"node": "Metric", "uid": "m", "props": {"name": "loss", "value": "NaN", "step": 3, '
+            '"ci_lower": "-Infinity", "ci_upper": 5, "greater_is_better": false, '
+            '"steps": [1, 3], "values": [1, "NaN"]}}',
+            '{"edge": "HAS", "from": ["Experiment", "d"], "to": ["Metric", "m"]}',
+        )
+    )
+    experiment, metric = Experiment.nodes.get(uid="d"), Metric.nodes.get(uid="m")
+    assert experiment.started_at == datetime(2026, 3, 1, 9, 0, 0, 250_000, tzinfo=timezone.utc)
+    assert experiment.random_seed == -(2**63)
+    assert repr(sorted(experiment.parameters.items())) == repr(
+        [("lr", 0.0001), ("no", "no"), ("none", None), ("on", True), ("one", 1.0)]
+    )
+    assert math.isnan(metric.value)
+    assert repr((metric.ci_lower, metric.ci_upper)) == "(-inf, 5.0)"
+    assert (metric.step, metric.greater_is_better) == (3, False)
+    assert repr((metric.steps, metric.values)) == "([1, 3], [1.0, nan])"
+
+
+# All formats
+
+YAML = """\
+format: genai_graph/1
+Project:
+  vision:
+    {owner: "it's \\u00e9\\n😀", tags: [a, 'no'], datasets: [d@1, e], models: [m], experiments: [x]}
+Dataset:
+  d@1:
+    size: 0o17
+    num_rows: 0x1F
+    created_at: 2026-03-01T09:00:00Z
+    parents: {e: {kind: subset}}
+  e:
+Model:
+  m:
+    hyperparameters: {lr: 1e-4, layers: [1, {deep: true}], seed: , name: "no", one: 1.0}
+    trained_on:
+      d@1: {role: training, split: train}
+      e:
+  base: {status: READY}
+  m2:
+    parents: [m, base]
+Experiment:
+  x:
+    started_at: 2026-03-01T11:00:00+02:00
+    models: {m: {role: input, step: 3}}
+    datasets: [e]
+    metrics:
+      auc: .nan
+      accuracy:
+        - {value: 1, dataset: d@1, split: val/1, greater_is_better: true}
+        - {value: -.inf, dataset: e, steps: [1, 2], values: [0.5, .inf]}
+      f1: {value: 0.5, uid: my-f1, split: test}
+"""
+
+
+def as_json() -> str:
+    """Return the same graph in JSON, written out by hand."""
+    accuracy = [
+        {"value": 1, "dataset": "d@1", "split": "val/1", "greater_is_better": True},
+        {"value": "-Infinity", "dataset": "e", "steps": [1, 2], "values": [0.5, "Infinity"]},
+    ]
+    metrics = {
+        "auc": "NaN",
+        "accuracy": accuracy,
+        "f1": {"value": 0.5, "uid": "my-f1", "split": "test"},
+    }
+    return json.dumps({"format": "genai_graph/1", **nested(metrics)})
+
+
+def nested(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Project": {
+            "vision": {
+                "owner": "it's é\n😀",
+                "tags": ["a", "no"],
+                "datasets": {"d@1": {}, "e": None},
+                "models": ["m"],
+                "experiments": ["x"],
+            }
+        },
+        "Dataset": {
+            "d@1": {
+                "size": 15,
+                "num_rows": 31,
+                "created_at": "2026-03-01T09:00:00Z",
+                "parents": {"e": {"kind": "subset"}},
+            },
+            "e": {},
+        },
+        "Model": {
+            "m": {
+                "hyperparameters": HYPERPARAMETERS,
+                "trained_on": {"d@1": {"role": "training", "split": "train"}, "e": {}},
+            },
+            "base": {"status": "READY"},
+            "m2": {"parents": ["m", "base"]},
+        },
+        "Experiment": {
+            "x": {
+                "started_at": "2026-03-01T09:00:00Z",
+                "models": {"m": {"role": "input", "step": 3}},
+                "datasets": ["e"],
+                "metrics": metrics,
+            }
+        },
+    }
+
+
+HYPERPARAMETERS = {
+    "lr": 0.0001,
+    "layers": [1, {"deep": True}],
+    "seed": None,
+    "name": "no",
+    "one": 1.0,
+}
+
+
+def as_jsonl() -> str:
+    """Return the same graph in JSON Lines: nodes and edges apart, the uids of metrics derived."""
+    tree = nested({})
+    accuracy = {"name": "accuracy", "split": "val/1", "value": 1, "greater_is_better": True}
+    spread = {
+        "name": "accuracy",
+        "value": "-Infinity",
+        "steps": [1, 2],
+        "values": [0.5, "Infinity"],
+    }
+    metrics = {
+        "x/auc": {"value": "NaN"},
+        "x/accuracy/d@1/val%2F1": accuracy,
+        "x/accuracy/e": spread,
+        "my-f1": {"name": "f1", "value": 0.5, "split": "test"},
+    }
+    edges: list[Any] = [
+        ("HAS", "Project/vision", "Dataset/d@1", {}),
+        ("HAS", "Project/vision", "Dataset/e", None),
+        ("HAS", "Project/vision", "Model/m", {}),
+        ("HAS", "Project/vision", "Experiment/x", {}),
+        ("DERIVED_FROM", "Dataset/d@1", "Dataset/e", {"kind": "subset"}),
+        ("TRAINED_ON", "Model/m", "Dataset/d@1", {"role": "training", "split": "train"}),
+        ("TRAINED_ON", "Model/m", "Dataset/e", {}),
+        ("DERIVED_FROM", "Model/m2", "Model/m", {}),
+        ("DERIVED_FROM", "Model/m2", "Model/base", {}),
+        ("RUN", "Experiment/x", "Model/m", {"role": "input", "step": 3}),
+        ("USED", "Experiment/x", "Dataset/e", {}),
+        *(("HAS", "Experiment/x", f"Metric/{uid}", {}) for uid in metrics),
+        ("EVALUATED_ON", "Metric/x/accuracy/d@1/val%2F1", "Dataset/d@1", {}),
+        ("EVALUATED_ON", "Metric/x/accuracy/e", "Dataset/e", {}),
+    ]
+    named = {
+        "edge": [
+            {"edge": type_, "from": start.split("/", 1), "to": end.split("/", 1), "props": props}
+            for type_, start, end, props in edges
+        ],
+        "node": [
+            {"node": label, "uid": uid, "props": plain(props)}
+            for label, nodes in {**tree, "Metric": metrics}.items()
+            for uid, props in nodes.items()
+        ],
+    }
+    return "\n".join([HEADER, *(json.dumps(row) for rows in named.values() for row in rows)])
+
+
+def plain(props: dict[str, Any]) -> dict[str, Any]:
+    edges = {"datasets", "models", "experiments", "parents", "trained_on", "metrics"}
+    return {name: value for name, value in props.items() if name not in edges}
+
+
+def everything() -> tuple[list[str], list[str]]:
+    """Return all nodes and edges as text (NaN is not equal to itself)."""
+    nodes = query("MATCH (n) RETURN labels(n) AS labels, properties(n) AS props")
+    edges = query(
+        "MATCH (a)-[r]->(b) RETURN labels(a) AS source, a.uid AS start, type(r) AS type, "
+        "labels(b) AS target, b.uid AS end, properties(r) AS props"
+    )
+    for row in nodes:
+        del row["props"]["updated_at"]
+        if row["props"]["uid"] != "d@1":
+            del row["props"]["created_at"]
+    return sorted(map(in_order, nodes)), sorted(map(in_order, edges))
+
+
+def in_order(row: dict[str, Any]) -> str:
+    return repr({**row, "props": sorted(row["props"].items())})
+
+
+def write_all() -> list[str]:
+    for name, text in {"a.yaml": YAML, "b.json": as_json(), "c.jsonl": as_jsonl()}.items():
+        Path(name).write_text(text, encoding="utf-8")
+    return ["a.yaml", "b.json", "c.jsonl"]
+
+
+def test_the_three_formats_give_the_same_graph(graph: Connection) -> None:
+    found = []
+    for name in write_all():
+        query("MATCH (n) DETACH DELETE n", write=True)
+        load(name)
+        found.append(everything())
+    assert len(found[0][0]) == 11
+    assert len(found[0][1]) == 17
+    assert found[1] == found[0]
+    assert found[2] == found[0]
+
+
+def test_what_one_format_wrote_is_not_changed_by_the_others(graph: Connection) -> None:
+    first, *others = write_all()
+    load(first)
+    for name in others:
+        report = load(name)
+        for tally in (*report.nodes.values(), *report.edges.values()):
+            assert (tally.created, tally.changed) == (0, 0), name
+            assert tally.unchanged
+
+
+def test_the_three_formats_have_as_many_nodes_and_edges() -> None:
+    assert [check(name) for name in write_all()] == [(11, 17)] * 3
+
+
+@pytest.mark.parametrize("name", ["a.yaml", "b.json", "c.jsonl"])
+def test_the_format_is_told_from_the_content_when_the_name_says_nothing(name: str) -> None:
+    write_all()
+    Path(name).rename("fixture.txt")
+    assert check("fixture.txt") == (11, 17)
+
+
+def test_a_given_format_holds_whatever_the_name_says() -> None:
+    write_all()
+    Path("c.jsonl").rename("c.yaml")
+    assert check("c.yaml", format="jsonl") == (11, 17)
+    with pytest.raises(ValueError, match="format: expected one of yaml, json, jsonl"):
+        check("c.yaml", format="toml")
+
+
+@pytest.mark.parametrize("suffix", ["yml", "YAML", "ndjson", "Json"])
+def test_other_spellings_of_the_suffixes_are_known(suffix: str) -> None:
+    write_all()
+    source = {"yml": "a.yaml", "YAML": "a.yaml", "ndjson": "c.jsonl", "Json": "b.json"}[suffix]
+    Path(source).rename(f"fixture.{suffix}")
+    assert check(f"fixture.{suffix}") == (11, 17)
