@@ -134,6 +134,15 @@ class UnsupportedError(GenaiGraphError, NotImplementedError):
     """A way of neomodel that would pass by this package's checks."""
 
 
+def printable(text: str) -> str:
+    """Return a text as one line, with what can't be seen written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else repr(character)[1:-1] for character in text
+    )
+
+
 class Place(NamedTuple):
     """Where something stands: a file as the user named it, and a line counted from 1."""
 
@@ -151,7 +160,7 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return printable(f"{self.place}: {self.message}")
 
 
 class FixtureError(GenaiGraphError, ValueError):

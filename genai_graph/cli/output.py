@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from genai_graph.errors import printable
+
 Rows = list[dict[str, Any]]
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -84,10 +86,7 @@ def _text(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     """Return a value for a terminal: control characters are shown, not sent."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1]
-        for character in _text(value)
-    )
+    return printable(_text(value))
 
 
 def _jsonable(value: Any) -> Any:

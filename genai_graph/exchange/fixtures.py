@@ -66,11 +66,13 @@ class Fixture:
         with self._open() as stream:
             data = stream.read()
         try:
-            tree, line = parse(decode_utf8(data))
+            read = parse(decode_utf8(data))
         except DocumentError as error:
             yield Fault(Place(self.name, error.line), str(error))
             return
-        yield from document.records(tree, line, self.name)
+        for line, problem in read.problems:
+            yield Fault(Place(self.name, line), problem)
+        yield from document.records(read.content, read.line, self.name)
 
     def _open(self) -> IO[bytes]:
         try:
@@ -102,14 +104,14 @@ def find(name: str) -> Path:
     path = Path(name)
     candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in _SUFFIXES)]
     try:
-        for candidate in candidates:
-            if candidate.is_dir():
-                raise _fault(name, "is a folder: name the files in it")
-            if candidate.exists():
-                return candidate
+        found = next((candidate for candidate in candidates if candidate.exists()), None)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
-    raise _fault(name, f"there is no such file, and no {Path(_FOLDER, name + '.yaml')}")
+    if found is None:
+        raise _fault(name, f"there is no such file, and no {Path(_FOLDER, name + '.yaml')}")
+    if found.is_dir():
+        raise _fault(name, "is a folder: name the files in it")
+    return found
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:

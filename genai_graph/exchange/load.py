@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from genai_graph.database import atomic
-from genai_graph.errors import Fault, FixtureError
+from genai_graph.errors import Fault, FixtureError, FixtureFileError
 from genai_graph.exchange.check import FAULT_LIMIT, examine
 from genai_graph.exchange.fixtures import Fixture
-from genai_graph.exchange.records import BATCH, EdgeRecord, FlawedNode, NodeRecord
+from genai_graph.exchange.records import BATCH, EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import store
 from genai_graph.models.store import EdgeRow, EmptyGraph, Graph, NodeRow, Tally
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from genai_graph.exchange.records import Record
+
+
+class Source(Protocol):
+    """What can be read into records, several times over."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield the records and the faults."""
+
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -71,7 +79,7 @@ def load(
     """
     started = time.monotonic()
     opened = _open(fixtures, format)
-    examine(_records(opened), Graph(), fault_limit)
+    examine(lambda: _records(opened), Graph(), fault_limit)
     report = Report()
     if not dry_run:
         with atomic():
@@ -90,47 +98,60 @@ def check(
 
     Raises `FixtureError` with all faults (at most `fault_limit` are told).
     """
-    ledger = examine(_records(_open(fixtures, format)), EmptyGraph(), fault_limit)
+    opened = _open(fixtures, format)
+    ledger = examine(lambda: _records(opened), EmptyGraph(), fault_limit)
     return ledger.nodes, ledger.edges
 
 
-def _open(fixtures: Iterable[str | PathLike[str]], format: str | None) -> list[Fixture]:
-    opened, faults = [], []
-    for fixture in fixtures:
+def _open(fixtures: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
+    opened: list[Source] = []
+    for name in fixtures:
         try:
-            opened.append(Fixture(str(fixture), format))
-        except FixtureError as error:
-            faults.append(error)
-    if faults:
-        raise type(faults[0])([fault for error in faults for fault in error.faults])
+            opened.append(Fixture(str(name), format))
+        except FixtureFileError as error:
+            opened.append(_Unreadable(error.faults))
+    faults = [fault for source in opened for fault in getattr(source, "faults", ())]
+    if len(faults) == len(opened) and faults:
+        raise FixtureFileError(faults)
     return opened
 
 
-def _records(fixtures: Iterable[Fixture]) -> Iterator[Record]:
+@dataclass
+class _Unreadable:
+    """A fixture that can't be opened: its fault is told among those of the others."""
+
+    faults: tuple[Fault, ...]
+
+    def records(self) -> Iterator[Record]:
+        """Yield the fault."""
+        yield from self.faults
+
+
+def _records(fixtures: Iterable[Source]) -> Iterator[Record]:
     for fixture in fixtures:
         yield from fixture.records()
 
 
-def _write_nodes(fixtures: list[Fixture], batch_size: int, report: Report) -> None:
+def _write_nodes(fixtures: list[Source], batch_size: int, report: Report) -> None:
     nodes = (record for record in _sound(fixtures) if isinstance(record, NodeRecord))
     for label, batch in _grouped(nodes, lambda record: record.label, batch_size):
         rows = [NodeRow(record.uid, record.given, defaults_of(record)) for record in batch]
         report.nodes.setdefault(label, Tally()).add(store.merge_nodes(label, rows))
 
 
-def _write_edges(fixtures: list[Fixture], batch_size: int, report: Report) -> None:
+def _write_edges(fixtures: list[Source], batch_size: int, report: Report) -> None:
     edges = (record for record in _sound(fixtures) if isinstance(record, EdgeRecord))
     for kind, batch in _grouped(edges, lambda record: record.kind, batch_size):
         rows = [EdgeRow(record.source, record.target, record.given) for record in batch]
         report.edges.setdefault(str(kind), Tally()).add(store.merge_edges(kind, rows))
 
 
-def _sound(fixtures: Iterable[Fixture]) -> Iterator[NodeRecord | EdgeRecord]:
+def _sound(fixtures: Iterable[Source]) -> Iterator[NodeRecord | EdgeRecord]:
     """Read the fixtures again: a fault now means that a file changed since it was checked."""
     for record in _records(fixtures):
         if isinstance(record, Fault):
             raise FixtureError([record])
-        if not isinstance(record, FlawedNode):
+        if isinstance(record, (NodeRecord, EdgeRecord)):
             yield record
 
 

@@ -50,8 +50,17 @@ class FlawedNode:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class FlawedEdge:
+    """An edge that is meant but has faults: its target is not also without a source."""
+
+    kind: EdgeKind
+    target: str
+    place: Place
+
+
 # A reader yields what it understood and what it did not, in the order of the file.
-Record = NodeRecord | EdgeRecord | FlawedNode | Fault
+Record = NodeRecord | EdgeRecord | FlawedNode | FlawedEdge | Fault
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

@@ -41,9 +41,9 @@ def node_records(
     """Yield the record of a node, or its faults; `at` tells where a path of names leads to."""
     cls = NODES[label]
     subject = f"{label} {uid!r}"
-    for _, error in faults_in(cls, {"uid": uid}):
-        yield Fault(place, f"{subject}: uid: {error}")
     given, faults = _convert(cls, values)
+    for _, error in faults_in(cls, {"uid": uid}):
+        faults.append(("uid", (), str(error)))
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
     yield FlawedNode(label, uid, place) if faults else NodeRecord(label, uid, given, place)
@@ -69,7 +69,7 @@ def edge_records(
 def defaults_of(record: NodeRecord) -> dict[str, Any]:
     """Return the values that a new node takes from its uid, where they are not given."""
     told = NODES[record.label].read_uid(record.uid)
-    return {name: value for name, value in told.items() if name not in record.given}
+    return {name: value for name, value in told.items() if value and name not in record.given}
 
 
 def unknown_label(label: object) -> str:

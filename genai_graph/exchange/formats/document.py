@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import Fault, Place
 from genai_graph.exchange.formats.tree import Map, Seq
+from genai_graph.exchange.records import FlawedEdge
 from genai_graph.exchange.validation import (
     FORMAT,
     HEADER_ADVICE,
@@ -139,6 +140,8 @@ def _metrics(
     if not isinstance(value, Map):
         if value is not None:
             yield Fault(place, f"{subject}: expected a map of names, got {describe(value)}")
+        for meant in value if isinstance(value, Seq) else ():
+            yield FlawedEdge(kind, str(meant), place)
         return
     for name, entry in value.items():
         there = Place(place.file, value.lines[name])
@@ -160,7 +163,7 @@ def _metric(
         body = entry
     at = partial(_line_of, body, place)
     dataset, split, uid = (body.get(key) for key in ("dataset", "split", "uid"))
-    target = next(iter(dataset), None) if isinstance(dataset, Map) else dataset
+    target = next(iter(dataset), None) if isinstance(dataset, (Map, Seq)) else dataset
     if uid is None:
         uid = identity.metric(experiment, name, _text_or_none(target), _text_or_none(split))
     elif not isinstance(uid, str):

@@ -8,7 +8,7 @@ from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from genai_graph.exchange.formats.tree import DEPTH, DocumentError, Map, Seq
+from genai_graph.exchange.formats.tree import DEPTH, Document, DocumentError, Map, Seq
 from genai_graph.models.properties import Unclear
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -18,25 +18,23 @@ _CONSTANT = re.compile("NaN|-?Infinity")
 _WORD = re.compile(r"true|false|null")
 
 
-def parse(text: str) -> tuple[Any, int]:
-    """Read a document and return it with its first line.
-
-    Raises `DocumentError` with the line where the trouble stands.
-    """
+def parse(text: str) -> Document:
+    """Read a document; raises `DocumentError` where it is not JSON."""
     reader = _Reader(text)
     if not text.strip(" \t\n\r"):
-        return None, 1
+        return Document(None, 1, [])
     start = reader.skip(0)
-    tree, end = reader.value(start, 0)
+    content, end = reader.value(start, 0)
     end = reader.skip(end)
     if end < len(text):
         raise reader.fault(end, "expected the end of the file")
-    return tree, reader.line(start)
+    return Document(content, reader.line(start), reader.problems)
 
 
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
+        self.problems: list[tuple[int, str]] = []
         self._breaks = [found.start() for found in re.finditer("\n", text)]
 
     def line(self, position: int) -> int:
@@ -113,14 +111,17 @@ class _Reader:
             raise self.fault(position, "expected a key in double quotes")
         line = self.line(position)
         key, position = self._string(position)
-        if key in values:
-            first = values.lines[key]
-            raise DocumentError(line, f"the key {key!r} stands here twice (first in line {first})")
         position = self.skip(position)
         if self._text[position : position + 1] != ":":
             raise self.fault(position, "expected ':'")
-        values.lines[key] = line
-        values[key], position = self.value(self.skip(position + 1), depth + 1)
+        value, position = self.value(self.skip(position + 1), depth + 1)
+        if key in values:
+            first = values.lines[key]
+            self.problems.append(
+                (line, f"the key {key!r} stands here twice (first in line {first})")
+            )
+        else:
+            values.lines[key], values[key] = line, value
         return self.skip(position)
 
     def _comma(self, position: int, end: str) -> int:

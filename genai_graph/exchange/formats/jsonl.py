@@ -101,6 +101,7 @@ def _read(line: bytes, place: Place) -> Record:
     if line.startswith(b'{"node"') or (b'"node"' in line and not line.startswith(b'{"edge"')):
         row = nodes.decode(line)
         label = type(row).__name__
+        _uid_check(label)(row.uid)
         return NodeRecord(label, row.uid, _given(row.props, _node_conversions()[label]), place)
     row = edges.decode(line)
     kind = _kinds()[type(row).__name__, row.source[0], row.target[0]]
@@ -118,6 +119,11 @@ def _given(props: Any, conversions: dict[str, Callable[[Any], Any]]) -> dict[str
         if given[name] is not None:
             given[name] = conversions[name](given[name])
     return given
+
+
+@functools.cache
+def _uid_check(label: str) -> Callable[[Any], Any]:
+    return properties_of(NODES[label])["uid"].check
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from genai_graph.errors import GenaiGraphError
 
@@ -27,8 +27,19 @@ class Seq(list[Any]):
         self.lines: list[int] = []
 
 
+class Document(NamedTuple):
+    """What a file says: its content and the line where that begins, and what is not allowed in it.
+
+    A problem is a line and what is wrong there; what it concerns is left out of the content.
+    """
+
+    content: Any
+    line: int
+    problems: list[tuple[int, str]]
+
+
 class DocumentError(GenaiGraphError, ValueError):
-    """A document is not what its format allows; `line` is where."""
+    """A document can't be read as its format; `line` is where."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)

@@ -14,16 +14,14 @@ import yaml
 from yaml.events import (
     AliasEvent,
     CollectionEndEvent,
-    DocumentEndEvent,
     DocumentStartEvent,
     Event,
     ScalarEvent,
     SequenceStartEvent,
     StreamEndEvent,
-    StreamStartEvent,
 )
 
-from genai_graph.exchange.formats.tree import DEPTH, DocumentError, Map, Seq
+from genai_graph.exchange.formats.tree import DEPTH, Document, DocumentError, Map, Seq
 from genai_graph.models.properties import Unclear
 
 if TYPE_CHECKING:
@@ -59,29 +57,15 @@ _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 _FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfFyYoO")
 
 
-def parse(text: str) -> tuple[Any, int]:
-    """Read a document and return it with its first line.
-
-    Raises `DocumentError` with the line where the trouble stands.
-    """
+def parse(text: str) -> Document:
+    """Read a document; raises `DocumentError` where it is not YAML."""
     if found := _OTHER_BREAKS.search(text):
         raise DocumentError(
             len(_BREAK.findall(text, 0, found.start())) + 1,
             f"U+{ord(found[0]):04X} ends a line for some readers of YAML: "
             "write it as an escape in double quotes",
         )
-    events = _events(text)
-    _skip(events, StreamStartEvent)
-    first = next(events)
-    if isinstance(first, StreamEndEvent):
-        return None, 1
-    root = next(events)
-    tree = _value(root, events, 0)
-    _skip(events, DocumentEndEvent)
-    after = next(events)
-    if isinstance(after, DocumentStartEvent):
-        raise DocumentError(_line(after), "one file holds one document: remove the second one")
-    return tree, _line(root)
+    return _Reader(_events(text)).document()
 
 
 def _events(text: str) -> Iterator[Event]:
@@ -102,65 +86,85 @@ def _events(text: str) -> Iterator[Event]:
         raise DocumentError(line, f"is not YAML: {problem}") from None
 
 
-def _skip(events: Iterator[Event], kind: type[Event]) -> None:
-    event = next(events)
-    assert isinstance(event, kind)
+class _Reader:
+    """Builds the content from the events, and notes what is not allowed."""
 
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._problems: list[tuple[int, str]] = []
 
-def _value(event: Event, events: Iterator[Event], depth: int) -> Any:
-    _refuse_extras(event)
-    if isinstance(event, ScalarEvent):
-        return resolve(event.value) if event.implicit[0] else event.value
-    if depth > DEPTH:
-        raise DocumentError(_line(event), f"is nested more than {DEPTH} levels deep")
-    if isinstance(event, SequenceStartEvent):
-        return _sequence(events, depth)
-    return _mapping(events, depth)
+    def document(self) -> Document:
+        next(self._events)  # the stream begins
+        if isinstance(next(self._events), StreamEndEvent):
+            return Document(None, 1, [])
+        root = next(self._events)
+        content = None if self._is_alias(root) else self._value(root, 0)
+        next(self._events)  # the document ends
+        after = next(self._events)
+        if isinstance(after, DocumentStartEvent):
+            self._note(after, "one file holds one document: remove the second one")
+        return Document(content, _line(root), self._problems)
 
+    def _note(self, event: Event, problem: str) -> None:
+        self._problems.append((_line(event), problem))
 
-def _sequence(events: Iterator[Event], depth: int) -> Seq:
-    items = Seq()
-    for event in events:
-        if isinstance(event, CollectionEndEvent):
-            break
-        items.lines.append(_line(event))
-        items.append(_value(event, events, depth + 1))
-    return items
+    def _is_alias(self, event: Any) -> bool:
+        if not isinstance(event, AliasEvent):
+            return False
+        self._note(event, f"the alias *{event.anchor} is not allowed: write it out")
+        return True
 
+    def _value(self, event: Any, depth: int) -> Any:
+        if event.anchor is not None:
+            self._note(event, f"the anchor &{event.anchor} is not allowed: remove it")
+        if event.tag is not None:
+            self._note(event, f"the tag {event.tag} is not allowed: remove it")
+        if isinstance(event, ScalarEvent):
+            return resolve(event.value) if event.implicit[0] else event.value
+        if depth > DEPTH:
+            raise DocumentError(_line(event), f"is nested more than {DEPTH} levels deep")
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(depth)
+        return self._mapping(depth)
 
-def _mapping(events: Iterator[Event], depth: int) -> Map:
-    values = Map()
-    for event in events:
-        if isinstance(event, CollectionEndEvent):
-            break
-        key = _key(event, values)
-        values.lines[key] = _line(event)
-        values[key] = _value(next(events), events, depth + 1)
-    return values
+    def _sequence(self, depth: int) -> Seq:
+        items = Seq()
+        for event in self._events:
+            if isinstance(event, CollectionEndEvent):
+                break
+            if not self._is_alias(event):
+                items.lines.append(_line(event))
+                items.append(self._value(event, depth + 1))
+        return items
 
+    def _mapping(self, depth: int) -> Map:
+        values = Map()
+        for event in self._events:
+            if isinstance(event, CollectionEndEvent):
+                break
+            key = self._key(event, values, depth)
+            value_event = next(self._events)
+            value = None if self._is_alias(value_event) else self._value(value_event, depth + 1)
+            if key is not None and not isinstance(value_event, AliasEvent):
+                values.lines[key] = _line(event)
+                values[key] = value
+        return values
 
-def _key(event: Event, values: Map) -> str:
-    _refuse_extras(event)
-    if not isinstance(event, ScalarEvent):
-        raise DocumentError(_line(event), "a list or a map can't be a key: write a string")
-    key = resolve(event.value) if event.implicit[0] else event.value
-    if not isinstance(key, str):
-        raise DocumentError(_line(event), f"a key is a string, {event.value} is not one (quote it)")
-    if key in values:
-        first = values.lines[key]
-        raise DocumentError(
-            _line(event), f"the key {key!r} stands here twice (first in line {first})"
-        )
-    return key
-
-
-def _refuse_extras(event: Any) -> None:
-    if isinstance(event, AliasEvent):
-        raise DocumentError(_line(event), f"the alias *{event.anchor} is not allowed: write it out")
-    if getattr(event, "anchor", None) is not None:
-        raise DocumentError(_line(event), f"the anchor &{event.anchor} is not allowed: remove it")
-    if getattr(event, "tag", None) is not None:
-        raise DocumentError(_line(event), f"the tag {event.tag} is not allowed: remove it")
+    def _key(self, event: Event, values: Map, depth: int) -> str | None:
+        """Return a key, or None when there is something wrong with it."""
+        if self._is_alias(event):
+            return None
+        key = self._value(event, depth + 1)
+        if not isinstance(event, ScalarEvent):
+            self._note(event, "a list or a map can't be a key: write a string")
+        elif not isinstance(key, str):
+            self._note(event, f"a key is a string, {event.value} is not one (quote it)")
+        elif key in values:
+            first = values.lines[key]
+            self._note(event, f"the key {key!r} stands here twice (first in line {first})")
+        else:
+            return key
+        return None
 
 
 def resolve(text: str) -> Any:
