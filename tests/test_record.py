@@ -393,7 +393,10 @@ def test_a_metric_that_a_failing_block_recorded_is_not_there(run: Experiment) ->
         ({"values": [None, 1]}, "values", "item 1: expected a number, got nothing"),
         ({"values": "0.5"}, "values", "expected"),
         ({"values": 0.5}, "values", "expected"),
-        ({"values": {"0": 0.5}}, "values", "expected"),
+        ({"values": {0: 0.5}}, "values", "expected"),
+        ({"values": b"ab"}, "values", "expected"),
+        ({"values": {0.5, 0.4}}, "values", "expected"),
+        ({"values": [1, 2], "steps": b"ab"}, "steps", "expected"),
         ({"values": [1, 2], "steps": [0, 1.0]}, "steps", "item 2: expected an integer, got 1.0"),
         ({"values": [1], "steps": 5}, "steps", "expected"),
         ({"values": [1], "steps": "5"}, "steps", "each item an integer, got '5'"),
@@ -451,13 +454,15 @@ def test_the_uid_of_a_metric_is_not_given_to_record(run: Experiment) -> None:
 
 @pytest.mark.parametrize("wrong", ["imagenet", 5, Dataset])
 def test_what_is_no_dataset_is_refused(run: Experiment, wrong: Any) -> None:
-    with pytest.raises(EdgeTypeError, match=r"record.*dataset.*expected a Dataset, got"):
+    with pytest.raises(
+        EdgeTypeError, match=r"record.*dataset.*expected a genai_graph.Dataset, got"
+    ):
         run.record("loss", 0.5, dataset=wrong)
     assert Metric.nodes.all() == []
 
 
 def test_a_model_is_no_dataset(run: Experiment) -> None:
-    with pytest.raises(TypeError, match=r"expected a Dataset, got <Model m>"):
+    with pytest.raises(TypeError, match=r"expected a genai_graph.Dataset, got <Model m>"):
         run.record("loss", 0.5, dataset=Model(name="m").save())  # type: ignore[arg-type]
 
 

@@ -44,14 +44,14 @@ class Kind:
     """One row of DESIGN's table of edges."""
 
     source: type[Any]
-    type: str
+    edge: str
     target: type[Any]
     forward: str
     backward: str
     properties: tuple[dict[str, Any], dict[str, Any]] = field(default=({}, {}))
 
     def __str__(self) -> str:
-        return f"{self.source.__name__}-{self.type}-{self.target.__name__}"
+        return f"{self.source.__name__}-{self.edge}-{self.target.__name__}"
 
     def ends(self) -> tuple[Any, Any]:
         """Make and save a node for each end."""
@@ -60,7 +60,7 @@ class Kind:
     def edges(self) -> list[dict[str, Any]]:
         """Return what is in the graph, asked by both labels and the direction."""
         return query(
-            f"MATCH (a:{self.source.__name__})-[r:{self.type}]->(b:{self.target.__name__}) "
+            f"MATCH (a:{self.source.__name__})-[r:{self.edge}]->(b:{self.target.__name__}) "
             "RETURN a.uid AS source, b.uid AS target, r AS properties"
         )
 
@@ -603,20 +603,20 @@ def test_nodes_are_filtered_across_an_edge(trained: Model) -> None:
     assert uids == {"one", "two", "three", "four"}
 
 
-@pytest.mark.parametrize("wrong", ["iris", None, 5, Dataset, [], {"name": "iris"}])
 @pytest.mark.parametrize("way", ["connect", "disconnect", "is_connected", "relationship"])
-def test_what_is_no_node_is_refused(model: Model, way: str, wrong: Any) -> None:
-    with pytest.raises(EdgeTypeError, match=r"Model\.trained_on.*Dataset.*got") as caught:
-        getattr(model.trained_on, way)(wrong)
-    assert isinstance(caught.value, TypeError)
-    assert isinstance(caught.value, GenaiGraphError)
+def test_what_is_no_node_is_refused(model: Model, way: str) -> None:
+    for wrong in ["iris", None, 5, Dataset, [], {"name": "iris"}]:
+        with pytest.raises(EdgeTypeError, match=r"Model\.trained_on.*Dataset.*got") as caught:
+            getattr(model.trained_on, way)(wrong)
+        assert isinstance(caught.value, TypeError)
+        assert isinstance(caught.value, GenaiGraphError)
 
 
 # What the graph does not allow
 
 
 @pytest.mark.parametrize("cls", [Model, Dataset])
-@pytest.mark.parametrize("length", [1, 2, 3, 5])
+@pytest.mark.parametrize("length", [1, 2, 4])
 @pytest.mark.parametrize("way", ["parents", "children"])
 def test_nothing_is_derived_from_itself_by_any_way(
     graph: Connection, cls: type[Any], length: int, way: str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import Run
 
-from genai_graph import Dataset, query, schema
+from genai_graph import Dataset, Experiment, connect, query, schema
 from genai_graph.database import Connection
 from genai_graph.models import NODES
 
@@ -92,14 +94,19 @@ def test_an_index_on_labels_of_others_is_none_of_our_business(installed: Connect
     query("DROP INDEX theirs", write=True)
 
 
-def test_the_schema_is_made_before_the_first_write(own_home: object, cli: Run) -> None:
-    try:
-        cli("server", "start")
-        assert cli("schema", "check").exit_code == 1
-        assert cli("shell", "-c", "Dataset(name='a').save()").exit_code == 0
-        assert cli("schema", "check").exit_code == 0
-    finally:
-        cli("server", "stop")
+def test_reading_makes_no_schema_and_the_first_write_makes_all_of_it(
+    installed: Connection, cli: Run
+) -> None:
+    there = schema.declared() if installed.engine != "embedded" else schema.on_embedded()
+    for index in there:
+        kind = "CONSTRAINT" if index.type == "UNIQUENESS" else "INDEX"
+        query(f"DROP {kind} {index.name}", write=True)
+    with connect():
+        assert query("MATCH (n) RETURN n") == []
+        assert schema.check().missing == sorted(there)
+    assert cli("schema", "check").exit_code == 1
+    assert cli("shell", "-c", "Dataset(name='a').save()").exit_code == 0
+    assert cli("schema", "check").exit_code == 0
 
 
 def test_times_have_no_index_on_the_embedded_engine(embedded: Connection, cli: Run) -> None:
@@ -126,3 +133,54 @@ def test_two_nodes_can_not_share_a_uid_whoever_makes_them(installed: Connection)
     Dataset(name="a").save()
     with pytest.raises(ValueError, match="a node of this uid is already in the graph"):
         query("CREATE (:Dataset {uid: 'a'})", write=True)
+
+
+def test_all_that_differs_is_told_at_once_and_status_knows(installed: Connection, cli: Run) -> None:
+    query("DROP INDEX index_Model_task", write=True)
+    query("DROP INDEX index_Project_owner", write=True)
+    query("CREATE INDEX mine FOR (n:Project) ON (n.owner)", write=True)
+    query("CREATE INDEX pair FOR (n:Dataset) ON (n.url, n.creator)", write=True)
+    result = cli("schema", "check")
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.splitlines() == [
+        "missing: index index_Model_task on Model.task",
+        "extra: index pair on Dataset.url,creator",
+        "different: expected index index_Project_owner on Project.owner, "
+        "there is index mine on Project.owner",
+    ]
+    assert "schema    not in step: see genai-graph schema check" in cli("status").stdout
+
+
+def test_a_plain_index_in_the_place_of_a_constraint_is_told(installed: Connection) -> None:
+    query("DROP CONSTRAINT constraint_unique_Metric_uid", write=True)
+    query("CREATE INDEX plain FOR (n:Metric) ON (n.uid)", write=True)
+    drift = schema.check()
+    assert (drift.missing, drift.extra) == ([], [])
+    assert str(drift) == (
+        "different: expected unique constraint constraint_unique_Metric_uid on Metric.uid, "
+        "there is index plain on Metric.uid"
+    )
+
+
+def test_the_index_on_values_finds_every_kind_of_number(installed: Connection) -> None:
+    run = Experiment().save()
+    values = [1, 0.75, -0.5, math.nan, math.inf, 1e300]
+    for place, value in enumerate(values):
+        run.record(f"m{place}", value)
+    found = query("MATCH (m:Metric) WHERE m.value > 0.5 RETURN m.value AS value ORDER BY value")
+    assert [row["value"] for row in found] == [0.75, 1.0, 1e300, math.inf]
+    assert query("MATCH (m:Metric {value: 0.75}) RETURN m.name AS name") == [{"name": "m1"}]
+
+
+def test_a_range_of_times_is_right_after_updates_and_deletions(installed: Connection) -> None:
+    times = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in range(1, 6)]
+    runs = [Experiment(started_at=time).save() for time in times]
+    for run in runs:
+        run.started_at += timedelta(days=10)
+        run.save()
+    runs[0].delete()
+    found = query(
+        "MATCH (x:Experiment) WHERE x.started_at >= $since RETURN x.uid AS uid",
+        since=times[2] + timedelta(days=10),
+    )
+    assert sorted(row["uid"] for row in found) == sorted(run.uid for run in runs[2:])

@@ -7,13 +7,14 @@ writer at a time, its lock is held round every transaction that may write.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
 from genai_graph.database.cypher import may_write
 from genai_graph.database.faults import translated
-from genai_graph.errors import NotConnectedError, QueryError
+from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,6 +134,8 @@ class GraphSession:
                 )
                 return GraphTransaction(self._session.begin_transaction(**options), writer)
         except BaseException:
+            with contextlib.suppress(DatabaseError):
+                self.close()
             writer.release()
             raise
 

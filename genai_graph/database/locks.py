@@ -102,7 +102,11 @@ class WriterLock:
                 raise self._timed_out(timeout)
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
-        self._holder().write_text(str(os.getpid()))
+        try:
+            self._holder().write_text(str(os.getpid()))
+        except OSError as error:
+            os.close(descriptor)
+            raise EngineError(f"{self._holder()} can't be written: {error.strerror}") from error
         return descriptor
 
     def _holder(self) -> Path:

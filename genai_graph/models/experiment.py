@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import atomic
@@ -102,8 +102,8 @@ class Experiment(Node):
 def _uid_of(dataset: Dataset) -> str:
     if not isinstance(dataset, Dataset):
         raise EdgeTypeError(
-            f"Experiment.record: dataset: expected a Dataset, got {dataset!r} "
-            f"({type(dataset).__name__})"
+            f"Experiment.record: dataset: expected a genai_graph.Dataset, got {dataset!r} "
+            f"({type(dataset).__module__}.{type(dataset).__qualname__})"
         )
     return dataset.saved_uid
 
@@ -132,4 +132,5 @@ def _checked_metric(
 
 def _as_list(values: Any) -> Any:
     """Return a list of any row of values; what is none is told by its check."""
-    return list(values) if isinstance(values, Iterable) and not isinstance(values, str) else values
+    is_row = isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping, Set))
+    return list(values) if is_row else values

@@ -287,8 +287,9 @@ class Edges(ManagerBase, Generic[T]):
         expected = self.definition["node_class"]
         if not isinstance(node, expected):
             raise EdgeTypeError(
-                f"{type(self.source).__name__}.{self.name} takes a {expected.__name__}, "
-                f"got {node!r} ({type(node).__name__})"
+                f"{type(self.source).__name__}.{self.name}: expected a "
+                f"genai_graph.{expected.__name__}, got {node!r} "
+                f"({type(node).__module__}.{type(node).__qualname__})"
             )
         here, there = self.source.saved_uid, node.saved_uid
         return (here, there) if self._outgoing else (there, here)

@@ -239,6 +239,7 @@ def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
     """
     tally = Tally()
     writes = []
+    rows = _one_for_each_pair(rows)
     with atomic():
         for _, problem in forbidden_edges(kind, rows, Graph()):
             raise EdgeError(problem)
@@ -255,6 +256,14 @@ def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
         if writes:
             _write_edges(kind, writes)
     return tally
+
+
+def _one_for_each_pair(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
+    """Join the rows of the same two ends; the values given last hold."""
+    joined: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        joined.setdefault((row.source, row.target), {}).update(row.given)
+    return [EdgeRow(source, target, given) for (source, target), given in joined.items()]
 
 
 def _write_edges(kind: EdgeKind, writes: list[list[Any]]) -> None:
