@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import code
 import sys
+import traceback
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import genai_graph
-from genai_graph.errors import MissingExtraError
+from genai_graph.errors import GenaiGraphError, MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
     from genai_graph.database import Connection
@@ -30,8 +31,16 @@ def banner(connection: Connection) -> str:
 
 
 def run(source: str, name: str = "<command>") -> None:
-    """Run code in the shell's namespace."""
-    exec(compile(source, name, "exec"), {"__name__": "__main__", **namespace()})
+    """Run code in the shell's namespace; its own mistakes are shown as Python shows them."""
+    try:
+        exec(compile(source, name, "exec"), {"__name__": "__main__", **namespace()})
+    except GenaiGraphError:
+        raise
+    except Exception as error:
+        # Without the frame of this function; broken syntax has no other.
+        below = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(type(error), error, below)
+        raise SystemExit(1) from None
 
 
 def interact(connection: Connection, interface: str | None = None) -> None:
@@ -40,7 +49,7 @@ def interact(connection: Connection, interface: str | None = None) -> None:
     Raises `MissingExtraError` when IPython is asked for and not installed.
     """
     if not sys.stdin.isatty():
-        run(sys.stdin.read(), "<stdin>")
+        run(_from_stdin(), "<stdin>")
         return
     has_ipython = find_spec("IPython") is not None
     if interface == "ipython" and not has_ipython:
@@ -49,6 +58,13 @@ def interact(connection: Connection, interface: str | None = None) -> None:
         code.interact(banner(connection), local=namespace(), exitmsg="")
     else:
         _ipython(connection)
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise SettingsError("the code on standard input is not UTF-8 text") from error
 
 
 def _ipython(connection: Connection) -> None:

@@ -314,6 +314,33 @@ def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Dataset:\n  d: text\n", "3: Dataset 'd': expected a map of properties, got 'text'"),
+        (
+            "Dataset:\n  c: {}\nDataset:\n  d: {}\n",
+            "4: the key 'Dataset' stands here twice (first in line 2)",
+        ),
+        ("Dataset:\n  !x d: {}\n", "3: the tag !x is not allowed: remove it"),
+    ],
+)
+def test_a_node_that_is_written_wrongly_is_not_called_missing_too(text: str, fault: str) -> None:
+    models = "Model:\n  m: {trained_on: [d]}\n"
+    assert faults_in(write(HEADER + text + models)) == [f"f.yaml:{fault}"]
+
+
+@pytest.mark.parametrize("rest", ['"props": 5', '"props": {}, "x": 1', '"props": {"size": "x"}'])
+def test_a_line_of_a_node_that_is_wrong_is_not_called_missing_by_its_edges(rest: str) -> None:
+    lines = (
+        f'{{"format": "genai_graph/1"}}\n{{"node": "Dataset", "uid": "d", {rest}}}\n'
+        '{"node": "Model", "uid": "m"}\n'
+        '{"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}\n'
+    )
+    (message,) = faults_in(write(lines, "f.jsonl"))
+    assert message.startswith("f.jsonl:2: ")
+
+
 def test_every_reference_to_a_node_that_is_missing_is_told() -> None:
     text = "Model:\n  a: {trained_on: [d]}\n  b: {trained_on: [d]}\n"
     assert faults_in(write(HEADER + text)) == [

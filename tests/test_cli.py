@@ -135,9 +135,13 @@ def test_check_needs_no_database(cli: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_check_tells_every_fault_as_load_does(cli: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(BAD)
-    result = cli("check", "bad.yaml", "missing")
-    assert result.exit_code == 1
-    assert result.stderr.splitlines()[0].startswith("missing:1: there is no such file")
+    result = cli("check", "missing", "bad.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines() == [
+        "missing:1: there is no such file, and no fixtures/missing.yaml",
+        "bad.yaml:3: Dataset 'a': size: expected an integer, got 'x'",
+        "bad.yaml:4: Dataset 'b': size: expected an integer, got 'y'",
+    ]
 
 
 def test_query_prints_json_lines_in_a_pipe(graph: Connection, cli: Run) -> None:
@@ -350,3 +354,350 @@ def test_output_is_utf8_whatever_the_locale(graph: Connection) -> None:
         encoding="utf-8",
     )  # fmt: skip
     assert done.stdout == '{"x": "é😀"}\n', done.stderr
+
+
+# How it ends when something is wrong
+
+
+def told(result: click.testing.Result) -> list[str]:
+    """Return the messages of a command that ended with 1, in its own words."""
+    assert isinstance(result.exception, SystemExit), repr(result.exception)
+    assert (result.exit_code, result.stdout) == (1, "")
+    return result.stderr.splitlines()
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands()), ids=lambda value: str(value))
+def test_every_command_shows_its_help(cli: Run, name: str, command: click.Command) -> None:
+    result = cli(*name.split(), "-h")
+    assert result.exit_code == 0
+    assert command.help is not None
+    assert command.help.split()[:4] == result.stdout.split("\n\n")[1].split()[:4]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["load", "f.yaml", "--batch-size", "0"],
+        ["load", "f.yaml", "--nonsense"],
+        ["check"],
+        ["query", "RETURN 1", "--param", "x"],
+        ["query", "RETURN 1", "--format", "xml"],
+        ["query", "RETURN 1", "RETURN 2"],
+        ["schema", "nonsense"],
+        ["server", "start", "now"],
+        ["shell", "--interface", "bash"],
+        ["status", "--format", "json"],
+        ["clear", "everything"],
+        ["schema"],
+        [],
+    ],
+)
+def test_what_can_not_be_understood_ends_with_two_and_a_usage(
+    cli: Run, arguments: list[str]
+) -> None:
+    result = cli(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("command", ["load", "check"])
+def test_load_and_check_tell_the_same_faults_in_the_same_words(
+    graph: Connection, cli: Run, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.yaml").touch()
+    (tmp_path / "bad.yaml").write_text(BAD)
+    assert told(cli(command, "bad.yaml", "empty.yaml")) == [
+        "bad.yaml:3: Dataset 'a': size: expected an integer, got 'x'",
+        "bad.yaml:4: Dataset 'b': size: expected an integer, got 'y'",
+        "empty.yaml:1: expected a map of sections, got an empty file: "
+        'the first thing in a fixture is its format: "genai_graph/1"',
+    ]
+    assert told(cli(command, "missing", "folder")) == [
+        "missing:1: there is no such file, and no fixtures/missing.yaml",
+        "folder:1: is a folder: name the files in it",
+    ]
+    assert told(cli(command, "-", input=b"\xff")) == [
+        "<stdin>:1: is not UTF-8 text: save the file as UTF-8"
+    ]
+
+
+def test_faults_beyond_a_hundred_are_counted(cli: Run, tmp_path: Path) -> None:
+    lines = "".join(f"  d{i}: {{size: x}}\n" for i in range(110))
+    (tmp_path / "bad.yaml").write_text("format: genai_graph/1\nDataset:\n" + lines)
+    messages = told(cli("check", "bad.yaml"))
+    assert len(messages) == 101
+    assert messages[-1] == "and 10 more"
+
+
+def test_a_server_that_does_not_answer_is_told_in_one_line(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
+    monkeypatch.setenv("NEO4J_PASSWORD", "never-told")
+    for arguments in (["status"], ["query", "RETURN 1"], ["load", "x.yaml"], ["clear", "--yes"]):
+        (message,) = told(cli(*arguments))
+        assert "127.0.0.1:1" in message
+        assert "never-told" not in message
+
+
+def test_an_address_that_is_none_is_told_without_repeating_a_secret(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://user:never-told@host")
+    (message,) = told(cli("status"))
+    assert message.startswith("NEO4J_URI: ")
+    assert "never-told" not in message
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["x=123456789012345678901234567890", 'x="\\ud800"', "x=" + "[" * 5000, "x=1e999999"],
+    ids=["too large", "half a surrogate pair", "deep nesting", "not finite"],
+)
+def test_a_parameter_that_can_not_be_sent_is_no_traceback(
+    graph: Connection, cli: Run, parameter: str
+) -> None:
+    result = cli("query", "RETURN $x AS x", "--param", parameter)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert len(result.stderr.splitlines()) == (0 if result.exit_code == 0 else 1)
+
+
+@pytest.mark.parametrize("text", [b"RETURN '\xe9' AS x", b"\xff\xfe"])
+def test_a_query_on_standard_input_that_is_not_utf8_is_told(
+    graph: Connection, cli: Run, text: bytes
+) -> None:
+    (message,) = told(cli("query", "-", input=text))
+    assert "UTF-8" in message
+
+
+@pytest.mark.parametrize("cypher", ["", "   ", "RETRN 1", "RETURN $missing AS x"])
+def test_a_query_that_makes_no_sense_is_told_in_one_line(
+    graph: Connection, cli: Run, cypher: str
+) -> None:
+    (message,) = told(cli("query", cypher))
+    assert message
+
+
+@pytest.mark.parametrize(
+    "cypher",
+    [
+        "MATCH (n) DETACH DELETE n",
+        "MERGE (:Dataset {uid: 'b'})",
+        "MATCH (n) SET n.size = 1",
+        "CREATE INDEX mine FOR (n:Thing) ON (n.name)",
+        "MATCH (n) REMOVE n.size RETURN n",
+        "/* RETURN */ CREATE (n) // RETURN",
+    ],
+)
+def test_no_way_of_writing_passes_without_write(graph: Connection, cli: Run, cypher: str) -> None:
+    Dataset(name="a", size=5).save()
+    (message,) = told(cli("query", cypher))
+    assert "--write" in message
+    assert [node.size for node in Dataset.nodes.all()] == [5]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_a_full_disk_is_told_without_a_traceback(graph: Connection) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "genai_graph", "query", "RETURN 1 AS x"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# What is printed
+
+
+@pytest.mark.parametrize(
+    ("format", "printed"), [("json", "[]\n"), ("jsonl", ""), ("csv", ""), ("table", "")]
+)
+def test_a_query_without_rows_prints_no_rows(
+    graph: Connection, cli: Run, format: str, printed: str
+) -> None:
+    result = cli("query", "MATCH (n:Dataset) RETURN n.uid AS uid", "--format", format)
+    assert (result.exit_code, result.stdout) == (0, printed)
+    assert result.stderr == ("0 rows\n" if format == "table" else "")
+
+
+def test_every_format_prints_the_same_rows(graph: Connection, cli: Run) -> None:
+    cypher = (
+        "UNWIND [{a: 'é😀, \"q\"\n', b: 1.5}, {a: null, b: 0.0 / 0.0}] AS row "
+        "RETURN row.a AS text, row.b AS number, [row.b, null] AS list"
+    )
+    wanted = [
+        {"text": 'é😀, "q"\n', "number": 1.5, "list": [1.5, None]},
+        {"text": None, "number": "NaN", "list": ["NaN", None]},
+    ]
+    assert json.loads(cli("query", cypher, "--format", "json").stdout) == wanted
+    lines = cli("query", cypher, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == wanted
+    table = list(
+        csv.reader(io.StringIO(cli("query", cypher, "--format", "csv").stdout, newline=""))
+    )
+    assert table == [
+        ["text", "number", "list"],
+        ['é😀, "q"\n', "1.5", "[1.5, null]"],
+        ["", "NaN", '["NaN", null]'],
+    ]
+    shown = cli("query", cypher, "--format", "table")
+    assert [line.split("│")[1:-1] for line in shown.stdout.splitlines() if "│" in line] == [
+        [' é😀, "q"\\n ', " 1.5    ", " [1.5, null]   "],
+        ["            ", " NaN    ", ' ["NaN", null] '],
+    ]
+    assert shown.stderr == "2 rows\n"
+
+
+def test_a_node_is_printed_as_its_properties(graph: Connection, cli: Run) -> None:
+    Dataset(name="d", tags=["a"], metadata={"k": 1}).save()
+    row = json.loads(cli("query", "MATCH (d:Dataset) RETURN d").stdout)["d"]
+    assert row["uid"] == "d"
+    assert row["tags"] == ["a"]
+    assert row["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\rb", "a\x08b", "a\u202eb", "[red]a[/red]"])
+def test_a_table_sends_no_control_characters_of_names_or_values(
+    graph: Connection, cli: Run, text: str
+) -> None:
+    cypher = f"RETURN $x AS `{text}`, [$x] AS list, {{k: $x}} AS map"
+    result = cli("query", cypher, "--format", "table", "--param", f"x={json.dumps(text)}")
+    assert result.exit_code == 0
+    assert all(line.isprintable() for line in result.stdout.split("\n"))
+    assert "[red]" in result.stdout or "red" not in text
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "table"]])
+def test_in_a_real_pipe_there_is_no_colour_and_nothing_but_data(
+    graph: Connection, options: list[str]
+) -> None:
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    done = genai_graph_command("query", "RETURN 'there' AS here", *options, env=environment)
+    assert done.returncode == 0
+    assert "there" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr == ("1 row\n" if options else "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
+def test_on_a_terminal_a_query_prints_a_table(graph: Connection) -> None:
+    import pexpect
+
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "genai_graph", "query", "RETURN 'there' AS here"],
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect("here")
+    child.expect("│.*there.*│")
+    child.expect("1 row")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+# What comes in
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("yaml", "format: genai_graph/1\nDataset: {d: }\n"),
+        ("json", '{"format": "genai_graph/1", "Dataset": {"d": null}}'),
+        ("jsonl", '{"format": "genai_graph/1"}\n{"node": "Dataset", "uid": "d"}\n'),
+    ],
+)
+def test_standard_input_may_be_of_any_format_told_or_not(
+    graph: Connection, cli: Run, format: str, text: str
+) -> None:
+    assert cli("load", "-", input=text).exit_code == 0
+    assert [node.uid for node in Dataset.nodes.all()] == ["d"]
+    checked = cli("check", "--format", format, "-", input=text)
+    assert (checked.exit_code, checked.stdout) == (0, "")
+    assert "no faults" in checked.stderr
+
+
+def test_load_takes_several_files_and_names(graph: Connection, cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "fixtures").mkdir()
+    (tmp_path / "fixtures" / "base.yaml").write_text("format: genai_graph/1\nDataset:\n  d:\n")
+    (tmp_path / "more.yaml").write_text("format: genai_graph/1\nModel:\n  m: {trained_on: [d]}\n")
+    result = cli("load", "more.yaml", "base", "--batch-size", "1", "--json")
+    assert result.stderr == ""
+    report = json.loads(result.stdout)
+    assert report["nodes"]["Model"]["created"] == 1
+    assert report["edges"]["Model-TRAINED_ON->Dataset"]["created"] == 1
+    (message,) = told(cli("check", "more.yaml"))
+    assert message == (
+        "more.yaml:3: Model 'm': TRAINED_ON: no Dataset 'd' is in the files or in the graph"
+    )
+    assert cli("load", "--dry-run", "more.yaml").exit_code == 0
+
+
+# Questions at a terminal
+
+
+def test_clear_deletes_nothing_when_nobody_answers(graph: Connection, cli: Run) -> None:
+    Dataset(name="a").save()
+    result = cli("clear", input="")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(Dataset.nodes) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
+def test_ctrl_c_at_the_question_of_clear_ends_with_130_and_deletes_nothing(
+    graph: Connection,
+) -> None:
+    import pexpect
+
+    Dataset(name="a").save()
+    child = pexpect.spawn(
+        sys.executable, ["-m", "genai_graph", "clear"], encoding="utf-8", timeout=30
+    )
+    child.expect("Delete 1 Dataset.*:")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert len(Dataset.nodes) == 1
+
+
+def test_the_exit_code_of_code_in_the_shell_is_its_own(graph: Connection, cli: Run) -> None:
+    assert cli("shell", "-c", "raise SystemExit(3)").exit_code == 3
+    assert cli("shell", input="import sys; sys.exit(4)").exit_code == 4
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "def f(", "raise RuntimeError('a\\nb')"])
+def test_a_mistake_in_the_shell_s_code_ends_with_one(graph: Connection, code: str) -> None:
+    done = genai_graph_command("shell", "-c", code)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr
+    assert "genai_graph/cli" not in done.stderr
+    assert "click" not in done.stderr
+
+
+# The engine's home
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folder has another name elsewhere")
+def test_without_settings_the_data_folder_is_the_one_of_the_platform(tmp_path: Path) -> None:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GENAI_", "XDG_"))
+    }
+    done = genai_graph_command(
+        "server", "status", env={**environment, "HOME": str(tmp_path), "USERNAME": "x"}
+    )
+    assert done.returncode == 0
+    assert f"data folder {tmp_path}/.local/share/genai-graph/" in done.stdout
+
+
+def test_schema_show_and_help_need_no_database(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
+    assert cli("schema", "show").exit_code == 0
+    assert cli("load", "--help").exit_code == 0

@@ -273,7 +273,24 @@ def test_an_edge_named_twice_is_one_edge_and_counts_as_one(graph: Connection) ->
         edges = query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) RETURN properties(r) AS props")
         assert edges == [{"props": {"role": "training", "split": "train"}}]
         assert report.edges["Model-TRAINED_ON->Dataset"].created == 1
-    assert counts(load("f.jsonl"))["Dataset"] == (0, 0, 1)
+
+
+@pytest.mark.parametrize("batch_size", [5000, 1])
+def test_of_an_edge_named_twice_the_last_values_hold_however_often_it_is_loaded(
+    graph: Connection, batch_size: int
+) -> None:
+    edge = {"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}
+    name = write_rows(
+        {"node": "Dataset", "uid": "d"},
+        {"node": "Model", "uid": "m"},
+        {**edge, "props": {"role": "test"}},
+        {**edge, "props": {"role": "training"}},
+    )
+    for _ in range(3):
+        load(name, batch_size=batch_size)
+        assert query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) RETURN r.role AS role") == [
+            {"role": "training"}
+        ]
 
 
 def test_uids_tell_names_and_versions_only_to_new_nodes(graph: Connection) -> None:

@@ -6,6 +6,8 @@ command needs is imported when it runs.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -34,15 +36,35 @@ class Commands(click.Group):
         return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
+        """Run a command, and write out what it printed."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except GenaiGraphError as error:
             click.echo(str(error), err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+            _interrupted(ctx)
+        except click.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question
+                _interrupted(ctx)
+            raise
+        except OSError as error:
+            _drop_stdout()
+            if error.errno != errno.EPIPE:  # else the reader went away, and knows
+                click.echo(f"the output can't be written: {error.strerror}", err=True)
+            ctx.exit(1)
+
+
+def _interrupted(ctx: click.Context) -> None:
+    click.echo("interrupted", err=True)
+    ctx.exit(INTERRUPTED)
+
+
+def _drop_stdout() -> None:
+    """Let Python write what is left into nothing at its end, instead of failing once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

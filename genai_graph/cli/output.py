@@ -38,7 +38,7 @@ def _table(rows: Rows) -> None:
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     table = Table()
     for name in rows[0] if rows else ():
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(Text(printable(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     if rows:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genai_graph.cli.output import format_option, write_rows
+from genai_graph.errors import QueryError
 
 
 class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -27,6 +28,15 @@ class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return key, json.loads(text)
         except ValueError:
             return key, text
+        except RecursionError:
+            raise QueryError(f"the parameter {key} is nested too deep") from None
+
+
+def _from_stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise QueryError("the query on standard input is not UTF-8 text") from error
 
 
 @click.command()
@@ -50,7 +60,7 @@ def query(
     from genai_graph import connect
     from genai_graph import query as run
 
-    text = sys.stdin.read() if cypher == "-" else cypher
+    text = _from_stdin() if cypher == "-" else cypher
     with connect():
         rows = run(text, dict(parameters), write=write)
     write_rows(rows, format)

@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
 
 START_LIMIT = 60.0
 STOP_LIMIT = 30.0
+LEAST_FREE = 200  # MB: the files of an empty database and the ahead-of-time cache
 MUTEX_LIMIT = START_LIMIT + STOP_LIMIT
 _POLL = 0.02
 _RECORD = "-XX:AOTCacheOutput="
 # What a Java program needs of the environment; the rest may hold secrets, or change Java itself.
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
+_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
 
 
 @dataclass(frozen=True)
@@ -160,16 +162,22 @@ class ManagedEngine:
         """Return the living process that the state names; its port is 0 until it is ready."""
         try:
             state = json.loads(self._state.read_text())
-            running = Running(state["pid"], state["born"], state["port"], Users(**state["users"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            running = Running(
+                int(state["pid"]),
+                float(state["born"]),
+                int(state["port"]),
+                Users(**state["users"]),
+            )
+            return running if running.process() is not None else None
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
-        return running if running.process() is not None else None
 
-    def leave(self, running: Running, descriptor: int) -> None:
-        """End one use; the last one stops the engine."""
+    def leave(self, descriptor: int) -> None:
+        """End one use; the last one stops the engine, whoever started it."""
         with self._step():
             os.close(descriptor)  # not an unlock: a forked child may still hold a copy
-            if not self._keep.exists():
+            running = self.running()
+            if running is not None and not self._keep.exists():
                 self._stop_if_unused(running, wait_for_cache=False)
 
     @contextlib.contextmanager
@@ -219,6 +227,7 @@ class ManagedEngine:
 
     def _spawn(self, command: list[str]) -> psutil.Process:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment["LC_ALL"] = "C.UTF-8"  # else Java can't open a folder of a name like é
         with self.log.open("wb") as log:
             try:
                 child = subprocess.Popen(
@@ -245,9 +254,12 @@ class ManagedEngine:
             if not _is_alive(process):
                 break
             time.sleep(_POLL)
-        lines = self._read_log().strip().splitlines()[-5:]
+        printed = (line.strip() for line in self._read_log().splitlines())
+        lines = [line for line in printed if line and not line.startswith(("at ", "..."))][-5:]
+        free = shutil.disk_usage(self.folder).free >> 20
+        advice = f": there are only {free} MB of space left there, make some" * (free < LEAST_FREE)
         raise EngineError(
-            f"the {self.server.name} engine did not start; the end of {self.log}:\n"
+            f"the {self.server.name} engine did not start{advice}; the end of {self.log}:\n"
             + "\n".join(lines)
         )
 
@@ -290,7 +302,7 @@ class ManagedEngine:
         try:
             state = json.loads((self.folder / "training.json").read_text())
             return _living(state["pid"], state["born"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
 
     def _turn_log(self) -> None:
@@ -319,7 +331,7 @@ class Lease:
         """End the use; the last one that leaves stops the engine."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
-            self.engine.leave(self.running, descriptor)
+            self.engine.leave(descriptor)
 
     def forget(self) -> None:
         """Close this process's copy after a fork: the use is the parent's."""
@@ -346,6 +358,7 @@ def _living(pid: int, born: float) -> psutil.Process | None:
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        ended = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        return process.is_running() and process.status() not in ended
     except psutil.NoSuchProcess:
         return False

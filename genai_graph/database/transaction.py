@@ -12,7 +12,7 @@ from neomodel import db
 from genai_graph.database.connection import graph_driver
 from genai_graph.database.cypher import may_write
 from genai_graph.database.values import plain
-from genai_graph.errors import ReadOnlyError, TransactionError
+from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,8 @@ def atomic() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _roll_back()
+        with contextlib.suppress(DatabaseError):  # which must not hide why it is rolled back
+            _roll_back()
         raise
     if _broken.get():
         _roll_back()

@@ -215,7 +215,7 @@ class Node(NodeBase):
 
     @classmethod
     def _upsert(cls, rows: Iterable[Mapping[str, Any]]) -> list[Self]:
-        given = [cls._with_uid(checked(cls, row)) for row in rows]
+        given = [cls._with_uid(row) for row in rows]
         merged: dict[str, dict[str, Any]] = {}
         for values in given:
             merged.setdefault(values["uid"], {}).update(values)
@@ -232,8 +232,10 @@ class Node(NodeBase):
         return [cls.inflate(found[values["uid"]]) for values in given]
 
     @classmethod
-    def _with_uid(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "uid": values.get("uid") or cls.derive_uid(values)}
+    def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in values.items() if (name, value) != ("uid", None)}
+        checked_values = checked(cls, given)
+        return {"uid": checked_values.get("uid") or cls.derive_uid(given), **checked_values}
 
     def delete(self) -> bool:
         """Delete the node and its edges; `NodeNotFoundError` when it is gone already."""
@@ -291,7 +293,7 @@ class Node(NodeBase):
     @classmethod
     def _bulk_get_or_create(cls, *props: Any, **options: Any) -> list[Self]:
         _refuse(options)
-        given = [cls._with_uid(checked(cls, values)) for values in props]
+        given = [cls._with_uid(values) for values in props]
         with atomic():
             there = store.find_nodes(cls.__label__, (values["uid"] for values in given))
             nodes = {uid: cls.inflate(found) for uid, found in there.items()}
@@ -304,6 +306,9 @@ class Node(NodeBase):
     def bulk_save(cls, nodes: Iterable[Self]) -> list[Self]:
         """Save nodes, all or none of them; when it fails, the objects are as they were, too."""
         nodes = list(nodes)
+        for node in nodes:
+            if not isinstance(node, cls):
+                raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
         before = [dict(node.__dict__) for node in nodes]
         try:
             with atomic():

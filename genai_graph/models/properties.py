@@ -53,7 +53,10 @@ class Strict:
 
     def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Check a value and return it as the database keeps it (neomodel's name for it)."""
-        return self.store(self.check(value))
+        try:
+            return self.store(self.check(value))
+        except PropertyError as error:
+            raise type(error)(f"{self.owner.__name__}.{self.name}: {error}") from None
 
     def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Return a stored value as Python has it (neomodel's name for it)."""

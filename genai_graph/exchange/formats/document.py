@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import Fault, Place
 from genai_graph.exchange.formats.tree import Map, Seq
-from genai_graph.exchange.records import FlawedEdge
+from genai_graph.exchange.records import FlawedEdge, FlawedNode
 from genai_graph.exchange.validation import (
     FORMAT,
     HEADER_ADVICE,
@@ -68,6 +68,7 @@ def _node(label: str, uid: str, body: Any, place: Place) -> Iterator[Record]:
     body = Map() if body is None else body
     if not isinstance(body, Map):
         yield Fault(place, f"{subject}: expected a map of properties, got {describe(body)}")
+        yield FlawedNode(label, uid, place)
         return
     at = partial(_line_of, body, place)
     values = {name: value for name, value in body.items() if _is_property(label, name)}

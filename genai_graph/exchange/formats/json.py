@@ -115,13 +115,9 @@ class _Reader:
         if self._text[position : position + 1] != ":":
             raise self.fault(position, "expected ':'")
         value, position = self.value(self.skip(position + 1), depth + 1)
-        if key in values:
-            first = values.lines[key]
-            self.problems.append(
-                (line, f"the key {key!r} stands here twice (first in line {first})")
-            )
-        else:
-            values.lines[key], values[key] = line, value
+        problem = values.add(key, value, line)
+        if problem is not None:
+            self.problems.append((line, problem))
         return self.skip(position)
 
     def _comma(self, position: int, end: str) -> int:

@@ -25,7 +25,7 @@ from msgspec import UNSET
 from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange import rows
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
+from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, Record
 from genai_graph.exchange.validation import (
     FORMAT,
     HEADER_ADVICE,
@@ -190,6 +190,7 @@ def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield Fault(place, f"{label}: uid: expected a string, got {describe(uid)}")
     elif not isinstance(props, dict):
         yield Fault(place, f"{label} {uid!r}: props: expected a map, got {describe(props)}")
+        yield FlawedNode(label, uid, place)
     elif "uid" in props:
         yield Fault(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
     else:

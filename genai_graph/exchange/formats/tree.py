@@ -17,6 +17,20 @@ class Map(dict[Any, Any]):
     def __init__(self) -> None:
         self.lines: dict[Any, int] = {}
 
+    def add(self, key: Any, value: Any, line: int) -> str | None:
+        """Add an entry, or say that its key is there already.
+
+        What a second map of the same key holds joins the first one, so that it is checked too.
+        """
+        if key not in self:
+            self[key], self.lines[key] = value, line
+            return None
+        first = self[key]
+        if isinstance(first, Map) and isinstance(value, Map):
+            for inner in value:
+                first.add(inner, value[inner], value.lines[inner])
+        return f"the key {key!r} stands here twice (first in line {self.lines[key]})"
+
 
 class Seq(list[Any]):
     """A list; `lines` has the line of each item."""

@@ -142,15 +142,17 @@ class _Reader:
         for event in self._events:
             if isinstance(event, CollectionEndEvent):
                 break
-            key = self._key(event, values, depth)
+            key = self._key(event, depth)
             value_event = next(self._events)
             value = None if self._is_alias(value_event) else self._value(value_event, depth + 1)
-            if key is not None and not isinstance(value_event, AliasEvent):
-                values.lines[key] = _line(event)
-                values[key] = value
+            if key is None or isinstance(value_event, AliasEvent):
+                continue
+            problem = values.add(key, value, _line(event))
+            if problem is not None:
+                self._note(event, problem)
         return values
 
-    def _key(self, event: Event, values: Map, depth: int) -> str | None:
+    def _key(self, event: Event, depth: int) -> str | None:
         """Return a key, or None when there is something wrong with it."""
         if self._is_alias(event):
             return None
@@ -159,9 +161,6 @@ class _Reader:
             self._note(event, "a list or a map can't be a key: write a string")
         elif not isinstance(key, str):
             self._note(event, f"a key is a string, {event.value} is not one (quote it)")
-        elif key in values:
-            first = values.lines[key]
-            self._note(event, f"the key {key!r} stands here twice (first in line {first})")
         else:
             return key
         return None

@@ -1,0 +1,296 @@
+"""Fixtures spoilt at random: they are checked or refused with a place, whatever is in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genai_graph import Connection, FixtureError, check, load, query
+
+YAML = """\
+# A fixture with something of everything.
+format: genai_graph/1
+
+Project:
+  "vision é😀":
+    description: |
+      two
+      lines
+    owner: 'it''s'
+    tags: [a, "no", b/c]
+    datasets: [imagenet@1, "coco@2"]
+    models: [resnet@50]
+    experiments: [run-1]
+
+Dataset:
+  imagenet@1: {num_rows: 1281167, size: 0o17, location: "s3://data/a b/", license: null}
+  coco@2:
+    created_at: 2026-03-01T09:00:00Z
+    data_schema: {columns: [{name: id, type: int}, {name: x, scale: 1e-4}], ok: true}
+    parents:
+      imagenet@1: {kind: subset}
+
+Model:
+  resnet@50:
+    status: READY
+    hyperparameters:
+      lr: 0.1
+      layers: [3, 4, 6, 3]
+    trained_on:
+      imagenet@1: {role: training, split: train}
+      coco@2:
+  base:
+
+Experiment:
+  run-1:
+    started_at: 2026-03-01T11:00:00+02:00
+    random_seed: -9223372036854775808
+    models: {resnet@50: {role: output, step: 3}}
+    datasets: [imagenet@1]
+    metrics:
+      loss: .nan
+      accuracy:
+        - {value: 0.981, dataset: imagenet@1, split: val, greater_is_better: true}
+        - {value: 1, dataset: coco@2, steps: [1, 2], values: [0.5, Infinity]}
+""".encode()
+
+NODES: dict[str, dict[str, object]] = {
+    "Project": {"vision é😀": {"owner": "it's\n", "tags": ["a", "no"], "license": None}},
+    "Dataset": {
+        "imagenet@1": {"num_rows": 1281167, "location": 's3://data/"a b"/\\'},
+        "coco@2": {"created_at": "2026-03-01T09:00:00Z", "data_schema": {"a": [1, {"b": 1e-4}]}},
+    },
+    "Model": {"resnet@50": {"status": "READY", "hyperparameters": {"lr": 0.1, "on": True}}},
+    "Experiment": {"run-1": {"started_at": "2026-03-01T11:00:00+02:00", "random_seed": -(2**63)}},
+}
+EDGES = {
+    "Project": {"vision é😀": {"datasets": ["imagenet@1"], "models": {"resnet@50": {}}}},
+    "Dataset": {"coco@2": {"parents": {"imagenet@1": {"kind": "subset"}}}},
+    "Model": {"resnet@50": {"trained_on": {"coco@2": {"role": "test"}, "imagenet@1": None}}},
+    "Experiment": {
+        "run-1": {
+            "metrics": {
+                "loss": "NaN",
+                "accuracy": [{"value": 1, "dataset": "coco@2", "values": [0.5, "-Infinity"]}],
+            }
+        }
+    },
+}
+
+
+def as_json() -> bytes:
+    document: dict[str, object] = {"format": "genai_graph/1"}
+    for label, nodes in NODES.items():
+        document[label] = {
+            uid: {**props, **EDGES[label].get(uid, {})}  # type: ignore[dict-item]
+            for uid, props in nodes.items()
+        }
+    return json.dumps(document, indent=1, ensure_ascii=False).encode()
+
+
+def as_jsonl() -> bytes:
+    metric = {"name": "loss", "value": "NaN", "values": [1, "Infinity"], "greater_is_better": False}
+    edges = [
+        ("HAS", "Project", "vision é😀", "Dataset", "imagenet@1", {}),
+        ("HAS", "Experiment", "run-1", "Metric", "m", None),
+        ("DERIVED_FROM", "Dataset", "coco@2", "Dataset", "imagenet@1", {"kind": "subset"}),
+        ("TRAINED_ON", "Model", "resnet@50", "Dataset", "coco@2", {"role": "test", "split": "s"}),
+        ("EVALUATED_ON", "Metric", "m", "Dataset", "coco@2", {}),
+    ]
+    rows: list[object] = [{"format": "genai_graph/1"}]
+    rows += [
+        {"node": label, "uid": uid, "props": props}
+        for label, nodes in [*NODES.items(), ("Metric", {"m": metric})]
+        for uid, props in nodes.items()
+    ]
+    rows += [
+        {"edge": type_, "from": [label, uid], "to": [other, target], "props": props}
+        for type_, label, uid, other, target, props in edges
+    ]
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode() + b"\n"
+
+
+FIXTURES = {"f.yaml": YAML, "f.json": as_json(), "f.jsonl": as_jsonl()}
+
+# What a value is changed to: other types, and what the readers may stumble over.
+OTHERS = [
+    b"", b"null", b"true", b"no", b"0", b"-1", b"1.5", b"1e400", b"017", b"0x", b"12:30", b"NaN",
+    b".nan", b"2026-02-30", b"0000-00-00T99:99:99Z", b'""', b"''", b'"x"', b"[]", b"{}", b"[[",
+    b"}}", b"{a: ", b"- - -", b"? ", b": ", b"*a", b"&a", b"!!set", b"!<x%0A>", b"%", b"|",
+    b">-\n", b"#", b'"\\ud800"', b'"\\u0000"', b"\\", b"\x00", b"\x1b[31m", b"\xff", b"\xc3",
+    b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xc2\x85", b"\xe2\x80\xa8", b"\r", b"\n", b"\t", b"---",
+    b"...", b"<<", b"9" * 30, b"9" * 5000, b"x" * 9000, b"[" * 300, b"imagenet@1", b"run-1",
+    b"Dataset", b"uid", b"format", b"name", b"parents", b"metrics", b"value", b"node", b"edge",
+    b"@", b"/",
+]  # fmt: skip
+TOKEN = re.compile(rb"[^\s,:\[\]{}]+")
+
+Mutation = Callable[[st.DrawFn, bytes], bytes]
+
+
+def flip_a_byte(draw: st.DrawFn, data: bytes) -> bytes:
+    place = draw(st.integers(0, len(data) - 1))
+    other = bytes([data[place] ^ draw(st.integers(1, 255))])
+    return data[:place] + other + data[place + 1 :]
+
+
+def cut_the_end(draw: st.DrawFn, data: bytes) -> bytes:
+    return data[: draw(st.integers(0, len(data) - 1))]
+
+
+def cut_a_piece(draw: st.DrawFn, data: bytes) -> bytes:
+    start = draw(st.integers(0, len(data) - 1))
+    return data[:start] + data[start + draw(st.integers(1, 40)) :]
+
+
+def cut_a_line(draw: st.DrawFn, data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    del lines[draw(st.integers(0, len(lines) - 1))]
+    return b"".join(lines)
+
+
+def swap_two_lines(draw: st.DrawFn, data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    one, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    lines[one], lines[other] = lines[other], lines[one]
+    return b"".join(lines)
+
+
+def repeat_a_line(draw: st.DrawFn, data: bytes) -> bytes:
+    lines = data.splitlines(keepends=True)
+    place = draw(st.integers(0, len(lines) - 1))
+    lines.insert(draw(st.integers(0, len(lines))), lines[place])
+    return b"".join(lines)
+
+
+def change_a_value(draw: st.DrawFn, data: bytes) -> bytes:
+    tokens = list(TOKEN.finditer(data))
+    if not tokens:
+        return data
+    token = tokens[draw(st.integers(0, len(tokens) - 1))]
+    return data[: token.start()] + draw(st.sampled_from(OTHERS)) + data[token.end() :]
+
+
+def put_something_in(draw: st.DrawFn, data: bytes) -> bytes:
+    place = draw(st.integers(0, len(data)))
+    return data[:place] + draw(st.sampled_from(OTHERS)) + data[place:]
+
+
+MUTATIONS: list[Mutation] = [
+    flip_a_byte,
+    cut_the_end,
+    cut_a_piece,
+    cut_a_line,
+    swap_two_lines,
+    repeat_a_line,
+    change_a_value,
+    put_something_in,
+]
+
+
+@st.composite
+def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
+    for mutation in draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3)):
+        if data:
+            data = mutation(draw, data)
+    return data
+
+
+def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
+    Path(name).write_bytes(data)
+    last = len(data.decode(errors="replace").splitlines()) + 1
+    try:
+        nodes, edges = check(name)
+    except FixtureError as error:
+        assert error.faults  # noqa: PT017
+        for fault in error.faults:
+            assert fault.place.file == name
+            assert 1 <= fault.place.line <= last, fault
+            assert fault.message
+    else:
+        assert min(nodes, edges) >= 0
+
+
+@pytest.mark.parametrize("name", list(FIXTURES))
+def test_the_fixtures_are_right_before_they_are_spoilt(name: str) -> None:
+    Path(name).write_bytes(FIXTURES[name])
+    nodes, edges = check(name)
+    assert nodes >= 6
+    assert edges >= 5
+
+
+often = settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@often
+@given(spoilt(FIXTURES["f.yaml"]))
+def test_spoilt_yaml_is_checked_or_refused_with_a_place(data: bytes) -> None:
+    assert_checked_or_refused_with_a_place("f.yaml", data)
+
+
+@often
+@given(spoilt(FIXTURES["f.json"]))
+def test_spoilt_json_is_checked_or_refused_with_a_place(data: bytes) -> None:
+    assert_checked_or_refused_with_a_place("f.json", data)
+
+
+@often
+@given(spoilt(FIXTURES["f.jsonl"]))
+def test_spoilt_jsonl_is_checked_or_refused_with_a_place(data: bytes) -> None:
+    assert_checked_or_refused_with_a_place("f.jsonl", data)
+
+
+@often
+@given(spoilt(FIXTURES["f.jsonl"]), st.sampled_from(["f", "f.yaml", "f.json"]))
+def test_a_fixture_read_as_another_format_is_checked_or_refused_with_a_place(
+    data: bytes, name: str
+) -> None:
+    assert_checked_or_refused_with_a_place(name, data)
+
+
+@often
+@given(st.text(), st.sampled_from(list(FIXTURES)))
+def test_any_text_at_all_is_refused_with_a_place(text: str, name: str) -> None:
+    assert_checked_or_refused_with_a_place(name, text.encode("utf-8", "surrogatepass"))
+
+
+def change_a_value_only(data: bytes) -> st.SearchStrategy[bytes]:
+    @st.composite
+    def changed(draw: st.DrawFn) -> bytes:
+        found = data
+        for _ in range(draw(st.integers(1, 3))):
+            found = draw(st.sampled_from([change_a_value, repeat_a_line, cut_a_line]))(draw, found)
+        return found
+
+    return changed()
+
+
+@settings(often, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.one_of(*map(change_a_value_only, FIXTURES.values())))
+def test_what_check_takes_can_be_loaded_and_loaded_again_without_a_change(
+    graph: Connection, data: bytes
+) -> None:
+    Path("fixture").write_bytes(data)
+    try:
+        check("fixture")
+    except FixtureError:
+        return
+    query("MATCH (n) DETACH DELETE n", write=True)
+    made = load("fixture")
+    again = load("fixture")
+    for first, second in ((made.nodes, again.nodes), (made.edges, again.edges)):
+        for name, tally in second.items():
+            assert (tally.created, tally.changed) == (0, 0), name
+            assert tally.unchanged >= first[name].created > 0
