@@ -30,8 +30,10 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ask who is best
-	@$(GRAPH) server start
-	@trap '$(GRAPH) server stop' EXIT; set -e; \
+	@test -z "$$NEO4J_URI" && ! grep -qs '^NEO4J_URI=.' .env || \
+	{ echo 'make demo is for the embedded engine: unset NEO4J_URI' >&2; exit 1; }
+	@if $(GRAPH) server status | grep -q '^running'; then after=:; else after='$(GRAPH) server stop'; fi; \
+	trap "$$after" EXIT; set -e; $(GRAPH) server start; \
 	$(GRAPH) load torchvision; \
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"

@@ -170,24 +170,21 @@ FAULTY = [
     # circles
     (
         "Model:\n  a: {parents: [a]}\n",
-        ["3: Model 'a': DERIVED_FROM: DERIVED_FROM may not go in a circle: 'a' -> 'a'"],
+        ["3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'a'"],
     ),
     (
         "Dataset:\n  a: {parents: [b]}\n  b: {parents: [a]}\n",
-        ["3: Dataset 'a': DERIVED_FROM: DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'a'"],
+        ["3: Dataset 'a': DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'a'"],
     ),
     (
         "Model:\n  a: {parents: [b]}\n  b: {parents: [c]}\n  c: {parents: [a]}\n",
-        [
-            "3: Model 'a': DERIVED_FROM: DERIVED_FROM may not go in a circle: "
-            "'a' -> 'b' -> 'c' -> 'a'"
-        ],
+        ["3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"],
     ),
     (
         "Model:\n  a: {parents: [a]}\n  b: {parents: [c, a]}\n  c: {parents: [b]}\n",
         [
-            "3: Model 'a': DERIVED_FROM: DERIVED_FROM may not go in a circle: 'a' -> 'a'",
-            "4: Model 'b': DERIVED_FROM: DERIVED_FROM may not go in a circle: 'b' -> 'c' -> 'b'",
+            "3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'a'",
+            "4: Model 'b': DERIVED_FROM may not go in a circle: 'b' -> 'c' -> 'b'",
         ],
     ),
     # metrics and their experiment
@@ -213,10 +210,7 @@ FAULTY = [
     (
         "Dataset:\n  c:\n  d:\nExperiment:\n  e:\n    metrics:\n"
         "      acc: {value: 1, dataset: {c: , d: {}}}\n",
-        [
-            "8: Metric 'e/acc/c': EVALUATED_ON: Metric 'e/acc/c' can have one Dataset only "
-            "and has 'c', not 'd'"
-        ],
+        ["8: Metric 'e/acc/c': Metric 'e/acc/c' can have one Dataset only and has 'c', not 'd'"],
     ),
     # required values
     (
@@ -431,9 +425,7 @@ def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
 
 def test_a_missing_file_and_a_folder_are_told_as_faults_of_the_file() -> None:
     Path("folder").mkdir()
-    assert faults_in("gone.yaml") == [
-        "gone.yaml:1: there is no such file, and no fixtures/gone.yaml.yaml"
-    ]
+    assert faults_in("gone.yaml") == ["gone.yaml:1: there is no such file"]
     assert faults_in("gone") == ["gone:1: there is no such file, and no fixtures/gone.yaml"]
     assert faults_in("folder") == ["folder:1: is a folder: name the files in it"]
 
@@ -487,7 +479,7 @@ def test_a_circle_over_several_files_is_told() -> None:
     write(HEADER + "Model:\n  a: {parents: [b]}\n", "a.yaml")
     write(HEADER + "Model:\n  b: {parents: [c]}\n", "b.yaml")
     write(HEADER + "Model:\n\n  c: {parents: [a]}\n", "c.yaml")
-    circle = "DERIVED_FROM: DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"
+    circle = "DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"
     assert faults_in("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
     assert faults_in("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
 
@@ -531,8 +523,7 @@ def test_a_metric_may_have_one_experiment_over_all_files() -> None:
     again = [rows[0], {**rows[4], "from": ["Experiment", "f"]}]
     other = write("\n".join(map(json.dumps, again)), "b.jsonl")
     assert faults_in(name, other) == [
-        "b.jsonl:2: Experiment 'f': HAS: Metric 'm' can have one Experiment only and has 'e', "
-        "not 'f'"
+        "b.jsonl:2: Experiment 'f': Metric 'm' can have one Experiment only and has 'e', not 'f'"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")
     assert check(name, twice) == (3, 2)

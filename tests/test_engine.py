@@ -57,8 +57,15 @@ def wait_for_end(home: Path) -> None:
 def kill_engine(home: Path) -> None:
     (process,) = engines(home)
     process.kill()
-    psutil.wait_procs([process], timeout=LIMIT)
-    wait_for_end(home)
+    wait_until(lambda: has_ended(process), "an engine can't be killed")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process is gone with all its threads; its parent may not have asked yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -836,7 +836,8 @@ def test_any_json_comes_back(graph: Connection, value: Any) -> None:
 def test_any_list_comes_back(
     graph: Connection, tags: list[str], steps: list[int], values: list[float]
 ) -> None:
-    Metric.upsert(uid="m", name="m", value=0.5, tags=tags, steps=steps, values=values)
+    for part in ({"steps": steps}, {"values": values}):  # apart: together they are a history
+        Metric.upsert(uid="m", name="m", value=0.5, tags=tags, **part)
     found = Metric.nodes.get(uid="m")
     assert found.tags == tags
     assert (found.steps, [type(step) for step in found.steps]) == (steps, [int] * len(steps))
@@ -1090,7 +1091,7 @@ def test_upsert_keeps_what_is_not_given(graph: Connection) -> None:
 
 
 def test_upsert_of_the_same_values_changes_nothing(graph: Connection) -> None:
-    values: dict[str, Any] = {**COMPLETE[Metric], "value": math.nan, "values": [math.nan]}
+    values: dict[str, Any] = {**COMPLETE[Metric], "value": math.nan, "values": [math.nan] * 2}
     del values["updated_at"]
     first = Metric.upsert(**values)
     again = Metric.upsert(**values)

@@ -1,14 +1,15 @@
 """A managed engine's life: started on first use, shared on a data folder, stopped by the last.
 
-Files in the engine's folder, all readable by their owner only:
+Files in the engine's folder, which only its owner may enter:
 
 - `engine.mutex`  held for the short steps of entering and leaving
 - `engine.lease`  held shared by every client as long as it uses the engine
 - `engine.json`   the running engine: process, port, passwords (new at every start)
 - `engine.keep`   there while `server start` keeps the engine up without clients
 - `engine.log`    what the engine prints; `engine.log.1` is the start before
-- `writer.lock`   held by the one writer (locks.py)
-- `start.aot`     the Java ahead-of-time cache that makes every start but the first fast
+- `writer.lock`   held by the one writer, whose process is in `writer.pid` (locks.py)
+- `start-*.aot`   the Java ahead-of-time cache that makes every start but the first fast; the
+  process that records it is in `training.json`
 """
 
 from __future__ import annotations

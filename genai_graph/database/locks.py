@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import portalocker
 from portalocker import LockFlags
 
-from genai_graph.errors import EngineError, WriterTimeoutError
+from genai_graph.errors import EngineError, TransactionError, WriterTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def mutex(path: Path, timeout: float) -> Iterator[None]:
 class WriterLock:
     """One writer at a time, over the threads and processes of a data folder.
 
-    Re-entrant in a thread. Who waits longer than `timeout` seconds gets `WriterTimeoutError`,
+    Who waits longer than `timeout` seconds gets `WriterTimeoutError`,
     which says who holds it.
     """
 
@@ -60,7 +60,6 @@ class WriterLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = threading.RLock()
-        self._depth = 0
         self._descriptor = -1
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
@@ -79,18 +78,19 @@ class WriterLock:
         if not self._thread.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
             raise self._timed_out(timeout)
         try:
-            if self._depth == 0:
-                self._descriptor = self._wait(deadline, timeout)
-            self._depth += 1
+            if self._descriptor >= 0:  # two tasks of asyncio, say
+                raise TransactionError(
+                    "another transaction of this thread is writing: end it before the next one"
+                )
+            self._descriptor = self._wait(deadline, timeout)
         except BaseException:
             self._thread.release()
             raise
 
     def release(self) -> None:
-        """Give the lock back, once for each `acquire`."""
-        self._depth -= 1
-        if self._depth == 0:
-            os.close(self._descriptor)
+        """Give the lock back."""
+        os.close(self._descriptor)
+        self._descriptor = -1
         self._thread.release()
 
     def _wait(self, deadline: float, timeout: float) -> int:
@@ -125,8 +125,7 @@ class WriterLock:
         )
 
     def _forget(self) -> None:
-        if self._depth:
+        if self._descriptor >= 0:
             os.close(self._descriptor)  # the child's copy only: the parent keeps the lock
         self._thread = threading.RLock()
-        self._depth = 0
         self._descriptor = -1

@@ -127,8 +127,7 @@ class Ledger:
         rows = [row for row, _ in self._ruled[kind]]
         for row, message in forbidden_edges(kind, rows, graph):
             record = records[id(row)]
-            subject = f"{kind.source} {record.source!r}: {kind.type}"
-            self.faults.append(Fault(record.place, f"{subject}: {message}"))
+            self.faults.append(Fault(record.place, f"{kind.source} {record.source!r}: {message}"))
 
     def _settle_sources(self, label: str, kind: EdgeKind, graph: Graph) -> None:
         connected = {row.target for row, _ in self._ruled[kind]} | self._meant[kind]

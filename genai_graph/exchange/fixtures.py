@@ -108,7 +108,8 @@ def find(name: str) -> Path:
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     if found is None:
-        raise _fault(name, f"there is no such file, and no {Path(_FOLDER, name + '.yaml')}")
+        other = "" if path.suffix else f", and no {Path(_FOLDER, name + '.yaml')}"
+        raise _fault(name, f"there is no such file{other}")
     if found.is_dir():
         raise _fault(name, "is a folder: name the files in it")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -122,7 +123,7 @@ def _convert(
             decoded[name] = decode(known[name], value) if name in known else value
         except PropertyError as error:
             faults.append((name, (), str(error)))
-    for name, fault in faults_in(cls, decoded):
+    for name, fault in itertools.chain(faults_in(cls, decoded), cls.rule_faults(decoded)):
         advice = _quoting(known.get(name), decoded[name], fault)
         faults.append((name, fault.path, f"{fault}{advice}"))
     if faults:

@@ -23,7 +23,7 @@ from genai_graph.models.relationships import Nodes
 from genai_graph.models.typed import NodeBase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -58,6 +58,14 @@ class Node(NodeBase):
     metadata = JSONProperty()
     created_at = DateTimeProperty()
     updated_at = DateTimeProperty()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if cls.__module__.partition(".")[0] != __package__.partition(".")[0]:
+            raise UnsupportedError(
+                f"{cls.__name__}: the five classes can't be extended, since every node is of one "
+                "of their labels: put what they lack into metadata"
+            )
+        super().__init_subclass__(**options)
 
     def __init__(self, **values: Any) -> None:
         known = properties_of(type(self))
@@ -116,6 +124,11 @@ class Node(NodeBase):
     def read_uid(cls, uid: str) -> dict[str, str]:
         """Return the values that a derived uid tells: the inverse of `derive_uid`."""
         return {}
+
+    @classmethod
+    def rule_faults(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield what values do not hold together, by property, with the reason."""
+        return iter(())
 
     @property
     def was_saved(self) -> bool:

@@ -51,6 +51,14 @@ def missing_in(cls: Any, values: Mapping[str, Any]) -> list[str]:
 
 def checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values as Python keeps them, or raise for the first that can't be taken."""
+    each = checked_each(cls, values)
+    for name, error in cls.rule_faults(values):
+        raise type(error)(f"{cls.__name__}.{name}: {error}")
+    return each
+
+
+def checked_each(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Do the same for values that are not yet all that a node will have."""
     for name, error in faults_in(cls, values):
         raise type(error)(f"{cls.__name__}.{name}: {error}")
     known = properties_of(cls)

@@ -10,7 +10,7 @@ from genai_graph.database import atomic
 from genai_graph.errors import EdgeTypeError, PropertyError
 from genai_graph.models import identity, store
 from genai_graph.models.base import Node
-from genai_graph.models.checking import checked
+from genai_graph.models.checking import checked_each
 from genai_graph.models.dataset import Dataset
 from genai_graph.models.history import History
 from genai_graph.models.metric import Metric
@@ -127,7 +127,7 @@ def _checked_metric(
         "steps": _as_list(steps),
     }
     given = {key: item for key, item in optional.items() if item is not None}
-    return checked(Metric, {"name": name, **given})
+    return checked_each(Metric, {"name": name, **given})
 
 
 def _as_list(values: Any) -> Any:

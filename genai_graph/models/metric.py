@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import PropertyError
@@ -45,6 +46,18 @@ class Metric(Node):
     dataset: To[Dataset] = To("Dataset", "EVALUATED_ON", EvaluatedOn, one_target=True)
 
     @classmethod
+    def rule_faults(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield a history that is none: `steps` rise, and each has its value."""
+        steps, history = values.get("steps"), values.get("values")
+        if not isinstance(steps, list) or not isinstance(history, list):
+            return
+        if len(steps) != len(history):
+            problem = f"expected as many values as steps, got {len(history)} and {len(steps)}"
+            yield "values", PropertyError(problem)
+        elif any(not later > step for step, later in pairwise(filter(_is_integer, steps))):
+            yield "steps", PropertyError("expected steps that rise, each once")
+
+    @classmethod
     def derive_uid(cls, values: Mapping[str, Any]) -> str:
         """Refuse: a metric's uid begins with its experiment, which the values do not tell."""
         raise PropertyError(
@@ -60,3 +73,7 @@ class Metric(Node):
             return {}
         told = {"name": parts[1]}
         return {**told, "split": parts[3]} if len(parts) == 4 else told
+
+
+def _is_integer(step: object) -> bool:
+    return isinstance(step, int)  # what is none is told by its own check

@@ -56,7 +56,8 @@ class Strict:
         try:
             return self.store(self.check(value))
         except PropertyError as error:
-            raise type(error)(f"{self.owner.__name__}.{self.name}: {error}") from None
+            where = f"{self.owner.__name__}.{self.name}: " if self.owner else ""
+            raise type(error)(f"{where}{error}") from None
 
     def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Return a stored value as Python has it (neomodel's name for it)."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from genai_graph.errors import PropertyError
     from genai_graph.models.base import Node
     from genai_graph.models.store import EdgeKind
 
@@ -44,6 +45,11 @@ class Edge(neomodel.StructuredRel):
 
     def __init__(self, **values: Any) -> None:
         super().__init__(**checked(type(self), values))
+
+    @classmethod
+    def rule_faults(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield nothing: the properties of an edge are independent of each other."""
+        return iter(())
 
     def __repr__(self) -> str:
         given = {name: value for name, value in self.__properties__.items() if value is not None}

@@ -121,7 +121,8 @@ def _edge(
 ) -> Iterator[Record]:
     properties = Map() if properties is None else properties
     if not isinstance(target, str):
-        yield Fault(place, f"{subject}: expected a uid, got {describe(target)} (quote it)")
+        advice = "" if isinstance(target, (Map, Seq)) else " (quote it)"
+        yield Fault(place, f"{subject}: expected a uid, got {describe(target)}{advice}")
     elif (problem := text_fault(target)) is not None:
         yield Fault(place, f"{subject}: {problem}")
     elif not isinstance(properties, Map):
@@ -171,6 +172,8 @@ def _metric(
         yield Fault(at("uid"), f"{about}: uid: expected a string, got {describe(uid)} (quote it)")
         return
     label = Metric.__label__
+    if body.get("name", name) != name:
+        yield Fault(at("name"), f"{about}: name: is the key above: leave it out here")
     values = {"name": name, **{key: body[key] for key in body if _is_property(label, key)}}
     yield from node_records(label, uid, values, place, at)
     yield from edge_records(kind, experiment, uid, {}, place, at, about)

@@ -102,7 +102,10 @@ def _read(line: bytes, place: Place) -> Record:
         row = nodes.decode(line)
         label = type(row).__name__
         _uid_check(label)(row.uid)
-        return NodeRecord(label, row.uid, _given(row.props, _node_conversions()[label]), place)
+        given = _given(row.props, _node_conversions()[label])
+        for _, error in NODES[label].rule_faults(given):
+            raise error
+        return NodeRecord(label, row.uid, given, place)
     row = edges.decode(line)
     kind = _kinds()[type(row).__name__, row.source[0], row.target[0]]
     given = _given(row.props, _edge_conversions()[kind])
