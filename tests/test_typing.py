@@ -15,14 +15,18 @@ from genai_graph import Dataset, Experiment, Metric, Model, Project, query, load
 def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None:
     reveal_type(project.datasets.all())  # list[Dataset]
     reveal_type(dataset.trained_models.single())  # Model | None
-    reveal_type([one.size for one in dataset.children])  # list[int]
+    reveal_type([one.size for one in dataset.children])  # list[int | None]
+    reveal_type(dataset.name)  # str
+    if dataset.size is None:
+        dataset.size = 1
+    dataset.description = None
     reveal_type(Dataset.nodes.get(name="x"))  # Dataset
     reveal_type(Dataset.nodes.filter(name="x").all())  # list[Dataset]
     reveal_type(model.trained_on.filter(name="x").all())  # list[Dataset]
     reveal_type(Model(name="x").save())  # Model
     reveal_type(Model.upsert(name="x"))  # Model
     reveal_type(run.record("accuracy", 0.9).value)  # float
-    reveal_type(dataset.created_at)  # datetime
+    reveal_type(dataset.created_at)  # datetime | None
     reveal_type(query("RETURN 1"))  # list[dict[str, Any]]
     project.datasets.connect(model)  # error: [arg-type]
     model.trained_on.connect("x")  # error: [arg-type]

@@ -15,6 +15,7 @@ from genai_graph.models.properties import (
     ArrayProperty,
     DateTimeProperty,
     JSONProperty,
+    RequiredStringProperty,
     Strict,
     StringProperty,
     describe,
@@ -52,7 +53,7 @@ class Node(NodeBase):
     __abstract_node__ = True
     nodes = _NodesOf()
 
-    uid = StringProperty(unique=True)
+    uid = RequiredStringProperty(unique=True)
     description = StringProperty()
     tags = ArrayProperty(StringProperty())
     metadata = JSONProperty()
@@ -340,7 +341,7 @@ class VersionedNode(Node):
 
     __abstract_node__ = True
 
-    name = StringProperty(mandatory=True, index=True)
+    name = RequiredStringProperty(index=True)
     version = StringProperty(index=True)
 
     @classmethod

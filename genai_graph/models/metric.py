@@ -15,6 +15,8 @@ from genai_graph.models.properties import (
     DateTimeProperty,
     FloatProperty,
     IntegerProperty,
+    RequiredFloatProperty,
+    RequiredStringProperty,
     StringProperty,
 )
 from genai_graph.models.relationships import EvaluatedOn, From, Has, To
@@ -30,8 +32,8 @@ class Metric(Node):
     `Experiment.record` makes it. Its uid is ``experiment/name[/dataset[/split]]``.
     """
 
-    name = StringProperty(mandatory=True, index=True)
-    value = FloatProperty(mandatory=True, index=True)
+    name = RequiredStringProperty(index=True)
+    value = RequiredFloatProperty(index=True)
     step = IntegerProperty()
     split = StringProperty()
     unit = StringProperty()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.models import identity
 from genai_graph.models.base import Node
 from genai_graph.models.checking import require
-from genai_graph.models.properties import StringProperty
+from genai_graph.models.properties import RequiredStringProperty, StringProperty
 from genai_graph.models.relationships import Has, To
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Project(Node):
     """A body of work; its uid is its name."""
 
-    name = StringProperty(mandatory=True, index=True)
+    name = RequiredStringProperty(index=True)
     owner = StringProperty(index=True)
     url = StringProperty()
     license = StringProperty()

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, overload
 
 import neomodel
 from msgspec import Meta
@@ -22,6 +22,7 @@ from genai_graph.errors import PropertyError, PropertyTypeError
 
 if TYPE_CHECKING:
     from neo4j.time import DateTime
+    from typing_extensions import Self
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
@@ -98,20 +99,26 @@ class StringProperty(Strict, neomodel.StringProperty):
 
     expected = "a string"
 
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> str | None: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: str | None) -> None: ...
+
     def __init__(
         self,
         *,
-        mandatory: bool = False,
         unique: bool = False,
         index: bool = False,
         choices: tuple[str, ...] | None = None,
     ) -> None:
         named = None if choices is None else {choice: choice for choice in choices}
         super().__init__(unique_index=unique, required=unique, index=index, choices=named)
-        self.mandatory = mandatory or unique
+        self.mandatory = False
         self.annotation = str if choices is None else Literal[choices]
-        if self.mandatory:
-            self.annotation = Annotated[str, Meta(min_length=1)]
 
     def check(self, value: Any) -> str:
         """Take a string that can be written as UTF-8."""
@@ -137,10 +144,36 @@ class StringProperty(Strict, neomodel.StringProperty):
             )
 
 
+class RequiredStringProperty(StringProperty):
+    """A text that every node has, and that is not empty."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> str: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+
+    def __init__(self, *, unique: bool = False, index: bool = False) -> None:
+        super().__init__(unique=unique, index=index)
+        self.mandatory = True
+        self.annotation = Annotated[str, Meta(min_length=1)]
+
+
 class IntegerProperty(Strict, neomodel.IntegerProperty):
     """A whole number of 64 bits with its sign; `minimum` is the least that is taken."""
 
     expected = "an integer"
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> int | None: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: int | None) -> None: ...
 
     def __init__(self, *, minimum: int = INTEGER_MIN) -> None:
         super().__init__()
@@ -167,13 +200,38 @@ class FloatProperty(Strict, neomodel.FloatProperty):
     expected = "a number"
     annotation: Any = float | Literal["NaN", "Infinity", "-Infinity"]
 
-    def __init__(self, *, mandatory: bool = False, index: bool = False) -> None:
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> float | None: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: float | None) -> None: ...
+
+    def __init__(self, *, index: bool = False) -> None:
         super().__init__(index=index)
-        self.mandatory = mandatory
+        self.mandatory = False
 
     def check(self, value: Any) -> float:
         """Take a float, or an int that a float can hold (no bool)."""
         return check_number(self, value)
+
+
+class RequiredFloatProperty(FloatProperty):
+    """A number that every node has."""
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> float: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+
+    def __init__(self, *, index: bool = False) -> None:
+        super().__init__(index=index)
+        self.mandatory = True
 
 
 class BooleanProperty(Strict, neomodel.BooleanProperty):
@@ -181,6 +239,15 @@ class BooleanProperty(Strict, neomodel.BooleanProperty):
 
     expected = "true or false"
     annotation = bool
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> bool | None: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: bool | None) -> None: ...
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,6 +265,15 @@ class DateTimeProperty(Strict, neomodel.DateTimeNeo4jFormatProperty):
 
     expected = "a time with its zone, such as 2026-03-01T09:00:00Z"
     annotation = Annotated[datetime, Meta(tz=True)]
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> datetime | None: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: datetime | None) -> None: ...
 
     def __init__(self, *, index: bool = False) -> None:
         super().__init__(index=index)
