@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import pytest
 from conftest import Run
 
 import genai_graph
-from genai_graph import atomic, connect, query
+from genai_graph import GenaiGraphError, atomic, connect, query
 from genai_graph.errors import EngineError, UnavailableError
 
 LIMIT = 30
@@ -565,6 +566,15 @@ def test_a_broken_state_file_counts_as_no_engine(home: Path, cli: Run, text: str
 def test_a_state_file_that_is_not_text_counts_as_no_engine(home: Path) -> None:
     (home / "embedded" / "engine.json").write_bytes(b"\xff\xfe\x00")
     assert works()
+    wait_for_end(home)
+
+
+def test_an_engine_whose_folder_was_removed_is_stopped_by_its_last_client(home: Path) -> None:
+    with connect():
+        assert len(engines(home)) == 1
+        shutil.rmtree(home)
+        with pytest.raises(GenaiGraphError):
+            query(MAKE, write=True)
     wait_for_end(home)
 
 

@@ -396,6 +396,15 @@ def test_a_parameter_that_can_not_be_sent_is_told(graph: Connection, value: Any)
     assert query("MATCH (n:Thing) RETURN n") == []
 
 
+def test_a_parameter_that_is_nested_too_deep_is_told(graph: Connection) -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(QueryError, match="parameter"):
+        query("RETURN size($value) AS size", value=value)
+    assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
 @pytest.mark.parametrize(
     "cypher",
     [

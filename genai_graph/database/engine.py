@@ -40,6 +40,7 @@ STOP_LIMIT = 30.0
 LEAST_FREE = 200  # MB: the files of an empty database and the ahead-of-time cache
 MUTEX_LIMIT = START_LIMIT + STOP_LIMIT
 _POLL = 0.02
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _RECORD = "-XX:AOTCacheOutput="
 # What a Java program needs of the environment; the rest may hold secrets, or change Java itself.
 _ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
@@ -359,7 +360,9 @@ def _living(pid: int, born: float) -> psutil.Process | None:
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        ended = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-        return process.is_running() and process.status() not in ended
-    except psutil.NoSuchProcess:
-        return False
+        if process.is_running() and process.status() not in _ENDED:
+            return True
+        process.wait(timeout=0)  # takes it off the system's list when it was started from here
+    except psutil.Error:
+        pass
+    return False
