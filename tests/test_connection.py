@@ -109,7 +109,7 @@ def test_the_database_is_taken_from_the_settings(
     embedded: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = users()
-    account = {"username": there["username"], "password": there["password"]}
+    account: dict[str, Any] = {"username": there["username"], "password": there["password"]}
     monkeypatch.setenv("NEO4J_DATABASE", "nowhere")
     with pytest.raises(QueryError, match="NEO4J_DATABASE"):
         connect(embedded.uri, **account)

@@ -158,7 +158,7 @@ class GraphTransaction:
         with translated():
             try:
                 return Rows(self._transaction.run(query, parameters, **more))
-            except (ValueError, TypeError, OverflowError) as error:
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise QueryError(f"a parameter can't be sent to the database: {error}") from error
 
     def commit(self) -> None:

@@ -174,11 +174,13 @@ class ManagedEngine:
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
 
-    def leave(self, descriptor: int) -> None:
+    def leave(self, entered: Running, descriptor: int) -> None:
         """End one use; the last one stops the engine, whoever started it."""
         with self._step():
             os.close(descriptor)  # not an unlock: a forked child may still hold a copy
             running = self.running()
+            if running is None and entered.process() is not None:
+                running = entered  # someone removed the state, or the folder
             if running is not None and not self._keep.exists():
                 self._stop_if_unused(running, wait_for_cache=False)
 
@@ -272,6 +274,8 @@ class ManagedEngine:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
             self._await_end(process, wait_for_cache=wait_for_cache or not training)
+            if not _is_alive(process):
+                _reap(process)
         self._state.unlink(missing_ok=True)
 
     def _await_end(self, process: psutil.Process, *, wait_for_cache: bool) -> None:
@@ -333,7 +337,7 @@ class Lease:
         """End the use; the last one that leaves stops the engine."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
-            self.engine.leave(descriptor)
+            self.engine.leave(self.running, descriptor)
 
     def forget(self) -> None:
         """Close this process's copy after a fork: the use is the parent's."""
@@ -360,9 +364,13 @@ def _living(pid: int, born: float) -> psutil.Process | None:
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        if process.is_running() and process.status() not in _ENDED:
-            return True
-        process.wait(timeout=0)  # takes it off the system's list when it was started from here
+        return process.is_running() and process.status() not in _ENDED
     except psutil.Error:
-        pass
-    return False
+        return False
+
+
+def _reap(process: psutil.Process) -> None:
+    """Take an ended process off the system's list, which only the one that started it can."""
+    with contextlib.suppress(psutil.Error):
+        if process.ppid() == os.getpid():
+            process.wait(timeout=2)

@@ -94,7 +94,10 @@ class WriterLock:
         self._thread.release()
 
     def _wait(self, deadline: float, timeout: float) -> int:
-        descriptor = open_private(self._path)
+        try:
+            descriptor = open_private(self._path)
+        except OSError as error:
+            raise EngineError(f"{self._path} can't be opened: {error.strerror}") from error
         pause = 0.0005
         while not try_lock(descriptor, LockFlags.EXCLUSIVE):
             if time.monotonic() > deadline:
