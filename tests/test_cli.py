@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,11 @@ from genai_graph.database import Connection
 
 BAD = "format: genai_graph/1\nDataset:\n  a: {size: x}\n  b: {size: y}\n"
 COLUMNS = "RETURN 1 AS one, 'text' AS two"
+
+
+def interruptible() -> None:
+    """Let Ctrl-C reach a child also where the tests run in the background, without it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def commands(group: click.Group = main, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -298,6 +304,7 @@ def test_shell_in_a_terminal(graph: Connection, interface: str, prompt: str) -> 
         encoding="utf-8",
         timeout=30,
         env={**os.environ, "TERM": "dumb", "IPYTHONDIR": os.getcwd()},
+        preexec_fn=interruptible,
     )
     child.expect("genai_graph .* at hand: .*query")
     child.expect(prompt)
@@ -321,6 +328,7 @@ def test_ctrl_c_ends_with_130(graph: Connection) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )  # fmt: skip
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
@@ -338,6 +346,7 @@ def test_a_reader_that_goes_away_is_no_traceback(graph: Connection) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     )
     assert child.stdout is not None
     child.stdout.readline()
@@ -594,6 +603,7 @@ def test_on_a_terminal_a_query_prints_a_table(graph: Connection) -> None:
         ["-m", "genai_graph", "query", "RETURN 'there' AS here"],
         encoding="utf-8",
         timeout=30,
+        preexec_fn=interruptible,
     )
     child.expect("here")
     child.expect("│.*there.*│")
@@ -658,7 +668,11 @@ def test_ctrl_c_at_the_question_of_clear_ends_with_130_and_deletes_nothing(
 
     Dataset(name="a").save()
     child = pexpect.spawn(
-        sys.executable, ["-m", "genai_graph", "clear"], encoding="utf-8", timeout=30
+        sys.executable,
+        ["-m", "genai_graph", "clear"],
+        encoding="utf-8",
+        timeout=30,
+        preexec_fn=interruptible,
     )
     child.expect("Delete 1 Dataset.*:")
     child.sendintr()

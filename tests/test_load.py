@@ -392,8 +392,7 @@ def test_required_values_may_be_in_the_graph(graph: Connection) -> None:
         ),
         (
             "Model:\n  base: {parents: [m]}\n",
-            "3: Model 'base': DERIVED_FROM: DERIVED_FROM may not go in a circle: "
-            "'base' -> 'm' -> 'base'",
+            "3: Model 'base': DERIVED_FROM may not go in a circle: 'base' -> 'm' -> 'base'",
         ),
         (
             "Model:\n  new: {parents: [m]}\n  base: {parents: [new]}\n",
@@ -401,13 +400,11 @@ def test_required_values_may_be_in_the_graph(graph: Connection) -> None:
         ),
         (
             "Experiment:\n  f: {metrics: {acc: {value: 1, uid: score}}}\n",
-            "3: Experiment 'f': HAS: Metric 'score' can have one Experiment only and has 'e', "
-            "not 'f'",
+            "3: Experiment 'f': Metric 'score' can have one Experiment only and has 'e', not 'f'",
         ),
         (
             "Experiment:\n  e: {metrics: {acc: {value: 1, uid: score, dataset: d2}}}\n",
-            "3: Metric 'score': EVALUATED_ON: Metric 'score' can have one Dataset only "
-            "and has 'd', not 'd2'",
+            "3: Metric 'score': Metric 'score' can have one Dataset only and has 'd', not 'd2'",
         ),
     ],
 )
@@ -435,9 +432,7 @@ def test_nothing_is_written_when_there_is_a_fault_in_any_file(graph: Connection)
     assert faults_of("a.yaml", "b.yaml") == [
         "b.yaml:4: Dataset 'f': size: expected an integer, got 'x'"
     ]
-    assert faults_of("a.yaml", "gone.yaml") == [
-        "gone.yaml:1: there is no such file, and no fixtures/gone.yaml.yaml"
-    ]
+    assert faults_of("a.yaml", "gone.yaml") == ["gone.yaml:1: there is no such file"]
     assert size_of_graph() == 0
 
 
