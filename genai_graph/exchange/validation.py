@@ -10,7 +10,7 @@ import msgspec
 from genai_graph.errors import Fault, Place, PropertyError, PropertyTypeError
 from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord
 from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
-from genai_graph.models.checking import faults_in, properties_of, stored
+from genai_graph.models.checking import faultless, faults_in, properties_of, stored
 from genai_graph.models.properties import (
     NON_FINITE,
     ArrayProperty,
@@ -128,10 +128,7 @@ def _convert(
         faults.append((name, fault.path, f"{fault}{advice}"))
     if faults:
         return {}, faults
-    checked = {
-        name: None if value is None else known[name].check(value) for name, value in decoded.items()
-    }
-    return stored(cls, checked), []
+    return stored(cls, faultless(cls, decoded)), []
 
 
 def decode(prop: Strict, value: Any) -> Any:

@@ -61,18 +61,23 @@ def checked_each(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Do the same for values that are not yet all that a node will have."""
     for name, error in faults_in(cls, values):
         raise type(error)(f"{cls.__name__}.{name}: {error}")
+    return faultless(cls, values)
+
+
+def faultless(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values in which no fault was found as Python keeps them."""
     known = properties_of(cls)
     return {
         name: None if value is None else known[name].check(value) for name, value in values.items()
     }
 
 
-def require(cls: Any, values: Mapping[str, Any], what: str = "") -> None:
+def require(cls: Any, values: Mapping[str, Any]) -> None:
     """Raise unless every required property has a value."""
     for name in missing_in(cls, values):
         known: Any = properties_of(cls)[name]
         raise PropertyError(
-            f"{cls.__name__}.{name}: is required: expected {known.expected}, got nothing{what}"
+            f"{cls.__name__}.{name}: is required: expected {known.expected}, got nothing"
         )
 
 

@@ -215,7 +215,14 @@ class FloatProperty(Strict, neomodel.FloatProperty):
 
     def check(self, value: Any) -> float:
         """Take a float, or an int that a float can hold (no bool)."""
-        return check_number(self, value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.refuse_type(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise PropertyError(
+                f"expected a number that a float can hold, got {describe(value)}"
+            ) from None
 
 
 class RequiredFloatProperty(FloatProperty):
@@ -343,18 +350,6 @@ class ArrayProperty(Strict, neomodel.ArrayProperty):
             return self.item.check(value)
         except PropertyError as error:
             raise type(error)(f"item {position + 1}: {error}", (position,)) from None
-
-
-def check_number(prop: Strict, value: Any) -> float:
-    """Take a float, or an int that a float can hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        prop.refuse_type(value)
-    try:
-        return float(value)
-    except OverflowError:
-        raise PropertyError(
-            f"expected a number that a float can hold, got {describe(value)}"
-        ) from None
 
 
 def check_text(value: str) -> None:
