@@ -79,8 +79,9 @@ class Ledger:
 
     def _add_node(self, record: NodeRecord) -> None:
         self.nodes += 1
-        first = self._declared[record.label].setdefault(record.uid, record.place)
-        if first is not record.place:
+        place = record.place
+        first = self._declared[record.label].setdefault(record.uid, place)
+        if first is not place:
             self.faults.append(
                 Fault(record.place, f"{record}: uid: stands twice (first at {first}): keep one")
             )

@@ -47,7 +47,7 @@ def node_records(
         faults.append(("uid", (), str(error)))
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
-    yield FlawedNode(label, uid, place) if faults else NodeRecord(label, uid, given, place)
+    yield FlawedNode(label, uid, *place) if faults else NodeRecord(label, uid, given, *place)
 
 
 def edge_records(
@@ -64,7 +64,7 @@ def edge_records(
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
     if not faults:
-        yield EdgeRecord(kind, source, target, given, place)
+        yield EdgeRecord(kind, source, target, given, *place)
 
 
 def defaults_of(record: NodeRecord) -> dict[str, Any]:

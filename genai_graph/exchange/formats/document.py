@@ -68,7 +68,7 @@ def _node(label: str, uid: str, body: Any, place: Place) -> Iterator[Record]:
     body = Map() if body is None else body
     if not isinstance(body, Map):
         yield Fault(place, f"{subject}: expected a map of properties, got {describe(body)}")
-        yield FlawedNode(label, uid, place)
+        yield FlawedNode(label, uid, *place)
         return
     at = partial(_line_of, body, place)
     values = {name: value for name, value in body.items() if _is_property(label, name)}
@@ -143,7 +143,7 @@ def _metrics(
         if value is not None:
             yield Fault(place, f"{subject}: expected a map of names, got {describe(value)}")
         for meant in value if isinstance(value, Seq) else ():
-            yield FlawedEdge(kind, str(meant), place)
+            yield FlawedEdge(kind, str(meant), *place)
         return
     for name, entry in value.items():
         there = Place(place.file, value.lines[name])

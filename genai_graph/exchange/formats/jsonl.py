@@ -105,11 +105,11 @@ def _read(line: bytes, place: Place) -> Record:
         given = _given(row.props, _node_conversions()[label])
         for _, error in NODES[label].rule_faults(given):
             raise error
-        return NodeRecord(label, row.uid, given, place)
+        return NodeRecord(label, row.uid, given, *place)
     row = edges.decode(line)
     kind = _kinds()[type(row).__name__, row.source[0], row.target[0]]
     given = _given(row.props, _edge_conversions()[kind])
-    return EdgeRecord(kind, row.source[1], row.target[1], given, place)
+    return EdgeRecord(kind, row.source[1], row.target[1], given, *place)
 
 
 def _given(props: Any, conversions: dict[str, Callable[[Any], Any]]) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield Fault(place, f"{label}: uid: expected a string, got {describe(uid)}")
     elif not isinstance(props, dict):
         yield Fault(place, f"{label} {uid!r}: props: expected a map, got {describe(props)}")
-        yield FlawedNode(label, uid, place)
+        yield FlawedNode(label, uid, *place)
     elif "uid" in props:
         yield Fault(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
     else:
