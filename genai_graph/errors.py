@@ -17,10 +17,13 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
     │   ├── QueryError (ValueError)              a statement the database can't run
     │   └── TransactionError                     a transaction that can't begin, go on or commit
+    │       ├── TransientError                   given up for another's sake: the next try may work
+    │       └── TransactionMemoryError (MemoryError)  larger than the server's memory limit
     ├── PropertyError (ValueError)          a property's value can't be stored
     │   ├── PropertyTypeError (TypeError)   of the wrong type
     │   └── UnknownPropertyError (TypeError)  no property of this name
     ├── NodeExistsError (ValueError)        a node of this uid is already there
+    ├── GraphNotEmptyError (ValueError)     something is there where nothing may be
     ├── NodeNotFoundError (LookupError)     no node of this uid is there (any more)
     ├── NotSavedError (ValueError)          the node is not in the graph yet
     ├── EdgeError (ValueError)              an edge that the model does not allow
@@ -32,7 +35,7 @@ catch it by the usual name. The messages name the thing, the place and the cure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +97,14 @@ class TransactionError(DatabaseError):
     """A transaction can't begin, go on or commit."""
 
 
+class TransientError(TransactionError):
+    """The database gave a transaction up for another's sake: the next try may work."""
+
+
+class TransactionMemoryError(TransactionError, MemoryError):
+    """A transaction is larger than the memory that the server has for it."""
+
+
 class PropertyError(GenaiGraphError, ValueError):
     """A property's value can't be stored; `path` leads to what is wrong inside of it."""
 
@@ -114,6 +125,10 @@ class NodeExistsError(GenaiGraphError, ValueError):
     """A node of this uid is already in the graph."""
 
 
+class GraphNotEmptyError(GenaiGraphError, ValueError):
+    """The graph holds something where it must be empty."""
+
+
 class NodeNotFoundError(GenaiGraphError, LookupError):
     """No node of this uid is in the graph."""
 
@@ -132,6 +147,15 @@ class EdgeTypeError(EdgeError, TypeError):
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):
     """A way of neomodel that would pass by this package's checks."""
+
+
+E = TypeVar("E", bound=GenaiGraphError)
+
+
+def extend(error: E, text: str) -> E:
+    """Add to an error's message what only a caller higher up knows."""
+    error.args = (f"{error} ({text})",)
+    return error
 
 
 def printable(text: str) -> str:

@@ -2,6 +2,16 @@
 
 from genai_graph.database.connection import Connection, connect, current, embedded_engine
 from genai_graph.database.cypher import quote
-from genai_graph.database.transaction import atomic, query
+from genai_graph.database.transaction import atomic, change, query, retried
 
-__all__ = ["Connection", "atomic", "connect", "current", "embedded_engine", "query", "quote"]
+__all__ = [
+    "Connection",
+    "atomic",
+    "change",
+    "connect",
+    "current",
+    "embedded_engine",
+    "query",
+    "quote",
+    "retried",
+]

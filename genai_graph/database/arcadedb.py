@@ -31,6 +31,7 @@ class ArcadeDB(Server):
 
     name = "embedded"
     database = "neo4j"
+    largest_transaction = 300_000  # larger ones stall without an error
 
     def __init__(self) -> None:
         # find_spec, since importing the package would load Java into this process.

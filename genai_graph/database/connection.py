@@ -42,6 +42,7 @@ class Connection:
     uri: str
     database: str | None
     engine: str
+    largest_transaction: int | None = None  # nodes and edges; None where the server tells itself
 
     def __init__(self, settings: Settings) -> None:
         if db._active_transaction is not None:
@@ -111,6 +112,7 @@ class Connection:
         running = self._lease.running
         users = running.users
         self.engine, self.uri, self.database = "embedded", running.uri, engine.server.database
+        self.largest_transaction = engine.server.largest_transaction
         self.writer = TimedWriter(WriterLock.at(engine.writer_lock), settings.writer_timeout)
         self._add_driver("WRITE", (users.username, users.password))
         self._add_driver("READ", (users.reader, users.reader_password))

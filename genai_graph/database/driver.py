@@ -201,6 +201,11 @@ class Rows:
             self._result.consume()
         return self
 
+    def counters(self) -> neo4j.SummaryCounters:
+        """Return how much the statement changed."""
+        with translated():
+            return self._result.consume().counters
+
     def __iter__(self) -> Iterator[neo4j.Record]:
         if self._kept is not None:
             yield from self._kept

@@ -80,6 +80,7 @@ class Server(ABC):
 
     name: str
     database: str
+    largest_transaction: int | None = None  # nodes and edges; None where the server refuses itself
 
     @abstractmethod
     def prepare(self, folder: Path) -> Users:

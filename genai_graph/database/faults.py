@@ -14,6 +14,8 @@ from genai_graph.errors import (
     QueryError,
     ReadOnlyError,
     TransactionError,
+    TransactionMemoryError,
+    TransientError,
     UnavailableError,
 )
 
@@ -82,6 +84,8 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
         return QueryError("there is no such database on the server: set NEO4J_DATABASE")
     if code.startswith("Neo.ClientError.Statement.") or message.startswith("Unknown "):
         return QueryError(message.splitlines()[0])  # the others point into the statement
+    if "Memory" in code:  # is called transient too, and fails again each time
+        return TransactionMemoryError(f"the server's memory for transactions is used up: {message}")
     if code.startswith("Neo.TransientError."):
-        return TransactionError(f"the database gave up on the transaction, try again: {message}")
+        return TransientError(f"the database gave up on the transaction, try again: {message}")
     return DatabaseError(f"{message} ({code})")

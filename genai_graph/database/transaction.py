@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
@@ -12,10 +14,19 @@ from neomodel import db
 from genai_graph.database.connection import graph_driver
 from genai_graph.database.cypher import may_write
 from genai_graph.database.values import plain
-from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError
+from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from neo4j import SummaryCounters
+
+    from genai_graph.database.driver import GraphTransaction, Rows
+
+T = TypeVar("T")
+
+TRIES = 8
+FIRST_PAUSE = 0.05  # seconds; the pauses double, 13 s in all
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
 
@@ -66,6 +77,20 @@ def _inner() -> Iterator[None]:
         raise
 
 
+def retried(work: Callable[[], T]) -> T:
+    """Do work that is a transaction, and do it again when the database gave it up for another.
+
+    Raises the `TransientError` of the last of `TRIES` tries.
+    """
+    for attempt in range(1, TRIES):
+        try:
+            return work()
+        except TransientError:
+            # By chance, or two that are in each other's way meet again.
+            time.sleep(random.uniform(0.5, 1.5) * FIRST_PAUSE * 2**attempt)
+    return work()
+
+
 def query(
     cypher: str,
     parameters: dict[str, Any] | None = None,
@@ -82,19 +107,32 @@ def query(
     Raises `ReadOnlyError` when the statement writes and `write=True` is not given, `QueryError`
     when the database can't run it.
     """
-    merged = {**(parameters or {}), **more}
+    with _transaction(cypher, write) as transaction:
+        return _rows(transaction.run(cypher, {**(parameters or {}), **more}))
+
+
+def change(cypher: str, /, **parameters: Any) -> tuple[list[dict[str, Any]], SummaryCounters]:
+    """Run a Cypher statement that writes; return its rows and how much it changed."""
+    with _transaction(cypher, write=True) as transaction:
+        result = transaction.run(cypher, parameters)
+        return _rows(result), result.counters()
+
+
+def _rows(result: Rows) -> list[dict[str, Any]]:
+    return [{key: plain(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
+    """Use the transaction that is open, or one for a single statement."""
     if db._active_transaction is not None:
         if not write and may_write(cypher):
             raise ReadOnlyError("this query may write: pass write=True (--write) to let it")
-        return _rows(db._active_transaction, cypher, merged)
+        transaction: Any = db._active_transaction
+        yield transaction
+        return
     mode = WRITE_ACCESS if write else READ_ACCESS
     session = graph_driver.session(default_access_mode=mode)
     with session, session.begin_transaction() as transaction:
-        rows = _rows(transaction, cypher, merged)
+        yield transaction
         transaction.commit()  # the embedded engine refuses some writes only here
-        return rows
-
-
-def _rows(transaction: Any, cypher: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    result = transaction.run(cypher, parameters)
-    return [{key: plain(value) for key, value in record.items()} for record in result]

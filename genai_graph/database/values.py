@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
+from neo4j._codec.packstream import Structure
 from neo4j.graph import Node, Path, Relationship
 from neo4j.spatial import CartesianPoint, Point, WGS84Point
 from neo4j.time import Date, DateTime, Duration, Time
@@ -35,6 +36,20 @@ def utc(value: DateTime | datetime) -> datetime:
     if native.tzinfo is None:
         return native.replace(tzinfo=timezone.utc)
     return native.astimezone(timezone.utc)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_SECOND = timedelta(seconds=1)
+
+
+def packed(moment: datetime) -> Structure:
+    """Return a time as Bolt sends it (its structure DateTime: seconds, nanoseconds, offset).
+
+    The driver makes the same of a `datetime`, but takes 80 microseconds for it instead of one,
+    which is most of the time of a load with times.
+    """
+    seconds, rest = divmod(moment - _EPOCH, _SECOND)
+    return Structure(b"I", seconds, rest.microseconds * 1000, 0)
 
 
 def _properties(entity: Node | Relationship) -> dict[str, Any]:

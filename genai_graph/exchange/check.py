@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from operator import eq
+from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.errors import Fault, FixtureError, Place
-from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord, batches
+from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import EDGES, NODES
-from genai_graph.models.checking import missing_in
-from genai_graph.models.store import EdgeRow, forbidden_edges
+from genai_graph.models.checking import mandatory_in, missing_in
+from genai_graph.models.store import EdgeRow, batches, forbidden_edges
 
 if TYPE_CHECKING:
     from genai_graph.exchange.records import Record
@@ -20,141 +22,233 @@ if TYPE_CHECKING:
 FAULT_LIMIT = 100
 # Each node of such a label needs an edge of this kind that ends at it.
 _REQUIRED_SOURCE = {kind.target: kind for kind in EDGES if kind.one_source}
+_MANDATORY = {
+    label: tuple(name for name in mandatory_in(cls) if name != "uid")
+    for label, cls in NODES.items()
+}
+# A pair of numbers in one: it keeps an edge in 8 bytes.
+_SHIFT = 32
+_MASK = (1 << _SHIFT) - 1
+
+
+class Uids:
+    """The uids of one label, each with a number, and which of them are declared."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.declared = bytearray()
+
+    def number(self, uid: str) -> int:
+        """Return the number of a uid; a new one gets the next."""
+        number = self.numbers.get(uid)
+        if number is None:
+            number = self.numbers[uid] = len(self.declared)
+            self.declared.append(False)
+        return number
+
+    def chosen(self, *, declared: bool) -> Iterator[str]:
+        """Yield the uids that are declared, or those that are only referred to."""
+        return (uid for uid, number in self.numbers.items() if self.declared[number] == declared)
+
+
+class _Ends(NamedTuple):
+    """The uids at the ends of a kind's edges, and each edge as the two numbers of its ends."""
+
+    sources: Uids
+    targets: Uids
+    pairs: array[int]
 
 
 class Ledger:
-    """What a load declares and what it refers to, so that every reference can be settled.
+    """What a load declares and what it refers to.
 
-    It keeps uids and the places of declarations, not values.
+    It holds each uid once and 8 bytes for each edge: no values and no places.
     """
 
     def __init__(self) -> None:
         self.nodes = 0
         self.edges = 0
-        self.faults: list[Fault] = []
-        self._files: dict[str, int] = {}
-        self._declared: dict[str, dict[str, Place]] = {label: {} for label in NODES}
-        self._wanted: dict[str, set[str]] = {label: set() for label in NODES}
-        self._incomplete: dict[str, dict[str, tuple[Place, list[str]]]] = defaultdict(dict)
-        self._meant: dict[EdgeKind, set[str]] = defaultdict(set)
-        self._ruled: dict[EdgeKind, list[tuple[EdgeRow, EdgeRecord]]] = defaultdict(list)
+        self.flawed = False
+        self.uids = {label: Uids() for label in NODES}
+        self.repeated: dict[str, set[str]] = defaultdict(set)
+        self.incomplete: dict[str, set[str]] = defaultdict(set)
+        self.meant: dict[EdgeKind, set[str]] = defaultdict(set)
+        self._ends = {
+            kind: _Ends(self.uids[kind.source], self.uids[kind.target], array("Q"))
+            for kind in EDGES
+        }
 
-    def add(self, record: Record) -> None:
-        """Take note of a record or of a fault."""
-        self._files.setdefault(record.place.file, len(self._files))
-        if isinstance(record, NodeRecord):
-            self._add_node(record)
-        elif isinstance(record, EdgeRecord):
-            self._add_edge(record)
-        elif isinstance(record, FlawedNode):
-            self._declared[record.label].setdefault(record.uid, record.place)
-        elif isinstance(record, FlawedEdge):
-            self._meant[record.kind].add(record.target)
-        else:
-            self.faults.append(record)
-
-    def settle(self, graph: Graph, read: Callable[[], Iterable[Record]]) -> None:
-        """Check what can only be told at the end: references, required values, rules for edges.
-
-        Where references are missing, the records are read once more to tell all places.
-        """
-        for label in NODES:
-            self._settle_required(label, graph)
-        for label, kind in _REQUIRED_SOURCE.items():
-            self._settle_sources(label, kind, graph)
-        for kind in self._ruled:
-            self._settle_rules(kind, graph)
-        absent = {label: self._absent_references(label, graph) for label in NODES}
-        if any(absent.values()):
-            self._tell_absent(absent, read())
-
-    def raise_faults(self, limit: int) -> None:
-        """Raise `FixtureError` with the faults, in the order of files and lines."""
-        if self.faults:
-            ordered = sorted(
-                dict.fromkeys(self.faults),
-                key=lambda fault: (self._files[fault.place.file], fault.place.line),
-            )
-            raise FixtureError(ordered[:limit], omitted=max(0, len(ordered) - limit))
-
-    def _add_node(self, record: NodeRecord) -> None:
+    def add_node(self, record: NodeRecord) -> None:
+        """Take note of a node."""
+        label, given = record.label, record.given
         self.nodes += 1
-        place = record.place
-        first = self._declared[record.label].setdefault(record.uid, place)
-        if first is not place:
-            self.faults.append(
-                Fault(record.place, f"{record}: uid: stands twice (first at {first}): keep one")
-            )
-        missing = missing_in(
-            NODES[record.label], {"uid": record.uid, **defaults_of(record), **record.given}
-        )
-        if missing:
-            self._incomplete[record.label][record.uid] = (record.place, missing)
+        self.declare(label, record.uid)
+        for name in _MANDATORY[label]:
+            if given.get(name) is None:
+                if missing_values(record):
+                    self.incomplete[label].add(record.uid)
+                return
 
-    def _add_edge(self, record: EdgeRecord) -> None:
+    def declare(self, label: str, uid: str) -> None:
+        """Take note that a node is declared, though it may have faults."""
+        uids = self.uids[label]
+        number = uids.number(uid)
+        if uids.declared[number]:
+            self.repeated[label].add(uid)
+        uids.declared[number] = True
+
+    def add_edge(self, record: EdgeRecord) -> None:
+        """Take note of an edge."""
+        sources, targets, pairs = self._ends[record.kind]
         self.edges += 1
-        kind = record.kind
-        self._wanted[kind.source].add(record.source)
-        self._wanted[kind.target].add(record.target)
-        if kind.acyclic or kind.one_source or kind.one_target:
-            self._ruled[kind].append((EdgeRow(record.source, record.target), record))
+        pairs.append(sources.number(record.source) << _SHIFT | targets.number(record.target))
 
-    def _absent_references(self, label: str, graph: Graph) -> set[str]:
-        open_ = self._wanted[label].difference(self._declared[label])
-        return set(_absent(graph, label, open_))
+    def edge_rows(self, kind: EdgeKind) -> list[EdgeRow]:
+        """Return the edges of a kind."""
+        ends = self._ends[kind]
+        sources, targets = list(ends.sources.numbers), list(ends.targets.numbers)
+        return [EdgeRow(sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in ends.pairs]
 
-    def _tell_absent(self, absent: dict[str, set[str]], records: Iterable[Record]) -> None:
+    @property
+    def entities(self) -> int:
+        """The number of nodes and edges."""
+        return self.nodes + self.edges
+
+    def kinds(self) -> list[EdgeKind]:
+        """Return the kinds of edges that occur."""
+        return [kind for kind, ends in self._ends.items() if ends.pairs]
+
+    def repeats(self, kind: EdgeKind) -> bool:
+        """Tell whether an edge of a kind stands more than once."""
+        ordered = sorted(self._ends[kind].pairs)
+        return any(map(eq, ordered, ordered[1:]))
+
+
+class Problems:
+    """What is wrong over the whole of a load; the places are not known yet."""
+
+    def __init__(self, ledger: Ledger, graph: Graph) -> None:
+        self._ledger = ledger
+        self._repeated = ledger.repeated
+        self._incomplete = {
+            label: set(_absent(graph, label, uids)) for label, uids in ledger.incomplete.items()
+        }
+        self._absent = {
+            label: set(_absent(graph, label, uids.chosen(declared=False)))
+            for label, uids in ledger.uids.items()
+        }
+        self._forbidden: dict[tuple[EdgeKind, str, str], str] = {}
+        self._alone: dict[str, set[str]] = {}
+        for kind in EDGES:
+            if kind.acyclic or kind.one_source or kind.one_target:
+                self._settle(kind, graph)
+
+    def __bool__(self) -> bool:
+        groups = (self._repeated, self._incomplete, self._absent, self._alone)
+        return bool(self._forbidden) or any(any(group.values()) for group in groups)
+
+    def faults(self, records: Iterable[Record]) -> Iterator[Fault]:
+        """Yield the faults of the records: those that they bring, and those that show here."""
+        first: dict[tuple[str, str], Place] = {}
         for record in records:
-            if not isinstance(record, EdgeRecord):
-                continue
-            kind = record.kind
-            for label, uid in ((kind.source, record.source), (kind.target, record.target)):
-                if uid in absent[label]:
-                    message = (
-                        f"{kind.source} {record.source!r}: {kind.type}: "
-                        f"no {label} {uid!r} is in the files or in the graph"
-                    )
-                    self.faults.append(Fault(record.place, message))
+            if isinstance(record, Fault):
+                yield record
+            elif isinstance(record, EdgeRecord):
+                yield from self._faults_of_edge(record)
+            elif isinstance(record, (NodeRecord, FlawedNode)):
+                yield from self._faults_of_node(record, first)
 
-    def _settle_required(self, label: str, graph: Graph) -> None:
-        incomplete = self._incomplete[label]
-        for uid in _absent(graph, label, incomplete):
-            place, names = incomplete[uid]
-            for name in names:
-                self.faults.append(Fault(place, f"{label} {uid!r}: {name}: is required: give it"))
-
-    def _settle_rules(self, kind: EdgeKind, graph: Graph) -> None:
-        records = {id(row): record for row, record in self._ruled[kind]}
-        rows = [row for row, _ in self._ruled[kind]]
+    def _settle(self, kind: EdgeKind, graph: Graph) -> None:
+        rows = self._ledger.edge_rows(kind)
         for row, message in forbidden_edges(kind, rows, graph):
-            record = records[id(row)]
-            self.faults.append(Fault(record.place, f"{kind.source} {record.source!r}: {message}"))
+            self._forbidden[kind, row.source, row.target] = message
+        if kind.one_source:
+            alone = set(self._ledger.uids[kind.target].chosen(declared=True))
+            alone -= self._ledger.meant[kind]
+            alone.difference_update(row.target for row in rows)
+            alone.difference_update(uid for uid, _ in graph.sources(kind, alone))
+            self._alone[kind.target] = alone
 
-    def _settle_sources(self, label: str, kind: EdgeKind, graph: Graph) -> None:
-        connected = {row.target for row, _ in self._ruled[kind]} | self._meant[kind]
-        alone = [uid for uid in self._declared[label] if uid not in connected]
-        for batch in batches(alone):
-            there = dict(graph.sources(kind, batch))
-            for uid in batch:
-                if uid not in there:
-                    message = (
-                        f"{label} {uid!r}: belongs to no {kind.source}: write it under one, "
-                        f"or add the edge {kind}"
-                    )
-                    self.faults.append(Fault(self._declared[label][uid], message))
+    def _faults_of_edge(self, record: EdgeRecord) -> Iterator[Fault]:
+        kind = record.kind
+        subject = f"{kind.source} {record.source!r}"
+        for label, uid in ((kind.source, record.source), (kind.target, record.target)):
+            if uid in self._absent[label]:
+                yield Fault(
+                    record.place,
+                    f"{subject}: {kind.type}: no {label} {uid!r} is in the files or in the graph",
+                )
+        problem = self._forbidden.get((kind, record.source, record.target))
+        if problem is not None:
+            yield Fault(record.place, f"{subject}: {problem}")
+
+    def _faults_of_node(
+        self, record: NodeRecord | FlawedNode, first: dict[tuple[str, str], Place]
+    ) -> Iterator[Fault]:
+        label, uid = record.label, record.uid
+        subject = f"{label} {uid!r}"
+        if uid in self._repeated.get(label, ()):
+            there = first.get((label, uid))
+            first.setdefault((label, uid), record.place)
+            if there is not None:
+                message = f"{subject}: uid: stands twice (first at {there}): keep one"
+                yield Fault(record.place, message)
+        if isinstance(record, NodeRecord) and uid in self._incomplete.get(label, ()):
+            for name in missing_values(record):
+                yield Fault(record.place, f"{subject}: {name}: is required: give it")
+        if uid in self._alone.get(label, ()):
+            kind = _REQUIRED_SOURCE[label]
+            yield Fault(
+                record.place,
+                f"{subject}: belongs to no {kind.source}: write it under one, "
+                f"or add the edge {kind}",
+            )
 
 
 def examine(read: Callable[[], Iterable[Record]], graph: Graph, limit: int = FAULT_LIMIT) -> Ledger:
-    """Check records, and raise `FixtureError` with their faults (at most `limit` are told)."""
+    """Check records, and raise `FixtureError` with their faults (at most `limit` are told).
+
+    The records are read once, and once more to tell the faults where there are any.
+    """
     ledger = Ledger()
     for record in read():
-        ledger.add(record)
-    ledger.settle(graph, read)
-    ledger.raise_faults(limit)
+        if isinstance(record, EdgeRecord):
+            ledger.add_edge(record)
+        elif isinstance(record, NodeRecord):
+            ledger.add_node(record)
+        elif isinstance(record, FlawedNode):
+            ledger.declare(record.label, record.uid)
+        elif isinstance(record, FlawedEdge):
+            ledger.meant[record.kind].add(record.target)
+        else:
+            ledger.flawed = True
+    problems = Problems(ledger, graph)
+    if ledger.flawed or problems:
+        raise _fixture_error(problems.faults(read()), limit)
     return ledger
+
+
+def _fixture_error(faults: Iterator[Fault], limit: int) -> FixtureError:
+    told: dict[Fault, None] = {}
+    files: dict[str, int] = {}
+    omitted = 0
+    for fault in faults:
+        if len(told) < limit:
+            told[fault] = None
+            files.setdefault(fault.place.file, len(files))
+        elif fault not in told:
+            omitted += 1
+    ordered = sorted(told, key=lambda fault: (files[fault.place.file], fault.place.line))
+    return FixtureError(ordered, omitted=omitted)
+
+
+def missing_values(record: NodeRecord) -> list[str]:
+    """Return the names of the required values that a node would lack if it were new."""
+    values = {"uid": record.uid, **defaults_of(record), **record.given}
+    return missing_in(NODES[record.label], values)
 
 
 def _absent(graph: Graph, label: str, uids: Iterable[str]) -> Iterator[str]:
     for batch in batches(uids):
-        there = graph.nodes(label, batch)
+        there = graph.existing(label, batch)
         yield from (uid for uid in batch if uid not in there)

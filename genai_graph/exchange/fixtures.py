@@ -8,15 +8,24 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from genai_graph.errors import Fault, FixtureFileError, Place, SettingsError
+from genai_graph.exchange.compression import (
+    UNREADABLE,
+    opened_file,
+    unreadable,
+    without_compression,
+)
 from genai_graph.exchange.formats import document, json, jsonl, yaml
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from genai_graph.exchange.records import Record
 
 FORMATS = ("yaml", "json", "jsonl")
@@ -32,6 +41,18 @@ _FOLDER = "fixtures"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
 
 
+Advance = Callable[[int], None]
+
+
+class Source(Protocol):
+    """What can be read into records, several times over."""
+
+    size: int
+
+    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
+        """Yield the records, or those of the wanted kind, and the faults; tell the bytes read."""
+
+
 class Fixture:
     """A fixture that is read anew by every call of `records`."""
 
@@ -39,18 +60,22 @@ class Fixture:
         if format is not None and format not in FORMATS:
             raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
         self.name, self._path = self._locate(name)
+        self.size = self._path.stat().st_size
         self._format = format or self._guess()
         self._document: list[Record] | None = None
 
-    def records(self) -> Iterator[Record]:
+    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
         """Yield the records and the faults of the fixture, in the order of the file."""
         if self._format == "jsonl":
-            with self._open() as stream:
-                yield from jsonl.records(stream, self.name)
+            with self._open(advance) as stream:
+                yield from jsonl.records(stream, self.name, wanted)
             return
         if self._document is None:
             self._document = list(self._read_document())
-        yield from self._document
+        advance(self.size)
+        for record in self._document:
+            if wanted is None or isinstance(record, (wanted, Fault)):
+                yield record
 
     def _locate(self, name: str) -> tuple[str, Path]:
         if name == STDIN:
@@ -63,8 +88,12 @@ class Fixture:
 
     def _read_document(self) -> Iterator[Record]:
         parse = yaml.parse if self._format == "yaml" else json.parse
-        with self._open() as stream:
-            data = stream.read()
+        try:
+            with self._open() as stream:
+                data = stream.read()
+        except UNREADABLE as error:
+            yield Fault(Place(self.name, 1), unreadable(error))
+            return
         try:
             read = parse(decode_utf8(data))
         except DocumentError as error:
@@ -74,17 +103,22 @@ class Fixture:
             yield Fault(Place(self.name, line), problem)
         yield from document.records(read.content, read.line, self.name)
 
-    def _open(self) -> IO[bytes]:
+    def _open(self, advance: Advance | None = None) -> IO[bytes]:
         try:
-            return self._path.open("rb")
+            return opened_file(self._path, advance)
         except OSError as error:
             raise _unreadable(self.name, error) from error
 
     def _guess(self) -> str:
-        if self._path.suffix.lower() in _SUFFIXES:
-            return _SUFFIXES[self._path.suffix.lower()]
-        with self._open() as stream:
-            start = stream.read(4096).removeprefix(b"\xef\xbb\xbf")
+        suffix = without_compression(Path(self.name)).suffix.lower()
+        if suffix in _SUFFIXES:
+            return _SUFFIXES[suffix]
+        try:
+            with self._open() as stream:
+                start = stream.read(4096)
+        except UNREADABLE as error:
+            raise _fault(self.name, unreadable(error)) from error
+        start = start.removeprefix(b"\xef\xbb\xbf")
         if _HEADER_LINE.match(start):
             return "jsonl"
         return "json" if start.lstrip().startswith(b"{") else "yaml"
@@ -113,6 +147,32 @@ def find(name: str) -> Path:
     if found.is_dir():
         raise _fault(name, "is a folder: name the files in it")
     return found
+
+
+def opened(names: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
+    """Open fixtures; `FixtureFileError` when none of them can be read."""
+    sources: list[Source] = []
+    for name in names:
+        try:
+            sources.append(Fixture(str(name), format))
+        except FixtureFileError as error:
+            sources.append(_Unreadable(error.faults))
+    faults = [fault for source in sources for fault in getattr(source, "faults", ())]
+    if len(faults) == len(sources) and faults:
+        raise FixtureFileError(faults)
+    return sources
+
+
+@dataclass
+class _Unreadable:
+    """A fixture that can't be opened: its fault is told among those of the others."""
+
+    faults: tuple[Fault, ...]
+    size = 0
+
+    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
+        """Yield the fault."""
+        yield from self.faults
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:

@@ -1,36 +1,40 @@
-"""Loading: fixtures into the graph, all of it or nothing."""
+"""Loading: fixtures into the graph, checked as a whole before the first write."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_graph.database import atomic
-from genai_graph.errors import Fault, FixtureError, FixtureFileError
+from genai_graph.database import atomic as transaction
+from genai_graph.database import current, retried
+from genai_graph.errors import (
+    Fault,
+    FixtureError,
+    GenaiGraphError,
+    GraphNotEmptyError,
+    TransactionMemoryError,
+    extend,
+)
 from genai_graph.exchange.check import FAULT_LIMIT, examine
-from genai_graph.exchange.fixtures import Fixture
-from genai_graph.exchange.records import BATCH, EdgeRecord, NodeRecord
+from genai_graph.exchange.fixtures import opened
+from genai_graph.exchange.progress import QUIET, Progress
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import defaults_of
-from genai_graph.models import store
-from genai_graph.models.store import EdgeRow, EmptyGraph, Graph, NodeRow, Tally
+from genai_graph.models import NODES, store
+from genai_graph.models.store import BATCH, EdgeKind, EdgeRow, EmptyGraph, Graph, NodeRow, Tally
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from genai_graph.exchange.records import Record
+    from genai_graph.exchange.check import Ledger
+    from genai_graph.exchange.fixtures import Source
 
-
-class Source(Protocol):
-    """What can be read into records, several times over."""
-
-    def records(self) -> Iterator[Record]:
-        """Yield the records and the faults."""
-
-
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
+TRANSACTION_LIMIT = 100_000
 
 
 @dataclass
@@ -41,12 +45,24 @@ class Report:
     edges: dict[str, Tally] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @property
+    def entities(self) -> int:
+        """The number of nodes and edges that were written, or found as they are."""
+        return sum(tally.total for tally in (*self.nodes.values(), *self.edges.values()))
+
+    @property
+    def rate(self) -> float:
+        """Entities per second, the checking included."""
+        return self.entities / self.seconds if self.seconds else 0.0
+
     def __str__(self) -> str:
         lines = [
-            f"{name}: {tally.created} created, {tally.changed} changed, {tally.unchanged} unchanged"
+            f"{name}: {tally.created:,} created, {tally.changed:,} changed, "
+            f"{tally.unchanged:,} unchanged"
             for name, tally in {**self.nodes, **self.edges}.items()
         ]
-        return "\n".join([*lines, f"loaded in {self.seconds:.1f} s"])
+        total = f"{self.entities:,} entities in {self.seconds:.1f} s ({self.rate:,.0f} a second)"
+        return "\n".join([*lines, total])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values, as `load --json` prints it."""
@@ -58,39 +74,67 @@ class Report:
             }
             for key, group in tallies.items()
         }
-        return {**plain, "seconds": round(self.seconds, 3)}
+        return {
+            **plain,
+            "entities": self.entities,
+            "seconds": round(self.seconds, 3),
+            "entities_per_second": round(self.rate, 1),
+        }
 
 
 def load(
     *fixtures: str | PathLike[str],
     format: str | None = None,
     dry_run: bool = False,
+    create: bool = False,
+    atomic: bool = False,
     batch_size: int = BATCH,
+    transaction_limit: int = TRANSACTION_LIMIT,
     fault_limit: int = FAULT_LIMIT,
+    progress: Progress = QUIET,
 ) -> Report:
-    """Load fixtures into the graph in one transaction.
+    """Load fixtures into the graph.
 
     A fixture is a path, a name that stands for ``fixtures/NAME.yaml``, or ``-`` for standard
     input; the format follows from the name's end unless it is given. A load merges: nodes by uid,
     edges by their ends; what the files do not name stays as it is. Everything is checked first,
-    within the files and against the graph. With `dry_run` nothing is written.
+    within the files and against the graph. With `dry_run` nothing is written; with `create` the
+    graph must be empty.
 
-    Raises `FixtureError` with all faults (at most `fault_limit` are told); nothing is written then.
+    Up to `transaction_limit` nodes and edges are one transaction. More are written in batches of
+    `batch_size`, each a transaction of its own, unless `atomic` is true: a load that ends before
+    its time has then written whole batches, and doing it again writes the rest.
+
+    Raises `FixtureError` with all faults (at most `fault_limit` are told), and nothing is written
+    then; `GraphNotEmptyError`; `TransactionMemoryError` when one transaction is too large for the
+    server; any other `DatabaseError`, whose message says what was written.
     """
     started = time.monotonic()
-    opened = _open(fixtures, format)
-    examine(lambda: _records(opened), Graph(), fault_limit)
-    report = Report()
-    if not dry_run:
-        with atomic():
-            _write_nodes(opened, batch_size, report)
-            _write_edges(opened, batch_size, report)
-    report.seconds = time.monotonic() - started
-    return report
+    graph = Graph()
+    if create:
+        _refuse_filled(graph)
+    sources = opened(fixtures, format)
+    ledger = examine(lambda: _read(sources, progress, "checking"), graph, fault_limit)
+    writer = _Writer(sources, ledger, batch_size, progress)
+    if dry_run:
+        pass
+    elif atomic or ledger.entities <= transaction_limit:
+        _write_at_once(writer, ledger.entities)
+    else:
+        progress.say(
+            f"{ledger.entities:,} nodes and edges are more than {transaction_limit:,}: "
+            f"each batch of {batch_size:,} is a transaction of its own"
+        )
+        _write_in_batches(writer, ledger.entities)
+    writer.report.seconds = time.monotonic() - started
+    return writer.report
 
 
 def check(
-    *fixtures: str | PathLike[str], format: str | None = None, fault_limit: int = FAULT_LIMIT
+    *fixtures: str | PathLike[str],
+    format: str | None = None,
+    fault_limit: int = FAULT_LIMIT,
+    progress: Progress = QUIET,
 ) -> tuple[int, int]:
     """Check fixtures without a database, and return the numbers of their nodes and edges.
 
@@ -98,69 +142,162 @@ def check(
 
     Raises `FixtureError` with all faults (at most `fault_limit` are told).
     """
-    opened = _open(fixtures, format)
-    ledger = examine(lambda: _records(opened), EmptyGraph(), fault_limit)
+    sources = opened(fixtures, format)
+    ledger = examine(lambda: _read(sources, progress, "checking"), EmptyGraph(), fault_limit)
     return ledger.nodes, ledger.edges
 
 
-def _open(fixtures: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
-    opened: list[Source] = []
-    for name in fixtures:
+def _refuse_filled(graph: Graph) -> None:
+    filled = [label for label in NODES if not graph.is_empty(label)]
+    if filled:
+        raise GraphNotEmptyError(
+            f"create is for an empty graph, and this one has nodes of {', '.join(filled)}: "
+            "load without create to merge with them, or clear the graph first"
+        )
+
+
+def _write_at_once(writer: _Writer, entities: int) -> None:
+    """Write everything in one transaction."""
+    largest = current().largest_transaction
+    if largest is not None and entities > largest:
+        raise TransactionMemoryError(
+            f"{entities:,} nodes and edges are too many for one transaction of the embedded "
+            f"engine, which takes {largest:,}: load them without atomic, or on a Neo4j server"
+        )
+    outcome = "nothing was written"
+
+    def attempt() -> None:
+        nonlocal outcome
+        with transaction():
+            writer.begin()
+            for batch in writer.batches():
+                writer.note(batch, writer.write(batch))
+            outcome = "all of it was written or nothing: load again to be sure"
+
+    with writer.telling(lambda: outcome):
+        retried(attempt)
+
+
+def _write_in_batches(writer: _Writer, entities: int) -> None:
+    """Write each batch in a transaction of its own; each of them can be repeated."""
+
+    def attempt(batch: _Batch) -> Tally:
+        with transaction():
+            return writer.write(batch)
+
+    def outcome() -> str:
+        return (
+            f"{writer.report.entities:,} of {entities:,} nodes and edges were written, in whole "
+            "batches: load again to write the rest"
+        )
+
+    with writer.telling(outcome):
+        writer.begin()
+        for batch in writer.batches():
+            writer.note(batch, retried(partial(attempt, batch)))
+
+
+class _Batch(NamedTuple):
+    """Rows for one statement."""
+
+    key: str | EdgeKind
+    rows: list[Any]
+
+
+class _Writer:
+    """Writes what was checked, batch by batch, and keeps the report."""
+
+    def __init__(
+        self, sources: list[Source], ledger: Ledger, batch_size: int, progress: Progress
+    ) -> None:
+        self.report = Report()
+        self._sources = sources
+        self._ledger = ledger
+        self._batch_size = batch_size
+        self._progress = progress
+        self._looked_up: set[str | EdgeKind] = set()
+
+    def begin(self) -> None:
+        """Begin at the beginning: nothing is written yet."""
+        self.report = Report()
+        graph = Graph()
+        # Between nodes of which one is new there can be no edge yet.
+        self._looked_up = {
+            kind
+            for kind in self._ledger.kinds()
+            if self._ledger.repeats(kind)
+            or (
+                not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
+                and store.has_edges(kind.type)
+            )
+        }
+
+    def batches(self) -> Iterator[_Batch]:
+        """Yield all nodes, then all edges."""
+        nodes = _sound(self._read(NodeRecord, "nodes"))
+        yield from _grouped(
+            ((r.label, NodeRow(r.uid, r.given, defaults_of(r))) for r in nodes), self._batch_size
+        )
+        edges = _sound(self._read(EdgeRecord, "edges"))
+        yield from _grouped(
+            ((r.kind, EdgeRow(r.source, r.target, r.given)) for r in edges), self._batch_size
+        )
+
+    def write(self, batch: _Batch) -> Tally:
+        """Write a batch; what can't be there yet is not looked up."""
+        key, rows = batch
+        if isinstance(key, EdgeKind):
+            return (store.merge_edges if key in self._looked_up else store.add_edges)(key, rows)
+        if key not in self._looked_up and store.count_nodes(key) != self._created(key):
+            self._looked_up.add(key)
+        return (store.merge_nodes if key in self._looked_up else store.add_nodes)(key, rows)
+
+    def note(self, batch: _Batch, tally: Tally) -> None:
+        """Add what was written to the report."""
+        group = self.report.edges if isinstance(batch.key, EdgeKind) else self.report.nodes
+        group.setdefault(str(batch.key), Tally()).add(tally)
+
+    @contextmanager
+    def telling(self, outcome: Callable[[], str]) -> Iterator[None]:
+        """Say how much was written when the writing ends before its time."""
         try:
-            opened.append(Fixture(str(name), format))
-        except FixtureFileError as error:
-            opened.append(_Unreadable(error.faults))
-    faults = [fault for source in opened for fault in getattr(source, "faults", ())]
-    if len(faults) == len(opened) and faults:
-        raise FixtureFileError(faults)
-    return opened
+            yield
+        except GenaiGraphError as error:
+            raise extend(error, outcome()) from error.__cause__
+        except BaseException:
+            self._progress.say(outcome())
+            raise
+
+    def _created(self, label: str) -> int:
+        return self.report.nodes.get(label, Tally()).created
+
+    def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
+        return _read(self._sources, self._progress, stage, wanted)
 
 
-@dataclass
-class _Unreadable:
-    """A fixture that can't be opened: its fault is told among those of the others."""
-
-    faults: tuple[Fault, ...]
-
-    def records(self) -> Iterator[Record]:
-        """Yield the fault."""
-        yield from self.faults
+def _read(
+    sources: list[Source], progress: Progress, stage: str, wanted: type[Any] | None = None
+) -> Iterator[Any]:
+    """Yield the records of all sources, or those of a kind and the faults."""
+    progress.start(stage, sum(source.size for source in sources))
+    for source in sources:
+        yield from source.records(wanted, progress.advance)
 
 
-def _records(fixtures: Iterable[Source]) -> Iterator[Record]:
-    for fixture in fixtures:
-        yield from fixture.records()
-
-
-def _write_nodes(fixtures: list[Source], batch_size: int, report: Report) -> None:
-    nodes = (record for record in _sound(fixtures) if isinstance(record, NodeRecord))
-    for label, batch in _grouped(nodes, lambda record: record.label, batch_size):
-        rows = [NodeRow(record.uid, record.given, defaults_of(record)) for record in batch]
-        report.nodes.setdefault(label, Tally()).add(store.merge_nodes(label, rows))
-
-
-def _write_edges(fixtures: list[Source], batch_size: int, report: Report) -> None:
-    edges = (record for record in _sound(fixtures) if isinstance(record, EdgeRecord))
-    for kind, batch in _grouped(edges, lambda record: record.kind, batch_size):
-        rows = [EdgeRow(record.source, record.target, record.given) for record in batch]
-        report.edges.setdefault(str(kind), Tally()).add(store.merge_edges(kind, rows))
-
-
-def _sound(fixtures: Iterable[Source]) -> Iterator[NodeRecord | EdgeRecord]:
-    """Read the fixtures again: a fault now means that a file changed since it was checked."""
-    for record in _records(fixtures):
+def _sound(records: Iterable[Any]) -> Iterator[Any]:
+    """Yield the records: a fault now means that a file changed since it was checked."""
+    for record in records:
         if isinstance(record, Fault):
             raise FixtureError([record])
-        if isinstance(record, (NodeRecord, EdgeRecord)):
-            yield record
+        yield record
 
 
-def _grouped(items: Iterable[T], key: Callable[[T], K], size: int) -> Iterator[tuple[K, list[T]]]:
-    """Yield the items in batches of one key each, in one pass."""
-    waiting: dict[K, list[T]] = {}
-    for item in items:
-        batch = waiting.setdefault(key(item), [])
-        batch.append(item)
+def _grouped(rows: Iterable[tuple[Any, Any]], size: int) -> Iterator[_Batch]:
+    """Yield the rows in batches of one key each, in one pass."""
+    waiting: dict[Any, list[Any]] = defaultdict(list)
+    for key, row in rows:
+        batch = waiting[key]
+        batch.append(row)
         if len(batch) >= size:
-            yield key(item), waiting.pop(key(item))
-    yield from waiting.items()
+            yield _Batch(key, waiting.pop(key))
+    yield from (_Batch(key, batch) for key, batch in waiting.items())

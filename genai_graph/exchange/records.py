@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,10 +10,6 @@ from genai_graph.errors import Fault, Place
 
 if TYPE_CHECKING:
     from genai_graph.models.store import EdgeKind
-
-T = TypeVar("T")
-
-BATCH = 5_000
 
 
 class _Placed(msgspec.Struct, frozen=True, gc=False):
@@ -71,10 +65,3 @@ class FlawedEdge(_Placed, frozen=True, gc=False):
 
 # A reader yields what it understood and what it did not, in the order of the file.
 Record = NodeRecord | EdgeRecord | FlawedNode | FlawedEdge | Fault
-
-
-def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
-    """Yield the items in lists of at most `size`."""
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch

@@ -17,17 +17,23 @@ from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import properties_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genai_graph.models.properties import Strict
 
 _UID = Annotated[str, Meta(min_length=1)]
 
 
+@functools.cache
 def node_decoder() -> msgspec.json.Decoder[Any]:
     """Return the decoder of a node's line: `uid` and `props`, by the label under `node`."""
     rows = [
         msgspec.defstruct(
             label,
-            [("uid", _UID), ("props", _node_struct(label, cls) | None, None)],
+            [
+                ("uid", properties_of(cls)["uid"].annotation),
+                ("props", _node_struct(label, cls) | None, None),
+            ],
             tag_field="node",
             tag=label,
             forbid_unknown_fields=True,
@@ -38,8 +44,12 @@ def node_decoder() -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_union(rows))
 
 
+@functools.cache
 def edge_decoder() -> msgspec.json.Decoder[Any]:
-    """Return the decoder of an edge's line: `from`, `to` and `props`, by the type under `edge`."""
+    """Return the decoder of an edge's line: `from`, `to` and `props`, by the type under `edge`.
+
+    The properties are left as they are: what may be in them is told by the ends too.
+    """
     label: Any = Literal[tuple(NODES)]
     end = tuple[label, _UID]
     rows = [
@@ -48,7 +58,7 @@ def edge_decoder() -> msgspec.json.Decoder[Any]:
             [
                 ("source", end, msgspec.field(name="from")),
                 ("target", end, msgspec.field(name="to")),
-                ("props", _edge_struct(type_) | None, None),
+                ("props", msgspec.Raw, msgspec.Raw(b"null")),
             ],
             tag_field="edge",
             tag=type_,
@@ -60,25 +70,24 @@ def edge_decoder() -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_union(rows))
 
 
+@functools.cache
+def properties_decoder(cls: Any) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of the properties of an edge's class."""
+    return msgspec.json.Decoder(_struct(cls.__name__, properties_of(cls)) | None)
+
+
 def _union(kinds: list[Any]) -> Any:
     return functools.reduce(operator.or_, kinds)
 
 
 def _node_struct(label: str, cls: Any) -> Any:
-    declared = properties_of(cls)
-    return _struct(f"{label}Props", [(name, p) for name, p in declared.items() if name != "uid"])
+    declared = {name: prop for name, prop in properties_of(cls).items() if name != "uid"}
+    return _struct(f"{label}Props", declared)
 
 
-def _edge_struct(type_: str) -> Any:
-    """Take what any of the type's edges takes; what one of them does not is checked later."""
-    models = {model for kind, model in EDGES.items() if kind.type == type_}
-    return _struct(f"{type_}Props", [item for m in models for item in properties_of(m).items()])
-
-
-def _struct(name: str, declared: list[tuple[str, Strict]]) -> Any:
-    annotations: dict[str, Any] = {}
-    for key, prop in declared:
-        kind = prop.annotation if prop.mandatory else prop.annotation | None
-        annotations[key] = kind | annotations.get(key, UnsetType)
-    fields = [(key, kind, UNSET) for key, kind in annotations.items()]
+def _struct(name: str, declared: Mapping[str, Strict]) -> Any:
+    fields = [
+        (key, (prop.annotation if prop.mandatory else prop.annotation | None) | UnsetType, UNSET)
+        for key, prop in declared.items()
+    ]
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)

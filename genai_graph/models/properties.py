@@ -3,7 +3,8 @@
 A value is checked when a node is made and when it is saved, and never cast: an integer is taken
 where a float is due, since nothing is lost, and that is all. Each class says three things: what it
 takes (`check`), how it is stored (`deflate`, `inflate`), and the same as a type for decoders
-(`annotation`), so that fixtures and Python share one declaration.
+(`annotation`: what fits it needs no further check, but for JSON), so that fixtures and Python share
+one declaration.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, overload
 
+import msgspec
 import neomodel
 from msgspec import Meta
 
@@ -118,7 +120,7 @@ class StringProperty(Strict, neomodel.StringProperty):
         named = None if choices is None else {choice: choice for choice in choices}
         super().__init__(unique_index=unique, required=unique, index=index, choices=named)
         self.mandatory = False
-        self.annotation = str if choices is None else Literal[choices]
+        self.annotation = _text(self.is_indexed, 0) if choices is None else Literal[choices]
 
     def check(self, value: Any) -> str:
         """Take a string that can be written as UTF-8."""
@@ -158,7 +160,7 @@ class RequiredStringProperty(StringProperty):
     def __init__(self, *, unique: bool = False, index: bool = False) -> None:
         super().__init__(unique=unique, index=index)
         self.mandatory = True
-        self.annotation = Annotated[str, Meta(min_length=1)]
+        self.annotation = _text(self.is_indexed, 1)
 
 
 class IntegerProperty(Strict, neomodel.IntegerProperty):
@@ -318,7 +320,7 @@ class JSONProperty(Strict, neomodel.JSONProperty):
 
     def store(self, value: Any) -> str:
         """Return the JSON text."""
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return msgspec.json.encode(value, order="sorted").decode()
 
     def load(self, value: str) -> Any:
         """Return the JSON value."""
@@ -350,6 +352,12 @@ class ArrayProperty(Strict, neomodel.ArrayProperty):
             return self.item.check(value)
         except PropertyError as error:
             raise type(error)(f"item {position + 1}: {error}", (position,)) from None
+
+
+def _text(indexed: bool, shortest: int) -> Any:
+    """Return the type of a text; one whose bytes must be counted does not fit it."""
+    longest = INDEXED_BYTES // 4 if indexed else None
+    return Annotated[str, Meta(min_length=shortest, max_length=longest)]
 
 
 def check_text(value: str) -> None:

@@ -10,19 +10,23 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from genai_graph.database import atomic, query, quote
+import msgspec
+
+from genai_graph.database import atomic, change, query, quote
+from genai_graph.database.values import packed
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class EdgeKind:
+
+class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
     """One kind of edge: its ends, its type, and what is allowed between them.
 
     `acyclic` edges may not lead back to where they start; `one_source` and `one_target` say that
@@ -67,6 +71,11 @@ class Tally:
     changed: int = 0
     unchanged: int = 0
 
+    @property
+    def total(self) -> int:
+        """The number of rows."""
+        return self.created + self.changed + self.unchanged
+
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
         self.created += other.created
@@ -74,26 +83,34 @@ class Tally:
         self.unchanged += other.unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRow:
+class NodeRow(msgspec.Struct, frozen=True, gc=False):
     """A node to merge: `given` values are set (None removes), `defaults` only on a new node."""
 
     uid: str
     given: dict[str, Any]
-    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeRow:
+class EdgeRow(msgspec.Struct, frozen=True, gc=False):
     """An edge to merge; None in `given` removes a property."""
 
     source: str
     target: str
-    given: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = {}
 
 
 # Every node has them always; None for one of them means that nothing is said of it.
 _TIMES = ("created_at", "updated_at")
+
+
+BATCH = 5_000
+
+
+def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Yield the items in lists of at most `size`."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
 
 
 def without_lost_times(given: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +139,7 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     times = dict.fromkeys(_TIMES, moment)
     complete = [{**times, **without_lost_times(row)} for row in rows]
     with atomic():
-        taken = next(iter(find_nodes(label, uids)), None) or _repeated(uids)
+        taken = next(iter(existing_nodes(label, uids)), None) or _repeated(uids)
         if taken is not None:
             raise _exists(label, taken)
         try:
@@ -138,29 +155,64 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
 
 def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
     """Make or update nodes by their uids. No uid may occur twice."""
-    moment = now()
-    tally = Tally()
-    writes = []
+    new, changes = [], []
     with atomic():
-        there = find_nodes(label, (row.uid for row in rows))
+        there = _found_values(label, rows)
         for row in rows:
-            before, given = there.get(row.uid), without_lost_times(row.given)
+            before = there.get(row.uid)
             if before is None:
-                tally.created += 1
-                new = {**dict.fromkeys(_TIMES, moment), **row.defaults, **given}
-                writes.append([row.uid, _without_nothing(new)])
-            elif changes := changed_values(before, given):
-                tally.changed += 1
-                writes.append([row.uid, {"updated_at": moment, **changes}])
-            else:
-                tally.unchanged += 1
-        if writes:
-            query(
-                f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) SET n += row[1]",
-                write=True,
-                rows=writes,
-            )
-    return tally
+                new.append(row)
+            elif differing := changed_values(before, without_lost_times(row.given)):
+                changes.append([row.uid, _sent(differing)])
+        if new:
+            add_nodes(label, new)
+        if changes:
+            _change_nodes(label, changes)
+    return Tally(len(new), len(changes), len(rows) - len(new) - len(changes))
+
+
+def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
+    """Make nodes of which none is there. No uid may occur twice."""
+    change(
+        # MERGE, not CREATE: on Neo4j another client may be making the same node.
+        f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
+        "SET n.created_at = $now, n.updated_at = $now, n += row[1]",
+        now=now(),
+        rows=[[row.uid, _sent(_without_nothing({**row.defaults, **row.given}))] for row in rows],
+    )
+    return Tally(created=len(rows))
+
+
+def _change_nodes(label: str, changes: list[list[Any]]) -> None:
+    rows = query(
+        f"UNWIND $rows AS row MATCH (n:{quote(label)} {{uid: row[0]}}) "
+        "SET n.updated_at = $now, n += row[1] RETURN count(n) AS count",
+        write=True,
+        now=now(),
+        rows=changes,
+    )
+    if rows[0]["count"] < len(changes):  # deleted meanwhile
+        _raise_missing(label, [uid for uid, _ in changes])
+
+
+def _found_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
+    """Return what the nodes that are there have of the values that any of the rows gives."""
+    names = sorted({name for row in rows for name in row.given})
+    found = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        "RETURN uid, [name IN $names | n[name]] AS found",
+        uids=[row.uid for row in rows],
+        names=names,
+    )
+    return {row["uid"]: dict(zip(names, row["found"], strict=True)) for row in found}
+
+
+def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
+    """Return those of the uids that a node has."""
+    rows = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN uid", uids=list(uids)
+    )
+    return {row["uid"] for row in rows}
 
 
 def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
@@ -221,6 +273,11 @@ def count_edges(kind: EdgeKind) -> int:
     return int(rows[0]["count"])
 
 
+def has_edges(type_: str) -> bool:
+    """Tell whether there is an edge of a type."""
+    return bool(query(f"MATCH ()-[r:{quote(type_)}]->() RETURN 1 AS one LIMIT 1"))
+
+
 def find_edges(kind: EdgeKind, rows: Iterable[EdgeRow]) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the properties of the edges that exist, by the uids of their ends."""
     found = query(
@@ -237,25 +294,30 @@ def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
     Raises `NodeNotFoundError` when an end is not there, `EdgeError` for an edge that the kind
     does not allow.
     """
-    tally = Tally()
-    writes = []
     rows = _one_for_each_pair(rows)
+    new, changes = [], []
     with atomic():
         for _, problem in forbidden_edges(kind, rows, Graph()):
             raise EdgeError(problem)
         there = find_edges(kind, rows)
         for row in rows:
             before = there.get((row.source, row.target))
-            changes = changed_values(before or {}, row.given)
-            if before is not None and not changes:
-                tally.unchanged += 1
-                continue
-            tally.created += before is None
-            tally.changed += before is not None
-            writes.append([row.source, row.target, changes])
-        if writes:
-            _write_edges(kind, writes)
-    return tally
+            if before is None:
+                new.append(row)
+            elif differing := changed_values(before, row.given):
+                changes.append(EdgeRow(row.source, row.target, differing))
+        if new or changes:
+            _write_edges(kind, [*new, *changes])
+    return Tally(len(new), len(changes), len(rows) - len(new) - len(changes))
+
+
+def add_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
+    """Make edges of which none is there, and that the kind allows. No pair may occur twice.
+
+    Raises `NodeNotFoundError` when an end is not there.
+    """
+    created = _write_edges(kind, rows)  # fewer when another client was quicker with some
+    return Tally(created=created, unchanged=len(rows) - created)
 
 
 def _one_for_each_pair(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
@@ -266,24 +328,24 @@ def _one_for_each_pair(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
     return [EdgeRow(source, target, given) for (source, target), given in joined.items()]
 
 
-def _write_edges(kind: EdgeKind, writes: list[list[Any]]) -> None:
-    rows = query(
+def _write_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> int:
+    """Make edges or set their values; return how many were made."""
+    found, counters = change(
         f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} SET r += row[2] "
         "RETURN count(r) AS count",
-        write=True,
-        rows=writes,
+        rows=[[row.source, row.target, row.given] for row in rows],
     )
-    if rows[0]["count"] < len(writes):
-        _raise_missing_end(kind, writes)
+    if found[0]["count"] < len(rows):
+        _raise_missing(kind.source, [row.source for row in rows])
+        _raise_missing(kind.target, [row.target for row in rows])
+    return counters.relationships_created
 
 
-def _raise_missing_end(kind: EdgeKind, writes: list[list[Any]]) -> None:
-    for label, position in ((kind.source, 0), (kind.target, 1)):
-        uids = [write[position] for write in writes]
-        there = find_nodes(label, uids)
-        for uid in uids:
-            if uid not in there:
-                raise not_found(label, uid)
+def _raise_missing(label: str, uids: list[str]) -> None:
+    there = existing_nodes(label, uids)
+    for uid in uids:
+        if uid not in there:
+            raise not_found(label, uid)
 
 
 def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
@@ -306,45 +368,55 @@ def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
 class Graph:
     """What is in the graph already, as far as the rules for edges need to know it."""
 
-    def nodes(self, label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the properties of the nodes that exist, by uid."""
-        return find_nodes(label, uids)
+    def __init__(self) -> None:
+        self._empty: dict[str, bool] = {}
+
+    def is_empty(self, label: str) -> bool:
+        """Tell whether there was no node of a label when this was first asked."""
+        if label not in self._empty:
+            self._empty[label] = count_nodes(label) == 0
+        return self._empty[label]
+
+    def existing(self, label: str, uids: Iterable[str]) -> set[str]:
+        """Return those of the uids that a node has."""
+        return set() if self.is_empty(label) else existing_nodes(label, uids)
 
     def targets(self, kind: EdgeKind, sources: Iterable[str]) -> list[tuple[str, str]]:
         """Return the edges that start at some nodes, as (source, target)."""
-        rows = query(
+        return self._others(
+            kind,
+            sources,
             f"UNWIND $uids AS uid MATCH (a:{quote(kind.source)} {{uid: uid}}) "
             f"MATCH (a)-[:{quote(kind.type)}]->(b:{quote(kind.target)}) "
             "RETURN uid, b.uid AS other",
-            uids=list(sources),
         )
-        return [(row["uid"], row["other"]) for row in rows]
 
     def sources(self, kind: EdgeKind, targets: Iterable[str]) -> list[tuple[str, str]]:
         """Return the edges that end at some nodes, as (target, source)."""
-        rows = query(
+        return self._others(
+            kind,
+            targets,
             f"UNWIND $uids AS uid MATCH (b:{quote(kind.target)} {{uid: uid}}) "
             f"MATCH (b)<-[:{quote(kind.type)}]-(a:{quote(kind.source)}) "
             "RETURN uid, a.uid AS other",
-            uids=list(targets),
         )
-        return [(row["uid"], row["other"]) for row in rows]
+
+    def _others(self, kind: EdgeKind, uids: Iterable[str], cypher: str) -> list[tuple[str, str]]:
+        if self.is_empty(kind.source) or self.is_empty(kind.target):
+            return []
+        return [
+            (row["uid"], row["other"])
+            for batch in batches(uids)
+            for row in query(cypher, uids=batch)
+        ]
 
 
 class EmptyGraph(Graph):
     """A graph that holds nothing: what is checked against it must be whole in itself."""
 
-    def nodes(self, label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return nothing."""
-        return {}
-
-    def targets(self, kind: EdgeKind, sources: Iterable[str]) -> list[tuple[str, str]]:
-        """Return nothing."""
-        return []
-
-    def sources(self, kind: EdgeKind, targets: Iterable[str]) -> list[tuple[str, str]]:
-        """Return nothing."""
-        return []
+    def is_empty(self, label: str) -> bool:
+        """Return True."""
+        return True
 
 
 def forbidden_edges(
@@ -459,3 +531,11 @@ def _repeated(uids: list[str]) -> str | None:
 
 def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _sent(row: dict[str, Any]) -> dict[str, Any]:
+    """Return values as they are sent the quickest."""
+    for name, value in row.items():
+        if isinstance(value, datetime):
+            row[name] = packed(value)
+    return row

@@ -17,13 +17,15 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import to_builtins
 
 from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange import rows
+from genai_graph.exchange.compression import UNREADABLE, unreadable
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
 from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, Record
 from genai_graph.exchange.validation import (
@@ -37,9 +39,13 @@ from genai_graph.exchange.validation import (
     unknown_label,
 )
 from genai_graph.models import EDGES, NODES
+from genai_graph.models.base import Node
 from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import (
+    NON_FINITE,
+    ArrayProperty,
     BooleanProperty,
+    FloatProperty,
     IntegerProperty,
     StringProperty,
     Unclear,
@@ -51,24 +57,40 @@ from genai_graph.models.store import EdgeKind
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
 _BOM = b"\xef\xbb\xbf"
+_NATIVE = (datetime,)
+_Conversions = dict[str, Callable[[Any], Any]]
 # What decoding raises for a line that is not right.
 _REFUSALS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, LookupError)
 
 
-def records(lines: Iterable[bytes], file: str) -> Iterator[Record]:
-    """Yield the records of the lines and the faults in them."""
-    numbered = enumerate(lines, 1)
-    first = next(numbered, None)
-    if first is None:
-        yield Fault(Place(file, 1), f"expected a header, got an empty file: {HEADER_ADVICE}")
-        return
-    header = _header(first[1])
-    if header != {"format": FORMAT}:
-        yield Fault(Place(file, 1), _wrong_header(header))
-    rest = itertools.chain([first], numbered) if header is None else numbered
-    for number, line in rest:
-        if not line.isspace():
-            yield from _record(line, Place(file, number))
+def records(
+    lines: Iterable[bytes], file: str, wanted: type[Record] | None = None
+) -> Iterator[Record]:
+    """Yield the records of the lines and the faults in them; only the wanted ones are decoded."""
+    number = 0
+    read_node, read_edge = _node_reader(), _edge_reader()
+    try:
+        numbered = enumerate(lines, 1)
+        first = next(numbered, (1, b""))
+        header = _header(first[1])
+        if header != {"format": FORMAT}:
+            yield Fault(Place(file, 1), _wrong_header(header, first[1]))
+        for number, line in itertools.chain([first], numbered) if header is None else numbered:
+            is_node = _is_node(line)
+            if wanted is not None and is_node is (wanted is EdgeRecord):
+                continue
+            try:
+                yield (read_node if is_node else read_edge)(line, file, number)
+            except _REFUSALS:
+                if line and not line.isspace():
+                    yield from _explain(line, Place(file, number))
+    except UNREADABLE as error:
+        yield Fault(Place(file, number + 1), unreadable(error))
+
+
+def _is_node(line: bytes) -> bool:
+    """Tell a node's line from an edge's, quickly where the key stands first."""
+    return line.startswith(b'{"node"') or (not line.startswith(b'{"edge"') and b'"node"' in line)
 
 
 def _header(line: bytes) -> dict[str, Any] | None:
@@ -80,7 +102,9 @@ def _header(line: bytes) -> dict[str, Any] | None:
     return header if isinstance(header, dict) and "format" in header else None
 
 
-def _wrong_header(header: dict[str, Any] | None) -> str:
+def _wrong_header(header: dict[str, Any] | None, line: bytes) -> str:
+    if not line:
+        return f"expected a header, got an empty file: {HEADER_ADVICE}"
     if header is None:
         return f"is not a header: {HEADER_ADVICE}"
     if len(header) > 1:
@@ -88,82 +112,95 @@ def _wrong_header(header: dict[str, Any] | None) -> str:
     return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
-def _record(line: bytes, place: Place) -> Iterator[Record]:
-    try:
-        yield _read(line, place)
-    except _REFUSALS:
-        yield from _explain(line, place)
+_Reader = Callable[[bytes, str, int], "NodeRecord | EdgeRecord"]
 
 
-def _read(line: bytes, place: Place) -> Record:
-    """Decode a right line; any error of msgspec's or of a property means that it is not one."""
-    nodes, edges = _decoders()
-    if line.startswith(b'{"node"') or (b'"node"' in line and not line.startswith(b'{"edge"')):
-        row = nodes.decode(line)
+@functools.cache
+def _node_reader() -> _Reader:
+    """Return what decodes a right line; any error of it means that the line is not one."""
+    decode = rows.node_decoder().decode
+    left = {label: (_conversions(cls), _rules(cls)) for label, cls in NODES.items()}
+
+    def read(line: bytes, file: str, number: int) -> NodeRecord:
+        row = decode(line)
         label = type(row).__name__
-        _uid_check(label)(row.uid)
-        given = _given(row.props, _node_conversions()[label])
-        for _, error in NODES[label].rule_faults(given):
-            raise error
-        return NodeRecord(label, row.uid, given, *place)
-    row = edges.decode(line)
-    kind = _kinds()[type(row).__name__, row.source[0], row.target[0]]
-    given = _given(row.props, _edge_conversions()[kind])
-    return EdgeRecord(kind, row.source[1], row.target[1], given, *place)
+        conversions, rules = left[label]
+        given = {} if row.props is None else to_builtins(row.props, builtin_types=_NATIVE)
+        if not conversions.keys().isdisjoint(given):
+            _convert(given, conversions)
+        for rule_faults in rules:
+            for _, error in rule_faults(given):
+                raise error
+        return NodeRecord(label, row.uid, given, file, number)
+
+    return read
 
 
-def _given(props: Any, conversions: dict[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    if props is None:
-        return {}
-    given = {
-        name: value for name, value in msgspec.structs.asdict(props).items() if value is not UNSET
-    }
-    for name in conversions.keys() & given.keys():
-        if given[name] is not None:
-            given[name] = conversions[name](given[name])
+@functools.cache
+def _edge_reader() -> _Reader:
+    """Return the same for the line of an edge."""
+    decode = rows.edge_decoder().decode
+    kinds = {(kind.type, kind.source, kind.target): kind for kind in EDGES}
+
+    def read(line: bytes, file: str, number: int) -> EdgeRecord:
+        row = decode(line)
+        source_label, source = row.source
+        target_label, target = row.target
+        kind = kinds[type(row).__name__, source_label, target_label]
+        given = _edge_values(kind, bytes(row.props))
+        return EdgeRecord(kind, source, target, given, file, number)
+
+    return read
+
+
+@functools.lru_cache(maxsize=4096)
+def _edge_values(kind: EdgeKind, text: bytes) -> dict[str, Any]:
+    """Return an edge's values; most edges have one of a few sets of them, so that is kept."""
+    decoder, conversions = _edge_properties()[kind]
+    props = decoder.decode(text)
+    given: dict[str, Any] = {} if props is None else to_builtins(props, builtin_types=_NATIVE)
+    _convert(given, conversions)
     return given
 
 
 @functools.cache
-def _uid_check(label: str) -> Callable[[Any], Any]:
-    return properties_of(NODES[label])["uid"].check
-
-
-@functools.cache
-def _decoders() -> tuple[Any, Any]:
-    return rows.node_decoder(), rows.edge_decoder()
-
-
-@functools.cache
-def _kinds() -> dict[tuple[str, str, str], EdgeKind]:
-    return {(kind.type, kind.source, kind.target): kind for kind in EDGES}
-
-
-@functools.cache
-def _node_conversions() -> dict[str, dict[str, Callable[[Any], Any]]]:
-    return {label: _conversions(cls) for label, cls in NODES.items()}
-
-
-@functools.cache
-def _edge_conversions() -> dict[EdgeKind, dict[str, Callable[[Any], Any]]]:
-    return {kind: _conversions(model) for kind, model in EDGES.items()}
-
-
-def _conversions(cls: Any) -> dict[str, Callable[[Any], Any]]:
-    """Return what msgspec leaves to do, by property: nothing for plain texts and numbers."""
+def _edge_properties() -> dict[EdgeKind, tuple[Any, _Conversions]]:
     return {
-        name: _conversion(prop)
-        for name, prop in properties_of(cls).items()
-        if not isinstance(prop, (IntegerProperty, BooleanProperty))
-        and not (isinstance(prop, StringProperty) and not prop.is_indexed and not prop.choices)
+        kind: (rows.properties_decoder(model), _conversions(model)) for kind, model in EDGES.items()
     }
 
 
-def _conversion(prop: Any) -> Callable[[Any], Any]:
+def _convert(given: dict[str, Any], conversions: _Conversions) -> None:
+    for name, convert in conversions.items():
+        if given.get(name) is not None:
+            given[name] = convert(given[name])
+
+
+def _rules(cls: type[Node]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
+    """Return the check of what a class's values must hold together, where there is one."""
+    overridden = getattr(cls.rule_faults, "__func__", None) is not Node.rule_faults.__func__  # type: ignore[attr-defined]
+    return (cls.rule_faults,) if overridden else ()
+
+
+def _conversions(cls: Any) -> _Conversions:
+    """Return what msgspec leaves to do, by property: nothing for texts and whole numbers."""
+    return {
+        name: _number if isinstance(prop, FloatProperty) else _check(prop)
+        for name, prop in properties_of(cls).items()
+        if not isinstance(prop, (IntegerProperty, BooleanProperty, StringProperty))
+        and not (isinstance(prop, ArrayProperty) and isinstance(prop.item, StringProperty))
+    }
+
+
+def _check(prop: Any) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         return prop.store(prop.check(decode(prop, value)))
 
     return convert
+
+
+def _number(value: float | str) -> float:
+    return NON_FINITE[value] if isinstance(value, str) else value
 
 
 # What is wrong with a line

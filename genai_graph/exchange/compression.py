@@ -1,0 +1,71 @@
+"""Files as they lie on the disk: plain, or compressed by gzip or xz."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+_BUFFER = 1 << 20
+_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
+_SUFFIXES = (".gz", ".xz")
+
+
+def without_compression(path: Path) -> Path:
+    """Return a path without the end that says how the file is compressed."""
+    return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
+
+
+def opened_file(path: Path, advance: Callable[[int], None] | None = None) -> IO[bytes]:
+    """Open a file for reading, decompressed when its first bytes say that it is compressed.
+
+    `advance` hears how many bytes of the file were read.
+    """
+    raw: Any = path.open("rb", buffering=0)
+    if advance is not None:
+        raw = _Counted(raw, advance)
+    stream: Any = io.BufferedReader(raw, _BUFFER)
+    start = stream.peek(len(_XZ))
+    if start.startswith(_GZIP):
+        return io.BufferedReader(gzip.GzipFile(fileobj=stream, mode="rb"), _BUFFER)
+    if start.startswith(_XZ):
+        return io.BufferedReader(lzma.LZMAFile(stream), _BUFFER)
+    return stream  # type: ignore[no-any-return]
+
+
+# What reading a file's lines raises where it can't be read further.
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+def unreadable(error: BaseException) -> str:
+    """Say why a file can't be read further."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"can't be read: {error.strerror}"
+    return f"the compressed data can't be read further: {error}"
+
+
+class _Counted(io.RawIOBase):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, file: Any, advance: Callable[[int], None]) -> None:
+        self._file = file
+        self._advance = advance
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer and tell how much."""
+        size: int = self._file.readinto(buffer)
+        self._advance(size)
+        return size
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
