@@ -6,7 +6,7 @@ import json
 
 import click
 
-FORMATS = click.Choice(["yaml", "json", "jsonl"])
+FORMATS = click.Choice(["yaml", "json", "jsonl", "csv"])
 files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
 format_option = click.option(
     "--format", type=FORMATS, help="The files' format; without it, their names tell."

@@ -1,4 +1,4 @@
-"""Fixtures: files, or standard input, that can be read several times over."""
+"""Fixtures: files, folders of CSV, or standard input, that can be read several times over."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genai_graph.exchange.compression import (
     unreadable,
     without_compression,
 )
-from genai_graph.exchange.formats import document, json, jsonl, yaml
+from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from genai_graph.exchange.records import Record
 
-FORMATS = ("yaml", "json", "jsonl")
+FORMATS = ("yaml", "json", "jsonl", "csv")
 STDIN = "-"
 _SUFFIXES = {
     ".yaml": "yaml",
@@ -38,6 +38,8 @@ _SUFFIXES = {
     ".ndjson": "jsonl",
 }
 _FOLDER = "fixtures"
+_A_FOLDER = "is a folder: name the files in it (a folder is read as CSV only)"
+_NOT_A_FOLDER = "is a file: CSV is a folder of files such as Model.csv: name the folder"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
 
 
@@ -60,12 +62,17 @@ class Fixture:
         if format is not None and format not in FORMATS:
             raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
         self.name, self._path = self._locate(name)
-        self.size = self._path.stat().st_size
         self._format = format or self._guess()
+        if (self._format == "csv") != self._path.is_dir():
+            raise _fault(self.name, _NOT_A_FOLDER if self._format == "csv" else _A_FOLDER)
+        self.size = csv.size(self._path) if self._format == "csv" else self._path.stat().st_size
         self._document: list[Record] | None = None
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
         """Yield the records and the faults of the fixture, in the order of the file."""
+        if self._format == "csv":
+            yield from csv.records(self._path, wanted, advance)
+            return
         if self._format == "jsonl":
             with self._open(advance) as stream:
                 yield from jsonl.records(stream, self.name, wanted)
@@ -81,7 +88,7 @@ class Fixture:
         if name == STDIN:
             return "<stdin>", _spooled(sys.stdin.buffer, self)
         path = find(name)
-        if path.is_file():
+        if path.is_file() or path.is_dir():
             return str(path), path
         with path.open("rb") as pipe:  # it can be read once
             return str(path), _spooled(pipe, self)
@@ -110,6 +117,8 @@ class Fixture:
             raise _unreadable(self.name, error) from error
 
     def _guess(self) -> str:
+        if self._path.is_dir():
+            return "csv"
         suffix = without_compression(Path(self.name)).suffix.lower()
         if suffix in _SUFFIXES:
             return _SUFFIXES[suffix]
@@ -134,7 +143,7 @@ def _spooled(stream: IO[bytes], owner: object) -> Path:
 
 
 def find(name: str) -> Path:
-    """Return the file of a fixture: a path, or a name that stands for ``fixtures/NAME.yaml``."""
+    """Return the path of a fixture; a mere name stands for ``fixtures/NAME.yaml``."""
     path = Path(name)
     candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in _SUFFIXES)]
     try:
@@ -144,8 +153,6 @@ def find(name: str) -> Path:
     if found is None:
         other = "" if path.suffix else f", and no {Path(_FOLDER, name + '.yaml')}"
         raise _fault(name, f"there is no such file{other}")
-    if found.is_dir():
-        raise _fault(name, "is a folder: name the files in it")
     return found
 
 

@@ -1,0 +1,175 @@
+"""Real Neo4j for the tests: its jars, its admin tool, and a server that is gone after the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import neo4j
+import pytest
+
+VERSION = "5.26.30"
+ARTIFACTS = ("neo4j", "neo4j-bolt")
+PASSWORD = "only-for-tests"
+ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
+SERVER = "org.neo4j.server.CommunityEntryPoint"
+OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"
+]
+CONFIGURATION = """\
+server.default_listen_address=127.0.0.1
+server.bolt.listen_address=127.0.0.1:{port}
+server.http.enabled=false
+server.https.enabled=false
+server.memory.heap.max_size=512m
+server.memory.pagecache.size=64m
+db.tx_log.preallocate=false
+dbms.usage_report.enabled=false
+"""
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>tests</groupId><artifactId>tests</artifactId><version>1</version>
+<dependencies>{}</dependencies></project>
+"""
+DEPENDENCY = (
+    "<dependency><groupId>org.neo4j</groupId><artifactId>{}</artifactId>"
+    f"<version>{VERSION}</version></dependency>"
+)
+
+
+def find_lib() -> Path | str:
+    """Return the folder of Neo4j's jars, fetched when Maven is there, or why there is none."""
+    named = os.environ.get("GENAI_GRAPH_TEST_NEO4J_LIB")
+    if named:
+        lib = Path(named)
+        return lib if any(lib.glob("neo4j-*.jar")) else f"{lib} has no jars of Neo4j"
+    if not java_is_new_enough():
+        return "Java 17 or newer is not on PATH"
+    if shutil.which("mvn") is None:
+        return "neither GENAI_GRAPH_TEST_NEO4J_LIB is set nor mvn on PATH, to fetch Neo4j with"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return fetch(cache / "genai-graph-tests" / f"neo4j-{VERSION}")
+
+
+def lib_or_skip() -> Path:
+    """Return the folder of Neo4j's jars, or skip the test; in CI the test fails instead."""
+    found = find_lib()
+    if isinstance(found, Path):
+        return found
+    reason = f"there is no Neo4j to test with: {found}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def java_is_new_enough() -> bool:
+    if shutil.which("java") is None:
+        return False
+    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    number = told.partition('"')[2].partition(".")[0]
+    return number.isdecimal() and int(number) >= 17
+
+
+def fetch(folder: Path) -> Path | str:
+    """Copy the jars from Maven Central into a folder, once; what is half done is not used."""
+    if folder.is_dir():
+        return folder
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial.mkdir(parents=True)
+    pom = partial / "pom.xml"
+    pom.write_text(POM.format("".join(map(DEPENDENCY.format, ARTIFACTS))))
+    done = subprocess.run(
+        [
+            "mvn",
+            "-q",
+            "-f",
+            str(pom),
+            "dependency:copy-dependencies",
+            f"-DoutputDirectory={partial}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        shutil.rmtree(partial)
+        return f"mvn could not fetch it: {done.stdout[:500]}"
+    if not folder.is_dir():
+        partial.rename(folder)
+    return folder
+
+
+def java(lib: Path, main: str) -> list[str]:
+    return ["java", "-Xmx512m", *OPENED, "-cp", f"{lib}/*", main]
+
+
+def admin(lib: Path, home: Path, *arguments: str) -> None:
+    """Run neo4j-admin on a home folder."""
+    configure(home, 0)
+    done = subprocess.run(
+        [*java(lib, ADMIN), *arguments],
+        env={**os.environ, **admin_environment(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def admin_environment(home: Path) -> dict[str, str]:
+    return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
+
+
+def configure(home: Path, port: int) -> None:
+    (home / "conf").mkdir(parents=True, exist_ok=True)
+    (home / "plugins").mkdir(exist_ok=True)
+    (home / "conf" / "neo4j.conf").write_text(CONFIGURATION.format(port=port))
+
+
+@contextmanager
+def server(lib: Path, home: Path) -> Iterator[tuple[str, str]]:
+    """Run a server on what is in a home folder, and give its address and neo4j's password."""
+    if not (home / "data" / "dbms").is_dir():
+        admin(lib, home, "dbms", "set-initial-password", PASSWORD)
+    port = free_port()
+    configure(home, port)
+    command = [*java(lib, SERVER), f"--home-dir={home}", f"--config-dir={home / 'conf'}"]
+    log = home / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        uri = f"bolt://127.0.0.1:{port}"
+        wait_for(uri, process, log)
+        yield uri, PASSWORD
+    finally:
+        process.kill()  # an orderly end takes ten seconds, and the folder is the test's own
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(uri: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
+    """Wait until the server answers."""
+    end = time.monotonic() + seconds
+    with neo4j.GraphDatabase.driver(uri, auth=("neo4j", PASSWORD)) as driver:
+        while process.poll() is None and time.monotonic() < end:
+            try:
+                driver.verify_connectivity()
+                return
+            except neo4j.exceptions.Neo4jError as error:
+                if not error.is_retryable():
+                    raise
+            except neo4j.exceptions.DriverError:
+                pass
+            time.sleep(0.2)
+    raise AssertionError(f"Neo4j does not start: {log.read_text(errors='replace')[-2000:]}")
