@@ -17,6 +17,8 @@ import pytest
 VERSION = "5.26.30"
 ARTIFACTS = ("neo4j", "neo4j-bolt")
 PASSWORD = "only-for-tests"
+# Read here, since the tests themselves run without the settings of whoever starts them.
+NAMED_LIB = os.environ.get("GENAI_GRAPH_TEST_NEO4J_LIB")
 ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
 SERVER = "org.neo4j.server.CommunityEntryPoint"
 OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
@@ -45,9 +47,8 @@ DEPENDENCY = (
 
 def find_lib() -> Path | str:
     """Return the folder of Neo4j's jars, fetched when Maven is there, or why there is none."""
-    named = os.environ.get("GENAI_GRAPH_TEST_NEO4J_LIB")
-    if named:
-        lib = Path(named)
+    if NAMED_LIB:
+        lib = Path(NAMED_LIB)
         return lib if any(lib.glob("neo4j-*.jar")) else f"{lib} has no jars of Neo4j"
     if not java_is_new_enough():
         return "Java 17 or newer is not on PATH"

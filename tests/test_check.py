@@ -427,7 +427,9 @@ def test_a_missing_file_and_a_folder_are_told_as_faults_of_the_file() -> None:
     Path("folder").mkdir()
     assert faults_in("gone.yaml") == ["gone.yaml:1: there is no such file"]
     assert faults_in("gone") == ["gone:1: there is no such file, and no fixtures/gone.yaml"]
-    assert faults_in("folder") == ["folder:1: is a folder: name the files in it"]
+    assert faults_in("folder") == [
+        "folder:1: is a folder without CSV files such as Project.csv: name the files in it"
+    ]
 
 
 def test_a_file_that_can_not_be_read_is_an_oserror_too() -> None:

@@ -424,7 +424,7 @@ def test_load_and_check_tell_the_same_faults_in_the_same_words(
     ]
     assert told(cli(command, "missing", "folder")) == [
         "missing:1: there is no such file, and no fixtures/missing.yaml",
-        "folder:1: is a folder: name the files in it",
+        "folder:1: is a folder without CSV files such as Project.csv: name the files in it",
     ]
     assert told(cli(command, "-", input=b"\xff")) == [
         "<stdin>:1: is not UTF-8 text: save the file as UTF-8"

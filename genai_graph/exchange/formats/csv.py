@@ -26,9 +26,11 @@ from typing import IO, Any
 from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange.formats.csv_cells import (
     EMPTY,
+    SHORT,
     converter,
     json_value,
     malformed,
+    may_be_empty,
     parser,
     rows,
     split,
@@ -151,7 +153,9 @@ class Table:
     width: int
     keys: dict[str, int] = field(default_factory=dict)
     columns: dict[str, int] = field(default_factory=dict)
-    converters: list[tuple[int, str, Callable[[str], Any]]] = field(default_factory=list)
+    # By column, as long as the header: the name and what its cells mean, or None for the others.
+    converters: list[tuple[str, Callable[[str], Any]] | None] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
     named: int | None = None
     exact: int | None = None
 
@@ -168,8 +172,10 @@ class Table:
         for key in self.sheet.keys:
             if key not in self.keys:
                 yield f"{key}: is missing: every row needs it"
+        self.ends = [self.keys[key] for key in self.sheet.keys if key in self.keys]
+        self.converters = [None] * self.width
         for name, index in self.columns.items():
-            self.converters.append((index, name, converter(self.sheet.properties[name])))
+            self.converters[index] = (name, converter(self.sheet.properties[name]))
 
     def _take_column(self, index: int, text: str) -> str | None:
         found = _COLUMN.fullmatch(text)
@@ -192,7 +198,7 @@ class Table:
             self.named, before = index, self.named
             return None if before is None else f"{text}: stands twice: keep one"
         for key in self.sheet.keys:
-            if key in (short, f"{short}({space})") or (space is None and _short(key) == short):
+            if key == f"{short}({space})" or (space is None and _short(key) == short):
                 if key in self.keys:
                     return f"{text}: stands twice: keep one"
                 self.keys[key] = index
@@ -219,31 +225,30 @@ class Table:
 
     def read(self, cells: list[str], file: str, line: int) -> Record:
         """Return the record of a right row; `PropertyError` means that `explain` must read it."""
-        if self.named is not None and self._name_fault(cells):
-            raise PropertyError("is in the wrong file")
         given = {}
-        for index, name, convert in self.converters:
-            if (cell := cells[index]) != EMPTY:
+        for cell, column in zip(cells, self.converters, strict=True):
+            if cell != EMPTY and column is not None:
+                name, convert = column
                 given[name] = convert(cell)
         if self.exact is not None and (cell := cells[self.exact]) != EMPTY:
             given.update(dict.fromkeys(_nulls(self.sheet.of, cell)))
+        if self.named is not None and self._name_fault(cells):
+            raise PropertyError("is in the wrong file")
         of = self.sheet.of
-        uids = [text_of(cells[index]) for index in self.keys.values()]
-        if not isinstance(of, str):
-            source, target = uids
-            if not (source and target):
-                raise PropertyError("has no end")
-            return EdgeRecord(of, source, target, given, file, line)
-        cls = NODES[of]
-        _uid_check(of)(uids[0])
-        for _, error in cls.rule_faults(given):
-            raise error
-        return NodeRecord(of, uids[0], given, file, line)
+        if isinstance(of, str):
+            return _node(of, text_of(cells[self.ends[0]]), given, file, line)
+        source, target = self._uids(cells)
+        if not (source and target):
+            raise PropertyError("has no end")
+        return EdgeRecord(of, source, target, given, file, line)
+
+    def _uids(self, cells: list[str]) -> list[str]:
+        return [text_of(cells[index]) for index in self.ends]
 
     def explain(self, cells: list[str], place: Place) -> Iterator[Record]:
         """Read a row once more, slowly, and yield its record or all that is wrong with it."""
         of = self.sheet.of
-        uids = [text_of(cells[self.keys[key]]) for key in self.sheet.keys]
+        uids = self._uids(cells)
         values, problems = self._values(cells)
         if isinstance(of, str):
             subject = f"{of} {uids[0]!r}"
@@ -272,9 +277,10 @@ class Table:
         values: dict[str, Any] = {}
         problems = [fault] if (fault := self._name_fault(cells)) else []
         for name, index in self.columns.items():
-            if cells[index] != EMPTY:
+            prop, text = self.sheet.properties[name], text_of(cells[index])
+            if text or (cells[index] != EMPTY and may_be_empty(prop)):
                 try:
-                    values[name] = parser(self.sheet.properties[name])(text_of(cells[index]))
+                    values[name] = parser(prop)(text)
                 except PropertyError as error:
                     problems.append(f"{name}: {error}")
         try:
@@ -300,6 +306,14 @@ class Table:
         if found in ("", expected):
             return None
         return f"{self._own_name}: expected {expected}, as the file's name says, got {found!r}"
+
+
+def _node(label: str, uid: str, given: dict[str, Any], file: str, line: int) -> NodeRecord:
+    if not 0 < len(uid) <= SHORT:
+        _uid_check(label)(uid)
+    for _, error in NODES[label].rule_faults(given):
+        raise error
+    return NodeRecord(label, uid, given, file, line)
 
 
 @functools.lru_cache

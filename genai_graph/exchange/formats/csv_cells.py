@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _NOT_JSON = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 # So long a text fits into any index.
-_SHORT = INDEXED_BYTES // 4
+SHORT = INDEXED_BYTES // 4
 Convert = Callable[[str], Any]
 
 
@@ -132,7 +132,7 @@ def _text_converter(prop: StringProperty) -> Convert:
 
     def convert(cell: str) -> str:
         text = text_of(cell)
-        return text if 0 < len(text) <= _SHORT and not prop.choices else prop.check(text)
+        return text if 0 < len(text) <= SHORT and not prop.choices else prop.check(text)
 
     return convert
 
@@ -154,6 +154,11 @@ def parser(prop: Strict) -> Convert:
     if isinstance(prop, DateTimeProperty):
         return lambda text: decode(prop, text)
     return next((parse for kind, parse in _PARSERS.items() if isinstance(prop, kind)), str)
+
+
+def may_be_empty(prop: Strict) -> bool:
+    """Whether a quoted empty cell says something: of a number or a time it does not."""
+    return isinstance(prop, (StringProperty, ArrayProperty, JSONProperty))
 
 
 def _integer(text: str) -> int | str:

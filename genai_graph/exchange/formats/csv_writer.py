@@ -19,7 +19,7 @@ from genai_graph.models.properties import ArrayProperty, JSONProperty, Strict, S
 if TYPE_CHECKING:
     from genai_graph.models.store import EdgeKind
 
-# Each cell must fit into neo4j-admin's buffer.
+# neo4j-admin's buffer, into which each cell must fit, has this size unless another is given.
 _BUFFER = 4 * 1024 * 1024
 
 
@@ -37,7 +37,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], folder: Path) -> None:
 
 
 def import_command(folder: Path, database: str = "neo4j") -> str:
-    """Return the shell command that makes a new database of the files in a folder."""
+    """Return the shell command that makes a new database of the files that `write` wrote."""
     names = [
         f"--nodes={sheet.of}={sheet.name}"
         if isinstance(sheet.of, str)
@@ -50,7 +50,7 @@ def import_command(folder: Path, database: str = "neo4j") -> str:
         '--quote="',
         "--multiline-fields=true",
         "--id-type=string",
-        f"--read-buffer-size={max(_BUFFER, 2 * _longest_row(folder))}",
+        f"--read-buffer-size={max(_BUFFER, _longest_row(folder))}",
     ]
     command = ["neo4j-admin", "database", "import", "full", database, *reading, *names]
     # The names stand alone: a comma in a path would divide it.
