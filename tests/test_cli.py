@@ -136,7 +136,7 @@ def test_check_needs_no_database(cli: Run, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
     result = cli("check", FIXTURES / "torchvision.yaml")
     assert result.exit_code == 0
-    assert "679 nodes, 1612 edges: no faults" in result.stderr
+    assert "679 nodes, 1,612 edges: no faults" in result.stderr
 
 
 def test_check_tells_every_fault_as_load_does(cli: Run, tmp_path: Path) -> None:

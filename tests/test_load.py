@@ -517,7 +517,8 @@ def test_the_report_is_readable_and_plain(graph: Connection) -> None:
         "Project: 1 created, 0 changed, 0 unchanged",
         "Project-HAS->Dataset: 1 created, 0 changed, 0 unchanged",
     ]
-    assert last.startswith("3 entities in ") and last.endswith(" a second)")
+    assert last.startswith("3 entities in ")
+    assert last.endswith(" a second)")
     plain = json.loads(json.dumps(report.as_dict()))
     one = {"created": 1, "changed": 0, "unchanged": 0}
     assert plain["nodes"] == {"Dataset": one, "Project": one}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -10,6 +11,13 @@ FORMATS = click.Choice(["yaml", "json", "jsonl", "csv"])
 files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
 format_option = click.option(
     "--format", type=FORMATS, help="The files' format; without it, their names tell."
+)
+fault_limit_option = click.option(
+    "--fault-limit",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Faults that are told; the rest is counted.",
 )
 
 
@@ -26,23 +34,33 @@ format_option = click.option(
     show_default=True,
     help="Rows in one statement.",
 )
+@click.option("--atomic", is_flag=True, help="One transaction, however large.")
+@click.option(
+    "--transaction-limit",
+    type=click.IntRange(min=0),
+    default=100_000,
+    show_default=True,
+    help="Nodes and edges in one transaction; where there are more, each batch is one.",
+)
+@click.option("--create", is_flag=True, help="Refuse a graph that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-def load(
-    files: tuple[str, ...], format: str | None, dry_run: bool, batch_size: int, as_json: bool
-) -> None:
-    """Load fixtures into the graph: all of them, or nothing.
+@fault_limit_option
+def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Load fixtures into the graph, checked as a whole before the first write.
 
-    FILE is a path, a name that stands for fixtures/NAME.yaml, or - for standard input. Nodes are
-    merged by uid, edges by their ends; loading twice changes nothing.
+    FILE is a path, a name that stands for fixtures/NAME.yaml, a folder of CSV files, or - for
+    standard input; .gz and .xz are decompressed. Nodes are merged by uid, edges by their ends;
+    loading twice changes nothing.
     """
     from genai_graph import connect
     from genai_graph import load as load_fixtures
+    from genai_graph.cli.progress import shown
 
-    with connect():
-        report = load_fixtures(*files, format=format, dry_run=dry_run, batch_size=batch_size)
+    with connect(), shown() as progress:
+        report = load_fixtures(*files, progress=progress, **options)
     if as_json:
         click.echo(json.dumps(report.as_dict()))
-    elif dry_run:
+    elif options["dry_run"]:
         click.echo("no faults; nothing was written (dry run)", err=True)
     else:
         click.echo(str(report), err=True)
@@ -51,12 +69,15 @@ def load(
 @click.command()
 @files_argument
 @format_option
-def check(files: tuple[str, ...], format: str | None) -> None:
+@fault_limit_option
+def check(files: tuple[str, ...], **options: Any) -> None:
     """Check fixtures without a database: all faults, one line each.
 
     The files must be whole in themselves; use load --dry-run for those that refer to the graph.
     """
     from genai_graph import check as check_fixtures
+    from genai_graph.cli.progress import shown
 
-    nodes, edges = check_fixtures(*files, format=format)
-    click.echo(f"{nodes} nodes, {edges} edges: no faults", err=True)
+    with shown() as progress:
+        nodes, edges = check_fixtures(*files, progress=progress, **options)
+    click.echo(f"{nodes:,} nodes, {edges:,} edges: no faults", err=True)
