@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from genai_graph.errors import Fault, Place, PropertyError, PropertyTypeError
 from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord
 from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
-from genai_graph.models.checking import faultless, faults_in, properties_of, stored
+from genai_graph.models.checking import examined, properties_of, stored
 from genai_graph.models.properties import (
     NON_FINITE,
     ArrayProperty,
@@ -43,8 +42,7 @@ def node_records(
     cls = NODES[label]
     subject = f"{label} {uid!r}"
     given, faults = _convert(cls, values)
-    for _, error in faults_in(cls, {"uid": uid}):
-        faults.append(("uid", (), str(error)))
+    faults += [("uid", (), str(error)) for _, error in examined(cls, {"uid": uid})[1]]
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
     yield FlawedNode(label, uid, *place) if faults else NodeRecord(label, uid, given, *place)
@@ -123,12 +121,13 @@ def _convert(
             decoded[name] = decode(known[name], value) if name in known else value
         except PropertyError as error:
             faults.append((name, (), str(error)))
-    for name, fault in itertools.chain(faults_in(cls, decoded), cls.rule_faults(decoded)):
+    taken, found = examined(cls, decoded)
+    for name, fault in (*found, *cls.rule_faults(decoded)):
         advice = _quoting(known.get(name), decoded[name], fault)
         faults.append((name, fault.path, f"{fault}{advice}"))
     if faults:
         return {}, faults
-    return stored(cls, faultless(cls, decoded)), []
+    return stored(cls, taken), []
 
 
 def decode(prop: Strict, value: Any) -> Any:

@@ -9,7 +9,7 @@ from genai_graph.errors import PropertyError, UnknownPropertyError
 from genai_graph.models.properties import Strict, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 def properties_of(cls: Any) -> dict[str, Strict]:
@@ -28,20 +28,28 @@ def _declared(cls: Any) -> tuple[dict[str, Strict], tuple[str, ...]]:
     return found, tuple(name for name, prop in found.items() if prop.mandatory)
 
 
-def faults_in(cls: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
-    """Yield each property that can't be taken, with the reason. None means not set."""
+Faults = list[tuple[str, PropertyError]]
+
+
+def examined(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], Faults]:
+    """Return the values as Python keeps them, and the reason for each that can't be taken.
+
+    None means not set.
+    """
     known = properties_of(cls)
+    taken: dict[str, Any] = {}
+    faults: Faults = []
     for name, value in values.items():
-        if name not in known:
-            hint = did_you_mean(name, known)
-            yield name, UnknownPropertyError(f"{cls.__name__} has no such property{hint}")
-        elif value is not None:
-            try:
-                known[name].check(value)
-            except PropertyError as error:
-                yield name, error
-        elif known[name].mandatory:
-            yield name, PropertyError("is required and can't be removed")
+        try:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise UnknownPropertyError(f"{cls.__name__} has no such property{hint}")
+            if value is None and known[name].mandatory:
+                raise PropertyError("is required and can't be removed")
+            taken[name] = None if value is None else known[name].check(value)
+        except PropertyError as error:
+            faults.append((name, error))
+    return taken, faults
 
 
 def missing_in(cls: Any, values: Mapping[str, Any]) -> list[str]:
@@ -51,25 +59,22 @@ def missing_in(cls: Any, values: Mapping[str, Any]) -> list[str]:
 
 def checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values as Python keeps them, or raise for the first that can't be taken."""
-    each = checked_each(cls, values)
+    taken = checked_each(cls, values)
     for name, error in cls.rule_faults(values):
-        raise type(error)(f"{cls.__name__}.{name}: {error}")
-    return each
+        raise _of_class(cls, name, error)
+    return taken
 
 
 def checked_each(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Do the same for values that are not yet all that a node will have."""
-    for name, error in faults_in(cls, values):
-        raise type(error)(f"{cls.__name__}.{name}: {error}")
-    return faultless(cls, values)
+    taken, faults = examined(cls, values)
+    for name, error in faults:
+        raise _of_class(cls, name, error)
+    return taken
 
 
-def faultless(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values in which no fault was found as Python keeps them."""
-    known = properties_of(cls)
-    return {
-        name: None if value is None else known[name].check(value) for name, value in values.items()
-    }
+def _of_class(cls: Any, name: str, error: PropertyError) -> PropertyError:
+    return type(error)(f"{cls.__name__}.{name}: {error}")
 
 
 def require(cls: Any, values: Mapping[str, Any]) -> None:
