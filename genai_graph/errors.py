@@ -29,6 +29,7 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     ├── EdgeError (ValueError)              an edge that the model does not allow
     │   └── EdgeTypeError (TypeError)       its end is a node of the wrong class
     ├── UnsupportedError (NotImplementedError)  a way of neomodel that would pass by our checks
+    ├── OutputError (OSError)               a dump can't be written where it should go
     └── FixtureError (ValueError)           faults in fixtures, each with file and line
         └── FixtureFileError (OSError)      a fixture that can't be read
 """
@@ -156,6 +157,10 @@ def extend(error: E, text: str) -> E:
     """Add to an error's message what only a caller higher up knows."""
     error.args = (f"{error} ({text})",)
     return error
+
+
+class OutputError(GenaiGraphError, OSError):
+    """A dump can't be written where it should go."""
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from genai_graph import __version__
-from genai_graph.cli.fixtures import check, load
+from genai_graph.cli.fixtures import check, dump, load
 from genai_graph.cli.graph import clear, status
 from genai_graph.cli.query import query
 from genai_graph.cli.schema import schema
@@ -77,5 +77,5 @@ def main() -> None:
     """
 
 
-for _command in (check, clear, load, query, schema, server, shell, status):
+for _command in (check, clear, dump, load, query, schema, server, shell, status):
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""load and check."""
+"""load, check and dump."""
 
 from __future__ import annotations
 
@@ -81,3 +81,55 @@ def check(files: tuple[str, ...], **options: Any) -> None:
     with shown() as progress:
         nodes, edges = check_fixtures(*files, progress=progress, **options)
     click.echo(f"{nodes:,} nodes, {edges:,} edges: no faults", err=True)
+
+
+def _known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a label that there is not, before anything is connected."""
+    if labels:
+        from genai_graph.exchange.validation import unknown_label
+        from genai_graph.models import NODES
+
+        for label in labels:
+            if label not in NODES:
+                raise click.BadParameter(unknown_label(label))
+    return labels
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    default="-",
+    show_default=True,
+    help="- is standard output. A name that ends in .gz or .xz is compressed.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(["jsonl", "yaml", "cypher"]),
+    help="Without it the name tells; jsonl where it does not.",
+)
+@click.option(
+    "--label", "labels", multiple=True, callback=_known_labels, help="Only nodes of this label."
+)
+@click.option("--exclude", multiple=True, callback=_known_labels, help="No nodes of this label.")
+@click.option("--force", is_flag=True, help="Replace an output that is there already.")
+def dump(
+    output: str,
+    format: str | None,
+    labels: tuple[str, ...],
+    exclude: tuple[str, ...],
+    force: bool,
+) -> None:
+    """Write the graph to a file that load reads: sorted, the same bytes for the same graph.
+
+    An edge is written where both of its nodes are. The cypher format is for cypher-shell.
+    """
+    from genai_graph import connect
+    from genai_graph import dump as dump_graph
+
+    with connect():
+        nodes, edges = dump_graph(
+            output, format=format, labels=labels or None, exclude=exclude, overwrite=force
+        )
+    click.echo(f"{nodes} nodes, {edges} edges", err=True)

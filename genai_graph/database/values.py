@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
@@ -9,6 +10,11 @@ from neo4j._codec.packstream import Structure
 from neo4j.graph import Node, Path, Relationship
 from neo4j.spatial import CartesianPoint, Point, WGS84Point
 from neo4j.time import Date, DateTime, Duration, Time
+
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d)?(?:\.(\d+))?(?:Z|([-+]\d\d:\d\d(?::\d\d)?))?(?:\[.*\])?\Z",
+    re.ASCII,
+)
 
 
 def plain(value: Any) -> Any:
@@ -19,7 +25,10 @@ def plain(value: Any) -> Any:
     are), a duration its ISO 8601 text, a
     point a dict of its `srid` and `coordinates`. Lists and maps are turned item by item.
     """
-    convert = _CONVERTERS.get(type(value))
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    convert = _CONVERTERS.get(kind)
     if convert is not None:
         return convert(value)
     if isinstance(value, Relationship):  # the driver makes a class for each type
@@ -52,6 +61,20 @@ def packed(moment: datetime) -> Structure:
     return Structure(b"I", seconds, rest.microseconds * 1000, 0)
 
 
+def time_of(text: str) -> datetime:
+    """Turn a time's text, as any engine's `toString` writes it, into `datetime` aware in UTC.
+
+    It is read much sooner than the driver makes its own kind of time; `ValueError` for other text.
+    """
+    found = _TIME.match(text)
+    if found is None:
+        raise ValueError(f"not a time: {text!r}")
+    minutes, seconds, fraction, zone = found.groups()
+    microseconds = (fraction or "")[:6].ljust(6, "0")
+    moment = datetime.fromisoformat(f"{minutes}{seconds or ':00'}.{microseconds}{zone or '+00:00'}")
+    return moment.astimezone(timezone.utc)
+
+
 def _properties(entity: Node | Relationship) -> dict[str, Any]:
     return {key: plain(value) for key, value in entity.items()}
 
@@ -72,6 +95,8 @@ def _native(value: Date | Time) -> date | time:
     return value.to_native()
 
 
+# Most values are of these, and asking what else they might be takes longer than all the rest.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONVERTERS: dict[type, Any] = {
     Node: _properties,
     Path: _path,

@@ -228,7 +228,7 @@ class _Writer:
             if self._ledger.repeats(kind)
             or (
                 not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
-                and store.has_edges(kind.type)
+                and store.type_occurs(kind.type)
             )
         }
 

@@ -1,4 +1,4 @@
-"""Writing to the graph: the statements behind save, upsert, connect, record and load.
+"""The statements behind save, upsert, connect, record, load and dump.
 
 Rows hold values as the database keeps them. Nodes are found by label and uid, edges from their two
 ends, and every statement starts from the unique index on uid. A write compares with what is there
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from genai_graph.database import atomic, change, query, quote
+from genai_graph.database import atomic, change, current, query, quote
 from genai_graph.database.values import packed
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 
@@ -273,8 +273,8 @@ def count_edges(kind: EdgeKind) -> int:
     return int(rows[0]["count"])
 
 
-def has_edges(type_: str) -> bool:
-    """Tell whether there is an edge of a type."""
+def type_occurs(type_: str) -> bool:
+    """Tell at once whether there is an edge of a type, whatever its ends."""
     return bool(query(f"MATCH ()-[r:{quote(type_)}]->() RETURN 1 AS one LIMIT 1"))
 
 
@@ -363,6 +363,83 @@ def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
         target=target,
     )
     return int(rows[0]["count"])
+
+
+def uids_after(label: str, uid: str, size: int) -> list[str]:
+    """Return the next uids of a label in their order, at most `size`, after a uid (or "")."""
+    start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid"
+    if current().engine == "embedded":  # which would sort all that is left, for every page
+        likely = f"{start} WITH n.uid AS uid LIMIT $size RETURN collect(uid) AS uids"
+        uids = sorted(query(likely, uid=uid, size=size)[0]["uids"])
+        if not uids or len(uids) == _count_between(label, uid, uids[-1]):
+            return uids
+    found = query(
+        f"{start} WITH n.uid AS uid ORDER BY uid LIMIT $size RETURN collect(uid) AS uids",
+        uid=uid,
+        size=size,
+    )
+    return list(found[0]["uids"])
+
+
+def _count_between(label: str, uid: str, last: str) -> int:
+    """Return how many uids there are after one, up to another.
+
+    Neo4j finds none where the ends compare differently in UTF-16: for the embedded engine only.
+    """
+    found = query(
+        f"MATCH (n:{quote(label)}) WHERE n.uid > $uid AND n.uid <= $last RETURN count(*) AS count",
+        uid=uid,
+        last=last,
+    )
+    return int(found[0]["count"])
+
+
+def has_edges(kind: EdgeKind) -> bool:
+    """Tell whether there are edges of a kind."""
+    pattern = f"(:{quote(kind.source)})-[r:{quote(kind.type)}]->(:{quote(kind.target)})"
+    return bool(query(f"MATCH {pattern} RETURN 1 AS one LIMIT 1"))
+
+
+def read_nodes(label: str, uids: Iterable[str], times: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the properties of nodes, the named times as text: the driver makes times slowly.
+
+    They come as one row: every row has a price of its own.
+    """
+    as_text = "".join(f", {quote(name)}: toString(n.{quote(name)})" for name in times)
+    found = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"RETURN collect(n {{.*{as_text}}}) AS nodes",
+        uids=list(uids),
+    )
+    return list(found[0]["nodes"])
+
+
+def read_edges(
+    kind: EdgeKind, uids: Iterable[str], limit: int, *, by_source: bool, skip: int | None = None
+) -> list[list[Any]]:
+    """Return edges of some sources (or targets): source, target, properties, the other's name.
+
+    At most `limit` of them, in any order; with `skip`, in the order of the other end, by its name
+    and uid.
+    """
+    near, other = (("a", kind.source), ("b", kind.target))[:: 1 if by_source else -1]
+    edge = f"[r:{quote(kind.type)}]"
+    way = f"-{edge}->" if by_source else f"<-{edge}-"
+    order = (
+        ""
+        if skip is None
+        else f"ORDER BY coalesce({other[0]}.name, ''), {other[0]}.uid SKIP $skip "
+    )
+    found = query(
+        f"UNWIND $uids AS uid MATCH ({near[0]}:{quote(near[1])} {{uid: uid}}) "
+        f"MATCH ({near[0]}){way}({other[0]}:{quote(other[1])}) "
+        f"WITH a, r, b {order}LIMIT $limit "
+        f"RETURN collect([a.uid, b.uid, properties(r), {other[0]}.name]) AS edges",
+        uids=list(uids),
+        limit=limit,
+        skip=skip,
+    )
+    return list(found[0]["edges"])
 
 
 class Graph:

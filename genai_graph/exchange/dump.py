@@ -1,0 +1,101 @@
+"""Dumping: the graph into a fixture, sorted, byte-stable, and a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import PurePath
+from typing import IO, TYPE_CHECKING
+
+from genai_graph.errors import SettingsError
+from genai_graph.exchange.formats import cypher_writer, jsonl_writer, yaml_writer
+from genai_graph.exchange.output import STDOUT, open_output
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.stored import Stored
+from genai_graph.exchange.validation import unknown_label
+from genai_graph.models import NODES
+from genai_graph.models.properties import did_you_mean
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from genai_graph.exchange.stored import Records
+
+_Writer = Callable[[Iterable[NodeRecord | EdgeRecord], IO[bytes]], None]
+
+_WRITERS: dict[str, _Writer] = {
+    "jsonl": jsonl_writer.write,
+    "yaml": yaml_writer.write,
+    "cypher": cypher_writer.write,
+}
+FORMATS = tuple(_WRITERS)
+_SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".cypher": "cypher",
+}
+_COMPRESSIONS = (".gz", ".xz")
+
+
+def dump(
+    output: str | PathLike[str],
+    *,
+    format: str | None = None,
+    labels: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    overwrite: bool = False,
+) -> tuple[int, int]:
+    """Write the graph to a file (``-`` for standard output); return how many nodes and edges.
+
+    The format is ``jsonl``, ``yaml`` or ``cypher``; it follows from the name's end unless it is
+    given, and is ``jsonl`` otherwise. ``.gz`` and ``.xz`` compress. `labels` are the only ones that
+    are written, those in `exclude` are not; an edge is written where both of its ends are. Equal
+    graphs give equal bytes, and a file is there whole or not at all.
+
+    Raises `OutputError` when the output is there already (`overwrite` replaces it) or can't be
+    written, `PropertyError` for a value in the graph that no fixture can say, `SettingsError`.
+    """
+    name = str(output)
+    writer = format or _format_of(name)
+    if writer not in FORMATS:
+        hint = did_you_mean(writer, FORMATS)
+        raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
+    stored = Stored(_selected(labels, exclude))
+    counted = _Counted(stored.document() if writer == "yaml" else stored.records())
+    with open_output(name, overwrite=overwrite) as stream:
+        _WRITERS[writer](counted, stream)
+    return counted.nodes, counted.edges
+
+
+class _Counted:
+    """Records, counted on their way."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.nodes = self.edges = 0
+
+    def __iter__(self) -> Iterator[NodeRecord | EdgeRecord]:
+        for record in self._records:
+            if isinstance(record, NodeRecord):
+                self.nodes += 1
+            else:
+                self.edges += 1
+            yield record
+
+
+def _format_of(name: str) -> str:
+    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        suffixes.pop()
+    last = suffixes[-1] if suffixes else ""
+    if last == ".json":  # JSON Lines under this name could not be loaded
+        raise SettingsError(f"{name}: there is no dump in JSON: name it .jsonl or .yaml")
+    return "jsonl" if name == STDOUT else _SUFFIXES.get(last, "jsonl")
+
+
+def _selected(labels: Collection[str] | None, exclude: Collection[str]) -> list[str]:
+    for label in (*(labels or ()), *exclude):
+        if label not in NODES:
+            raise SettingsError(unknown_label(label))
+    return [label for label in (NODES if labels is None else labels) if label not in exclude]

@@ -1,0 +1,233 @@
+"""The graph as records: page by page in the order of uids, so that memory stays the same."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from genai_graph.database.values import time_of
+from genai_graph.errors import PropertyError, QueryError
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.models import EDGES, NODES, OUTGOING, store
+from genai_graph.models.checking import missing_in, properties_of
+from genai_graph.models.properties import DateTimeProperty, JSONProperty, Strict
+from genai_graph.models.store import BATCH, EdgeKind, batches
+
+Records = Iterator[NodeRecord | EdgeRecord]
+# Records of one node that stay together, with what they are sorted by: its uid and a rank.
+_Group = tuple[str, int, list[NodeRecord | EdgeRecord]]
+
+EDGE_LIMIT = 50_000
+_log = logging.getLogger("genai_graph")
+
+
+class Stored:
+    """What the graph holds of some labels, and the edges between nodes of them."""
+
+    def __init__(self, labels: Collection[str]) -> None:
+        self._labels = [label for label in NODES if label in labels]
+        self._kinds = [kind for kind in EDGES if {kind.source, kind.target} <= {*labels}]
+        self._told: set[tuple[str, str]] = set()
+
+    def records(self) -> Records:
+        """Yield all nodes by label and uid, then all edges by kind and uids."""
+        for label in self._labels:
+            for uids in _pages(label):
+                yield from self._nodes(label, uids)
+        for kind in filter(store.has_edges, self._kinds):
+            for uids in _pages(kind.target if kind.fan_in else kind.source):
+                yield from self._edges(kind, uids, by_source=not kind.fan_in)
+
+    def document(self) -> Records:
+        """Yield the nodes, each with its edges behind it, as documents for hands have them.
+
+        A metric stands under its experiment: behind the edge to it, and behind its own edge.
+        """
+        for label in self._labels:
+            outgoing = (rel.kind for rel in OUTGOING[label].values())
+            kinds = [kind for kind in outgoing if kind in self._kinds and store.has_edges(kind)]
+            for uids in _pages(label):
+                for _, _, group in self._page(label, self._without_owned(label, uids), kinds):
+                    yield from group
+
+    def _page(self, label: str, uids: list[str], kinds: list[EdgeKind]) -> Iterator[_Group]:
+        nodes: Iterable[_Group] = ((node.uid, 0, [node]) for node in self._nodes(label, uids))
+        edges = [self._groups(kind, uids, rank) for rank, kind in enumerate(kinds, 1)]
+        return heapq.merge(nodes, *edges, key=itemgetter(0, 1))
+
+    def _groups(self, kind: EdgeKind, uids: list[str], rank: int) -> Iterator[_Group]:
+        edges = self._edges(kind, uids, by_source=True)
+        if not kind.one_source:
+            for edge in edges:
+                yield edge.source, rank, [edge]
+            return
+        for batch in batches(edges):
+            parts = self._parts(kind.target, [edge.target for edge in batch])
+            yield from ((edge.source, rank, [edge, *parts.get(edge.target, ())]) for edge in batch)
+
+    def _parts(self, label: str, uids: list[str]) -> dict[str, list[NodeRecord | EdgeRecord]]:
+        """Return nodes that stand under others, each behind its own edges."""
+        parts: dict[str, list[NodeRecord | EdgeRecord]] = {uid: [] for uid in uids}
+        for rel in OUTGOING[label].values():
+            if rel.kind in self._kinds:
+                for edge in self._edges(rel.kind, uids, by_source=True):
+                    parts[edge.source].append(edge)
+        for node in self._nodes(label, uids):
+            parts[node.uid].append(node)
+        return parts
+
+    def _without_owned(self, label: str, uids: list[str]) -> list[str]:
+        """Leave out the nodes that stand under others."""
+        for kind in self._kinds:
+            if kind.target == label and kind.one_source:
+                owned = dict(store.Graph().sources(kind, uids))
+                uids = [uid for uid in uids if uid not in owned]
+        return uids
+
+    def _nodes(self, label: str, uids: list[str]) -> Iterator[NodeRecord]:
+        cls: Any = NODES[label]
+        for found in sorted(_read_nodes(label, uids), key=itemgetter("uid")):
+            uid = found["uid"]
+            given = self._given(cls, found, f"{label} {uid!r}", label)
+            del given["uid"]
+            for name in missing_in(cls, found):
+                raise _unfit(f"{label} {uid!r}", name, "is required and not there", label)
+            # A new node would take from its uid what is not said; so say that there is none.
+            for name, value in cls.read_uid(uid).items():
+                if value and name not in given:
+                    given[name] = None
+            for name, error in cls.rule_faults(given):
+                raise _unfit(f"{label} {uid!r}", name, str(error), label)
+            yield NodeRecord(label, uid, given, "", 0)
+
+    def _edges(self, kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator[EdgeRecord]:
+        model = EDGES[kind]
+        for source, target, found, _ in _read_edges(kind, uids, by_source=by_source):
+            subject = f"{kind.source} {source!r}: {kind.type}: {target!r}"
+            given = self._given(model, found, subject, str(kind))
+            yield EdgeRecord(kind, source, target, given, "", 0)
+
+    def _given(self, cls: Any, found: dict[str, Any], subject: str, group: str) -> dict[str, Any]:
+        """Return the declared values in the order of their declaration."""
+        checks = _checks(cls)
+        for name in found.keys() - checks.keys():
+            self._tell_undeclared(group, name)
+        try:
+            return {
+                name: check(value)
+                for name, check in checks.items()
+                if (value := found.get(name)) is not None
+            }
+        except PropertyError:
+            raise _first_unfit(checks, found, subject, group) from None
+
+    def _tell_undeclared(self, group: str, name: str) -> None:
+        if (group, name) not in self._told:
+            self._told.add((group, name))
+            _log.warning("%s has no property %r: it is left out", group, name)
+
+
+def _pages(label: str) -> Iterator[list[str]]:
+    uids = store.uids_after(label, "", BATCH)
+    while uids:
+        yield uids
+        uids = store.uids_after(label, uids[-1], BATCH)
+
+
+def _read_nodes(label: str, uids: list[str]) -> list[dict[str, Any]]:
+    cls: Any = NODES[label]
+    times = _times(cls)
+    try:
+        return store.read_nodes(label, uids, times)
+    except QueryError:  # something stands in a time's place that has no text
+        for uid, found in store.find_nodes(label, uids).items():
+            for name in times:
+                if isinstance(found.get(name), (list, dict)):
+                    message = "expected a time, got a list"
+                    raise _unfit(f"{label} {uid!r}", name, message, label) from None
+        raise
+
+
+def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator[list[Any]]:
+    """Read the edges of a page; those of a node with very many come in pages of their own."""
+    rows = store.read_edges(kind, uids, EDGE_LIMIT + 1, by_source=by_source)
+    if len(rows) <= EDGE_LIMIT:
+        yield from sorted(rows, key=_by_source if by_source else _by_target)
+    elif len(uids) > 1:
+        middle = len(uids) // 2
+        yield from _read_edges(kind, uids[:middle], by_source=by_source)
+        yield from _read_edges(kind, uids[middle:], by_source=by_source)
+    else:
+        skip = 0
+        while rows := store.read_edges(kind, uids, EDGE_LIMIT, by_source=by_source, skip=skip):
+            yield from rows
+            skip += len(rows)
+
+
+def _by_source(row: list[Any]) -> tuple[str, str, str]:
+    return row[0], row[3] or "", row[1]
+
+
+def _by_target(row: list[Any]) -> tuple[str, str, str]:
+    return row[1], row[3] or "", row[0]
+
+
+@functools.cache
+def _times(cls: Any) -> tuple[str, ...]:
+    declared = properties_of(cls).items()
+    return tuple(name for name, prop in declared if isinstance(prop, DateTimeProperty))
+
+
+@functools.cache
+def _checks(cls: Any) -> dict[str, Callable[[Any], Any]]:
+    return {name: _check(prop) for name, prop in properties_of(cls).items()}
+
+
+def _check(prop: Strict) -> Callable[[Any], Any]:
+    """Return what checks a stored value of a property and returns it as it is kept."""
+    if isinstance(prop, DateTimeProperty):
+        return functools.partial(_check_time, prop)
+    if isinstance(prop, JSONProperty):
+        return functools.partial(_check_json, prop)
+    return prop.check
+
+
+def _check_time(prop: DateTimeProperty, value: Any) -> Any:
+    try:
+        return time_of(value)
+    except (ValueError, TypeError, OverflowError):
+        prop.refuse_type(value)
+
+
+def _check_json(prop: JSONProperty, value: Any) -> str:
+    """Return the text of a JSON value, in one line."""
+    try:
+        content = prop.check(msgspec.json.decode(value))
+    except (msgspec.MsgspecError, TypeError, RecursionError):
+        raise PropertyError(f"expected the text of a JSON value, got {value!r:.40}") from None
+    return prop.store(content) if "\n" in value or "\r" in value else value
+
+
+def _first_unfit(
+    checks: dict[str, Callable[[Any], Any]], found: dict[str, Any], subject: str, group: str
+) -> PropertyError:
+    for name in checks.keys() & found.keys():
+        try:
+            if found[name] is not None:
+                checks[name](found[name])
+        except PropertyError as error:
+            return _unfit(subject, name, str(error), group)
+    raise AssertionError("a value was refused, and then none was")
+
+
+def _unfit(subject: str, name: str, message: str, group: str) -> PropertyError:
+    return PropertyError(
+        f"{subject}: {name}: {message}: this is in the graph, and no fixture can say it: "
+        "correct it there, or leave its label out of the dump"
+    )
