@@ -1,0 +1,416 @@
+"""Dumping: what is written loads again and dumps to the same bytes; every end is a clear one."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import FIXTURES, Run
+
+import genai_graph
+from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
+from genai_graph.exchange import stored
+
+pytestmark = pytest.mark.usefixtures("graph")
+
+FORMATS = ["jsonl", "yaml", "cypher"]
+CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
+TRAPS = [
+    *("y", "no", "On", "null", "~", "true", "1", "017", "0x1F", "1e-4", ".nan", ".inf", "12:30:00"),
+    *(
+        "2026-03-01",
+        "2026-03-01T09:00:00Z",
+        "=",
+        "<<",
+        "- a",
+        "a: b",
+        "a #b",
+        "#",
+        "*a",
+        "&a",
+        "!a",
+    ),
+    *(
+        "",
+        " ",
+        " a",
+        "a ",
+        "a\nb",
+        "\t",
+        "'",
+        '"',
+        "\\",
+        "\\u0022",
+        "`",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "?",
+    ),
+    *("%", "%25", "@", "/", "a/b", "a@b", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"),
+    *(
+        "\x00",
+        "\x7f",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "null@1",
+        "x" * 2000,
+        "é" * 1200,
+        "|",
+        ">",
+        "---",
+    ),
+    *('"]] AS row MATCH (n) DETACH DELETE n;', "$uid", "//", "/* */", ";", ":begin", "\r", "\r\n"),
+]
+SECOND = timedelta(seconds=1)
+TIMES = [
+    datetime(2026, 3, 1, 9, tzinfo=timezone.utc),
+    datetime(2026, 3, 1, 9, 0, 0, 1, tzinfo=timezone.utc),
+    datetime(2026, 3, 1, 9, 0, 0, 120000, tzinfo=timezone.utc),
+    datetime(1, 1, 1, tzinfo=timezone.utc),
+    datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc),
+    datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=2))),
+]
+FLOATS = [
+    *(math.nan, math.inf, -math.inf, 0.0, -0.0, 0.1, 1.0, 1e16, 1e-5, 123456789012345680.0),
+    *(5e-324, sys.float_info.max, sys.float_info.min, -1e100),
+]
+INTEGERS = [0, -1, 2**63 - 1, -(2**63)]
+JSON = {
+    "numbers": [0, -0.0, 1e-5, 1e16, 2**63 - 1, -(2**63), 1.5e300],
+    "texts": TRAPS,
+    "nothing": [None, {}, [], "", True, False],
+    "deep": {"a": [[{"b": {}}]]},
+    **{key: key for key in TRAPS},
+}
+
+
+def clear() -> None:
+    query("MATCH (n) DETACH DELETE n", write=True)
+
+
+def load_again(path: Path) -> None:
+    """Load a dump into an empty graph; Cypher statement by statement, as cypher-shell does."""
+    clear()
+    if path.suffix != ".cypher":
+        load(path)
+        return
+    for statement in path.read_text(encoding="utf-8").split(";\n")[:-1]:
+        query(statement, write=True)
+
+
+def assert_round_trip(tmp_path: Path, format: str) -> bytes:
+    """Dump, load and dump again; return the bytes, which are the same both times."""
+    first, second, whole = (tmp_path / f"{name}.{format}" for name in ("first", "second", "whole"))
+    dump(whole.with_suffix(".jsonl"), overwrite=True)
+    dump(first, overwrite=True)
+    load_again(first)
+    dump(second, overwrite=True)
+    assert second.read_bytes() == first.read_bytes()
+    before = whole.with_suffix(".jsonl").read_bytes()
+    dump(whole.with_suffix(".jsonl"), overwrite=True)
+    assert whole.with_suffix(".jsonl").read_bytes() == before
+    return first.read_bytes()
+
+
+def a_small_graph() -> None:
+    project = Project(name="p").save()
+    dataset, model = Dataset(name="d", version="1").save(), Model(name="m").save()
+    run = Experiment(uid="e").save()
+    project.datasets.connect(dataset)
+    model.trained_on.connect(dataset, {"role": "test"})
+    run.models.connect(model)
+    run.record("accuracy", 0.5, dataset=dataset, split="val")
+    run.record("accuracy", 0.75)
+
+
+def odd_values() -> None:
+    for number, text in enumerate(TRAPS):
+        node = Dataset(uid=f"t{number}" + text, name=text or "x", description=text, tags=[text])
+        node.save()
+    for number, moment in enumerate(TIMES):
+        Dataset(name=f"time{number}", created_at=moment, updated_at=moment).save()
+        Experiment(uid=f"time{number}", started_at=moment, ended_at=moment).save()
+    for integer in INTEGERS:
+        Experiment(uid=f"seed{integer}", random_seed=integer).save()
+    Model(name="json", hyperparameters=JSON, metadata={}, training_history=[], tags=[]).save()
+    Model(name="null", hyperparameters=None).save()
+
+
+def odd_metrics() -> None:
+    run = Experiment(uid="a/run%").save()
+    for number, value in enumerate(FLOATS):
+        run.record(f"m{number}", values=[value, 1.0], steps=[-1, 2**62], ci_lower=value)
+    for text in TRAPS:
+        if text:
+            run.record(text, 1.0, dataset=Dataset(name=text).save(), split=text)
+            run.record(text, 2.0)
+    own = Metric(uid="of its own", name="accuracy", value=1.0, steps=[], values=[]).save()
+    run.metrics.connect(own)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("fill", [a_small_graph, odd_values, odd_metrics, clear])
+def test_a_dump_loads_and_dumps_to_the_same_bytes(
+    fill: Callable[[], None], format: str, tmp_path: Path
+) -> None:
+    fill()
+    assert_round_trip(tmp_path, format)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_character_comes_back(format: str, tmp_path: Path) -> None:
+    Model(name="m", description=CHARACTERS, metadata={"all": CHARACTERS}).save()
+    assert_round_trip(tmp_path, format)
+    assert Model.nodes.get(uid="m").description == CHARACTERS
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_fixtures_of_the_project_make_the_round_trip(format: str, tmp_path: Path) -> None:
+    load(FIXTURES / "quickstart.yaml")
+    assert_round_trip(tmp_path, format)
+
+
+def test_jsonl_is_sorted_with_the_keys_in_the_order_of_the_models(tmp_path: Path) -> None:
+    load_text(
+        tmp_path,
+        '{"node":"Model","uid":"b@2","props":{"framework":"x","created_at":"2026-01-01T00:00:00Z",'
+        '"updated_at":"2026-01-01T00:00:00.5Z","metadata":{"b":1,"a":"é"}}}',
+        '{"node":"Dataset","uid":"a","props":{"created_at":"2026-01-01T00:00:00Z",'
+        '"updated_at":"2026-01-01T00:00:00Z"}}',
+        '{"edge":"TRAINED_ON","from":["Model","b@2"],"to":["Dataset","a"],"props":{"split":"s"}}',
+    )
+    dump(tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines() == [
+        '{"format":"genai_graph/1"}',
+        '{"node":"Dataset","uid":"a","props":{"created_at":"2026-01-01T00:00:00Z",'
+        '"updated_at":"2026-01-01T00:00:00Z","name":"a"}}',
+        '{"node":"Model","uid":"b@2","props":{"metadata":{"a":"é","b":1},'
+        '"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00.500000Z",'
+        '"name":"b","version":"2","framework":"x"}}',
+        '{"edge":"TRAINED_ON","from":["Model","b@2"],"to":["Dataset","a"],"props":{"split":"s"}}',
+    ]
+
+
+def load_text(tmp_path: Path, *lines: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(['{"format": "genai_graph/1"}', *lines]), encoding="utf-8")
+    load(path)
+
+
+def test_yaml_has_the_form_for_hands_and_other_readers_read_it(tmp_path: Path) -> None:
+    a_small_graph()
+    dump(tmp_path / "out.yaml")
+    read = yaml.safe_load((tmp_path / "out.yaml").read_text(encoding="utf-8"))
+    assert list(read) == ["format", "Project", "Dataset", "Model", "Experiment"]
+    assert read["Project"]["p"]["datasets"] == {"d@1": {}}
+    assert read["Model"]["m"]["trained_on"] == {"d@1": {"role": "test"}}
+    bare, on_dataset = read["Experiment"]["e"]["metrics"]["accuracy"]
+    assert (bare["value"], on_dataset["value"]) == (0.75, 0.5)
+    assert (on_dataset["dataset"], on_dataset["split"]) == ("d@1", "val")
+    assert "uid" not in on_dataset
+    assert on_dataset["created_at"].tzinfo is not None
+
+
+def test_what_a_uid_would_tell_and_is_not_there_is_said_to_be_nothing(tmp_path: Path) -> None:
+    Model(uid="m@1", name="m").save()
+    Metric(uid="e/loss//val", name="loss", value=1.0).save()
+    Experiment(uid="e").save().metrics.connect(Metric.nodes.get(uid="e/loss//val"))
+    assert b'"version":null' in assert_round_trip(tmp_path, "jsonl")
+    assert b'"split":null' in assert_round_trip(tmp_path, "jsonl")
+    assert_round_trip(tmp_path, "yaml")
+
+
+def test_pages_and_hubs_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, run = Project(name="hub").save(), Experiment(uid="run").save()
+    for number in range(12):
+        text = TRAPS[-number] + f"{number}"
+        dataset = Dataset(name=text).save()
+        hub.datasets.connect(dataset)
+        run.datasets.connect(dataset)
+        run.record(text[-1], 1.0, dataset=dataset)
+    whole = {kind: assert_round_trip(tmp_path, kind) for kind in FORMATS}
+    for size in (1, 2, 5):
+        monkeypatch.setattr(stored, "BATCH", size)
+        monkeypatch.setattr(stored, "EDGE_LIMIT", size)
+        for kind in ("jsonl", "yaml"):
+            dump(tmp_path / f"paged.{kind}", overwrite=True)
+            assert (tmp_path / f"paged.{kind}").read_bytes() == whole[kind]
+
+
+def test_labels_choose_nodes_and_an_edge_needs_both_of_its_ends(tmp_path: Path, cli: Run) -> None:
+    a_small_graph()
+    out = tmp_path / "out.jsonl"
+    assert dump(out, labels=["Model", "Dataset"]) == (2, 1)
+    assert dump(out, exclude=["Dataset"], overwrite=True) == (5, 3)
+    assert dump(out, labels=["Model"], exclude=["Model"], overwrite=True) == (0, 0)
+    assert out.read_bytes() == b'{"format":"genai_graph/1"}\n'
+    assert dump(tmp_path / "out.yaml", labels=["Metric"]) == (2, 0)
+    done = cli("dump", "--label", "Model", "--label", "Dataset", "--exclude", "Model")
+    assert (done.exit_code, done.stderr) == (0, "1 nodes, 0 edges\n")
+    assert '"node":"Dataset"' in done.stdout
+
+
+def test_an_unknown_label_is_an_error_of_usage(tmp_path: Path, cli: Run) -> None:
+    done = cli("dump", "--label", "Modle")
+    assert done.exit_code == 2
+    assert "did you mean 'Model'?" in done.stderr
+    with pytest.raises(genai_graph.errors.SettingsError, match="did you mean 'Model'"):
+        dump(tmp_path / "out.jsonl", labels=["Modle"])
+
+
+@pytest.mark.parametrize(("suffix", "unpack"), [(".gz", gzip.decompress), (".xz", lzma.decompress)])
+def test_the_name_says_how_it_is_compressed(
+    suffix: str, unpack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    a_small_graph()
+    dump(tmp_path / "plain.yaml")
+    dump(tmp_path / f"one.yaml{suffix}")
+    dump(tmp_path / f"other.yaml{suffix}")
+    packed = (tmp_path / f"one.yaml{suffix}").read_bytes()
+    assert packed == (tmp_path / f"other.yaml{suffix}").read_bytes()
+    assert unpack(packed) == (tmp_path / "plain.yaml").read_bytes()
+
+
+def test_an_output_that_exists_is_replaced_only_by_force(tmp_path: Path, cli: Run) -> None:
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    out.chmod(0o640)
+    done = cli("dump", "-o", out)
+    assert done.exit_code == 1
+    assert "is there already" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert out.read_text() == "mine"
+    assert cli("dump", "-o", out, "--force").exit_code == 0
+    assert out.read_text() == '{"format":"genai_graph/1"}\n'
+    assert out.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    dump(tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == '{"format":"genai_graph/1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none/out.jsonl", "No such file or directory"),
+        ("/proc/out.jsonl", "can't be written"),
+        (".", "is a folder"),
+        ("out.json", "there is no dump in JSON"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_where_nothing_can_be_written_one_line_says_so(name: str, message: str, cli: Run) -> None:
+    done = cli("dump", "-o", name)
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert os.listdir() == []
+
+
+def test_a_dump_that_fails_leaves_nothing_behind(tmp_path: Path, cli: Run) -> None:
+    Model(name="m").save()
+    query("MATCH (n:Model) SET n.size = 'big'", write=True)
+    done = cli("dump", "-o", tmp_path / "out.jsonl")
+    assert done.exit_code == 1
+    assert "Model 'm': size: expected an integer, got 'big'" in done.stderr
+    assert "correct it there" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("n.name = null", "name: is required"),
+        ("n.status = 'DONE'", "status: expected one of PENDING"),
+        ("n.created_at = 5", "created_at: expected a time"),
+        ("n.created_at = ['2026']", "created_at: expected a time"),
+        ("n.created_at = 'soon'", "created_at: expected a time"),
+        ("n.metadata = 'no json'", "metadata: expected the text of a JSON value"),
+        ("n.metadata = 1", "metadata: expected the text of a JSON value"),
+        ("n.tags = [1]", "tags: item 1: expected a string"),
+        ("n.num_parameters = -1", "num_parameters: expected an integer of at least 0"),
+    ],
+)
+def test_a_value_that_no_fixture_can_say_is_named(
+    change: str, message: str, tmp_path: Path
+) -> None:
+    Model(name="m").save()
+    query(f"MATCH (n:Model) SET {change}", write=True)
+    with pytest.raises(genai_graph.GenaiGraphError, match="Model 'm': ") as raised:
+        dump(tmp_path / "out.jsonl")
+    assert message in str(raised.value)
+
+
+def test_properties_that_are_not_declared_are_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_small_graph()
+    query("MATCH (n:Metric) SET n.colour = 'red'", write=True)
+    query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) SET r.weight = 1", write=True)
+    dump(tmp_path / "out.jsonl")
+    assert sorted(record.message for record in caplog.records) == [
+        "Metric has no property 'colour': it is left out",
+        "Model-TRAINED_ON->Dataset has no property 'weight': it is left out",
+    ]
+    assert b"red" not in (tmp_path / "out.jsonl").read_bytes()
+
+
+def run_dump(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "genai_graph", "dump", *map(str, arguments)]
+    return subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_full_disk_is_told_in_one_line() -> None:
+    a_small_graph()
+    done = run_dump("-o", "/dev/full")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "/dev/full: can't be written: No space left on device\n",
+    )
+    with open("/dev/full", "wb") as full:
+        done = run_dump(stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "the output can't be written: No space left on device\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")
+def test_a_fifo_is_written_straight(tmp_path: Path) -> None:
+    a_small_graph()
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
+    reader.start()
+    dump(fifo)
+    reader.join()
+    dump(tmp_path / "out.jsonl")
+    assert got == [(tmp_path / "out.jsonl").read_bytes()]
+    assert fifo.is_fifo()
+
+
+def test_a_reader_that_goes_away_is_no_news(tmp_path: Path) -> None:
+    Model(name="m", description="x" * 1_000_000).save()
+    read, write = os.pipe()
+    os.close(read)
+    done = run_dump(stdout=write)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
