@@ -63,6 +63,7 @@ def dump(
         raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
     stored = Stored(_selected(labels, exclude))
     counted = _Counted(stored.document() if writer == "yaml" else stored.records())
+    # A format of several files has its place here: `open_folder(name, overwrite=overwrite)`.
     with open_output(name, overwrite=overwrite) as stream:
         _WRITERS[writer](counted, stream)
     return counted.nodes, counted.edges

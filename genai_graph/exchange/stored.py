@@ -171,11 +171,11 @@ def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator
 
 
 def _by_source(row: list[Any]) -> tuple[str, str, str]:
-    return row[0], row[3] or "", row[1]
+    return row[0], row[3], row[1]
 
 
-def _by_target(row: list[Any]) -> tuple[str, str, str]:
-    return row[1], row[3] or "", row[0]
+def _by_target(row: list[Any]) -> tuple[str, str]:
+    return row[1], row[0]
 
 
 @functools.cache

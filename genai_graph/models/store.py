@@ -54,6 +54,13 @@ class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
         kind = quote(self.type)
         return f"(b)<-[r:{kind}]-(a)" if self.fan_in else f"(a)-[r:{kind}]->(b)"
 
+    def way(self, *, by_source: bool) -> str:
+        """The edge `r` between `a` and `b`, written from one end, with the label of the other."""
+        kind = quote(self.type)
+        if by_source:
+            return f"(a)-[r:{kind}]->(b:{quote(self.target)})"
+        return f"(b)<-[r:{kind}]-(a:{quote(self.source)})"
+
     @property
     def ends(self) -> str:
         """Finds both ends of a `row` of two uids."""
@@ -417,24 +424,19 @@ def read_nodes(label: str, uids: Iterable[str], times: Iterable[str]) -> list[di
 def read_edges(
     kind: EdgeKind, uids: Iterable[str], limit: int, *, by_source: bool, skip: int | None = None
 ) -> list[list[Any]]:
-    """Return edges of some sources (or targets): source, target, properties, the other's name.
+    """Return edges of some sources (or targets) as source, target, properties and a name.
 
-    At most `limit` of them, in any order; with `skip`, in the order of the other end, by its name
-    and uid.
+    The name is the target's where a source is its only one: it then stands there by its name. At
+    most `limit` edges come, in any order; with `skip`, in the order of that name and the other uid.
     """
-    near, other = (("a", kind.source), ("b", kind.target))[:: 1 if by_source else -1]
-    edge = f"[r:{quote(kind.type)}]"
-    way = f"-{edge}->" if by_source else f"<-{edge}-"
-    order = (
-        ""
-        if skip is None
-        else f"ORDER BY coalesce({other[0]}.name, ''), {other[0]}.uid SKIP $skip "
-    )
+    near, other = ("a", "b") if by_source else ("b", "a")
+    label = kind.source if by_source else kind.target
+    name = "coalesce(b.name, '')" if kind.one_source and by_source else "''"
+    order = "" if skip is None else f"ORDER BY name, {other}.uid SKIP $skip "
     found = query(
-        f"UNWIND $uids AS uid MATCH ({near[0]}:{quote(near[1])} {{uid: uid}}) "
-        f"MATCH ({near[0]}){way}({other[0]}:{quote(other[1])}) "
-        f"WITH a, r, b {order}LIMIT $limit "
-        f"RETURN collect([a.uid, b.uid, properties(r), {other[0]}.name]) AS edges",
+        f"UNWIND $uids AS uid MATCH ({near}:{quote(label)} {{uid: uid}}) "
+        f"MATCH {kind.way(by_source=by_source)} WITH a, r, b, {name} AS name {order}LIMIT $limit "
+        "RETURN collect([a.uid, b.uid, properties(r), name]) AS edges",
         uids=list(uids),
         limit=limit,
         skip=skip,
