@@ -163,9 +163,15 @@ def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator
         middle = len(uids) // 2
         yield from _read_edges(kind, uids[:middle], by_source=by_source)
         yield from _read_edges(kind, uids[middle:], by_source=by_source)
+    elif by_source and kind.fan_in and not kind.one_source:
+        # The other way round, from the ends with few edges: sorting a hub's edges takes longer.
+        for targets in _pages(kind.target):
+            rows_in = _read_edges(kind, targets, by_source=False)
+            yield from (row for row in rows_in if row[0] == uids[0])
     else:
-        skip = 0
-        while rows := store.read_edges(kind, uids, EDGE_LIMIT, by_source=by_source, skip=skip):
+        skip, rows = 0, rows[:EDGE_LIMIT]
+        while len(rows) == EDGE_LIMIT:
+            rows = store.read_edges(kind, uids, EDGE_LIMIT, by_source=by_source, skip=skip)
             yield from rows
             skip += len(rows)
 
