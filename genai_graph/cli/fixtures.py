@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -102,11 +103,11 @@ def _known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tupl
     metavar="FILE",
     default="-",
     show_default=True,
-    help="- is standard output. A name that ends in .gz or .xz is compressed.",
+    help="- is standard output. What ends in .gz or .xz is compressed; csv is a folder.",
 )
 @click.option(
     "--format",
-    type=click.Choice(["jsonl", "yaml", "cypher"]),
+    type=click.Choice(["jsonl", "yaml", "csv", "cypher"]),
     help="Without it the name tells; jsonl where it does not.",
 )
 @click.option(
@@ -123,7 +124,8 @@ def dump(
 ) -> None:
     """Write the graph to a file that load reads: sorted, the same bytes for the same graph.
 
-    An edge is written where both of its nodes are. The cypher format is for cypher-shell.
+    An edge is written where both of its nodes are. The cypher format is for cypher-shell, the csv
+    format for neo4j-admin database import too, whose command is printed.
     """
     from genai_graph import connect
     from genai_graph import dump as dump_graph
@@ -132,4 +134,9 @@ def dump(
         nodes, edges = dump_graph(
             output, format=format, labels=labels or None, exclude=exclude, overwrite=force
         )
-    click.echo(f"{nodes} nodes, {edges} edges", err=True)
+    click.echo(f"{nodes:,} nodes, {edges:,} edges", err=True)
+    if format == "csv":
+        from genai_graph.exchange.formats.csv import import_command
+
+        click.echo("for a new database, too large for load:", err=True)
+        click.echo(import_command(Path(output)), err=True)

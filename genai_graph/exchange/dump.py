@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
-from genai_graph.exchange.formats import cypher_writer, jsonl_writer, yaml_writer
-from genai_graph.exchange.output import STDOUT, open_output
+from genai_graph.exchange.formats import csv, cypher_writer, jsonl_writer, yaml_writer
+from genai_graph.exchange.output import STDOUT, open_folder, open_output
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.stored import Stored
 from genai_graph.exchange.validation import unknown_label
@@ -27,7 +27,7 @@ _WRITERS: dict[str, _Writer] = {
     "yaml": yaml_writer.write,
     "cypher": cypher_writer.write,
 }
-FORMATS = tuple(_WRITERS)
+FORMATS = (*_WRITERS, "csv")
 _SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -48,10 +48,10 @@ def dump(
 ) -> tuple[int, int]:
     """Write the graph to a file (``-`` for standard output); return how many nodes and edges.
 
-    The format is ``jsonl``, ``yaml`` or ``cypher``; it follows from the name's end unless it is
-    given, and is ``jsonl`` otherwise. ``.gz`` and ``.xz`` compress. `labels` are the only ones that
-    are written, those in `exclude` are not; an edge is written where both of its ends are. Equal
-    graphs give equal bytes, and a file is there whole or not at all.
+    The format is ``jsonl``, ``yaml``, ``cypher`` or ``csv`` (a folder); it follows from the name's
+    end unless it is given, and is ``jsonl`` otherwise. ``.gz`` and ``.xz`` compress. `labels` are
+    the only ones that are written, those in `exclude` are not; an edge is written where both of its
+    ends are. Equal graphs give equal bytes, and a file is there whole or not at all.
 
     Raises `OutputError` when the output is there already (`overwrite` replaces it) or can't be
     written, `PropertyError` for a value in the graph that no fixture can say, `SettingsError`.
@@ -63,10 +63,20 @@ def dump(
         raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
     stored = Stored(_selected(labels, exclude))
     counted = _Counted(stored.document() if writer == "yaml" else stored.records())
-    # A format of several files has its place here: `open_folder(name, overwrite=overwrite)`.
-    with open_output(name, overwrite=overwrite) as stream:
-        _WRITERS[writer](counted, stream)
+    if writer == "csv":
+        _refuse_stdout(name)
+        files = {sheet.name for sheet in csv.sheets().values()}
+        with open_folder(name, replaceable=files if overwrite else set()) as folder:
+            csv.write(counted, folder)
+    else:
+        with open_output(name, overwrite=overwrite) as stream:
+            _WRITERS[writer](counted, stream)
     return counted.nodes, counted.edges
+
+
+def _refuse_stdout(name: str) -> None:
+    if name == STDOUT:
+        raise SettingsError("csv is a folder of files: name one (-o FOLDER)")
 
 
 class _Counted:

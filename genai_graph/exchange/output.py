@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, cast
 from genai_graph.errors import GenaiGraphError, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 STDOUT = "-"
 
@@ -37,7 +37,7 @@ def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
             with path.open("wb") as stream, _compressed(stream, path) as compressed:
                 yield compressed
             return
-        with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+        with _replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
             with _compressed(stream, path) as compressed:
                 yield compressed
             stream.flush()
@@ -45,61 +45,74 @@ def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def open_folder(name: str, *, overwrite: bool) -> Iterator[Path]:
-    """Give an empty folder that takes the output's name when all of it is written."""
+def open_folder(name: str, *, replaceable: Collection[str]) -> Iterator[Path]:
+    """Give an empty folder that takes the output's name when all of it is written.
+
+    A folder that is there is replaced only when it holds nothing but files of these names.
+    """
     path = Path(name)
-    with _told(name), replacing(path, overwrite=overwrite, folder=True) as temporary:
+    with _told(name), _replacing_folder(path, replaceable) as temporary:
         yield temporary
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, overwrite: bool, folder: bool = False) -> Iterator[Path]:
-    """Give a temporary file (or folder) beside a path, and rename it to it at the end."""
-    path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
-    _refuse_existing(path, overwrite=overwrite, folder=folder)
-    temporary = _temporary(path.parent, folder)
+def _replacing_folder(path: Path, replaceable: Collection[str]) -> Iterator[Path]:
+    path = Path(os.path.realpath(path))
+    _refuse_folder(path, replaceable)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".genai-graph-"))
     try:
         yield temporary
-        if folder and path.exists():
+        temporary.chmod(_mode(path, 0o777))
+        if path.exists():
             shutil.rmtree(path)
-        temporary.chmod(path.stat().st_mode if path.exists() else _usual_mode(folder))
         temporary.replace(path)
     except BaseException:
-        _remove(temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _refuse_existing(path: Path, *, overwrite: bool, folder: bool) -> None:
+def _refuse_folder(path: Path, replaceable: Collection[str]) -> None:
     if not path.exists():
         return
-    if path.is_dir() != folder:
-        raise OutputError(f"{path}: is {'a folder' if path.is_dir() else 'no folder'}")
-    if folder and not any(path.iterdir()):
-        return
-    if not overwrite:
+    if not path.is_dir():
+        raise OutputError(f"{path}: is no folder")
+    found = sorted(entry.name for entry in path.iterdir())
+    others = [name for name in found if name not in replaceable]
+    if others and not replaceable:
         raise OutputError(f"{path}: is there already: overwrite=True (--force) replaces it")
+    if others:
+        raise OutputError(
+            f"{path}: holds {others[0]}, which no dump wrote: name a folder that is new or empty"
+        )
 
 
-def _temporary(parent: Path, folder: bool) -> Path:
-    if folder:
-        return Path(tempfile.mkdtemp(dir=parent, prefix=".genai-graph-"))
-    descriptor, name = tempfile.mkstemp(dir=parent, prefix=".genai-graph-")
+@contextlib.contextmanager
+def _replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary file beside a path, and rename it to it at the end."""
+    path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: is there already: overwrite=True (--force) replaces it")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".genai-graph-")
     os.close(descriptor)
-    return Path(name)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(_mode(path, 0o666))
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
-def _usual_mode(folder: bool) -> int:
-    """Return the mode that a new file or folder gets; a temporary one is its owner's alone."""
+def _mode(path: Path, usual: int) -> int:
+    """Return the mode of what is replaced, or what a new one gets; a temporary one is private."""
+    if path.exists():
+        return path.stat().st_mode
     mask = os.umask(0)
     os.umask(mask)
-    return (0o777 if folder else 0o666) & ~mask
-
-
-def _remove(temporary: Path) -> None:
-    if temporary.is_dir():
-        shutil.rmtree(temporary, ignore_errors=True)
-    else:
-        temporary.unlink(missing_ok=True)
+    return usual & ~mask
 
 
 def _compressed(stream: IO[bytes], path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:

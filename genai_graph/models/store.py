@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from genai_graph.database import atomic, change, current, query, quote
-from genai_graph.database.values import packed
+from genai_graph.database.values import packed, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 
 if TYPE_CHECKING:
@@ -203,23 +203,44 @@ def _change_nodes(label: str, changes: list[list[Any]]) -> None:
 
 
 def _found_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
-    """Return what the nodes that are there have of the values that any of the rows gives."""
-    names = sorted({name for row in rows for name in row.given})
+    """Return what the nodes that are there have of the values that any of the rows gives.
+
+    Times come as text, which is read sooner than the driver makes a time, and all in one row.
+    """
+    given = {name: value for row in rows for name, value in row.given.items()}
+    times = sorted(name for name in given if isinstance(given[name], datetime) or name in _TIMES)
+    names = sorted(given.keys() - set(times))
     found = query(
         f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
-        "RETURN uid, [name IN $names | n[name]] AS found",
+        "RETURN collect([uid, [name IN $names | n[name]], "
+        "[name IN $times | toString(n[name])]]) AS found",
         uids=[row.uid for row in rows],
         names=names,
+        times=times,
     )
-    return {row["uid"]: dict(zip(names, row["found"], strict=True)) for row in found}
+    return {
+        uid: {
+            **dict(zip(names, values, strict=True)),
+            **{name: _moment(text) for name, text in zip(times, moments, strict=True)},
+        }
+        for uid, values, moments in found[0]["found"]
+    }
+
+
+def _moment(text: str | None) -> datetime | str | None:
+    try:
+        return None if text is None else time_of(text)
+    except ValueError:
+        return text  # put there by someone else: it differs from any time
 
 
 def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
     """Return those of the uids that a node has."""
     rows = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN uid", uids=list(uids)
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN collect(uid) AS found",
+        uids=list(uids),
     )
-    return {row["uid"] for row in rows}
+    return set(rows[0]["found"])
 
 
 def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
@@ -289,10 +310,10 @@ def find_edges(kind: EdgeKind, rows: Iterable[EdgeRow]) -> dict[tuple[str, str],
     """Return the properties of the edges that exist, by the uids of their ends."""
     found = query(
         f"UNWIND $rows AS row {kind.ends} MATCH {kind.pattern} "
-        "RETURN row[0] AS source, row[1] AS target, properties(r) AS found",
+        "RETURN collect([row[0], row[1], properties(r)]) AS found",
         rows=[[row.source, row.target] for row in rows],
     )
-    return {(row["source"], row["target"]): row["found"] for row in found}
+    return {(source, target): values for source, target, values in found[0]["found"]}
 
 
 def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:

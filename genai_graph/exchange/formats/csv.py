@@ -45,7 +45,7 @@ from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import describe, did_you_mean
 from genai_graph.models.store import EdgeKind
 
-__all__ = ["import_command", "records", "write"]
+__all__ = ["import_command", "records", "sheets", "write"]
 
 _COLUMN = re.compile(r"([^:]*)(?::([^:()]+)(?:\(([^()]*)\))?)?")
 
