@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from genai_graph import errors
     from genai_graph.database import Connection, atomic, connect, query
     from genai_graph.errors import FixtureError, GenaiGraphError
-    from genai_graph.exchange import Report, check, dump, load
+    from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
 
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "atomic",
     "check",
+    "clear",
     "connect",
     "dump",
     "errors",
@@ -40,7 +41,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
-    **dict.fromkeys(["Report", "check", "dump", "load"], "exchange"),
+    **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
     **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),
 }
 

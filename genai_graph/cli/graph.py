@@ -23,17 +23,22 @@ def status(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(yes: bool) -> None:
     """Delete the nodes of our kinds and their edges, in batches; asks first."""
+    from genai_graph import clear as clear_graph
     from genai_graph import connect
-    from genai_graph.models import NODES, store
+    from genai_graph.cli.progress import shown
+    from genai_graph.exchange.clear import filled
 
     with connect():
-        counts = {label: count for label in NODES if (count := store.count_nodes(label))}
+        counts = filled()
         if not counts:
             click.echo("there is nothing to delete", err=True)
             return
-        listed = ", ".join(f"{count} {label}" for label, count in counts.items())
         if not yes:
-            click.confirm(f"Delete {listed}?", abort=True, err=True)
-        for label in counts:
-            store.delete_all(label)
-    click.echo(f"deleted {listed}", err=True)
+            click.confirm(f"Delete {_listed(counts)}, and their edges?", abort=True, err=True)
+        with shown() as progress:
+            deleted = clear_graph(progress=progress)
+    click.echo(f"deleted {_listed(deleted)}", err=True)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {label}" for label, count in counts.items())

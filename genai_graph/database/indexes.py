@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ from genai_graph.database.transaction import query
 from genai_graph.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
 # Cypher 25 has another word for it.
@@ -84,6 +85,26 @@ def install(classes: Iterable[Any]) -> list[Index]:
     """
     made = [index for cls in classes for index in _install_class(cls)]
     return sorted(made)
+
+
+@contextlib.contextmanager
+def suspended(classes: Iterable[Any]) -> Iterator[None]:
+    """Do without the indexes while much is deleted on the embedded engine; the keys stay.
+
+    There each deletion walks through all nodes that have the same value as the deleted one. When
+    the block is cut short the next write on a new connection makes them again.
+    """
+    classes = list(classes)
+    if current().engine != "embedded":
+        yield
+        return
+    for index in present(classes):
+        if index.type != UNIQUENESS:
+            query(f"DROP INDEX {quote(index.name)}", write=True)
+    try:
+        yield
+    finally:
+        install(classes)
 
 
 def _install_class(cls: Any) -> set[Index]:

@@ -276,15 +276,14 @@ def delete_targets(kind: EdgeKind, source: str) -> None:
     )
 
 
-def delete_all(label: str, batch_size: int = 5_000) -> None:
-    """Delete all nodes of a label with their edges, a batch in a transaction."""
-    deleted = batch_size
-    while deleted == batch_size:
-        deleted = query(
-            f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
-            write=True,
-            size=batch_size,
-        )[0]["count"]
+def delete_batch(label: str, size: int) -> int:
+    """Delete some nodes of a label with their edges, in a transaction; return how many."""
+    rows = query(
+        f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
+        write=True,
+        size=size,
+    )
+    return int(rows[0]["count"])
 
 
 def count_nodes(label: str) -> int:
