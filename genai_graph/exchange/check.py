@@ -38,12 +38,10 @@ class Uids:
         self.numbers: dict[str, int] = {}
         self.declared = bytearray()
 
-    def number(self, uid: str) -> int:
-        """Return the number of a uid; a new one gets the next."""
-        number = self.numbers.get(uid)
-        if number is None:
-            number = self.numbers[uid] = len(self.declared)
-            self.declared.append(False)
+    def add(self, uid: str) -> int:
+        """Give a uid that has none the next number."""
+        number = self.numbers[uid] = len(self.declared)
+        self.declared.append(False)
         return number
 
     def chosen(self, *, declared: bool) -> Iterator[str]:
@@ -67,7 +65,6 @@ class Ledger:
 
     def __init__(self) -> None:
         self.nodes = 0
-        self.edges = 0
         self.flawed = False
         self.uids = {label: Uids() for label in NODES}
         self.repeated: dict[str, set[str]] = defaultdict(set)
@@ -92,22 +89,34 @@ class Ledger:
     def declare(self, label: str, uid: str) -> None:
         """Take note that a node is declared, though it may have faults."""
         uids = self.uids[label]
-        number = uids.number(uid)
-        if uids.declared[number]:
+        number = uids.numbers.get(uid)
+        if number is None:
+            number = uids.add(uid)
+        elif uids.declared[number]:
             self.repeated[label].add(uid)
         uids.declared[number] = True
 
     def add_edge(self, record: EdgeRecord) -> None:
         """Take note of an edge."""
         sources, targets, pairs = self._ends[record.kind]
-        self.edges += 1
-        pairs.append(sources.number(record.source) << _SHIFT | targets.number(record.target))
+        source = sources.numbers.get(record.source)
+        if source is None:
+            source = sources.add(record.source)
+        target = targets.numbers.get(record.target)
+        if target is None:
+            target = targets.add(record.target)
+        pairs.append(source << _SHIFT | target)
 
     def edge_rows(self, kind: EdgeKind) -> list[EdgeRow]:
         """Return the edges of a kind."""
         ends = self._ends[kind]
         sources, targets = list(ends.sources.numbers), list(ends.targets.numbers)
         return [EdgeRow(sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in ends.pairs]
+
+    @property
+    def edges(self) -> int:
+        """The number of edges."""
+        return sum(len(ends.pairs) for ends in self._ends.values())
 
     @property
     def entities(self) -> int:
