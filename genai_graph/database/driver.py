@@ -201,10 +201,16 @@ class Rows:
             self._result.consume()
         return self
 
-    def counters(self) -> neo4j.SummaryCounters:
-        """Return how much the statement changed."""
+    def finish(self) -> neo4j.SummaryCounters:
+        """Let go of what was sent, once the rows are read; return how much was changed.
+
+        A transaction keeps all of its results, and they keep their parameters.
+        """
         with translated():
-            return self._result.consume().counters
+            summary = self._result.consume()
+        if summary.parameters:
+            summary.parameters.clear()
+        return summary.counters
 
     def __iter__(self) -> Iterator[neo4j.Record]:
         if self._kept is not None:

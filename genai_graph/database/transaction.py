@@ -108,18 +108,18 @@ def query(
     when the database can't run it.
     """
     with _transaction(cypher, write) as transaction:
-        return _rows(transaction.run(cypher, {**(parameters or {}), **more}))
+        return _finished(transaction.run(cypher, {**(parameters or {}), **more}))[0]
 
 
 def change(cypher: str, /, **parameters: Any) -> tuple[list[dict[str, Any]], SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and how much it changed."""
     with _transaction(cypher, write=True) as transaction:
-        result = transaction.run(cypher, parameters)
-        return _rows(result), result.counters()
+        return _finished(transaction.run(cypher, parameters))
 
 
-def _rows(result: Rows) -> list[dict[str, Any]]:
-    return [{key: plain(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
+def _finished(result: Rows) -> tuple[list[dict[str, Any]], SummaryCounters]:
+    rows = [{key: plain(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
+    return rows, result.finish()
 
 
 @contextlib.contextmanager
