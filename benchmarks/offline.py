@@ -1,0 +1,119 @@
+"""What needs no server: checking a file, and making of its lines what a server is sent."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from neo4j._codec.hydration.v2 import HydrationHandler
+from neo4j._codec.packstream.v1 import PackableBuffer, Packer
+
+import genai_graph
+from benchmarks.measuring import Contender, clock
+from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.validation import defaults_of
+from genai_graph.models import store
+from genai_graph.models.store import BATCH, EdgeKind, EdgeRow, NodeRow
+
+ENGINE = "none"
+CHECK = "Check of a file"
+NODES, EDGES = "Lines of nodes, made ready to send", "Lines of edges, made ready to send"
+
+JSON = "json.loads of the same lines"
+
+
+def contenders(path: Path, entities: int) -> list[tuple[int, list[Contender]]]:
+    """Return what reads a file, and what reads its nodes and its edges on their own."""
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    nodes = [line for line in lines if line.startswith(b'{"node"')]
+    edges = [line for line in lines if line.startswith(b'{"edge"')]
+    return [
+        (entities, _checks(path)),
+        (len(nodes), _pipes(NODES, [header, *nodes])),
+        (len(edges), _pipes(EDGES, [header, *edges])),
+    ]
+
+
+def _checks(path: Path) -> list[Contender]:
+    def parse() -> None:
+        with path.open("rb") as lines:
+            for line in lines:
+                json.loads(line)
+
+    return [
+        _contender(CHECK, JSON, parse),
+        _contender(CHECK, "genai_graph.check", lambda: genai_graph.check(path)),
+    ]
+
+
+def _pipes(title: str, lines: list[bytes]) -> list[Contender]:
+    def parse() -> None:
+        for line in lines:
+            json.loads(line)
+
+    def validate() -> None:
+        for _ in jsonl.records(lines, ""):
+            pass
+
+    return [
+        _contender(title, JSON, parse),
+        _contender(title, "parsed and validated", validate),
+        _contender(title, "parsed, validated and packed", lambda: _pack(lines)),
+    ]
+
+
+def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
+    def run() -> dict[str, float]:
+        with clock() as working:
+            work()
+        return {title: working.seconds}
+
+    return Contender(name, run)
+
+
+def _pack(lines: list[bytes]) -> None:
+    """Pass lines to the statements of the loader, which here reach the driver's packer only."""
+    with patch.object(store, "change", _Wire().change):
+        for key, rows in _batches(lines):
+            if isinstance(key, EdgeKind):
+                store.add_edges(key, rows)
+            else:
+                store.add_nodes(key, rows)
+
+
+def _batches(lines: list[bytes]) -> Iterator[tuple[str | EdgeKind, list[Any]]]:
+    waiting: dict[str | EdgeKind, list[Any]] = defaultdict(list)
+    for record in jsonl.records(lines, ""):
+        key: str | EdgeKind
+        row: NodeRow | EdgeRow
+        if isinstance(record, NodeRecord):
+            key, row = record.label, NodeRow(record.uid, record.given, defaults_of(record))
+        elif isinstance(record, EdgeRecord):
+            key, row = record.kind, EdgeRow(record.source, record.target, record.given)
+        else:
+            raise TypeError(record)
+        waiting[key].append(row)
+        if len(waiting[key]) == BATCH:
+            yield key, waiting.pop(key)
+    yield from waiting.items()
+
+
+class _Wire:
+    """Packs what the database would be sent, and answers that all of it was made."""
+
+    def __init__(self) -> None:
+        scope = HydrationHandler().new_hydration_scope()  # type: ignore[no-untyped-call]
+        self._hooks = scope.dehydration_hooks
+
+    def change(self, cypher: str, /, **parameters: Any) -> tuple[list[dict[str, int]], Any]:
+        """Stand in for `genai_graph.database.change`."""
+        packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
+        packer.pack(parameters, dehydration_hooks=self._hooks)
+        made = len(parameters["rows"])
+        return [{"count": made}], SimpleNamespace(relationships_created=made)

@@ -1,0 +1,83 @@
+"""One run: each part on each engine at each size, its results kept as soon as they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import genai_graph
+from benchmarks import dumping, engines, loading, memory, offline, results, sample
+from benchmarks.engines import Engine
+from benchmarks.measuring import Contender, Result, compare
+from benchmarks.sample import Sample
+from genai_graph.database.settings import Settings
+
+OFFLINE, LOAD, ROWS, DUMP, MEMORY = PARTS = ("offline", "load", "rows", "dump", "memory")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to measure, how often, and where to keep the files and the results."""
+
+    parts: Collection[str]
+    sizes: Sequence[int]
+    slow_size: int
+    rounds: int
+    folder: Path
+    kept: Path
+
+    def without_server(self) -> None:
+        """Measure what needs no server."""
+        if OFFLINE not in self.parts:
+            return
+        for _, contenders in offline.contenders(self._path(self.slow_size), self.slow_size):
+            _warm_up(contenders)
+        for size in self.sizes:
+            for entities, contenders in offline.contenders(self._path(size), size):
+                self._compare(offline.ENGINE, entities, contenders)
+
+    def on(self, settings: Settings, *, wipe: bool) -> None:
+        """Measure on an engine."""
+        if not {LOAD, ROWS, DUMP, MEMORY}.intersection(self.parts):
+            return
+        with engines.opened(settings, wipe=wipe) as engine:
+            small = sample.read(self._path(self.slow_size), self.slow_size)
+            _warm_up(loading.large(engine, small, self.folder))
+            if ROWS in self.parts:
+                self._row_by_row(engine, small)
+            for size in self.sizes:
+                self._at(engine, size)
+
+    def _row_by_row(self, engine: Engine, small: Sample) -> None:
+        nodes = loading.nodes_alone(engine, small)
+        _warm_up(nodes)
+        self._compare(engine.name, small.entities, loading.row_by_row(engine, small))
+        self._compare(engine.name, small.without_edges().entities, nodes)
+
+    def _at(self, engine: Engine, size: int) -> None:
+        path = self._path(size)
+        if MEMORY in self.parts:
+            self._keep(memory.measure(engine, path, size))
+        if LOAD in self.parts or DUMP in self.parts:
+            read = sample.read(path, size)
+            if LOAD in self.parts:
+                self._compare(engine.name, size, loading.large(engine, read, self.folder))
+            if DUMP in self.parts:
+                engine.empty()
+                genai_graph.load(path)
+                self._compare(engine.name, size, dumping.contenders(engine, read, self.folder))
+
+    def _compare(self, engine: str, entities: int, contenders: Sequence[Contender]) -> None:
+        self._keep(compare(contenders, self.rounds, engine, entities))
+
+    def _keep(self, found: list[Result]) -> None:
+        results.save(self.kept, found)
+
+    def _path(self, size: int) -> Path:
+        return sample.written(self.folder, size)
+
+
+def _warm_up(contenders: Sequence[Contender]) -> None:
+    for contender in contenders:
+        contender.run()

@@ -1,0 +1,56 @@
+"""A graph to measure with: the file, and the same rows ready in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import graph
+from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.validation import defaults_of
+from genai_graph.models.store import EdgeKind
+
+Values = dict[str, Any]
+
+
+@dataclass
+class Sample:
+    """The nodes by label as (uid, properties), the edges by kind as (source, target, properties).
+
+    The values are as the database keeps them.
+    """
+
+    path: Path
+    entities: int
+    nodes: dict[str, list[tuple[str, Values]]]
+    edges: dict[EdgeKind, list[tuple[str, str, Values]]]
+
+    def without_edges(self) -> Sample:
+        """Return the nodes alone."""
+        return Sample(self.path, sum(map(len, self.nodes.values())), self.nodes, {})
+
+
+def written(folder: Path, entities: int) -> Path:
+    """Return the file of a graph, written when it is not there yet."""
+    path = folder / f"{entities}.jsonl"
+    if not path.exists():
+        graph.write(path, entities)
+    return path
+
+
+def read(path: Path, entities: int) -> Sample:
+    """Read a graph into memory."""
+    sample = Sample(path, entities, defaultdict(list), defaultdict(list))
+    with path.open("rb") as lines:
+        for record in jsonl.records(lines, path.name):
+            if isinstance(record, NodeRecord):
+                values = {**defaults_of(record), **record.given}
+                sample.nodes[record.label].append((record.uid, values))
+            elif isinstance(record, EdgeRecord):
+                sample.edges[record.kind].append((record.source, record.target, record.given))
+            else:
+                raise TypeError(record)
+    return sample
