@@ -17,7 +17,7 @@ ORDER BY top_1_accuracy DESC LIMIT 5
 endef
 export DATASETS BEST
 
-.PHONY: help demo test lint format type shell clean
+.PHONY: help demo test lint format type bench shell clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,14 @@ type: $(VENV)/.installed ## Check types, of the package, the fixtures' script an
 	$(BIN)/mypy
 	$(BIN)/mypy fixtures/torchvision.py
 	$(BIN)/python tests/documentation.py
+
+# Neo4j is measured too where NEO4J_URI names an empty one; make bench ARGS=--help tells the rest.
+bench: $(VENV)/.bench ## Measure, and write docs/performance.md (takes long)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
 
 shell: $(VENV)/.installed ## Explore the graph in a shell
 	@$(GRAPH) shell
