@@ -29,11 +29,15 @@ def opened_file(path: Path, advance: Callable[[int], None] | None = None) -> IO[
     if advance is not None:
         raw = _Counted(raw, advance)
     stream: Any = io.BufferedReader(raw, _BUFFER)
-    start = stream.peek(len(_XZ))
+    try:
+        start = stream.peek(len(_XZ))
+    except OSError:
+        stream.close()
+        raise
     if start.startswith(_GZIP):
-        return io.BufferedReader(gzip.GzipFile(fileobj=stream, mode="rb"), _BUFFER)
+        return _Decompressed(gzip.GzipFile(fileobj=stream, mode="rb"), stream)
     if start.startswith(_XZ):
-        return io.BufferedReader(lzma.LZMAFile(stream), _BUFFER)
+        return _Decompressed(lzma.LZMAFile(stream), stream)
     return stream  # type: ignore[no-any-return]
 
 
@@ -46,6 +50,19 @@ def unreadable(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"can't be read: {error.strerror}"
     return f"the compressed data can't be read further: {error}"
+
+
+class _Decompressed(io.BufferedReader):
+    """What a compressed file holds; closing it closes the file too."""
+
+    def __init__(self, content: Any, file: IO[bytes]) -> None:
+        super().__init__(content, _BUFFER)
+        self._file = file
+
+    def close(self) -> None:
+        """Close both."""
+        super().close()
+        self._file.close()
 
 
 class _Counted(io.RawIOBase):
