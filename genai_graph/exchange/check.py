@@ -5,11 +5,12 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.errors import Fault, FixtureError, Place
-from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord, Unread
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import mandatory_in, missing_in
@@ -66,6 +67,7 @@ class Ledger:
     def __init__(self) -> None:
         self.nodes = 0
         self.flawed = False
+        self.unread = False
         self.uids = {label: Uids() for label in NODES}
         self.repeated: dict[str, set[str]] = defaultdict(set)
         self.incomplete: dict[str, set[str]] = defaultdict(set)
@@ -127,10 +129,15 @@ class Ledger:
         """Return the kinds of edges that occur."""
         return [kind for kind, ends in self._ends.items() if ends.pairs]
 
-    def repeats(self, kind: EdgeKind) -> bool:
-        """Tell whether an edge of a kind stands more than once."""
-        ordered = sorted(self._ends[kind].pairs)
-        return any(map(eq, ordered, ordered[1:]))
+    def repeated_edges(self, kind: EdgeKind) -> set[tuple[str, str]]:
+        """Return the ends of the edges of a kind that stand more than once."""
+        ends = self._ends[kind]
+        ordered = sorted(ends.pairs)
+        repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
+        if not repeated:
+            return set()
+        sources, targets = list(ends.sources.numbers), list(ends.targets.numbers)
+        return {(sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in repeated}
 
 
 class Problems:
@@ -145,6 +152,7 @@ class Problems:
         self._absent = {
             label: set(_absent(graph, label, uids.chosen(declared=False)))
             for label, uids in ledger.uids.items()
+            if not ledger.unread  # else they may stand in what was not read
         }
         self._forbidden: dict[tuple[EdgeKind, str, str], str] = {}
         self._alone: dict[str, set[str]] = {}
@@ -171,7 +179,7 @@ class Problems:
         rows = self._ledger.edge_rows(kind)
         for row, message in forbidden_edges(kind, rows, graph):
             self._forbidden[kind, row.source, row.target] = message
-        if kind.one_source:
+        if kind.one_source and not self._ledger.unread:
             alone = set(self._ledger.uids[kind.target].chosen(declared=True))
             alone -= self._ledger.meant[kind]
             alone.difference_update(row.target for row in rows)
@@ -182,7 +190,7 @@ class Problems:
         kind = record.kind
         subject = f"{kind.source} {record.source!r}"
         for label, uid in ((kind.source, record.source), (kind.target, record.target)):
-            if uid in self._absent[label]:
+            if uid in self._absent.get(label, ()):
                 yield Fault(
                     record.place,
                     f"{subject}: {kind.type}: no {label} {uid!r} is in the files or in the graph",
@@ -231,6 +239,7 @@ def examine(read: Callable[[], Iterable[Record]], graph: Graph, limit: int = FAU
             ledger.meant[record.kind].add(record.target)
         else:
             ledger.flawed = True
+            ledger.unread |= isinstance(record, Unread)
     problems = Problems(ledger, graph)
     if ledger.flawed or problems:
         raise _fixture_error(problems.faults(read()), limit)
@@ -242,7 +251,7 @@ def _fixture_error(faults: Iterator[Fault], limit: int) -> FixtureError:
     files: dict[str, int] = {}
     omitted = 0
     for fault in faults:
-        if len(told) < limit:
+        if len(told) < limit or isinstance(fault, Unread):  # which may be why there are others
             told[fault] = None
             files.setdefault(fault.place.file, len(files))
         elif fault not in told:

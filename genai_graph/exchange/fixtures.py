@@ -22,6 +22,7 @@ from genai_graph.exchange.compression import (
 )
 from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
+from genai_graph.exchange.records import Unread
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -40,6 +41,7 @@ _SUFFIXES = {
 _FOLDER = "fixtures"
 _A_FOLDER = "is a folder: name the files in it (a folder is read as CSV only)"
 _NOT_A_FOLDER = "is a file: CSV is a folder of files such as Model.csv: name the folder"
+_NOT_COPIED = "can't be copied to the folder for temporary files (TMPDIR)"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
 
 
@@ -74,8 +76,7 @@ class Fixture:
             yield from csv.records(self._path, wanted, advance)
             return
         if self._format == "jsonl":
-            with self._open(advance) as stream:
-                yield from jsonl.records(stream, self.name, wanted)
+            yield from self._read_lines(wanted, advance)
             return
         if self._document is None:
             self._document = list(self._read_document())
@@ -86,12 +87,36 @@ class Fixture:
 
     def _locate(self, name: str) -> tuple[str, Path]:
         if name == STDIN:
-            return "<stdin>", _spooled(sys.stdin.buffer, self)
+            return "<stdin>", self._spooled("<stdin>", _stdin())
         path = find(name)
         if path.is_file() or path.is_dir():
             return str(path), path
-        with path.open("rb") as pipe:  # it can be read once
-            return str(path), _spooled(pipe, self)
+        try:
+            pipe = path.open("rb")  # it can be read once
+        except OSError as error:
+            raise _unreadable(str(path), error) from error
+        with pipe:
+            return str(path), self._spooled(str(path), pipe)
+
+    def _spooled(self, name: str, stream: IO[bytes]) -> Path:
+        """Copy a stream, which can be read once, into a file that goes when the fixture does."""
+        try:
+            descriptor, copy = tempfile.mkstemp(prefix="genai-graph-")
+            weakref.finalize(self, os.unlink, copy)
+            with os.fdopen(descriptor, "wb") as file:
+                shutil.copyfileobj(stream, file)
+        except OSError as error:
+            raise _fault(name, f"{_NOT_COPIED}: {error.strerror or error}") from error
+        return Path(copy)
+
+    def _read_lines(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
+        try:
+            stream = self._open(advance)
+        except UNREADABLE as error:
+            yield Unread(Place(self.name, 1), unreadable(error))
+            return
+        with stream:
+            yield from jsonl.records(stream, self.name, wanted)
 
     def _read_document(self) -> Iterator[Record]:
         parse = yaml.parse if self._format == "yaml" else json.parse
@@ -99,7 +124,7 @@ class Fixture:
             with self._open() as stream:
                 data = stream.read()
         except UNREADABLE as error:
-            yield Fault(Place(self.name, 1), unreadable(error))
+            yield Unread(Place(self.name, 1), unreadable(error))
             return
         try:
             read = parse(decode_utf8(data))
@@ -111,10 +136,7 @@ class Fixture:
         yield from document.records(read.content, read.line, self.name)
 
     def _open(self, advance: Advance | None = None) -> IO[bytes]:
-        try:
-            return opened_file(self._path, advance)
-        except OSError as error:
-            raise _unreadable(self.name, error) from error
+        return opened_file(self._path, advance)
 
     def _guess(self) -> str:
         if self._path.is_dir():
@@ -133,13 +155,10 @@ class Fixture:
         return "json" if start.lstrip().startswith(b"{") else "yaml"
 
 
-def _spooled(stream: IO[bytes], owner: object) -> Path:
-    """Copy a stream, which can be read once, into a file that goes when its owner does."""
-    descriptor, name = tempfile.mkstemp(prefix="genai-graph-")
-    weakref.finalize(owner, os.unlink, name)
-    with os.fdopen(descriptor, "wb") as copy:
-        shutil.copyfileobj(stream, copy)
-    return Path(name)
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None:
+        raise _fault("<stdin>", "can't be read: it is closed")
+    return sys.stdin.buffer
 
 
 def find(name: str) -> Path:
@@ -179,7 +198,7 @@ class _Unreadable:
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
         """Yield the fault."""
-        yield from self.faults
+        yield from map(Unread._make, self.faults)
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:

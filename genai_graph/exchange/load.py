@@ -180,21 +180,27 @@ def _write_at_once(writer: _Writer, entities: int) -> None:
 
 def _write_in_batches(writer: _Writer, entities: int) -> None:
     """Write each batch in a transaction of its own; each of them can be repeated."""
+    unsure = ""
 
     def attempt(batch: _Batch) -> Tally:
+        nonlocal unsure
+        unsure = ""
         with transaction():
-            return writer.write(batch)
+            tally = writer.write(batch)
+            unsure = ", and perhaps the next batch"  # while it is committed
+        return tally
 
     def outcome() -> str:
         return (
-            f"{writer.report.entities:,} of {entities:,} nodes and edges were written, in whole "
-            "batches: load again to write the rest"
+            f"{writer.report.entities:,} of {entities:,} nodes and edges were written{unsure}, "
+            "in whole batches: load again to write the rest"
         )
 
     with writer.telling(outcome):
         writer.begin()
         for batch in writer.batches():
             writer.note(batch, retried(partial(attempt, batch)))
+            unsure = ""
 
 
 class _Batch(NamedTuple):
@@ -216,20 +222,19 @@ class _Writer:
         self._batch_size = batch_size
         self._progress = progress
         self._looked_up: set[str | EdgeKind] = set()
+        self._repeated: dict[EdgeKind, set[tuple[str, str]]] = {}
 
     def begin(self) -> None:
         """Begin at the beginning: nothing is written yet."""
         self.report = Report()
-        graph = Graph()
+        graph, kinds = Graph(), self._ledger.kinds()
+        self._repeated = {kind: self._ledger.repeated_edges(kind) for kind in kinds}
         # Between nodes of which one is new there can be no edge yet.
         self._looked_up = {
             kind
-            for kind in self._ledger.kinds()
-            if self._ledger.repeats(kind)
-            or (
-                not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
-                and store.type_occurs(kind.type)
-            )
+            for kind in kinds
+            if not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
+            and store.type_occurs(kind.type)
         }
 
     def batches(self) -> Iterator[_Batch]:
@@ -238,10 +243,7 @@ class _Writer:
         yield from _grouped(
             ((r.label, NodeRow(r.uid, r.given, defaults_of(r))) for r in nodes), self._batch_size
         )
-        edges = _sound(self._read(EdgeRecord, "edges"))
-        yield from _grouped(
-            ((r.kind, EdgeRow(r.source, r.target, r.given)) for r in edges), self._batch_size
-        )
+        yield from _grouped(self._edges(), self._batch_size)
 
     def write(self, batch: _Batch) -> Tally:
         """Write a batch; what can't be there yet is not looked up."""
@@ -267,6 +269,18 @@ class _Writer:
         except BaseException:
             self._progress.say(outcome())
             raise
+
+    def _edges(self) -> Iterator[tuple[EdgeKind, EdgeRow]]:
+        """Yield the edges; one that stands several times is one in the end, of the last values."""
+        joined: dict[tuple[EdgeKind, str, str], dict[str, Any]] = {}
+        for record in _sound(self._read(EdgeRecord, "edges")):
+            kind, source, target = record.kind, record.source, record.target
+            if (source, target) in self._repeated[kind]:
+                joined.setdefault((kind, source, target), {}).update(record.given)
+            else:
+                yield kind, EdgeRow(source, target, record.given)
+        for (kind, source, target), given in joined.items():
+            yield kind, EdgeRow(source, target, given)
 
     def _created(self, label: str) -> int:
         return self.report.nodes.get(label, Tally()).created

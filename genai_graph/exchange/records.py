@@ -63,5 +63,11 @@ class FlawedEdge(_Placed, frozen=True, gc=False):
     line: int
 
 
+class Unread(Fault):
+    """A fault behind which the rest of a file is unknown: what seems missing may stand there."""
+
+    __slots__ = ()
+
+
 # A reader yields what it understood and what it did not, in the order of the file.
 Record = NodeRecord | EdgeRecord | FlawedNode | FlawedEdge | Fault

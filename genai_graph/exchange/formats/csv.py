@@ -38,7 +38,14 @@ from genai_graph.exchange.formats.csv_cells import (
 )
 from genai_graph.exchange.formats.csv_dialect import EXACT, Sheet, sheets, types_of
 from genai_graph.exchange.formats.csv_writer import import_command, write
-from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord, Record
+from genai_graph.exchange.records import (
+    EdgeRecord,
+    FlawedEdge,
+    FlawedNode,
+    NodeRecord,
+    Record,
+    Unread,
+)
 from genai_graph.exchange.validation import edge_records, node_records
 from genai_graph.models import NODES
 from genai_graph.models.checking import properties_of
@@ -90,7 +97,7 @@ def _read_file(path: Path, sheet: Sheet) -> Iterator[Record]:
 
 
 def _unreadable(name: str, error: OSError) -> Fault:
-    return Fault(Place(name, 1), f"can't be read: {error.strerror or error}")
+    return Unread(Place(name, 1), f"can't be read: {error.strerror or error}")
 
 
 def _unknown_file(name: str, known: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange import rows
 from genai_graph.exchange.compression import UNREADABLE, unreadable
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
-from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, Record
+from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, Record, Unread
 from genai_graph.exchange.validation import (
     FORMAT,
     HEADER_ADVICE,
@@ -85,7 +85,7 @@ def records(
                 if line and not line.isspace():
                     yield from _explain(line, Place(file, number))
     except UNREADABLE as error:
-        yield Fault(Place(file, number + 1), unreadable(error))
+        yield Unread(Place(file, number + 1), unreadable(error))
 
 
 def _is_node(line: bytes) -> bool:
