@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import json
+import lzma
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +120,7 @@ def as_jsonl() -> bytes:
 
 
 FIXTURES = {"f.yaml": YAML, "f.json": as_json(), "f.jsonl": as_jsonl()}
+PACKERS = {"f.jsonl.gz": functools.partial(gzip.compress, mtime=0), "f.jsonl.xz": lzma.compress}
 
 # What a value is changed to: other types, and what the readers may stumble over.
 OTHERS = [
@@ -130,6 +134,8 @@ OTHERS = [
     b"@", b"/",
 ]  # fmt: skip
 TOKEN = re.compile(rb"[^\s,:\[\]{}]+")
+
+MOST_LINES = 100  # in a fixture of some twenty, spoilt
 
 Mutation = Callable[[st.DrawFn, bytes], bytes]
 
@@ -202,9 +208,27 @@ def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
     return data
 
 
+@st.composite
+def spoilt_and_packed(draw: st.DrawFn, name: str) -> bytes:
+    """Spoil what is compressed, or the compressed file, or both."""
+    data = FIXTURES["f.jsonl"]
+    inside, outside = draw(st.sampled_from([(True, False), (False, True), (True, True)]))
+    packed = PACKERS[name](draw(spoilt(data)) if inside else data)
+    return draw(spoilt(packed)) if outside else packed
+
+
+# How each format is spoilt; `tests/soak.py` draws from the same.
+SPOILT = {
+    **{name: spoilt(data) for name, data in FIXTURES.items()},
+    **{name: spoilt_and_packed(name) for name in PACKERS},
+}
+
+
 def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
     Path(name).write_bytes(data)
     last = len(data.decode(errors="replace").splitlines()) + 1
+    if name in PACKERS:
+        last = MOST_LINES
     try:
         nodes, edges = check(name)
     except FixtureError as error:
@@ -226,7 +250,7 @@ def test_the_fixtures_are_right_before_they_are_spoilt(name: str) -> None:
 
 
 often = settings(
-    max_examples=200,
+    max_examples=350,
     deadline=None,
     derandomize=True,
     database=None,
@@ -234,22 +258,14 @@ often = settings(
 )
 
 
-@often
-@given(spoilt(FIXTURES["f.yaml"]))
-def test_spoilt_yaml_is_checked_or_refused_with_a_place(data: bytes) -> None:
-    assert_checked_or_refused_with_a_place("f.yaml", data)
+@pytest.mark.parametrize("name", list(SPOILT))
+def test_a_spoilt_fixture_is_checked_or_refused_with_a_place(name: str) -> None:
+    @often
+    @given(SPOILT[name])
+    def check_one(data: bytes) -> None:
+        assert_checked_or_refused_with_a_place(name, data)
 
-
-@often
-@given(spoilt(FIXTURES["f.json"]))
-def test_spoilt_json_is_checked_or_refused_with_a_place(data: bytes) -> None:
-    assert_checked_or_refused_with_a_place("f.json", data)
-
-
-@often
-@given(spoilt(FIXTURES["f.jsonl"]))
-def test_spoilt_jsonl_is_checked_or_refused_with_a_place(data: bytes) -> None:
-    assert_checked_or_refused_with_a_place("f.jsonl", data)
+    check_one()
 
 
 @often
