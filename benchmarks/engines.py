@@ -51,7 +51,8 @@ class Engine:
             self._drop_indexes()
         for label, nodes in filled.items():
             if nodes:
-                store.delete_all(label)
+                while store.delete_batch(label, store.BATCH):
+                    pass
         if is_slow:
             self.install()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timezone
 from typing import Any
 
 from neo4j._codec.packstream import Structure
@@ -48,7 +48,6 @@ def utc(value: DateTime | datetime) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_SECOND = timedelta(seconds=1)
 
 
 def packed(moment: datetime) -> Structure:
@@ -57,8 +56,8 @@ def packed(moment: datetime) -> Structure:
     The driver makes the same of a `datetime`, but takes 80 microseconds for it instead of one,
     which is most of the time of a load with times.
     """
-    seconds, rest = divmod(moment - _EPOCH, _SECOND)
-    return Structure(b"I", seconds, rest.microseconds * 1000, 0)
+    since = moment - _EPOCH
+    return Structure(b"I", since.days * 86_400 + since.seconds, since.microseconds * 1000, 0)
 
 
 def time_of(text: str) -> datetime:

@@ -26,7 +26,16 @@ from genai_graph.exchange.progress import QUIET, Progress
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import NODES, store
-from genai_graph.models.store import BATCH, EdgeKind, EdgeRow, EmptyGraph, Graph, NodeRow, Tally
+from genai_graph.models.store import (
+    BATCH,
+    EdgeKind,
+    EdgeRow,
+    EmptyGraph,
+    Ends,
+    Graph,
+    NodeRow,
+    Tally,
+)
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -270,7 +279,7 @@ class _Writer:
             self._progress.say(outcome())
             raise
 
-    def _edges(self) -> Iterator[tuple[EdgeKind, EdgeRow]]:
+    def _edges(self) -> Iterator[tuple[EdgeKind, Ends]]:
         """Yield the edges; one that stands several times is one in the end, of the last values."""
         joined: dict[tuple[EdgeKind, str, str], dict[str, Any]] = {}
         for record in _sound(self._read(EdgeRecord, "edges")):
@@ -278,7 +287,7 @@ class _Writer:
             if (source, target) in self._repeated[kind]:
                 joined.setdefault((kind, source, target), {}).update(record.given)
             else:
-                yield kind, EdgeRow(source, target, record.given)
+                yield kind, record
         for (kind, source, target), given in joined.items():
             yield kind, EdgeRow(source, target, given)
 

@@ -67,8 +67,11 @@ def edge_records(
 
 def defaults_of(record: NodeRecord) -> dict[str, Any]:
     """Return the values that a new node takes from its uid, where they are not given."""
-    told = NODES[record.label].read_uid(record.uid)
-    return {name: value for name, value in told.items() if value and name not in record.given}
+    cls, given = NODES[record.label], record.given
+    if given.keys() >= cls.told_by_uid:
+        return {}
+    told = cls.read_uid(record.uid)
+    return {name: value for name, value in told.items() if value and name not in given}
 
 
 def unknown_label(label: object) -> str:

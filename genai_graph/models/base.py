@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from neomodel import db
 
@@ -120,6 +120,9 @@ class Node(NodeBase):
     def derive_uid(cls, values: Mapping[str, Any]) -> str:
         """Return the uid that the values give a node."""
         raise NotImplementedError
+
+    # The names of the values that a derived uid tells.
+    told_by_uid: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def read_uid(cls, uid: str) -> dict[str, str]:
@@ -349,6 +352,8 @@ class VersionedNode(Node):
         """Return ``name[@version]``."""
         require(cls, {"uid": "", **values})
         return identity.versioned(values["name"], values.get("version"))
+
+    told_by_uid = frozenset({"name", "version"})
 
     @classmethod
     def read_uid(cls, uid: str) -> dict[str, str]:

@@ -67,6 +67,8 @@ class Metric(Node):
             "or a uid of its own, got nothing"
         )
 
+    told_by_uid = frozenset({"name", "split"})
+
     @classmethod
     def read_uid(cls, uid: str) -> dict[str, str]:
         """Return the name and the split, where the uid is a derived one."""

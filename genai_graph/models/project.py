@@ -35,6 +35,8 @@ class Project(Node):
         require(cls, {"uid": "", **values})
         return identity.escape(values["name"])
 
+    told_by_uid = frozenset({"name"})
+
     @classmethod
     def read_uid(cls, uid: str) -> dict[str, str]:
         """Return the name."""

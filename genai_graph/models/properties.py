@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, overload
@@ -30,6 +31,7 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
 INDEXED_BYTES = 8_000
 JSON_DEPTH = 64
+_LONG_NUMBER = re.compile("[0-9]{19}")
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -321,6 +323,19 @@ class JSONProperty(Strict, neomodel.JSONProperty):
     def store(self, value: Any) -> str:
         """Return the JSON text."""
         return msgspec.json.encode(value, order="sorted").decode()
+
+    def text(self, value: Any) -> str:
+        """Return the text of a value out of a JSON document, which has little left to be checked.
+
+        Such a value can be nested too deep, and have integers that are too long.
+        """
+        try:
+            text = self.store(value)
+        except (OverflowError, RecursionError):
+            return self.store(self.check(value))
+        if text.count("{") + text.count("[") > JSON_DEPTH or _LONG_NUMBER.search(text):
+            self.check(value)
+        return text
 
     def load(self, value: str) -> Any:
         """Return the JSON value."""

@@ -12,7 +12,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -106,6 +106,22 @@ class EdgeRow(msgspec.Struct, frozen=True, gc=False):
     given: dict[str, Any] = {}
 
 
+class Ends(Protocol):
+    """An edge, as far as it is written: its two ends and the values that are given."""
+
+    @property
+    def source(self) -> str:
+        """The uid of its source."""
+
+    @property
+    def target(self) -> str:
+        """The uid of its target."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values."""
+
+
 # Every node has them always; None for one of them means that nothing is said of it.
 _TIMES = ("created_at", "updated_at")
 
@@ -185,7 +201,7 @@ def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
         "SET n.created_at = $now, n.updated_at = $now, n += row[1]",
         now=now(),
-        rows=[[row.uid, _sent(_without_nothing({**row.defaults, **row.given}))] for row in rows],
+        rows=[[row.uid, _sent({**row.defaults, **row.given})] for row in rows],
     )
     return Tally(created=len(rows))
 
@@ -315,13 +331,13 @@ def find_edges(kind: EdgeKind, rows: Iterable[EdgeRow]) -> dict[tuple[str, str],
     return {(source, target): values for source, target, values in found[0]["found"]}
 
 
-def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
+def merge_edges(kind: EdgeKind, edges: Sequence[Ends]) -> Tally:
     """Make or update edges: between two nodes, one edge of a kind.
 
     Raises `NodeNotFoundError` when an end is not there, `EdgeError` for an edge that the kind
     does not allow.
     """
-    rows = _one_for_each_pair(rows)
+    rows = _one_for_each_pair(edges)
     new, changes = [], []
     with atomic():
         for _, problem in forbidden_edges(kind, rows, Graph()):
@@ -338,7 +354,7 @@ def merge_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
     return Tally(len(new), len(changes), len(rows) - len(new) - len(changes))
 
 
-def add_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
+def add_edges(kind: EdgeKind, rows: Sequence[Ends]) -> Tally:
     """Make edges of which none is there, and that the kind allows. No pair may occur twice.
 
     Raises `NodeNotFoundError` when an end is not there.
@@ -347,7 +363,7 @@ def add_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> Tally:
     return Tally(created=created, unchanged=len(rows) - created)
 
 
-def _one_for_each_pair(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
+def _one_for_each_pair(rows: Sequence[Ends]) -> list[EdgeRow]:
     """Join the rows of the same two ends; the values given last hold."""
     joined: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
@@ -355,7 +371,7 @@ def _one_for_each_pair(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
     return [EdgeRow(source, target, given) for (source, target), given in joined.items()]
 
 
-def _write_edges(kind: EdgeKind, rows: Sequence[EdgeRow]) -> int:
+def _write_edges(kind: EdgeKind, rows: Sequence[Ends]) -> int:
     """Make edges or set their values; return how many were made."""
     found, counters = change(
         f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} SET r += row[2] "
@@ -633,8 +649,9 @@ def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sent(row: dict[str, Any]) -> dict[str, Any]:
-    """Return values as they are sent the quickest."""
-    for name, value in row.items():
-        if isinstance(value, datetime):
-            row[name] = packed(value)
-    return row
+    """Return values as they are sent the quickest; None removes, or leaves out, a value."""
+    return {
+        name: packed(value) if type(value) is datetime else value
+        for name, value in row.items()
+        if value is not None or name not in _TIMES
+    }

@@ -17,7 +17,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
@@ -45,8 +45,10 @@ from genai_graph.models.properties import (
     NON_FINITE,
     ArrayProperty,
     BooleanProperty,
+    DateTimeProperty,
     FloatProperty,
     IntegerProperty,
+    JSONProperty,
     StringProperty,
     Unclear,
     describe,
@@ -185,18 +187,21 @@ def _rules(cls: type[Node]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], 
 def _conversions(cls: Any) -> _Conversions:
     """Return what msgspec leaves to do, by property: nothing for texts and whole numbers."""
     return {
-        name: _number if isinstance(prop, FloatProperty) else _check(prop)
+        name: _conversion(prop)
         for name, prop in properties_of(cls).items()
         if not isinstance(prop, (IntegerProperty, BooleanProperty, StringProperty))
         and not (isinstance(prop, ArrayProperty) and isinstance(prop.item, StringProperty))
     }
 
 
-def _check(prop: Any) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        return prop.store(prop.check(decode(prop, value)))
-
-    return convert
+def _conversion(prop: Any) -> Callable[[Any], Any]:
+    if isinstance(prop, FloatProperty):
+        return _number
+    if isinstance(prop, DateTimeProperty):
+        return lambda moment: moment if moment.tzinfo is timezone.utc else prop.check(moment)
+    if isinstance(prop, JSONProperty):
+        return prop.text
+    return lambda value: prop.store(prop.check(decode(prop, value)))
 
 
 def _number(value: float | str) -> float:
