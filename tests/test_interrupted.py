@@ -186,7 +186,7 @@ LOADER = textwrap.dedent("""
 BATCHES, AT_ONCE = 0, 100_000  # limits of a transaction
 WRITTEN = re.compile(
     r"([\d,]+) of [\d,]+ nodes and edges were written(, and perhaps the next batch)?, "
-    r"in whole batches: load again to write the rest"
+    r"in whole batches: load again \(without create\) to write the rest"
 )
 
 

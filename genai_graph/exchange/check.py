@@ -157,7 +157,7 @@ class Problems:
         self._forbidden: dict[tuple[EdgeKind, str, str], str] = {}
         self._alone: dict[str, set[str]] = {}
         for kind in EDGES:
-            if kind.acyclic or kind.one_source or kind.one_target:
+            if kind.is_ruled:
                 self._settle(kind, graph)
 
     def __bool__(self) -> bool:

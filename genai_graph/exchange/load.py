@@ -178,7 +178,7 @@ def _write_at_once(writer: _Writer, entities: int) -> None:
     def attempt() -> None:
         nonlocal outcome
         with transaction():
-            writer.begin()
+            writer.begin(shared=False)
             for batch in writer.batches():
                 writer.note(batch, writer.write(batch))
             outcome = "all of it was written or nothing: load again to be sure"
@@ -202,11 +202,11 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
     def outcome() -> str:
         return (
             f"{writer.report.entities:,} of {entities:,} nodes and edges were written{unsure}, "
-            "in whole batches: load again to write the rest"
+            "in whole batches: load again (without create) to write the rest"
         )
 
     with writer.telling(outcome):
-        writer.begin()
+        writer.begin(shared=True)
         for batch in writer.batches():
             writer.note(batch, retried(partial(attempt, batch)))
             unsure = ""
@@ -233,8 +233,12 @@ class _Writer:
         self._looked_up: set[str | EdgeKind] = set()
         self._repeated: dict[EdgeKind, set[tuple[str, str]]] = {}
 
-    def begin(self) -> None:
-        """Begin at the beginning: nothing is written yet."""
+    def begin(self, *, shared: bool) -> None:
+        """Begin at the beginning: nothing is written yet.
+
+        Where others may write between the batches, edges that have rules are looked up: theirs
+        may be in the way of ours.
+        """
         self.report = Report()
         graph, kinds = Graph(), self._ledger.kinds()
         self._repeated = {kind: self._ledger.repeated_edges(kind) for kind in kinds}
@@ -242,8 +246,11 @@ class _Writer:
         self._looked_up = {
             kind
             for kind in kinds
-            if not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
-            and store.type_occurs(kind.type)
+            if (shared and kind.is_ruled)
+            or (
+                not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
+                and store.type_occurs(kind.type)
+            )
         }
 
     def batches(self) -> Iterator[_Batch]:

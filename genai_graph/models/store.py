@@ -46,6 +46,11 @@ class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
         return f"{self.source}-{self.type}->{self.target}"
 
     @property
+    def is_ruled(self) -> bool:
+        """Whether not every edge between two nodes is allowed."""
+        return self.acyclic or self.one_source or self.one_target
+
+    @property
     def pattern(self) -> str:
         """The edge `r` between `a` and `b`, written from the end with the fewer edges.
 
