@@ -20,7 +20,7 @@ from test_mutations import often, spoilt
 
 import genai_graph
 from genai_graph import Connection, Dataset, FixtureError, Metric, Model, check, load, query
-from genai_graph.exchange.formats import csv
+from genai_graph.exchange.formats import csv, jsonl, jsonl_writer
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import properties_of
@@ -565,6 +565,17 @@ def test_any_record_that_the_models_can_hold_is_read_as_it_was_written(
 ) -> None:
     write_folder("f", records)
     assert plain(read("f")) == plain(records)
+
+
+@settings(often, max_examples=300)
+@given(any_records())
+def test_json_lines_too_are_read_as_they_were_written(
+    records: list[NodeRecord | EdgeRecord],
+) -> None:
+    with Path("f.jsonl").open("wb") as stream:
+        jsonl_writer.write(records, stream)
+    with Path("f.jsonl").open("rb") as stream:
+        assert plain(jsonl.records(stream, "f.jsonl")) == plain(records)
 
 
 # The graph that comes out

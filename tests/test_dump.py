@@ -23,7 +23,7 @@ from genai_graph.exchange import stored
 
 pytestmark = pytest.mark.usefixtures("graph")
 
-FORMATS = ["jsonl", "yaml", "cypher"]
+FORMATS = ["jsonl", "yaml", "cypher", "csv"]
 CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
 TRAPS = [
     *("y", "no", "On", "null", "~", "true", "1", "017", "0x1F", "1e-4", ".nan", ".inf", "12:30:00"),
@@ -112,18 +112,24 @@ def load_again(path: Path) -> None:
         query(statement, write=True)
 
 
-def assert_round_trip(tmp_path: Path, format: str) -> bytes:
-    """Dump, load and dump again; return the bytes, which are the same both times."""
+def content(path: Path) -> bytes:
+    """Return the bytes of a file, or of all files of a folder."""
+    if path.is_file():
+        return path.read_bytes()
+    return b"".join(file.name.encode() + file.read_bytes() for file in sorted(path.iterdir()))
+
+
+def assert_round_trip(tmp_path: Path, format: str) -> None:
+    """Dump, load and dump again: the bytes are the same both times, and so is the graph."""
     first, second, whole = (tmp_path / f"{name}.{format}" for name in ("first", "second", "whole"))
     dump(whole.with_suffix(".jsonl"), overwrite=True)
-    dump(first, overwrite=True)
+    dump(first, format=format, overwrite=True)
     load_again(first)
-    dump(second, overwrite=True)
-    assert second.read_bytes() == first.read_bytes()
+    dump(second, format=format, overwrite=True)
+    assert content(second) == content(first)
     before = whole.with_suffix(".jsonl").read_bytes()
     dump(whole.with_suffix(".jsonl"), overwrite=True)
     assert whole.with_suffix(".jsonl").read_bytes() == before
-    return first.read_bytes()
 
 
 def a_small_graph() -> None:
@@ -297,6 +303,38 @@ def test_an_output_that_exists_is_replaced_only_by_force(tmp_path: Path, cli: Ru
     assert cli("dump", "-o", out, "--force").exit_code == 0
     assert out.read_text() == '{"format":"genai_graph/1"}\n'
     assert out.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_is_replaced_only_where_a_dump_made_all_that_is_in_it(
+    tmp_path: Path, cli: Run
+) -> None:
+    a_small_graph()
+    folder = tmp_path / "folder"
+    written = cli("dump", "--format", "csv", "-o", folder)
+    assert written.exit_code == 0
+    assert f"cd {folder} && neo4j-admin database import full" in written.stderr
+    refused = cli("dump", "--format", "csv", "-o", folder)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        f"{folder}: is there already: overwrite=True (--force) replaces it\n",
+    )
+    assert cli("dump", "--format", "csv", "-o", folder, "--force").exit_code == 0
+    (folder / "notes.txt").write_text("mine")
+    spared = cli("dump", "--format", "csv", "-o", folder, "--force")
+    assert (spared.exit_code, spared.stderr) == (
+        1,
+        f"{folder}: holds notes.txt, which no dump wrote: name a folder that is new or empty\n",
+    )
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+
+
+def test_csv_has_no_place_on_standard_output(cli: Run) -> None:
+    refused = cli("dump", "--format", "csv")
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "csv is a folder of files: name one (-o FOLDER)\n",
+    )
 
 
 def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
