@@ -119,8 +119,8 @@ def content(path: Path) -> bytes:
     return b"".join(file.name.encode() + file.read_bytes() for file in sorted(path.iterdir()))
 
 
-def assert_round_trip(tmp_path: Path, format: str) -> None:
-    """Dump, load and dump again: the bytes are the same both times, and so is the graph."""
+def assert_round_trip(tmp_path: Path, format: str) -> bytes:
+    """Dump, load and dump again; return the bytes, which are the same both times."""
     first, second, whole = (tmp_path / f"{name}.{format}" for name in ("first", "second", "whole"))
     dump(whole.with_suffix(".jsonl"), overwrite=True)
     dump(first, format=format, overwrite=True)
@@ -130,6 +130,7 @@ def assert_round_trip(tmp_path: Path, format: str) -> None:
     before = whole.with_suffix(".jsonl").read_bytes()
     dump(whole.with_suffix(".jsonl"), overwrite=True)
     assert whole.with_suffix(".jsonl").read_bytes() == before
+    return content(first)
 
 
 def a_small_graph() -> None:
