@@ -29,7 +29,7 @@ from test_engine import engines, killed_in_the_end, state, wait_for_end
 from test_load import counts, size_of_graph
 from test_volume import pairs, write
 
-from genai_graph import Connection, connect, load, query
+from genai_graph import Connection, connect, load, query, schema
 from genai_graph.errors import UnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
@@ -417,7 +417,10 @@ class Proxy:
 
 @contextlib.contextmanager
 def through_a_proxy(graph: Connection, heard: Callable[[Proxy, bytes], None]) -> Iterator[Proxy]:
-    """Connect to the engine of a connection by way of a proxy."""
+    """Connect to the engine of a connection by way of a proxy.
+
+    Behind it the engine passes for a Neo4j, and gets an index that it must not have.
+    """
     users: Any = state(Path(os.environ["GENAI_GRAPH_HOME"]))["users"]
     with (
         contextlib.closing(Proxy(graph.uri, heard)) as proxy,
@@ -426,6 +429,8 @@ def through_a_proxy(graph: Connection, heard: Callable[[Proxy, bytes], None]) ->
         ),
     ):
         yield proxy
+    for index in schema.check().extra:
+        query(f"DROP INDEX {index.name}", write=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from neomodel import db
 from genai_graph.database.connection import graph_driver
 from genai_graph.database.cypher import may_write
 from genai_graph.database.values import plain
-from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
+from genai_graph.errors import ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,9 @@ def atomic() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(DatabaseError):  # which must not hide why it is rolled back
+        # Ctrl-C in the middle of an answer leaves the driver's connection in any state: whatever it
+        # raises then must not hide why the transaction is rolled back.
+        with contextlib.suppress(Exception):
             _roll_back()
         raise
     if _broken.get():
@@ -64,8 +66,13 @@ def _commit() -> None:
 
 
 def _roll_back() -> None:
-    if db._active_transaction is not None:  # else in a forked child, which left it to its parent
+    if db._active_transaction is None:  # in a forked child, which left it to its parent
+        return
+    try:
         db.rollback()
+    finally:
+        db._active_transaction = None
+        db._session = None
 
 
 @contextlib.contextmanager

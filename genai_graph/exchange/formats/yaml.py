@@ -56,6 +56,8 @@ _TAB = re.compile(r"\s*\t")
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 _FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfFyYoO")
 
+_TOO_DEEP = f"is nested more than {DEPTH} levels deep"
+
 
 def parse(text: str) -> Document:
     """Read a document; raises `DocumentError` where it is not YAML."""
@@ -83,6 +85,8 @@ def _events(text: str) -> Iterator[Event]:
         problem = error.problem or error.context
         if _TAB.match(lines[line - 1]):
             problem = "a tab can't indent: use spaces"
+        if problem and "nesting depth" in problem:  # of libyaml, from some version on
+            raise DocumentError(line, _TOO_DEEP) from None
         raise DocumentError(line, f"is not YAML: {problem}") from None
 
 
@@ -122,7 +126,7 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             return resolve(event.value) if event.implicit[0] else event.value
         if depth > DEPTH:
-            raise DocumentError(_line(event), f"is nested more than {DEPTH} levels deep")
+            raise DocumentError(_line(event), _TOO_DEEP)
         if isinstance(event, SequenceStartEvent):
             return self._sequence(depth)
         return self._mapping(depth)
