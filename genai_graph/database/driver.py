@@ -8,6 +8,8 @@ writer at a time, its lock is held round every transaction that may write.
 from __future__ import annotations
 
 import contextlib
+from asyncio import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
@@ -172,6 +174,13 @@ class GraphTransaction:
     def close(self) -> None:
         """Roll back unless the transaction has ended."""
         self._end(self._transaction.close)
+
+    def abandon(self) -> None:
+        """End the transaction and its connection, whatever state that is in: the server rolls back.
+
+        So does the driver itself where a task is cancelled; Ctrl-C can come as deep in it.
+        """
+        self._end(partial(self._transaction.__exit__, CancelledError, CancelledError(), None))
 
     def _end(self, action: Callable[[], None]) -> None:
         try:

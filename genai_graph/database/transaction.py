@@ -14,7 +14,7 @@ from neomodel import db
 from genai_graph.database.connection import graph_driver
 from genai_graph.database.cypher import may_write
 from genai_graph.database.values import plain
-from genai_graph.errors import ReadOnlyError, TransactionError, TransientError
+from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,11 +47,13 @@ def atomic() -> Iterator[None]:
     _broken.set(False)
     try:
         yield
-    except BaseException:
-        # Ctrl-C in the middle of an answer leaves the driver's connection in any state: whatever it
-        # raises then must not hide why the transaction is rolled back.
-        with contextlib.suppress(Exception):
+    except Exception:
+        with contextlib.suppress(DatabaseError):  # which must not hide why it is rolled back
             _roll_back()
+        raise
+    except BaseException:  # Ctrl-C, perhaps in the middle of an answer
+        with contextlib.suppress(Exception):
+            _abandon()
         raise
     if _broken.get():
         _roll_back()
@@ -66,13 +68,16 @@ def _commit() -> None:
 
 
 def _roll_back() -> None:
-    if db._active_transaction is None:  # in a forked child, which left it to its parent
-        return
-    try:
+    if db._active_transaction is not None:  # else in a forked child, which left it to its parent
         db.rollback()
-    finally:
-        db._active_transaction = None
-        db._session = None
+
+
+def _abandon() -> None:
+    transaction: Any = db._active_transaction
+    db._active_transaction = None
+    db._session = None
+    if transaction is not None:
+        transaction.abandon()
 
 
 @contextlib.contextmanager
