@@ -74,10 +74,14 @@ def _roll_back() -> None:
 
 def _abandon() -> None:
     transaction: Any = db._active_transaction
+    session: Any = db._session
     db._active_transaction = None
     db._session = None
     if transaction is not None:
-        transaction.abandon()
+        try:
+            transaction.abandon()
+        finally:
+            session.close()
 
 
 @contextlib.contextmanager
