@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,6 +56,12 @@ class _Ends(NamedTuple):
     sources: Uids
     targets: Uids
     pairs: array[int]
+
+    def named(self, pairs: Collection[int]) -> Iterator[tuple[str, str]]:
+        """Yield the uids of edges."""
+        if pairs:
+            sources, targets = list(self.sources.numbers), list(self.targets.numbers)
+            yield from ((sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in pairs)
 
 
 class Ledger:
@@ -112,8 +118,7 @@ class Ledger:
     def edge_rows(self, kind: EdgeKind) -> list[EdgeRow]:
         """Return the edges of a kind."""
         ends = self._ends[kind]
-        sources, targets = list(ends.sources.numbers), list(ends.targets.numbers)
-        return [EdgeRow(sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in ends.pairs]
+        return [EdgeRow(*uids) for uids in ends.named(ends.pairs)]
 
     @property
     def edges(self) -> int:
@@ -133,11 +138,7 @@ class Ledger:
         """Return the ends of the edges of a kind that stand more than once."""
         ends = self._ends[kind]
         ordered = sorted(ends.pairs)
-        repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
-        if not repeated:
-            return set()
-        sources, targets = list(ends.sources.numbers), list(ends.targets.numbers)
-        return {(sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in repeated}
+        return set(ends.named(set(compress(ordered, map(eq, ordered, ordered[1:])))))
 
 
 class Problems:

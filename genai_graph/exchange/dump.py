@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import PurePath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
+from genai_graph.exchange.compression import without_compression
 from genai_graph.exchange.formats import csv, cypher_writer, jsonl_writer, yaml_writer
 from genai_graph.exchange.output import STDOUT, open_folder, open_output
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
@@ -35,7 +36,6 @@ _SUFFIXES = {
     ".yml": "yaml",
     ".cypher": "cypher",
 }
-_COMPRESSIONS = (".gz", ".xz")
 
 
 def dump(
@@ -96,10 +96,7 @@ class _Counted:
 
 
 def _format_of(name: str) -> str:
-    suffixes = [suffix.lower() for suffix in PurePath(name).suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSIONS:
-        suffixes.pop()
-    last = suffixes[-1] if suffixes else ""
+    last = without_compression(Path(name)).suffix.lower()
     if last == ".json":  # JSON Lines under this name could not be loaded
         raise SettingsError(f"{name}: there is no dump in JSON: name it .jsonl or .yaml")
     return "jsonl" if name == STDOUT else _SUFFIXES.get(last, "jsonl")

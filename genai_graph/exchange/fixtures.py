@@ -111,7 +111,7 @@ class Fixture:
 
     def _read_lines(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
         try:
-            stream = self._open(advance)
+            stream = opened_file(self._path, advance)
         except UNREADABLE as error:
             yield Unread(Place(self.name, 1), unreadable(error))
             return
@@ -121,7 +121,7 @@ class Fixture:
     def _read_document(self) -> Iterator[Record]:
         parse = yaml.parse if self._format == "yaml" else json.parse
         try:
-            with self._open() as stream:
+            with opened_file(self._path) as stream:
                 data = stream.read()
         except UNREADABLE as error:
             yield Unread(Place(self.name, 1), unreadable(error))
@@ -135,9 +135,6 @@ class Fixture:
             yield Fault(Place(self.name, line), problem)
         yield from document.records(read.content, read.line, self.name)
 
-    def _open(self, advance: Advance | None = None) -> IO[bytes]:
-        return opened_file(self._path, advance)
-
     def _guess(self) -> str:
         if self._path.is_dir():
             return "csv"
@@ -145,7 +142,7 @@ class Fixture:
         if suffix in _SUFFIXES:
             return _SUFFIXES[suffix]
         try:
-            with self._open() as stream:
+            with opened_file(self._path) as stream:
                 start = stream.read(4096)
         except UNREADABLE as error:
             raise _fault(self.name, unreadable(error)) from error

@@ -71,3 +71,8 @@ class Unread(Fault):
 
 # A reader yields what it understood and what it did not, in the order of the file.
 Record = NodeRecord | EdgeRecord | FlawedNode | FlawedEdge | Fault
+
+
+def group_of(record: NodeRecord | EdgeRecord) -> str | EdgeKind:
+    """Return what a record is one of: a label, or a kind of edge."""
+    return record.label if isinstance(record, NodeRecord) else record.kind

@@ -9,15 +9,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from genai_graph.exchange.formats.csv_cells import raw_rows
 from genai_graph.exchange.formats.csv_dialect import SEPARATOR, Sheet, items, sheets
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.formats.plain import non_finite
+from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
 from genai_graph.models.properties import ArrayProperty, JSONProperty, Strict, StringProperty
-
-if TYPE_CHECKING:
-    from genai_graph.models.store import EdgeKind
 
 # neo4j-admin's buffer, into which each cell must fit, has this size unless another is given.
 _BUFFER = 4 * 1024 * 1024
@@ -31,7 +29,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], folder: Path) -> None:
     """
     for sheet in sheets().values():
         _open(folder, sheet, "w").close()
-    for of, group in itertools.groupby(records, _sheet_key):
+    for of, group in itertools.groupby(records, group_of):
         with _open(folder, sheets()[of], "a") as stream:
             stream.writelines(_rows(sheets()[of], group))
 
@@ -70,10 +68,6 @@ def _open(folder: Path, sheet: Sheet, mode: str) -> Any:
     if mode == "w":
         stream.write(",".join(sheet.header) + "\n")
     return stream
-
-
-def _sheet_key(record: NodeRecord | EdgeRecord) -> str | EdgeKind:
-    return record.label if isinstance(record, NodeRecord) else record.kind
 
 
 def _rows(sheet: Sheet, records: Iterable[NodeRecord | EdgeRecord]) -> Iterator[str]:
@@ -129,15 +123,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _number(value)
+        return repr(value) if math.isfinite(value) else non_finite(value)
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
     return str(value)
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return repr(value)

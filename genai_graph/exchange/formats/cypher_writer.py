@@ -17,7 +17,7 @@ import msgspec
 from genai_graph.database import quote
 from genai_graph.database.indexes import UNIQUENESS, declared
 from genai_graph.exchange.formats.plain import non_finite
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
 from genai_graph.models import NODES
 from genai_graph.models.store import EdgeKind, batches
 
@@ -29,13 +29,9 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     for index in declared(NODES.values()):
         if index.type == UNIQUENESS:  # merging needs it; `schema install` makes the others
             stream.write(f"{index.cypher()}\n".encode())
-    for group, members in itertools.groupby(records, _group):
+    for group, members in itertools.groupby(records, group_of):
         for batch in batches(members, _ROWS):
             stream.write(f"{_statement(group, batch)};\n".encode())
-
-
-def _group(record: NodeRecord | EdgeRecord) -> str | EdgeKind:
-    return record.label if isinstance(record, NodeRecord) else record.kind
 
 
 def _statement(group: str | EdgeKind, batch: Iterable[NodeRecord | EdgeRecord]) -> str:
