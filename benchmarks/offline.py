@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +15,9 @@ from neo4j._codec.packstream.v1 import PackableBuffer, Packer
 import genai_graph
 from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.load import edge_batches, node_batches
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import store
-from genai_graph.models.store import BATCH, EdgeKind, EdgeRow, NodeRow
 
 ENGINE = "none"
 CHECK = "Check of a file"
@@ -78,30 +76,12 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
 
 
 def _pack(lines: list[bytes]) -> None:
-    """Pass lines to the statements of the loader, which here reach the driver's packer only."""
+    """Pass lines through the loader's batches and statements, which here reach a packer only."""
     with patch.object(store, "change", _Wire().change):
-        for key, rows in _batches(lines):
-            if isinstance(key, EdgeKind):
-                store.add_edges(key, rows)
-            else:
-                store.add_nodes(key, rows)
-
-
-def _batches(lines: list[bytes]) -> Iterator[tuple[str | EdgeKind, list[Any]]]:
-    waiting: dict[str | EdgeKind, list[Any]] = defaultdict(list)
-    for record in jsonl.records(lines, ""):
-        key: str | EdgeKind
-        row: NodeRow | EdgeRow
-        if isinstance(record, NodeRecord):
-            key, row = record.label, NodeRow(record.uid, record.given, defaults_of(record))
-        elif isinstance(record, EdgeRecord):
-            key, row = record.kind, EdgeRow(record.source, record.target, record.given)
-        else:
-            raise TypeError(record)
-        waiting[key].append(row)
-        if len(waiting[key]) == BATCH:
-            yield key, waiting.pop(key)
-    yield from waiting.items()
+        for label, rows in node_batches(jsonl.records(lines, "", NodeRecord)):
+            store.add_nodes(label, rows)
+        for kind, edges in edge_batches(jsonl.records(lines, "", EdgeRecord)):
+            store.add_edges(kind, edges)
 
 
 class _Wire:

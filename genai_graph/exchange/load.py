@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import msgspec
 
 from genai_graph.database import atomic as transaction
 from genai_graph.database import current, retried
@@ -23,15 +26,14 @@ from genai_graph.errors import (
 from genai_graph.exchange.check import FAULT_LIMIT, examine
 from genai_graph.exchange.fixtures import opened
 from genai_graph.exchange.progress import QUIET, Progress
+from genai_graph.exchange.reading import KeptReading, Reading
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import defaults_of
 from genai_graph.models import NODES, store
 from genai_graph.models.store import (
     BATCH,
     EdgeKind,
-    EdgeRow,
     EmptyGraph,
-    Ends,
     Graph,
     NodeRow,
     Tally,
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from genai_graph.exchange.check import Ledger
-    from genai_graph.exchange.fixtures import Source
+
+T = TypeVar("T")
 
 TRANSACTION_LIMIT = 100_000
 
@@ -122,9 +125,9 @@ def load(
     graph = Graph()
     if create:
         _refuse_filled(graph)
-    sources = opened(fixtures, format)
-    ledger = examine(lambda: _read(sources, progress, "checking"), graph, fault_limit)
-    writer = _Writer(sources, ledger, batch_size, progress)
+    reading = KeptReading(opened(fixtures, format), progress)
+    ledger = examine(lambda: reading.records("checking"), graph, fault_limit)
+    writer = _Writer(reading, ledger, batch_size, progress)
     if dry_run:
         pass
     elif atomic or ledger.entities <= transaction_limit:
@@ -151,8 +154,8 @@ def check(
 
     Raises `FixtureError` with all faults (at most `fault_limit` are told).
     """
-    sources = opened(fixtures, format)
-    ledger = examine(lambda: _read(sources, progress, "checking"), EmptyGraph(), fault_limit)
+    reading = Reading(opened(fixtures, format), progress)
+    ledger = examine(lambda: reading.records("checking"), EmptyGraph(), fault_limit)
     return ledger.nodes, ledger.edges
 
 
@@ -191,7 +194,7 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
     """Write each batch in a transaction of its own; each of them can be repeated."""
     unsure = ""
 
-    def attempt(batch: _Batch) -> Tally:
+    def attempt(batch: Batch) -> Tally:
         nonlocal unsure
         unsure = ""
         with transaction():
@@ -212,8 +215,8 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
             unsure = ""
 
 
-class _Batch(NamedTuple):
-    """Rows for one statement."""
+class Batch(NamedTuple):
+    """Rows for one statement: nodes of a label, or edges of a kind."""
 
     key: str | EdgeKind
     rows: list[Any]
@@ -223,10 +226,10 @@ class _Writer:
     """Writes what was checked, batch by batch, and keeps the report."""
 
     def __init__(
-        self, sources: list[Source], ledger: Ledger, batch_size: int, progress: Progress
+        self, reading: Reading, ledger: Ledger, batch_size: int, progress: Progress
     ) -> None:
         self.report = Report()
-        self._sources = sources
+        self._reading = reading
         self._ledger = ledger
         self._batch_size = batch_size
         self._progress = progress
@@ -253,15 +256,12 @@ class _Writer:
             )
         }
 
-    def batches(self) -> Iterator[_Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Yield all nodes, then all edges."""
-        nodes = _sound(self._read(NodeRecord, "nodes"))
-        yield from _grouped(
-            ((r.label, NodeRow(r.uid, r.given, defaults_of(r))) for r in nodes), self._batch_size
-        )
-        yield from _grouped(self._edges(), self._batch_size)
+        yield from node_batches(self._read(NodeRecord, "nodes"), self._batch_size)
+        yield from edge_batches(self._edges(), self._batch_size)
 
-    def write(self, batch: _Batch) -> Tally:
+    def write(self, batch: Batch) -> Tally:
         """Write a batch; what can't be there yet is not looked up."""
         key, rows = batch
         if isinstance(key, EdgeKind):
@@ -270,7 +270,7 @@ class _Writer:
             self._looked_up.add(key)
         return (store.merge_nodes if key in self._looked_up else store.add_nodes)(key, rows)
 
-    def note(self, batch: _Batch, tally: Tally) -> None:
+    def note(self, batch: Batch, tally: Tally) -> None:
         """Add what was written to the report."""
         group = self.report.edges if isinstance(batch.key, EdgeKind) else self.report.nodes
         group.setdefault(str(batch.key), Tally()).add(tally)
@@ -286,48 +286,55 @@ class _Writer:
             self._progress.say(outcome())
             raise
 
-    def _edges(self) -> Iterator[tuple[EdgeKind, Ends]]:
-        """Yield the edges; one that stands several times is one in the end, of the last values."""
-        joined: dict[tuple[EdgeKind, str, str], dict[str, Any]] = {}
-        for record in _sound(self._read(EdgeRecord, "edges")):
-            kind, source, target = record.kind, record.source, record.target
-            if (source, target) in self._repeated[kind]:
-                joined.setdefault((kind, source, target), {}).update(record.given)
+    def _edges(self) -> Iterable[EdgeRecord]:
+        """Return the edges; one that stands several times is one in the end, of the last values."""
+        records: Iterator[EdgeRecord] = self._read(EdgeRecord, "edges")
+        return self._joined(records) if any(self._repeated.values()) else records
+
+    def _joined(self, records: Iterable[EdgeRecord]) -> Iterator[EdgeRecord]:
+        joined: dict[tuple[EdgeKind, str, str], EdgeRecord] = {}
+        for record in records:
+            kind, source, target = ends = record.kind, record.source, record.target
+            if (source, target) not in self._repeated[kind]:
+                yield record
+            elif ends in joined:
+                given = {**joined[ends].given, **record.given}
+                joined[ends] = msgspec.structs.replace(record, given=given)
             else:
-                yield kind, record
-        for (kind, source, target), given in joined.items():
-            yield kind, EdgeRow(source, target, given)
+                joined[ends] = record
+        yield from joined.values()
 
     def _created(self, label: str) -> int:
         return self.report.nodes.get(label, Tally()).created
 
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
-        return _read(self._sources, self._progress, stage, wanted)
+        """Yield the records of a kind: a fault now means that a file changed since the check."""
+        for record in self._reading.records(stage, wanted):
+            if isinstance(record, Fault):
+                raise FixtureError([record])
+            yield record
 
 
-def _read(
-    sources: list[Source], progress: Progress, stage: str, wanted: type[Any] | None = None
-) -> Iterator[Any]:
-    """Yield the records of all sources, or those of a kind and the faults."""
-    progress.start(stage, sum(source.size for source in sources))
-    for source in sources:
-        yield from source.records(wanted, progress.advance)
+def node_batches(records: Iterable[NodeRecord], size: int = BATCH) -> Iterator[Batch]:
+    """Yield nodes as they are written: by label, at most `size` at a time, in one pass."""
+    for label, batch in _grouped(records, attrgetter("label"), size):
+        rows = [NodeRow(record.uid, record.given, defaults_of(record)) for record in batch]
+        yield Batch(label, rows)
 
 
-def _sound(records: Iterable[Any]) -> Iterator[Any]:
-    """Yield the records: a fault now means that a file changed since it was checked."""
+def edge_batches(records: Iterable[EdgeRecord], size: int = BATCH) -> Iterator[Batch]:
+    """Yield edges as they are written: by kind, at most `size` at a time, in one pass."""
+    return (Batch(kind, batch) for kind, batch in _grouped(records, attrgetter("kind"), size))
+
+
+def _grouped(
+    records: Iterable[T], key: Callable[[T], Any], size: int
+) -> Iterator[tuple[Any, list[T]]]:
+    waiting: dict[Any, list[T]] = defaultdict(list)
     for record in records:
-        if isinstance(record, Fault):
-            raise FixtureError([record])
-        yield record
-
-
-def _grouped(rows: Iterable[tuple[Any, Any]], size: int) -> Iterator[_Batch]:
-    """Yield the rows in batches of one key each, in one pass."""
-    waiting: dict[Any, list[Any]] = defaultdict(list)
-    for key, row in rows:
-        batch = waiting[key]
-        batch.append(row)
+        group = key(record)
+        batch = waiting[group]
+        batch.append(record)
         if len(batch) >= size:
-            yield _Batch(key, waiting.pop(key))
-    yield from (_Batch(key, batch) for key, batch in waiting.items())
+            yield group, waiting.pop(group)
+    yield from waiting.items()

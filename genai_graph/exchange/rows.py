@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from genai_graph.models.properties import Strict
 
+ABSENT = msgspec.Raw(b"null")
 _UID = Annotated[str, Meta(min_length=1)]
 
 
@@ -58,7 +59,7 @@ def edge_decoder() -> msgspec.json.Decoder[Any]:
             [
                 ("source", end, msgspec.field(name="from")),
                 ("target", end, msgspec.field(name="to")),
-                ("props", msgspec.Raw, msgspec.Raw(b"null")),
+                ("props", msgspec.Raw, ABSENT),
             ],
             tag_field="edge",
             tag=type_,

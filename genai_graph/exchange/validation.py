@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from genai_graph.models.store import EdgeKind
 
 FORMAT = "genai_graph/1"
+_NOTHING: dict[str, Any] = {}
 HEADER_ADVICE = f'the first thing in a fixture is its format: "{FORMAT}"'
 
 
@@ -69,7 +70,7 @@ def defaults_of(record: NodeRecord) -> dict[str, Any]:
     """Return the values that a new node takes from its uid, where they are not given."""
     cls, given = NODES[record.label], record.given
     if given.keys() >= cls.told_by_uid:
-        return {}
+        return _NOTHING
     told = cls.read_uid(record.uid)
     return {name: value for name, value in told.items() if value and name not in given}
 

@@ -31,7 +31,9 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
 INDEXED_BYTES = 8_000
 JSON_DEPTH = 64
-_LONG_NUMBER = re.compile("[0-9]{19}")
+# What may be an integer of 64 bits without a sign that does not fit in 64 bits with one.
+_LONG_NUMBER = re.compile("9[0-9]{18}|1[0-9]{19}")
+_encode_json = msgspec.json.Encoder(order="sorted").encode
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -322,7 +324,7 @@ class JSONProperty(Strict, neomodel.JSONProperty):
 
     def store(self, value: Any) -> str:
         """Return the JSON text."""
-        return msgspec.json.encode(value, order="sorted").decode()
+        return _encode_json(value).decode()
 
     def text(self, value: Any) -> str:
         """Return the text of a value out of a JSON document, which has little left to be checked.
@@ -333,7 +335,8 @@ class JSONProperty(Strict, neomodel.JSONProperty):
             text = self.store(value)
         except (OverflowError, RecursionError):
             return self.store(self.check(value))
-        if text.count("{") + text.count("[") > JSON_DEPTH or _LONG_NUMBER.search(text):
+        may_be_deep = len(text) > JSON_DEPTH and text.count("{") + text.count("[") > JSON_DEPTH
+        if may_be_deep or _LONG_NUMBER.search(text):
             self.check(value)
         return text
 

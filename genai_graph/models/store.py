@@ -206,7 +206,10 @@ def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
         "SET n.created_at = $now, n.updated_at = $now, n += row[1]",
         now=now(),
-        rows=[[row.uid, _sent({**row.defaults, **row.given})] for row in rows],
+        rows=[
+            [row.uid, _sent({**row.defaults, **row.given} if row.defaults else row.given)]
+            for row in rows
+        ],
     )
     return Tally(created=len(rows))
 
@@ -653,10 +656,16 @@ def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _sent(row: dict[str, Any]) -> dict[str, Any]:
+# The types whose values the driver sends quickly as they are.
+_PLAIN = frozenset({str, int, float, bool, list})
+
+
+def _sent(values: dict[str, Any]) -> dict[str, Any]:
     """Return values as they are sent the quickest; None removes, or leaves out, a value."""
+    if _PLAIN.issuperset(map(type, values.values())):
+        return values
     return {
         name: packed(value) if type(value) is datetime else value
-        for name, value in row.items()
+        for name, value in values.items()
         if value is not None or name not in _TIMES
     }

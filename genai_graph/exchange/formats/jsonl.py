@@ -16,6 +16,7 @@ import functools
 import itertools
 import json
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -59,6 +60,9 @@ from genai_graph.models.store import EdgeKind
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
 _BOM = b"\xef\xbb\xbf"
+_START = operator.itemgetter(slice(7))
+_KINDS: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
+_RUN = 100  # lines that are read together
 _NATIVE = (datetime,)
 _Conversions = dict[str, Callable[[Any], Any]]
 # What decoding raises for a line that is not right.
@@ -69,30 +73,56 @@ def records(
     lines: Iterable[bytes], file: str, wanted: type[Record] | None = None
 ) -> Iterator[Record]:
     """Yield the records of the lines and the faults in them; only the wanted ones are decoded."""
-    number = 0
-    read_node, read_edge = _node_reader(), _edge_reader()
+    failures: list[Exception] = []
+    readable = _readable(lines, failures)
+    first = next(readable, b"")
+    header = _header(first)
+    if header != {"format": FORMAT} and not failures:
+        yield Fault(Place(file, 1), _wrong_header(header, first))
+    number = 1 if header is None else 2
+    if header is None:
+        readable = itertools.chain([first], readable)
+    for kind, group in _by_kind(readable):
+        read = _node_reader() if kind is NodeRecord else _edge_reader()
+        while run := list(itertools.islice(group, _RUN)):
+            if wanted is None or wanted is kind:
+                yield from _understood(run, read, file, number)
+            number += len(run)
+    for error in failures:
+        yield Unread(Place(file, number), unreadable(error))
+
+
+def _readable(lines: Iterable[bytes], failures: list[Exception]) -> Iterator[bytes]:
+    """Yield the lines that can be read, and note why there are no more of them."""
     try:
-        numbered = enumerate(lines, 1)
-        first = next(numbered, (1, b""))
-        header = _header(first[1])
-        if header != {"format": FORMAT}:
-            yield Fault(Place(file, 1), _wrong_header(header, first[1]))
-        for number, line in itertools.chain([first], numbered) if header is None else numbered:
-            is_node = _is_node(line)
-            if wanted is not None and is_node is (wanted is EdgeRecord):
-                continue
-            try:
-                yield (read_node if is_node else read_edge)(line, file, number)
-            except _REFUSALS:
-                if line and not line.isspace():
-                    yield from _explain(line, Place(file, number))
+        yield from lines
     except UNREADABLE as error:
-        yield Unread(Place(file, number + 1), unreadable(error))
+        failures.append(error)
 
 
-def _is_node(line: bytes) -> bool:
-    """Tell a node's line from an edge's, quickly where the key stands first."""
-    return line.startswith(b'{"node"') or (not line.startswith(b'{"edge"') and b'"node"' in line)
+def _understood(run: list[bytes], read: _Reader, file: str, number: int) -> list[Record]:
+    """Read lines of one kind together; where that is refused, each on its own."""
+    try:
+        return read(run, file, number)
+    except _REFUSALS:
+        if len(run) > 1:
+            each = (_understood([line], read, file, at) for at, line in enumerate(run, number))
+            return list(itertools.chain.from_iterable(each))
+    blank = not run[0] or run[0].isspace()
+    return [] if blank else list(_explain(run[0], Place(file, number)))
+
+
+def _by_kind(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], Iterator[bytes]]]:
+    """Group lines of one kind that follow each other, quickly where the key stands first."""
+    for start, group in itertools.groupby(lines, _START):
+        if start in _KINDS:
+            yield _KINDS[start], group
+        else:
+            yield from itertools.groupby(group, _kind)
+
+
+def _kind(line: bytes) -> type[Record]:
+    return NodeRecord if b'"node"' in line else EdgeRecord
 
 
 def _header(line: bytes) -> dict[str, Any] | None:
@@ -114,43 +144,50 @@ def _wrong_header(header: dict[str, Any] | None, line: bytes) -> str:
     return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
-_Reader = Callable[[bytes, str, int], "NodeRecord | EdgeRecord"]
+_Reader = Callable[[list[bytes], str, int], list[Record]]
 
 
 @functools.cache
 def _node_reader() -> _Reader:
-    """Return what decodes a right line; any error of it means that the line is not one."""
+    """Return what decodes right lines; any error of it means that one of them is not right."""
     decode = rows.node_decoder().decode
     left = {label: (_conversions(cls), _rules(cls)) for label, cls in NODES.items()}
 
-    def read(line: bytes, file: str, number: int) -> NodeRecord:
-        row = decode(line)
-        label = type(row).__name__
-        conversions, rules = left[label]
-        given = {} if row.props is None else to_builtins(row.props, builtin_types=_NATIVE)
-        if not conversions.keys().isdisjoint(given):
-            _convert(given, conversions)
-        for rule_faults in rules:
-            for _, error in rule_faults(given):
-                raise error
-        return NodeRecord(label, row.uid, given, file, number)
+    def read(run: list[bytes], file: str, number: int) -> list[Record]:
+        found = [decode(line) for line in run]
+        values = to_builtins([row.props for row in found], builtin_types=_NATIVE)
+        read: list[Record] = []
+        for line, row, given in zip(itertools.count(number), found, values):
+            label = type(row).__name__
+            conversions, rules = left[label]
+            if given is None:
+                given = {}
+            elif not conversions.keys().isdisjoint(given):
+                _convert(given, conversions)
+            for rule_faults in rules:
+                for _, error in rule_faults(given):
+                    raise error
+            read.append(NodeRecord(label, row.uid, given, file, line))
+        return read
 
     return read
 
 
 @functools.cache
 def _edge_reader() -> _Reader:
-    """Return the same for the line of an edge."""
+    """Return the same for the lines of edges."""
     decode = rows.edge_decoder().decode
     kinds = {(kind.type, kind.source, kind.target): kind for kind in EDGES}
 
-    def read(line: bytes, file: str, number: int) -> EdgeRecord:
-        row = decode(line)
-        source_label, source = row.source
-        target_label, target = row.target
-        kind = kinds[type(row).__name__, source_label, target_label]
-        given = _edge_values(kind, bytes(row.props))
-        return EdgeRecord(kind, source, target, given, file, number)
+    def read(run: list[bytes], file: str, number: int) -> list[Record]:
+        read: list[Record] = []
+        for line, row in enumerate(map(decode, run), number):
+            source_label, source = row.source
+            target_label, target = row.target
+            kind = kinds[type(row).__name__, source_label, target_label]
+            given = {} if row.props is rows.ABSENT else _edge_values(kind, bytes(row.props))
+            read.append(EdgeRecord(kind, source, target, given, file, line))
+        return read
 
     return read
 
@@ -173,9 +210,9 @@ def _edge_properties() -> dict[EdgeKind, tuple[Any, _Conversions]]:
 
 
 def _convert(given: dict[str, Any], conversions: _Conversions) -> None:
-    for name, convert in conversions.items():
-        if given.get(name) is not None:
-            given[name] = convert(given[name])
+    for name, value in given.items():
+        if name in conversions and value is not None:
+            given[name] = conversions[name](value)
 
 
 def _rules(cls: type[Node]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
