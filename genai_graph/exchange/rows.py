@@ -87,8 +87,11 @@ def _node_struct(label: str, cls: Any) -> Any:
 
 
 def _struct(name: str, declared: Mapping[str, Strict]) -> Any:
-    fields = [
-        (key, (prop.annotation if prop.mandatory else prop.annotation | None) | UnsetType, UNSET)
-        for key, prop in declared.items()
-    ]
+    fields = [(key, _type(prop) | UnsetType, UNSET) for key, prop in declared.items()]
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
+
+
+def _type(prop: Strict) -> Any:
+    # A raw document can be null already, and msgspec takes nothing raw in a choice with None.
+    is_whole = prop.mandatory or prop.annotation is msgspec.Raw
+    return prop.annotation if is_whole else prop.annotation | None

@@ -9,6 +9,7 @@ one declaration.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -33,7 +34,9 @@ INDEXED_BYTES = 8_000
 JSON_DEPTH = 64
 # What may be an integer of 64 bits without a sign that does not fit in 64 bits with one.
 _LONG_NUMBER = re.compile("9[0-9]{18}|1[0-9]{19}")
+_decode_json = msgspec.json.Decoder().decode
 _encode_json = msgspec.json.Encoder(order="sorted").encode
+_LONG_DOCUMENT = 1_000
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -312,7 +315,7 @@ class JSONProperty(Strict, neomodel.JSONProperty):
     """Any JSON value, kept as text with its keys sorted, so that equal values are equal texts."""
 
     expected = "JSON"
-    annotation = Any
+    annotation = msgspec.Raw  # for json_text
 
     def __init__(self) -> None:
         super().__init__()
@@ -325,20 +328,6 @@ class JSONProperty(Strict, neomodel.JSONProperty):
     def store(self, value: Any) -> str:
         """Return the JSON text."""
         return _encode_json(value).decode()
-
-    def text(self, value: Any) -> str:
-        """Return the text of a value out of a JSON document, which has little left to be checked.
-
-        Such a value can be nested too deep, and have integers that are too long.
-        """
-        try:
-            text = self.store(value)
-        except (OverflowError, RecursionError):
-            return self.store(self.check(value))
-        may_be_deep = len(text) > JSON_DEPTH and text.count("{") + text.count("[") > JSON_DEPTH
-        if may_be_deep or _LONG_NUMBER.search(text):
-            self.check(value)
-        return text
 
     def load(self, value: str) -> Any:
         """Return the JSON value."""
@@ -400,6 +389,34 @@ def check_json(value: Any, path: Path = ()) -> Any:
         advice = ": use a list" if isinstance(value, (tuple, set)) else ""
         raise PropertyTypeError(f"expected JSON, got {describe(value)}{_at(path)}{advice}", path)
     return check(value, path)
+
+
+def json_text(document: bytes) -> str | None:
+    """Return what is stored of a JSON document; of null, nothing.
+
+    Raises `PropertyError` for what `check_json` refuses, and what msgspec raises for text that is
+    not JSON.
+    """
+    # Runs repeat their parameters and environments, and to read them again takes long.
+    return _repeated_text(document) if len(document) < _LONG_DOCUMENT else _text_of(document)
+
+
+def _text_of(document: bytes) -> str | None:
+    value = _decode_json(document)
+    if value is None:
+        return None
+    try:
+        text: str = _encode_json(value).decode()
+    except (OverflowError, RecursionError):
+        return _encode_json(check_json(value)).decode()
+    # Little is left to be checked: depth, and integers that are too long.
+    may_be_deep = len(text) > JSON_DEPTH and text.count("{") + text.count("[") > JSON_DEPTH
+    if may_be_deep or _LONG_NUMBER.search(text):
+        check_json(value)
+    return text
+
+
+_repeated_text = functools.lru_cache(maxsize=1024)(_text_of)
 
 
 def _json_text(value: str, path: Path) -> str:

@@ -54,6 +54,7 @@ from genai_graph.models.properties import (
     Unclear,
     describe,
     did_you_mean,
+    json_text,
 )
 from genai_graph.models.store import EdgeKind
 
@@ -63,7 +64,7 @@ _BOM = b"\xef\xbb\xbf"
 _START = operator.itemgetter(slice(7))
 _KINDS: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
 _RUN = 100  # lines that are read together
-_NATIVE = (datetime,)
+_NATIVE = (datetime, msgspec.Raw)
 _Conversions = dict[str, Callable[[Any], Any]]
 # What decoding raises for a line that is not right.
 _REFUSALS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, LookupError)
@@ -237,7 +238,7 @@ def _conversion(prop: Any) -> Callable[[Any], Any]:
     if isinstance(prop, DateTimeProperty):
         return lambda moment: moment if moment.tzinfo is timezone.utc else prop.check(moment)
     if isinstance(prop, JSONProperty):
-        return prop.text
+        return lambda document: json_text(bytes(document))
     return lambda value: prop.store(prop.check(decode(prop, value)))
 
 
