@@ -6,7 +6,7 @@ import json
 import math
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,27 +14,26 @@ from typing import Any
 import neo4j_server
 import pytest
 from conftest import Run
-from hypothesis import given, settings
+from graphs import (
+    TEXTS,
+    Graph,
+    any_records,
+    edge,
+    node,
+    plain,
+    stored,
+    without_nulls,
+)
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_mutations import often, spoilt
+from test_mutations import assert_loads_twice_or_is_refused, often, spoilt
 
 import genai_graph
 from genai_graph import Connection, Dataset, FixtureError, Metric, Model, check, load, query
 from genai_graph.exchange.formats import csv, jsonl, jsonl_writer
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
 from genai_graph.models import EDGES, NODES
-from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import (
-    ArrayProperty,
-    BooleanProperty,
-    DateTimeProperty,
-    FloatProperty,
-    IntegerProperty,
-    JSONProperty,
-    Strict,
-)
 
-KINDS = {str(kind): kind for kind in EDGES}
 UID = "uid:ID(Dataset)"
 
 
@@ -391,41 +390,16 @@ def test_a_long_row_of_quotes_is_refused_at_once(text: str) -> None:
 # Writing
 
 
-def node(label: str, uid: str, **values: Any) -> NodeRecord:
-    return NodeRecord(label, uid, values, "", 0)
-
-
-def edge(kind: str, source: str, target: str, **values: Any) -> EdgeRecord:
-    return EdgeRecord(KINDS[kind], source, target, values, "", 0)
-
-
 def read(folder: str) -> list[Record]:
     return list(csv.records(Path(folder)))
-
-
-def plain(records: Iterable[Record]) -> list[str]:
-    """Return records as text (NaN is not equal to itself), without their places."""
-    return [
-        repr((record.label, record.uid, sorted(record.given.items())))
-        if isinstance(record, NodeRecord)
-        else repr((str(record.kind), record.source, record.target, sorted(record.given.items())))
-        if isinstance(record, EdgeRecord)
-        else repr(record)
-        for record in records
-    ]
 
 
 MOMENT = datetime(2026, 3, 1, 9, 0, 0, 123_456, tzinfo=timezone.utc)
 FIRST = datetime(1, 1, 1, tzinfo=timezone.utc)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=timezone.utc)
-TEXTS = [
-    "", " ", "  a\t ", "a,b", 'a"b', '"', '""', '","', '",""', "'", "\\", '\\"', "\n", "\r", "\r\n",
-    "\na\n", "a\r\nb\rc\n\n", "\0", "\0\x01\x1f\x7f", "a;b", ";", "null", "NaN", "true", "=1+1",
-    "@x", "é😀", "\u2028\x85\u200b\ufeff", "\ufffe\uffff\U0010ffff", "{}", "#", "[1]", "0x1F",
-]  # fmt: skip
 TIMES: dict[str, Any] = {"created_at": MOMENT, "updated_at": MOMENT}
 # What neo4j-admin takes exactly.
-GRAPH: list[NodeRecord | EdgeRecord] = [
+GRAPH: Graph = [
     node("Project", 'p "1",;\n/é', name="p", tags=["a", "b;c", ""], **TIMES),
     *(
         node("Dataset", f"d{i:02}", name="d", description=text, tags=[text, "x"], **TIMES)
@@ -456,7 +430,7 @@ BEYOND = [
 ]
 
 
-def whole_graph() -> list[NodeRecord | EdgeRecord]:
+def whole_graph() -> Graph:
     """Return all records, in the order in which a graph is dumped."""
     order = [*NODES, *EDGES]
 
@@ -502,66 +476,10 @@ def test_times_are_written_alike_as_values_and_as_texts() -> None:
     assert write_folder("b", [node("Dataset", "d", created_at=text)]) == first
 
 
-def json_values() -> st.SearchStrategy[Any]:
-    leaves = st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-(2**63), 2**63 - 1),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.text(),
-    )
-    return st.one_of(
-        leaves.filter(lambda value: value is not None),
-        st.lists(leaves, max_size=3),
-        st.dictionaries(st.text(), leaves, max_size=3),
-    )
-
-
-def values_of(prop: Any) -> st.SearchStrategy[Any]:
-    if isinstance(prop, ArrayProperty):
-        return st.lists(values_of(prop.item), max_size=4)
-    if isinstance(prop, JSONProperty):
-        return json_values().map(prop.store)
-    if isinstance(prop, IntegerProperty):
-        return st.integers(prop.minimum, 2**63 - 1)
-    if isinstance(prop, FloatProperty):
-        return st.floats()
-    if isinstance(prop, BooleanProperty):
-        return st.booleans()
-    if isinstance(prop, DateTimeProperty):
-        return st.datetimes(timezones=st.just(timezone.utc)).map(lambda time: time.replace(fold=0))
-    if prop.choices:
-        return st.sampled_from(sorted(prop.choices))
-    texts = st.one_of(st.text(), st.sampled_from(TEXTS), st.text('",;\n\r\x1f a'))
-    return texts.filter(bool) if prop.mandatory else texts
-
-
-def given_values(known: dict[str, Strict]) -> st.SearchStrategy[dict[str, Any]]:
-    options = {
-        name: values_of(prop) if prop.mandatory else st.one_of(st.none(), values_of(prop))
-        for name, prop in known.items()
-        if name not in ("uid", "steps")  # these have rules of their own
-    }
-    return st.fixed_dictionaries({}, optional=options)
-
-
-@st.composite
-def any_records(draw: st.DrawFn) -> list[NodeRecord | EdgeRecord]:
-    label = draw(st.sampled_from(sorted(NODES)))
-    kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
-    uids = st.text(min_size=1)
-    return [
-        NodeRecord(label, draw(uids), draw(given_values(properties_of(NODES[label]))), "", 0),
-        EdgeRecord(
-            kind, draw(uids), draw(uids), draw(given_values(properties_of(EDGES[kind]))), "", 0
-        ),
-    ]
-
-
 @settings(often, max_examples=300)
 @given(any_records())
 def test_any_record_that_the_models_can_hold_is_read_as_it_was_written(
-    records: list[NodeRecord | EdgeRecord],
+    records: Graph,
 ) -> None:
     write_folder("f", records)
     assert plain(read("f")) == plain(records)
@@ -570,7 +488,7 @@ def test_any_record_that_the_models_can_hold_is_read_as_it_was_written(
 @settings(often, max_examples=300)
 @given(any_records())
 def test_json_lines_too_are_read_as_they_were_written(
-    records: list[NodeRecord | EdgeRecord],
+    records: Graph,
 ) -> None:
     with Path("f.jsonl").open("wb") as stream:
         jsonl_writer.write(records, stream)
@@ -579,34 +497,6 @@ def test_json_lines_too_are_read_as_they_were_written(
 
 
 # The graph that comes out
-
-
-def stored() -> Iterator[NodeRecord | EdgeRecord]:
-    """Yield the graph as records, in the order of labels, kinds and uids."""
-    for label, cls in NODES.items():
-        for row in query(f"MATCH (n:{label}) RETURN properties(n) AS p ORDER BY n.uid"):
-            props = row["p"]
-            told = dict.fromkeys(
-                name for name, value in cls.read_uid(props["uid"]).items() if value
-            )
-            yield NodeRecord(label, props.pop("uid"), {**told, **props}, "", 0)
-    for kind in EDGES:
-        for row in query(
-            f"MATCH (a:{kind.source})-[r:{kind.type}]->(b:{kind.target}) "
-            "RETURN a.uid AS a, b.uid AS b, properties(r) AS p ORDER BY a, b"
-        ):
-            yield EdgeRecord(kind, row["a"], row["b"], row["p"], "", 0)
-
-
-def without_nulls(records: Iterable[Record]) -> list[str]:
-    """Return records as text; null is what a node has not."""
-    found = []
-    for record in records:
-        assert isinstance(record, (NodeRecord, EdgeRecord))
-        values = {name: value for name, value in record.given.items() if value is not None}
-        fields = {name: getattr(record, name) for name in record.__struct_fields__}
-        found.append(type(record)(**{**fields, "given": values}))
-    return sorted(plain(found))
 
 
 def test_load_and_write_again_gives_the_same_graph_and_the_same_bytes(graph: Connection) -> None:
@@ -669,6 +559,23 @@ def test_neo4j_admin_makes_the_same_graph_of_the_folder(lib: Path, tmp_path: Pat
 # Files spoilt at random
 
 
+SOUND = [
+    "Dataset.csv",
+    "Model.csv",
+    "Metric.csv",
+    "Experiment-HAS-Metric.csv",
+    "Model-TRAINED_ON-Dataset.csv",
+]
+
+
+@st.composite
+def spoilt_files(draw: st.DrawFn) -> tuple[str, bytes]:
+    """Spoil one file of the folder `f`, in which the others stay right."""
+    files = write_folder("f", whole_graph())
+    name = draw(st.sampled_from(SOUND))
+    return name, draw(spoilt(files[name]))
+
+
 def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
     Path("f", name).write_bytes(data)
     last = len(data.decode(errors="replace").splitlines()) + 1
@@ -684,20 +591,19 @@ def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
         assert min(nodes, edges) >= 0
 
 
-SOUND = [
-    "Dataset.csv",
-    "Model.csv",
-    "Metric.csv",
-    "Experiment-HAS-Metric.csv",
-    "Model-TRAINED_ON-Dataset.csv",
-]
-
-
 @often
-@given(st.data(), st.sampled_from(SOUND))
-def test_spoilt_csv_is_checked_or_refused_with_a_place(data: st.DataObject, name: str) -> None:
-    files = write_folder("f", whole_graph())
-    assert_checked_or_refused_with_a_place(name, data.draw(spoilt(files[name])))
+@given(spoilt_files())
+def test_spoilt_csv_is_checked_or_refused_with_a_place(found: tuple[str, bytes]) -> None:
+    assert_checked_or_refused_with_a_place(*found)
+
+
+@settings(often, max_examples=25, suppress_health_check=list(HealthCheck))
+@given(found=spoilt_files())
+def test_what_check_takes_of_spoilt_csv_can_be_loaded_twice(
+    graph: Connection, found: tuple[str, bytes]
+) -> None:
+    Path("f", found[0]).write_bytes(found[1])
+    assert_loads_twice_or_is_refused("f")
 
 
 @often

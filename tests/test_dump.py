@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import FIXTURES, Run
+from graphs import TRAPS, content, load_dump
 
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
@@ -25,56 +26,6 @@ pytestmark = pytest.mark.usefixtures("graph")
 
 FORMATS = ["jsonl", "yaml", "cypher", "csv"]
 CHARACTERS = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
-TRAPS = [
-    *("y", "no", "On", "null", "~", "true", "1", "017", "0x1F", "1e-4", ".nan", ".inf", "12:30:00"),
-    *(
-        "2026-03-01",
-        "2026-03-01T09:00:00Z",
-        "=",
-        "<<",
-        "- a",
-        "a: b",
-        "a #b",
-        "#",
-        "*a",
-        "&a",
-        "!a",
-    ),
-    *(
-        "",
-        " ",
-        " a",
-        "a ",
-        "a\nb",
-        "\t",
-        "'",
-        '"',
-        "\\",
-        "\\u0022",
-        "`",
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        "?",
-    ),
-    *("%", "%25", "@", "/", "a/b", "a@b", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"),
-    *(
-        "\x00",
-        "\x7f",
-        "\x85",
-        "\u2028",
-        "\ufeff",
-        "null@1",
-        "x" * 2000,
-        "é" * 1200,
-        "|",
-        ">",
-        "---",
-    ),
-    *('"]] AS row MATCH (n) DETACH DELETE n;', "$uid", "//", "/* */", ";", ":begin", "\r", "\r\n"),
-]
 SECOND = timedelta(seconds=1)
 TIMES = [
     datetime(2026, 3, 1, 9, tzinfo=timezone.utc),
@@ -102,29 +53,12 @@ def clear() -> None:
     query("MATCH (n) DETACH DELETE n", write=True)
 
 
-def load_again(path: Path) -> None:
-    """Load a dump into an empty graph; Cypher statement by statement, as cypher-shell does."""
-    clear()
-    if path.suffix != ".cypher":
-        load(path)
-        return
-    for statement in path.read_text(encoding="utf-8").split(";\n")[:-1]:
-        query(statement, write=True)
-
-
-def content(path: Path) -> bytes:
-    """Return the bytes of a file, or of all files of a folder."""
-    if path.is_file():
-        return path.read_bytes()
-    return b"".join(file.name.encode() + file.read_bytes() for file in sorted(path.iterdir()))
-
-
 def assert_round_trip(tmp_path: Path, format: str) -> bytes:
     """Dump, load and dump again; return the bytes, which are the same both times."""
     first, second, whole = (tmp_path / f"{name}.{format}" for name in ("first", "second", "whole"))
     dump(whole.with_suffix(".jsonl"), overwrite=True)
     dump(first, format=format, overwrite=True)
-    load_again(first)
+    load_dump(first)
     dump(second, format=format, overwrite=True)
     assert content(second) == content(first)
     before = whole.with_suffix(".jsonl").read_bytes()
