@@ -346,6 +346,25 @@ def test_properties_that_are_not_declared_are_left_out_with_a_warning(
     assert b"red" not in (tmp_path / "out.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_nodes_that_no_fixture_can_name_are_left_out_with_their_number(
+    format: str, tmp_path: Path, cli: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_small_graph()
+    odd: list[object] = [None, "", 5, 2.5, True]
+    query("UNWIND $odd AS uid CREATE (:Model {uid: uid, name: 'm'})", write=True, odd=odd)
+    query("CREATE (:Metric {name: 'm', value: 1.0})", write=True)
+    query("MATCH (e:Experiment), (m:Model {name: 'm'}) MERGE (e)-[:RUN]->(m)", write=True)
+    result = cli("dump", "--format", format, "-o", tmp_path / f"out.{format}")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[0] == "6 nodes, 6 edges"
+    assert [record.message for record in caplog.records] == [
+        "5 Model without a text for a uid: left out, with their edges",
+        "1 Metric without a text for a uid: left out, with their edges",
+    ]
+    load_dump(tmp_path / f"out.{format}")
+
+
 def run_dump(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "genai_graph", "dump", *map(str, arguments)]
     return subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]

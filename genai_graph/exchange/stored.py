@@ -38,7 +38,7 @@ class Stored:
     def records(self) -> Records:
         """Yield all nodes by label and uid, then all edges by kind and uids."""
         for label in self._labels:
-            for uids in _pages(label):
+            for uids in self._pages_of_nodes(label):
                 yield from self._nodes(label, uids)
         for kind in filter(store.has_edges, self._kinds):
             for uids in _pages(kind.target if kind.fan_in else kind.source):
@@ -52,9 +52,20 @@ class Stored:
         for label in self._labels:
             outgoing = (rel.kind for rel in OUTGOING[label].values())
             kinds = [kind for kind in outgoing if kind in self._kinds and store.has_edges(kind)]
-            for uids in _pages(label):
+            for uids in self._pages_of_nodes(label):
                 for _, _, group in self._page(label, self._without_owned(label, uids), kinds):
                     yield from group
+
+    def _pages_of_nodes(self, label: str) -> Iterator[list[str]]:
+        """Yield the uids of a label; say how many nodes have none by which they could be told."""
+        found = 0
+        for uids in _pages(label):
+            found += len(uids)
+            yield uids
+        if store.count_nodes(label) != found and (others := store.count_without_uid(label)):
+            _log.warning(
+                "%d %s without a text for a uid: left out, with their edges", others, label
+            )
 
     def _page(self, label: str, uids: list[str], kinds: list[EdgeKind]) -> Iterator[_Group]:
         nodes: Iterable[_Group] = ((node.uid, 0, [node]) for node in self._nodes(label, uids))
@@ -158,7 +169,7 @@ def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator
     """Read the edges of a page; those of a node with very many come in pages of their own."""
     rows = store.read_edges(kind, uids, EDGE_LIMIT + 1, by_source=by_source)
     if len(rows) <= EDGE_LIMIT:
-        yield from sorted(rows, key=_by_source if by_source else _by_target)
+        yield from sorted(_between_named(rows), key=_by_source if by_source else _by_target)
     elif len(uids) > 1:
         middle = len(uids) // 2
         yield from _read_edges(kind, uids[:middle], by_source=by_source)
@@ -172,8 +183,13 @@ def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator
         skip, rows = 0, rows[:EDGE_LIMIT]
         while len(rows) == EDGE_LIMIT:
             rows = store.read_edges(kind, uids, EDGE_LIMIT, by_source=by_source, skip=skip)
-            yield from rows
+            yield from _between_named(rows)
             skip += len(rows)
+
+
+def _between_named(rows: list[list[Any]]) -> Iterator[list[Any]]:
+    """Leave out edges to nodes that can't be told."""
+    return (row for row in rows if row[0] and row[1] and type(row[0]) is type(row[1]) is str)
 
 
 def _by_source(row: list[Any]) -> tuple[str, str, str]:

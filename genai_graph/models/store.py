@@ -315,6 +315,15 @@ def count_nodes(label: str) -> int:
     return int(query(f"MATCH (n:{quote(label)}) RETURN count(n) AS count")[0]["count"])
 
 
+def count_without_uid(label: str) -> int:
+    """Return the number of nodes of a label whose uid is not a text, or an empty one."""
+    # What is no text can't be compared with one: that is null.
+    rows = query(
+        f"MATCH (n:{quote(label)}) WHERE NOT coalesce(n.uid > '', false) RETURN count(n) AS count"
+    )
+    return int(rows[0]["count"])
+
+
 def count_edges(kind: EdgeKind) -> int:
     """Return the number of edges of a kind."""
     rows = query(
