@@ -1,4 +1,4 @@
-"""Real Neo4j for the tests: its jars, its admin tool, and a server that is gone after the test."""
+"""Real Neo4j for the tests: its jars, its tools, and a server that is gone after the tests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import neo4j
 import pytest
 
 VERSION = "5.26.30"
-ARTIFACTS = ("neo4j", "neo4j-bolt")
+# Of org.neo4j in Maven Central, by the folder for their jars.
+ARTIFACTS = {"neo4j": ("neo4j", "neo4j-bolt"), "cypher-shell": ("cypher-shell",)}
 PASSWORD = "only-for-tests"
 # Read here, since the tests themselves run without the settings of whoever starts them.
 NAMED_LIB = os.environ.get("GENAI_GRAPH_TEST_NEO4J_LIB")
 ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
 SERVER = "org.neo4j.server.CommunityEntryPoint"
+SHELL = "org.neo4j.shell.Main"
 OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"
 ]
@@ -45,25 +47,27 @@ DEPENDENCY = (
 )
 
 
-def find_lib() -> Path | str:
-    """Return the folder of Neo4j's jars, fetched when Maven is there, or why there is none."""
-    if NAMED_LIB:
-        lib = Path(NAMED_LIB)
-        return lib if any(lib.glob("neo4j-*.jar")) else f"{lib} has no jars of Neo4j"
+def find_lib(name: str) -> Path | str:
+    """Return the folder of the jars, fetched when Maven is there, or why there is none."""
     if not java_is_new_enough():
         return "Java 17 or newer is not on PATH"
+    if NAMED_LIB and any(Path(NAMED_LIB).glob(f"{name}-[0-9]*.jar")):
+        return Path(NAMED_LIB)
     if shutil.which("mvn") is None:
-        return "neither GENAI_GRAPH_TEST_NEO4J_LIB is set nor mvn on PATH, to fetch Neo4j with"
+        return (
+            f"GENAI_GRAPH_TEST_NEO4J_LIB names no folder with {name}'s jars, "
+            "and mvn is not on PATH, to fetch them with"
+        )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return fetch(cache / "genai-graph-tests" / f"neo4j-{VERSION}")
+    return fetch(name, cache / "genai-graph-tests" / f"{name}-{VERSION}")
 
 
-def lib_or_skip() -> Path:
-    """Return the folder of Neo4j's jars, or skip the test; in CI the test fails instead."""
-    found = find_lib()
+def lib_or_skip(name: str = "neo4j") -> Path:
+    """Return the folder of the jars, or skip the test; in CI the test fails instead."""
+    found = find_lib(name)
     if isinstance(found, Path):
         return found
-    reason = f"there is no Neo4j to test with: {found}"
+    reason = f"there is no {name} to test with: {found}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -77,14 +81,14 @@ def java_is_new_enough() -> bool:
     return number.isdecimal() and int(number) >= 17
 
 
-def fetch(folder: Path) -> Path | str:
+def fetch(name: str, folder: Path) -> Path | str:
     """Copy the jars from Maven Central into a folder, once; what is half done is not used."""
     if folder.is_dir():
         return folder
     partial = folder.with_name(f"{folder.name}.{os.getpid()}")
     partial.mkdir(parents=True)
     pom = partial / "pom.xml"
-    pom.write_text(POM.format("".join(map(DEPENDENCY.format, ARTIFACTS))))
+    pom.write_text(POM.format("".join(map(DEPENDENCY.format, ARTIFACTS[name]))))
     done = subprocess.run(
         [
             "mvn",
@@ -104,6 +108,21 @@ def fetch(folder: Path) -> Path | str:
     if not folder.is_dir():
         partial.rename(folder)
     return folder
+
+
+def cypher_shell(lib: Path, uri: str, script: Path) -> str:
+    """Run a file in cypher-shell, as a pipe into it does, and return what it says."""
+    with script.open("rb") as stream:
+        done = subprocess.run(
+            [*java(lib, SHELL), "--address", uri, "--non-interactive"],
+            env={**os.environ, "NEO4J_USERNAME": "neo4j", "NEO4J_PASSWORD": PASSWORD},
+            stdin=stream,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def java(lib: Path, main: str) -> list[str]:
@@ -127,19 +146,22 @@ def admin_environment(home: Path) -> dict[str, str]:
     return {"NEO4J_HOME": str(home), "NEO4J_CONF": str(home / "conf")}
 
 
-def configure(home: Path, port: int) -> None:
+def configure(home: Path, port: int, more: str = "") -> None:
     (home / "conf").mkdir(parents=True, exist_ok=True)
     (home / "plugins").mkdir(exist_ok=True)
-    (home / "conf" / "neo4j.conf").write_text(CONFIGURATION.format(port=port))
+    (home / "conf" / "neo4j.conf").write_text(CONFIGURATION.format(port=port) + more)
 
 
 @contextmanager
-def server(lib: Path, home: Path) -> Iterator[tuple[str, str]]:
-    """Run a server on what is in a home folder, and give its address and neo4j's password."""
+def server(lib: Path, home: Path, more: str = "") -> Iterator[tuple[str, str]]:
+    """Run a server on what is in a home folder, and give its address and neo4j's password.
+
+    `more` are lines of its configuration.
+    """
     if not (home / "data" / "dbms").is_dir():
         admin(lib, home, "dbms", "set-initial-password", PASSWORD)
     port = free_port()
-    configure(home, port)
+    configure(home, port, more)
     command = [*java(lib, SERVER), f"--home-dir={home}", f"--config-dir={home / 'conf'}"]
     log = home / "server.log"
     with log.open("wb") as output:

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRANSACTION_LIMIT = 100_000
+_LESS_AT_ONCE = (
+    "; write less at once: load without atomic, or with a lower transaction_limit or batch_size"
+)
 
 
 @dataclass
@@ -281,7 +284,8 @@ class _Writer:
         try:
             yield
         except GenaiGraphError as error:
-            raise extend(error, outcome()) from error.__cause__
+            advice = _LESS_AT_ONCE if isinstance(error, TransactionMemoryError) else ""
+            raise extend(error, outcome() + advice) from error.__cause__
         except BaseException:
             self._progress.say(outcome())
             raise

@@ -1,0 +1,108 @@
+"""What only real Neo4j can show: one server for all of these tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import neo4j_server
+import pytest
+from conftest import Run
+from graphs import TRAPS, Graph, content, node, put, stored, without_nulls
+from test_csv import TIMES, whole_graph
+
+import genai_graph
+from genai_graph import Connection, dump, load, query
+from genai_graph.errors import TransactionMemoryError
+from genai_graph.exchange.progress import Progress
+from genai_graph.models import store
+
+# Enough for everything here but for what is to be too much.
+MEMORY = "db.memory.transaction.total.max=32m\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    lib = neo4j_server.lib_or_skip()
+    with neo4j_server.server(lib, tmp_path_factory.mktemp("neo4j"), MEMORY) as found:
+        yield found
+
+
+@pytest.fixture
+def neo4j(server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """A connection to an empty graph on the server, which the settings name too."""
+    uri, password = server
+    monkeypatch.setenv("NEO4J_URI", uri)
+    monkeypatch.setenv("NEO4J_PASSWORD", password)
+    with genai_graph.connect() as connection:
+        query("MATCH (n) DETACH DELETE n", write=True)
+        yield connection
+
+
+def odd_texts() -> Graph:
+    return [
+        node("Dataset", f"t{i}{text}", name=text or "x", description=text, tags=[text], **TIMES)
+        for i, text in enumerate(TRAPS)
+    ]
+
+
+def test_cypher_shell_runs_a_dump_which_then_dumps_to_the_same_bytes(neo4j: Connection) -> None:
+    lib = neo4j_server.lib_or_skip("cypher-shell")
+    graph = [*whole_graph(), *odd_texts()]
+    put(graph)
+    first, second = Path("first.cypher"), Path("second.cypher")
+    dump(first)
+    query("MATCH (n) DETACH DELETE n", write=True)
+    said = neo4j_server.cypher_shell(lib, neo4j.uri, first)
+    assert "error" not in said.lower()
+    assert without_nulls(stored()) == without_nulls(graph)
+    dump(second)
+    assert content(second) == content(first)
+
+
+class Stages(Progress):
+    """Notes which stages begin."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def start(self, stage: str, total: int) -> None:
+        self.begun.append(stage)
+
+
+def too_much(name: str) -> None:
+    """Write a fixture of more than the server has memory for, in a few lines."""
+    lines = ['{"format": "genai_graph/1"}\n']
+    lines += [
+        f'{{"node": "Model", "uid": "m{i}", "props": {{"description": "{"x" * 500_000}"}}}}\n'
+        for i in range(40)
+    ]
+    Path(name).write_text("".join(lines))
+
+
+def test_a_load_too_large_for_the_servers_memory_says_so_and_what_to_do(
+    neo4j: Connection, cli: Run
+) -> None:
+    too_much("f.jsonl")
+    result = cli("load", "--atomic", "f.jsonl")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("the server's memory for transactions is used up: ")
+    assert "db.memory.transaction.total.max" in line
+    assert "nothing was written" in line
+    assert "load without atomic" in line
+    assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
+    # It takes that advice:
+    result = cli("load", "--transaction-limit", 0, "--batch-size", 4, "f.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert query("MATCH (n:Model) RETURN count(n) AS count") == [{"count": 40}]
+    while store.delete_batch("Model", 4):  # all of them at once are too much, too
+        pass
+
+
+def test_what_was_too_large_is_not_tried_again(neo4j: Connection) -> None:
+    too_much("f.jsonl")
+    stages = Stages()
+    with pytest.raises(TransactionMemoryError):
+        load("f.jsonl", atomic=True, progress=stages)
+    assert stages.begun == ["checking", "nodes"]
