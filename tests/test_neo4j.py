@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import neo4j_server
 import pytest
 from conftest import Run
 from graphs import TRAPS, Graph, content, node, put, stored, without_nulls
-from test_csv import TIMES, whole_graph
+from neo4j import GraphDatabase
+from test_csv import MOMENT, TIMES, whole_graph
 
 import genai_graph
-from genai_graph import Connection, dump, load, query
+from genai_graph import Connection, Model, dump, load, query
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 from genai_graph.models import store
@@ -106,3 +108,35 @@ def test_what_was_too_large_is_not_tried_again(neo4j: Connection) -> None:
     with pytest.raises(TransactionMemoryError):
         load("f.jsonl", atomic=True, progress=stages)
     assert stages.begun == ["checking", "nodes"]
+
+
+def test_a_node_that_another_client_makes_at_the_same_time_keeps_its_time(
+    neo4j: Connection, server: tuple[str, str]
+) -> None:
+    uri, password = server
+    Path("f.yaml").write_text(
+        "format: genai_graph/1\nModel: {other: {framework: ours}, ours: {framework: ours}}\n"
+    )
+    reports = []
+
+    def load_it() -> None:
+        with genai_graph.connect():
+            reports.append(load("f.yaml"))
+
+    with (
+        GraphDatabase.driver(uri, auth=("neo4j", password)) as driver,
+        driver.session() as session,
+        session.begin_transaction() as other,
+    ):
+        other.run("CREATE (:Model {uid: 'other', name: 'theirs', created_at: $time})", time=MOMENT)
+        loading = threading.Thread(target=load_it)
+        loading.start()
+        while not query("SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked'"):
+            assert loading.is_alive()
+        other.commit()
+        loading.join()
+    tally = reports[0].nodes["Model"]
+    assert (tally.created, tally.changed, tally.unchanged) == (1, 1, 0)
+    found = Model.nodes.get(uid="other")
+    assert (found.name, found.framework, found.created_at) == ("theirs", "ours", MOMENT)
+    assert found.updated_at > MOMENT

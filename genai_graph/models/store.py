@@ -192,26 +192,32 @@ def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
                 new.append(row)
             elif differing := changed_values(before, without_lost_times(row.given)):
                 changes.append([row.uid, _sent(differing)])
-        if new:
-            add_nodes(label, new)
+        tally = add_nodes(label, new) if new else Tally()
         if changes:
             _change_nodes(label, changes)
-    return Tally(len(new), len(changes), len(rows) - len(new) - len(changes))
+    tally.add(Tally(0, len(changes), len(rows) - len(new) - len(changes)))
+    return tally
 
 
 def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
-    """Make nodes of which none is there. No uid may occur twice."""
-    change(
-        # MERGE, not CREATE: on Neo4j another client may be making the same node.
+    """Make nodes of which none is there. No uid may occur twice.
+
+    On Neo4j another client may make some of them at the same time: those are changed then.
+    """
+    _, counters = change(
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
-        "SET n.created_at = $now, n.updated_at = $now, n += row[1]",
+        "ON CREATE SET n.created_at = $now, n.updated_at = $now, n += row[1]",
         now=now(),
         rows=[
             [row.uid, _sent({**row.defaults, **row.given} if row.defaults else row.given)]
             for row in rows
         ],
     )
-    return Tally(created=len(rows))
+    created = counters.nodes_created
+    if created == len(rows):
+        return Tally(created)
+    changed = merge_nodes(label, rows).changed
+    return Tally(created, changed, len(rows) - created - changed)
 
 
 def _change_nodes(label: str, changes: list[list[Any]]) -> None:
