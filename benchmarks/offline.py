@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.load import edge_batches, node_batches
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.validation import complete
 from genai_graph.models import store
 
 ENGINE = "none"
@@ -33,8 +34,8 @@ def contenders(path: Path, entities: int) -> list[tuple[int, list[Contender]]]:
     edges = [line for line in lines if line.startswith(b'{"edge"')]
     return [
         (entities, _checks(path)),
-        (len(nodes), _pipes(NODES, [header, *nodes])),
-        (len(edges), _pipes(EDGES, [header, *edges])),
+        (len(nodes), _pipes(NODES, [header, *nodes], _pack_nodes)),
+        (len(edges), _pipes(EDGES, [header, *edges], _pack_edges)),
     ]
 
 
@@ -50,7 +51,7 @@ def _checks(path: Path) -> list[Contender]:
     ]
 
 
-def _pipes(title: str, lines: list[bytes]) -> list[Contender]:
+def _pipes(title: str, lines: list[bytes], pack: Callable[[list[bytes]], None]) -> list[Contender]:
     def parse() -> None:
         for line in lines:
             json.loads(line)
@@ -62,7 +63,7 @@ def _pipes(title: str, lines: list[bytes]) -> list[Contender]:
     return [
         _contender(title, JSON, parse),
         _contender(title, "parsed and validated", validate),
-        _contender(title, "parsed, validated and packed", lambda: _pack(lines)),
+        _contender(title, "parsed, validated and packed", lambda: pack(lines)),
     ]
 
 
@@ -75,13 +76,24 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
     return Contender(name, run)
 
 
-def _pack(lines: list[bytes]) -> None:
+def _pack_nodes(lines: list[bytes]) -> None:
     """Pass lines through the loader's batches and statements, which here reach a packer only."""
     with patch.object(store, "change", _Wire().change):
-        for label, rows in node_batches(jsonl.records(lines, "", NodeRecord)):
-            store.add_nodes(label, rows)
-        for kind, edges in edge_batches(jsonl.records(lines, "", EdgeRecord)):
+        for label, nodes in node_batches(_sound(lines, NodeRecord)):
+            store.add_nodes(label, nodes, complete)
+
+
+def _pack_edges(lines: list[bytes]) -> None:
+    with patch.object(store, "change", _Wire().change):
+        for kind, edges in edge_batches(_sound(lines, EdgeRecord)):
             store.add_edges(kind, edges)
+
+
+def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
+    for record in jsonl.records(lines, ""):
+        if not isinstance(record, wanted):
+            raise TypeError(record)
+        yield record
 
 
 class _Wire:
@@ -96,4 +108,4 @@ class _Wire:
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
         made = len(parameters["rows"])
-        return [{"count": made}], SimpleNamespace(relationships_created=made)
+        return [{"count": made}], SimpleNamespace(nodes_created=made, relationships_created=made)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import graph
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.validation import defaults_of
+from genai_graph.exchange.validation import complete
 from genai_graph.models.store import EdgeKind
 
 Values = dict[str, Any]
@@ -47,8 +47,7 @@ def read(path: Path, entities: int) -> Sample:
     with path.open("rb") as lines:
         for record in jsonl.records(lines, path.name):
             if isinstance(record, NodeRecord):
-                values = {**defaults_of(record), **record.given}
-                sample.nodes[record.label].append((record.uid, values))
+                sample.nodes[record.label].append((record.uid, complete(record)))
             elif isinstance(record, EdgeRecord):
                 sample.edges[record.kind].append((record.source, record.target, record.given))
             else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.errors import Fault, FixtureError, Place
 from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord, Unread
-from genai_graph.exchange.validation import defaults_of
+from genai_graph.exchange.validation import complete
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import mandatory_in, missing_in
 from genai_graph.models.store import EdgeRow, batches, forbidden_edges
@@ -263,8 +263,7 @@ def _fixture_error(faults: Iterator[Fault], limit: int) -> FixtureError:
 
 def missing_values(record: NodeRecord) -> list[str]:
     """Return the names of the required values that a node would lack if it were new."""
-    values = {"uid": record.uid, **defaults_of(record), **record.given}
-    return missing_in(NODES[record.label], values)
+    return missing_in(NODES[record.label], {"uid": record.uid, **complete(record)})
 
 
 def _absent(graph: Graph, label: str, uids: Iterable[str]) -> Iterator[str]:

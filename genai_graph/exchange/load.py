@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -28,14 +28,13 @@ from genai_graph.exchange.fixtures import opened
 from genai_graph.exchange.progress import QUIET, Progress
 from genai_graph.exchange.reading import KeptReading, Reading
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.validation import defaults_of
+from genai_graph.exchange.validation import complete
 from genai_graph.models import NODES, store
 from genai_graph.models.store import (
     BATCH,
     EdgeKind,
     EmptyGraph,
     Graph,
-    NodeRow,
     Tally,
 )
 
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from genai_graph.exchange.check import Ledger
 
-T = TypeVar("T")
 
 TRANSACTION_LIMIT = 100_000
 _LESS_AT_ONCE = (
@@ -219,7 +217,7 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
 
 
 class Batch(NamedTuple):
-    """Rows for one statement: nodes of a label, or edges of a kind."""
+    """Records for one statement: nodes of a label, or edges of a kind."""
 
     key: str | EdgeKind
     rows: list[Any]
@@ -271,7 +269,8 @@ class _Writer:
             return (store.merge_edges if key in self._looked_up else store.add_edges)(key, rows)
         if key not in self._looked_up and store.count_nodes(key) != self._created(key):
             self._looked_up.add(key)
-        return (store.merge_nodes if key in self._looked_up else store.add_nodes)(key, rows)
+        write = store.merge_nodes if key in self._looked_up else store.add_nodes
+        return write(key, rows, complete)
 
     def note(self, batch: Batch, tally: Tally) -> None:
         """Add what was written to the report."""
@@ -321,24 +320,20 @@ class _Writer:
 
 def node_batches(records: Iterable[NodeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield nodes as they are written: by label, at most `size` at a time, in one pass."""
-    for label, batch in _grouped(records, attrgetter("label"), size):
-        rows = [NodeRow(record.uid, record.given, defaults_of(record)) for record in batch]
-        yield Batch(label, rows)
+    return _grouped(records, attrgetter("label"), size)
 
 
 def edge_batches(records: Iterable[EdgeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield edges as they are written: by kind, at most `size` at a time, in one pass."""
-    return (Batch(kind, batch) for kind, batch in _grouped(records, attrgetter("kind"), size))
+    return _grouped(records, attrgetter("kind"), size)
 
 
-def _grouped(
-    records: Iterable[T], key: Callable[[T], Any], size: int
-) -> Iterator[tuple[Any, list[T]]]:
-    waiting: dict[Any, list[T]] = defaultdict(list)
+def _grouped(records: Iterable[Any], key: Callable[[Any], Any], size: int) -> Iterator[Batch]:
+    waiting: dict[Any, list[Any]] = defaultdict(list)
     for record in records:
         group = key(record)
         batch = waiting[group]
         batch.append(record)
         if len(batch) >= size:
-            yield group, waiting.pop(group)
-    yield from waiting.items()
+            yield Batch(group, waiting.pop(group))
+    yield from map(Batch._make, waiting.items())

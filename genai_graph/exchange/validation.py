@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from genai_graph.models.store import EdgeKind
 
 FORMAT = "genai_graph/1"
-_NOTHING: dict[str, Any] = {}
 HEADER_ADVICE = f'the first thing in a fixture is its format: "{FORMAT}"'
 
 
@@ -66,13 +65,13 @@ def edge_records(
         yield EdgeRecord(kind, source, target, given, *place)
 
 
-def defaults_of(record: NodeRecord) -> dict[str, Any]:
-    """Return the values that a new node takes from its uid, where they are not given."""
+def complete(record: NodeRecord) -> dict[str, Any]:
+    """Return the values of a new node: those that are given, and what its uid tells else."""
     cls, given = NODES[record.label], record.given
     if given.keys() >= cls.told_by_uid:
-        return _NOTHING
-    told = cls.read_uid(record.uid)
-    return {name: value for name, value in told.items() if value and name not in given}
+        return given
+    told = cls.read_uid(record.uid).items()
+    return {**{name: value for name, value in told if value and name not in given}, **given}
 
 
 def unknown_label(label: object) -> str:

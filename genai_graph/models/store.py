@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -21,7 +22,7 @@ from genai_graph.database.values import packed, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -96,11 +97,10 @@ class Tally:
 
 
 class NodeRow(msgspec.Struct, frozen=True, gc=False):
-    """A node to merge: `given` values are set (None removes), `defaults` only on a new node."""
+    """A node to merge; None in `given` removes a property."""
 
     uid: str
     given: dict[str, Any]
-    defaults: dict[str, Any] = {}
 
 
 class EdgeRow(msgspec.Struct, frozen=True, gc=False):
@@ -109,6 +109,18 @@ class EdgeRow(msgspec.Struct, frozen=True, gc=False):
     source: str
     target: str
     given: dict[str, Any] = {}
+
+
+class Values(Protocol):
+    """A node, as far as it is written: its uid and the values that are given."""
+
+    @property
+    def uid(self) -> str:
+        """Its uid."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values."""
 
 
 class Ends(Protocol):
@@ -181,8 +193,13 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     return complete
 
 
-def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
-    """Make or update nodes by their uids. No uid may occur twice."""
+_N = TypeVar("_N", bound=Values)
+
+
+def merge_nodes(
+    label: str, rows: Sequence[_N], complete: Callable[[_N], dict[str, Any]] = attrgetter("given")
+) -> Tally:
+    """Make or update nodes by their uids; `complete` says what a new one has. No uid twice."""
     new, changes = [], []
     with atomic():
         there = _found_values(label, rows)
@@ -192,15 +209,17 @@ def merge_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
                 new.append(row)
             elif differing := changed_values(before, without_lost_times(row.given)):
                 changes.append([row.uid, _sent(differing)])
-        tally = add_nodes(label, new) if new else Tally()
+        tally = add_nodes(label, new, complete) if new else Tally()
         if changes:
             _change_nodes(label, changes)
     tally.add(Tally(0, len(changes), len(rows) - len(new) - len(changes)))
     return tally
 
 
-def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
-    """Make nodes of which none is there. No uid may occur twice.
+def add_nodes(
+    label: str, rows: Sequence[_N], complete: Callable[[_N], dict[str, Any]] = attrgetter("given")
+) -> Tally:
+    """Make nodes of which none is there; `complete` says what each has. No uid may occur twice.
 
     On Neo4j another client may make some of them at the same time: those are changed then.
     """
@@ -208,15 +227,12 @@ def add_nodes(label: str, rows: Sequence[NodeRow]) -> Tally:
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
         "ON CREATE SET n.created_at = $now, n.updated_at = $now, n += row[1]",
         now=now(),
-        rows=[
-            [row.uid, _sent({**row.defaults, **row.given} if row.defaults else row.given)]
-            for row in rows
-        ],
+        rows=[[row.uid, _sent(complete(row))] for row in rows],
     )
     created = counters.nodes_created
     if created == len(rows):
         return Tally(created)
-    changed = merge_nodes(label, rows).changed
+    changed = merge_nodes(label, rows, complete).changed
     return Tally(created, changed, len(rows) - created - changed)
 
 
@@ -232,7 +248,7 @@ def _change_nodes(label: str, changes: list[list[Any]]) -> None:
         _raise_missing(label, [uid for uid, _ in changes])
 
 
-def _found_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
+def _found_values(label: str, rows: Sequence[Values]) -> dict[str, dict[str, Any]]:
     """Return what the nodes that are there have of the values that any of the rows gives.
 
     Times come as text, which is read sooner than the driver makes a time, and all in one row.
@@ -396,10 +412,14 @@ def _one_for_each_pair(rows: Sequence[Ends]) -> list[EdgeRow]:
 
 def _write_edges(kind: EdgeKind, rows: Sequence[Ends]) -> int:
     """Make edges or set their values; return how many were made."""
+    bare = not any(row.given for row in rows)  # most kinds have no properties
     found, counters = change(
-        f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} SET r += row[2] "
+        f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} {'' if bare else 'SET r += row[2] '}"
         "RETURN count(r) AS count",
-        rows=[[row.source, row.target, row.given] for row in rows],
+        rows=[
+            [row.source, row.target] if bare else [row.source, row.target, row.given]
+            for row in rows
+        ],
     )
     if found[0]["count"] < len(rows):
         _raise_missing(kind.source, [row.source for row in rows])
