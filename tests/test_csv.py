@@ -30,7 +30,8 @@ from test_mutations import assert_loads_twice_or_is_refused, often, spoilt
 
 import genai_graph
 from genai_graph import Connection, Dataset, FixtureError, Metric, Model, check, load, query
-from genai_graph.exchange.formats import csv, jsonl, jsonl_writer
+from genai_graph.errors import PropertyError
+from genai_graph.exchange.formats import csv, csv_cells, csv_writer, jsonl, jsonl_writer
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
 from genai_graph.models import EDGES, NODES
 
@@ -373,6 +374,33 @@ def test_lines_are_those_of_the_file_also_behind_cells_of_many_lines() -> None:
         "11: is not UTF-8 text: save the file as UTF-8",
         "12: Dataset 'd': size: expected an integer, got 'y'",
     ]
+
+
+def test_a_quote_that_is_not_closed_is_told_where_it_opens_and_alone() -> None:
+    write("Model-TRAINED_ON-Dataset.csv", ":START_ID,:END_ID", "m,d", "m,e")
+    write("Model.csv", "uid:ID", "m")
+    rows = [f"{UID},description,location", 'd,"one', 'two","three', "four", "e,,"]
+    assert dataset(*rows) == ["3: cell 3: its quote is not closed"]
+
+
+def test_a_quote_that_is_not_closed_does_not_take_the_rest_of_a_large_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(csv_cells, "LONGEST_ROW", 1_000)
+    row = ",".join(["d", '"' + "x" * 600 + "\n" + "y" * 380 + '"'])
+    assert len(row) < 1_000
+    write("Dataset.csv", f"{UID},description", row)
+    assert check("f") == (1, 0)
+    assert dataset(f"{UID},description", row, 'e,"', *["f,x"] * 10_000, 'g,"') == [
+        "4: cell 2: its quote is not closed within 1,000 bytes"
+    ]
+
+
+def test_what_would_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_writer, "LONGEST_ROW", 1_000)
+    with pytest.raises(PropertyError, match="Dataset 'd': its row would have more than 1,000 byte"):
+        write_folder("f", [node("Dataset", "d", description="é" * 500)])
+    write_folder("f", [node("Dataset", "d", description="x" * 900)])
 
 
 def test_a_uid_that_stands_twice_is_told_with_both_places() -> None:

@@ -114,7 +114,7 @@ def _read(stream: IO[bytes], file: str, sheet: Sheet) -> Iterator[Record]:
     elif isinstance(head, Fault):
         yield head
     elif (cells := split(head[1])) is None:
-        yield Fault(Place(file, head[0]), malformed(head[1]))
+        yield malformed(head[1], file, head[0])
     else:
         table = Table(sheet, len(cells))
         for problem in table.take_header(map(text_of, cells)):
@@ -131,7 +131,7 @@ def _records(found: Iterator[tuple[int, str] | Fault], file: str, table: Table) 
         number, text = row
         cells = split(text)
         if cells is None:
-            yield Fault(Place(file, number), malformed(text))
+            yield malformed(text, file, number)
         elif len(cells) != table.width:
             yield Fault(Place(file, number), _ragged(len(cells), table.width))
         else:

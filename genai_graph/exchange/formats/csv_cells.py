@@ -16,6 +16,7 @@ import msgspec
 from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange.formats.csv_dialect import items
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
+from genai_graph.exchange.records import Unread
 from genai_graph.exchange.validation import decode
 from genai_graph.models.properties import (
     INDEXED_BYTES,
@@ -41,6 +42,8 @@ _INTEGER = re.compile(r"-?[0-9]{1,1000}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _NOT_JSON = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
+# A longer one is taken for a quote that was never closed: the file is not read any further.
+LONGEST_ROW = 64 * 1024 * 1024
 # So long a text fits into any index.
 SHORT = INDEXED_BYTES // 4
 Convert = Callable[[str], Any]
@@ -62,20 +65,32 @@ def rows(stream: IO[bytes], file: str) -> Iterator[tuple[int, str] | Fault]:
 
 
 def raw_rows(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield each row with the line where it begins; what stands in quotes may go over lines."""
+    """Yield each row with the line where it begins; what stands in quotes may go over lines.
+
+    The last one is malformed where a quote is not closed, or not within `LONGEST_ROW` bytes.
+    """
     lines = enumerate(stream, 1)
     for number, data in lines:
-        yield number, data + _until_closed(lines) if data.count(b'"') & 1 else data
+        if not data.count(b'"') & 1:
+            yield number, data
+            continue
+        row, is_closed = _until_closed(data, lines)
+        yield number, row
+        if not is_closed:
+            return
 
 
-def _until_closed(lines: Iterator[tuple[int, bytes]]) -> bytes:
-    """Take lines up to the one that closes a quote."""
-    more = []
+def _until_closed(first: bytes, lines: Iterator[tuple[int, bytes]]) -> tuple[bytes, bool]:
+    """Take lines up to the one that closes a quote, and tell whether there is one."""
+    row, size = [first], len(first)
     for _, data in lines:
-        more.append(data)
+        row.append(data)
+        size += len(data)
         if data.count(b'"') & 1:
+            return b"".join(row), True
+        if size > LONGEST_ROW:
             break
-    return b"".join(more)
+    return b"".join(row), False
 
 
 def _not_utf8(data: bytes, file: str, first: int) -> Fault:
@@ -92,17 +107,23 @@ def split(text: str) -> list[str] | None:
     return cells if _CELL.fullmatch(cells[-1]) else None
 
 
-def malformed(text: str) -> str:
-    """Say what is wrong with a row that can't be taken apart."""
+def malformed(text: str, file: str, first: int) -> Fault:
+    """Say what is wrong with a row that can't be taken apart, and in which of its lines."""
     cells = _CELL_OR_REST.findall(text + ",")
-    number, rest = len(cells), cells[-1]
+    rest = cells[-1]
+    before = sum(map(len, cells[:-1]))
+    place = Place(file, first + text.count("\n", 0, before))
+    cell = f"cell {len(cells)}: "
+    if rest.startswith('"') and rest.count('"') % 2:
+        within = f" within {LONGEST_ROW:,} bytes" if len(text.encode()) > LONGEST_ROW else ""
+        return Unread(place, f"{cell}its quote is not closed{within}")
     if rest.startswith('"'):
-        if rest.count('"') % 2:
-            return f"cell {number}: its quote is not closed"
-        return f"cell {number}: goes on behind its closing quote: write a quote inside of it twice"
+        advice = "write a quote inside of it twice"
+        return Fault(place, f"{cell}goes on behind its closing quote: {advice}")
     if '"' in rest.split(",")[0]:
-        return f"cell {number}: has a quote inside: quote the cell, and write its quotes twice"
-    return f"cell {number}: has a line end inside: quote the cell"
+        advice = "quote the cell, and write its quotes twice"
+        return Fault(place, f"{cell}has a quote inside: {advice}")
+    return Fault(place, f"{cell}has a line end inside: quote the cell")
 
 
 def text_of(cell: str) -> str:

@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from genai_graph.exchange.formats.csv_cells import raw_rows
+from genai_graph.errors import PropertyError
+from genai_graph.exchange.formats.csv_cells import LONGEST_ROW, raw_rows
 from genai_graph.exchange.formats.csv_dialect import SEPARATOR, Sheet, items, sheets
 from genai_graph.exchange.formats.plain import non_finite
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
@@ -81,7 +82,18 @@ def _rows(sheet: Sheet, records: Iterable[NodeRecord | EdgeRecord]) -> Iterator[
             cells.append("" if value is None else text(value))
         exact = _exact(given, lists, sheet.properties)
         cells.append(_quoted(_json(exact)) if exact else "")
-        yield ",".join(cells) + "\n"
+        yield _row(cells, record)
+
+
+def _row(cells: list[str], record: NodeRecord | EdgeRecord) -> str:
+    row = ",".join(cells) + "\n"
+    if len(row) > LONGEST_ROW // 4 and len(row.encode()) > LONGEST_ROW:
+        subject = f"{group_of(record)} {' '.join(map(repr, _keys(record)))}"
+        raise PropertyError(
+            f"{subject}: its row would have more than {LONGEST_ROW:,} bytes, "
+            "which are not read again: dump it in another format"
+        )
+    return row
 
 
 def _keys(record: NodeRecord | EdgeRecord) -> tuple[str, ...]:
