@@ -26,7 +26,7 @@ help: ## Show what can be made
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,shell]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,encryption,shell]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ask who is best

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from genai_graph.database import current, indexes
 from genai_graph.database.indexes import Index
-from genai_graph.models import NODES
+from genai_graph.database.settings import read_settings
+from genai_graph.models import NODES, encryption
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ def declared() -> list[Index]:
 def on_embedded() -> list[Index]:
     """Return what of it the embedded engine has."""
     return indexes.declared(NODES.values(), "embedded")
+
+
+def unsearchable() -> list[str]:
+    """Return the properties that are encrypted where there are keys, as ``Label.name``.
+
+    Raises `SettingsError`.
+    """
+    names = encryption.chosen(read_settings().encrypted)
+    return sorted(f"{label}.{name}" for label in names for name in names[label])
 
 
 def check() -> Drift:

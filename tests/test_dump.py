@@ -21,6 +21,7 @@ from graphs import TRAPS, content, load_dump
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
 from genai_graph.exchange import stored
+from genai_graph.models import store
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -185,7 +186,7 @@ def test_pages_and_hubs_make_no_difference(tmp_path: Path, monkeypatch: pytest.M
         run.record(text[-1], 1.0, dataset=dataset)
     whole = {kind: assert_round_trip(tmp_path, kind) for kind in FORMATS}
     for size in (1, 2, 5):
-        monkeypatch.setattr(stored, "BATCH", size)
+        monkeypatch.setattr(store, "BATCH", size)
         monkeypatch.setattr(stored, "EDGE_LIMIT", size)
         for kind in ("jsonl", "yaml"):
             dump(tmp_path / f"paged.{kind}", overwrite=True)

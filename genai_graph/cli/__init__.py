@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from genai_graph import __version__
+from genai_graph.cli.access import access
 from genai_graph.cli.fixtures import check, dump, load
 from genai_graph.cli.graph import clear, status
 from genai_graph.cli.query import query
@@ -77,5 +78,5 @@ def main() -> None:
     """
 
 
-for _command in (check, clear, dump, load, query, schema, server, shell, status):
+for _command in (access, check, clear, dump, load, query, schema, server, shell, status):
     main.add_command(_command)

@@ -115,12 +115,14 @@ def _known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tupl
 )
 @click.option("--exclude", multiple=True, callback=_known_labels, help="No nodes of this label.")
 @click.option("--force", is_flag=True, help="Replace an output that is there already.")
+@click.option("--decrypt", is_flag=True, help="Write encrypted values in the clear.")
 def dump(
     output: str,
     format: str | None,
     labels: tuple[str, ...],
     exclude: tuple[str, ...],
     force: bool,
+    decrypt: bool,
 ) -> None:
     """Write the graph to a file that load reads: sorted, the same bytes for the same graph.
 
@@ -132,7 +134,12 @@ def dump(
 
     with connect():
         nodes, edges = dump_graph(
-            output, format=format, labels=labels or None, exclude=exclude, overwrite=force
+            output,
+            format=format,
+            labels=labels or None,
+            exclude=exclude,
+            overwrite=force,
+            decrypt=decrypt,
         )
     click.echo(f"{nodes:,} nodes, {edges:,} edges", err=True)
     if format == "csv":

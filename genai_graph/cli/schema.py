@@ -32,6 +32,9 @@ def show(cypher: bool) -> None:
     for index in declared.declared():
         note = "" if index in declared.on_embedded() else "  (not on the embedded engine)"
         click.echo(index.cypher() if cypher else f"{index}{note}")
+    if not cypher:
+        for name in declared.unsearchable():
+            click.echo(f"{name} can't be searched where there are keys: it is encrypted")
 
 
 @schema.command()

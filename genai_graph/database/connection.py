@@ -14,6 +14,7 @@ from neomodel import db
 
 from genai_graph.database.driver import GraphDriver, NoWriter
 from genai_graph.database.faults import reason, translated
+from genai_graph.database.keyring import Keyring
 from genai_graph.database.locks import WriterLock
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import NotConnectedError, TransactionError, UnavailableError
@@ -52,6 +53,9 @@ class Connection:
         self._prepared = False
         self._preparing = threading.RLock()
         self.writer: Writer = NoWriter()
+        keys = settings.keys
+        self.keyring = None if keys is None else Keyring.read(keys.get_secret_value())
+        self.encrypted = settings.encrypted  # instead of what the models mark
         try:
             if settings.uri is None:
                 self._open_embedded(settings)
@@ -171,8 +175,9 @@ def connect(
 
     What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD`,
     `NEO4J_DATABASE`, `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a
-    `.env` file in the current folder. With no URI at all it is the embedded engine, which is
-    started when it is not running.
+    `.env` file in the current folder; so do the keys that encrypt values, from
+    `GENAI_GRAPH_KEYS`. With no URI at all it is the embedded engine, which is started when it is
+    not running.
 
     Raises `SettingsError`, `MissingExtraError`, `EngineError`, `UnavailableError`,
     `AuthenticationError` or `QueryError` (no such database).

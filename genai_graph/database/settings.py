@@ -38,6 +38,8 @@ class Settings(BaseSettings):
         validation_alias="GENAI_GRAPH_HOME",
     )
     writer_timeout: float = Field(60.0, ge=0, validation_alias="GENAI_GRAPH_WRITER_TIMEOUT")
+    keys: SecretStr | None = Field(None, validation_alias="GENAI_GRAPH_KEYS")
+    encrypted: str | None = Field(None, validation_alias="GENAI_GRAPH_ENCRYPTED")
 
     @field_validator("uri")
     @classmethod

@@ -45,23 +45,26 @@ def dump(
     labels: Collection[str] | None = None,
     exclude: Collection[str] = (),
     overwrite: bool = False,
+    decrypt: bool = False,
 ) -> tuple[int, int]:
     """Write the graph to a file (``-`` for standard output); return how many nodes and edges.
 
     The format is ``jsonl``, ``yaml``, ``cypher`` or ``csv`` (a folder); it follows from the name's
     end unless it is given, and is ``jsonl`` otherwise. ``.gz`` and ``.xz`` compress. `labels` are
     the only ones that are written, those in `exclude` are not; an edge is written where both of its
-    ends are. Equal graphs give equal bytes, and a file is there whole or not at all.
+    ends are. Equal graphs give equal bytes, and a file is there whole or not at all. What is
+    encrypted stays so, and loads again as it is, unless `decrypt` is true.
 
     Raises `OutputError` when the output is there already (`overwrite` replaces it) or can't be
-    written, `PropertyError` for a value in the graph that no fixture can say, `SettingsError`.
+    written, `PropertyError` for a value in the graph that no fixture can say, or that can't be
+    decrypted, `SettingsError`.
     """
     name = str(output)
     writer = format or _format_of(name)
     if writer not in FORMATS:
         hint = did_you_mean(writer, FORMATS)
         raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
-    stored = Stored(_selected(labels, exclude))
+    stored = Stored(_selected(labels, exclude), decrypt=decrypt)
     counted = _Counted(stored.document() if writer == "yaml" else stored.records())
     if writer == "csv":
         _refuse_stdout(name)

@@ -16,8 +16,9 @@ from genai_graph.errors import PropertyError, QueryError
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.models import EDGES, NODES, OUTGOING, store
 from genai_graph.models.checking import missing_in, properties_of
+from genai_graph.models.encryption import decrypted
 from genai_graph.models.properties import DateTimeProperty, JSONProperty, Strict
-from genai_graph.models.store import BATCH, EdgeKind, batches
+from genai_graph.models.store import EdgeKind, batches
 
 Records = Iterator[NodeRecord | EdgeRecord]
 # Records of one node that stay together, with what they are sorted by: its uid and a rank.
@@ -30,7 +31,8 @@ _log = logging.getLogger("genai_graph")
 class Stored:
     """What the graph holds of some labels, and the edges between nodes of them."""
 
-    def __init__(self, labels: Collection[str]) -> None:
+    def __init__(self, labels: Collection[str], *, decrypt: bool = False) -> None:
+        self._decrypt = decrypt
         self._labels = [label for label in NODES if label in labels]
         self._kinds = [kind for kind in EDGES if {kind.source, kind.target} <= {*labels}]
         self._told: set[tuple[str, str]] = set()
@@ -41,7 +43,7 @@ class Stored:
             for uids in self._pages_of_nodes(label):
                 yield from self._nodes(label, uids)
         for kind in filter(store.has_edges, self._kinds):
-            for uids in _pages(kind.target if kind.fan_in else kind.source):
+            for uids in store.pages(kind.target if kind.fan_in else kind.source):
                 yield from self._edges(kind, uids, by_source=not kind.fan_in)
 
     def document(self) -> Records:
@@ -59,7 +61,7 @@ class Stored:
     def _pages_of_nodes(self, label: str) -> Iterator[list[str]]:
         """Yield the uids of a label; say how many nodes have none by which they could be told."""
         found = 0
-        for uids in _pages(label):
+        for uids in store.pages(label):
             found += len(uids)
             yield uids
         if store.count_nodes(label) != found and (others := store.count_without_uid(label)):
@@ -105,6 +107,8 @@ class Stored:
         cls: Any = NODES[label]
         for found in sorted(_read_nodes(label, uids), key=itemgetter("uid")):
             uid = found["uid"]
+            if self._decrypt:
+                found = decrypted(label, found)
             given = self._given(cls, found, f"{label} {uid!r}", label)
             del given["uid"]
             for name in missing_in(cls, found):
@@ -144,13 +148,6 @@ class Stored:
             _log.warning("%s has no property %r: it is left out", group, name)
 
 
-def _pages(label: str) -> Iterator[list[str]]:
-    uids = store.uids_after(label, "", BATCH)
-    while uids:
-        yield uids
-        uids = store.uids_after(label, uids[-1], BATCH)
-
-
 def _read_nodes(label: str, uids: list[str]) -> list[dict[str, Any]]:
     cls: Any = NODES[label]
     times = _times(cls)
@@ -176,7 +173,7 @@ def _read_edges(kind: EdgeKind, uids: list[str], *, by_source: bool) -> Iterator
         yield from _read_edges(kind, uids[middle:], by_source=by_source)
     elif by_source and kind.fan_in and not kind.one_source:
         # The other way round, from the ends with few edges: sorting a hub's edges takes longer.
-        for targets in _pages(kind.target):
+        for targets in store.pages(kind.target):
             rows_in = _read_edges(kind, targets, by_source=False)
             yield from (row for row in rows_in if row[0] == uids[0])
     else:

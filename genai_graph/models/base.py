@@ -9,7 +9,7 @@ from neomodel import db
 
 from genai_graph.database import atomic, query, quote
 from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
-from genai_graph.models import identity, store
+from genai_graph.models import encryption, identity, store
 from genai_graph.models.checking import checked, properties_of, require, stored
 from genai_graph.models.properties import (
     ArrayProperty,
@@ -56,7 +56,7 @@ class Node(NodeBase):
     uid = RequiredStringProperty(unique=True)
     description = StringProperty()
     tags = ArrayProperty(StringProperty())
-    metadata = JSONProperty()
+    metadata = JSONProperty(sensitive=True)
     created_at = DateTimeProperty()
     updated_at = DateTimeProperty()
 
@@ -156,6 +156,7 @@ class Node(NodeBase):
         """Make a node from what the graph has, unchecked, so that a faulty one can be mended."""
         node = cls.__new__(cls)
         found = {name: graph_entity.get(name) for name in properties_of(cls)}
+        found = encryption.opened(cls.__label__, found)
         node._fill(_loaded(cls, found))
         node._remember(found)
         node.element_id_property = getattr(graph_entity, "element_id", None)

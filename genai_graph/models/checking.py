@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import PropertyError, UnknownPropertyError
+from genai_graph.models.encryption import Encrypted
 from genai_graph.models.properties import Strict, did_you_mean
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def examined(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], Fault
                 raise UnknownPropertyError(f"{cls.__name__} has no such property{hint}")
             if value is None and known[name].mandatory:
                 raise PropertyError("is required and can't be removed")
-            taken[name] = None if value is None else known[name].check(value)
+            kept = value is None or isinstance(value, Encrypted)
+            taken[name] = value if kept else known[name].check(value)
         except PropertyError as error:
             faults.append((name, error))
     return taken, faults
@@ -87,8 +89,16 @@ def require(cls: Any, values: Mapping[str, Any]) -> None:
 
 
 def stored(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return checked values as the database keeps them."""
+    """Return checked values as the database keeps them, not yet encrypted."""
     known = properties_of(cls)
     return {
-        name: None if value is None else known[name].store(value) for name, value in values.items()
+        name: None if value is None else _stored(cls, values, name, known[name])
+        for name, value in values.items()
     }
+
+
+def _stored(cls: Any, values: Mapping[str, Any], name: str, prop: Strict) -> Any:
+    value = values[name]
+    if isinstance(value, Encrypted):
+        return value.kept(getattr(cls, "__label__", cls.__name__), values.get("uid"), name)
+    return prop.store(value)

@@ -27,7 +27,7 @@ class Dataset(VersionedNode):
     """A version of a set of data; its uid is ``name[@version]``."""
 
     digest = StringProperty(index=True)
-    location = StringProperty()
+    location = StringProperty(sensitive=True)
     source_type = StringProperty()
     size = IntegerProperty(minimum=0)  # bytes
     num_rows = IntegerProperty(minimum=0)

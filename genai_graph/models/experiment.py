@@ -41,7 +41,7 @@ class Experiment(Node):
     code_version = StringProperty()
     code_url = StringProperty()
     random_seed = IntegerProperty()
-    environment = JSONProperty()
+    environment = JSONProperty(sensitive=True)
     created_by = StringProperty(index=True)
     source = StringProperty()
 

@@ -26,7 +26,7 @@ class Model(VersionedNode):
     status = StringProperty(choices=("PENDING", "READY", "FAILED"))
     size = IntegerProperty(minimum=0)  # bytes
     license = StringProperty(index=True)
-    location = StringProperty()
+    location = StringProperty(sensitive=True)
     digest = StringProperty()
 
     projects: From[Project] = From("Project", "models", "HAS", Has)

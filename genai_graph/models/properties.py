@@ -23,6 +23,7 @@ from msgspec import Meta
 
 from genai_graph.database.values import utc
 from genai_graph.errors import PropertyError, PropertyTypeError
+from genai_graph.models import encryption
 
 if TYPE_CHECKING:
     from neo4j.time import DateTime
@@ -48,6 +49,12 @@ class Strict:
     mandatory: bool
     expected: str
     annotation: Any
+    sensitive = False  # encrypted where there are keys, and not for readers
+
+    @property
+    def encryptable(self) -> bool:
+        """Whether values are texts that nothing but reading needs."""
+        return False
 
     def check(self, value: Any) -> Any:
         """Return the value as it is kept in Python, or raise `PropertyError`."""
@@ -62,7 +69,11 @@ class Strict:
         return value
 
     def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
-        """Check a value and return it as the database keeps it (neomodel's name for it)."""
+        """Check a value to be searched for, and return it as the database keeps it.
+
+        It is neomodel's name for it; its filters call it.
+        """
+        encryption.refuse_search(self)
         try:
             return self.store(self.check(value))
         except PropertyError as error:
@@ -104,7 +115,7 @@ def describe(value: Any) -> str:
 
 
 class StringProperty(Strict, neomodel.StringProperty):
-    """A text; `choices` are the only ones that are taken."""
+    """A text; `choices` are the only ones that are taken, `sensitive` ones can be encrypted."""
 
     expected = "a string"
 
@@ -123,10 +134,12 @@ class StringProperty(Strict, neomodel.StringProperty):
         unique: bool = False,
         index: bool = False,
         choices: tuple[str, ...] | None = None,
+        sensitive: bool = False,
     ) -> None:
         named = None if choices is None else {choice: choice for choice in choices}
         super().__init__(unique_index=unique, required=unique, index=index, choices=named)
         self.mandatory = False
+        self.sensitive = sensitive
         self.annotation = _text(self.is_indexed, 0) if choices is None else Literal[choices]
 
     def check(self, value: Any) -> str:
@@ -144,6 +157,11 @@ class StringProperty(Strict, neomodel.StringProperty):
         if self.is_indexed and len(value) > INDEXED_BYTES // 4:
             self._check_size(value)
         return str.__str__(value)  # the text of an enum's member, not its name
+
+    @property
+    def encryptable(self) -> bool:
+        """Whether it is neither required, nor indexed, nor chosen from a list."""
+        return not (self.mandatory or self.is_indexed or self.choices)
 
     def _check_size(self, value: str) -> None:
         size = len(value.encode())
@@ -317,9 +335,15 @@ class JSONProperty(Strict, neomodel.JSONProperty):
     expected = "JSON"
     annotation = msgspec.Raw  # for json_text
 
-    def __init__(self) -> None:
+    def __init__(self, *, sensitive: bool = False) -> None:
         super().__init__()
         self.mandatory = False
+        self.sensitive = sensitive
+
+    @property
+    def encryptable(self) -> bool:
+        """Yes: it is kept as text."""
+        return True
 
     def check(self, value: Any) -> Any:
         """Take what JSON can say; the message for anything else has the path to it."""

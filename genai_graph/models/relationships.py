@@ -15,9 +15,9 @@ from neomodel.util import RelationshipDirection
 
 from genai_graph.database import atomic, quote
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError, UnsupportedError
-from genai_graph.models import store
+from genai_graph.models import encryption, store
 from genai_graph.models.checking import checked, stored
-from genai_graph.models.properties import IntegerProperty, StringProperty, describe
+from genai_graph.models.properties import IntegerProperty, Strict, StringProperty, describe
 from genai_graph.models.typed import ManagerBase, NodeSetBase
 
 if TYPE_CHECKING:
@@ -168,6 +168,14 @@ class _Related(_ByUid, neomodel.Traversal):
 
 class Nodes(_ByUid, NodeSetBase[T]):
     """A set of nodes, as neomodel's users know it, with this package's checks in its bulk ways."""
+
+    def order_by(self, *names: Any) -> Self:
+        """Order by properties; `UnsupportedError` for one that is encrypted."""
+        for name in names:
+            prop = getattr(self.source_class, str(name).lstrip("-"), None)
+            if isinstance(prop, Strict):
+                encryption.refuse_search(prop)
+        return super().order_by(*names)
 
 
 class Edges(ManagerBase, Generic[T]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from operator import attrgetter
@@ -20,9 +21,10 @@ import msgspec
 from genai_graph.database import atomic, change, current, query, quote
 from genai_graph.database.values import packed, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
+from genai_graph.models import encryption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
@@ -186,7 +188,9 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
             query(
                 f"UNWIND $rows AS row CREATE (n:{quote(label)}) SET n = row",
                 write=True,
-                rows=[_without_nothing(row) for row in complete],
+                rows=[
+                    _without_nothing(encryption.sealed(label, row["uid"], row)) for row in complete
+                ],
             )
         except NodeExistsError:  # another client was quicker
             raise _exists(label, ", ".join(uids[:3])) from None
@@ -194,12 +198,31 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
 
 
 _N = TypeVar("_N", bound=Values)
+Complete = Callable[[_N], dict[str, Any]]
+_given: Complete[Any] = attrgetter("given")
 
 
-def merge_nodes(
-    label: str, rows: Sequence[_N], complete: Callable[[_N], dict[str, Any]] = attrgetter("given")
-) -> Tally:
+def merge_nodes(label: str, rows: Sequence[_N], complete: Complete[_N] = _given) -> Tally:
     """Make or update nodes by their uids; `complete` says what a new one has. No uid twice."""
+    return _merge(label, _sealed(label, rows), complete)
+
+
+def add_nodes(label: str, rows: Sequence[_N], complete: Complete[_N] = _given) -> Tally:
+    """Make nodes of which none is there; `complete` says what each has. No uid may occur twice.
+
+    On Neo4j another client may make some of them at the same time: those are changed then.
+    """
+    return _add(label, _sealed(label, rows), complete)
+
+
+def _sealed(label: str, rows: Sequence[_N]) -> Sequence[_N]:
+    if current().keyring is None:
+        return rows
+    seal, replace = encryption.sealed, msgspec.structs.replace
+    return [replace(row, given=seal(label, row.uid, row.given)) for row in rows]  # type: ignore[type-var]
+
+
+def _merge(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
     new, changes = [], []
     with atomic():
         there = _found_values(label, rows)
@@ -208,21 +231,16 @@ def merge_nodes(
             if before is None:
                 new.append(row)
             elif differing := changed_values(before, without_lost_times(row.given)):
+                encryption.refuse_clear(label, row.uid, before, differing)
                 changes.append([row.uid, _sent(differing)])
-        tally = add_nodes(label, new, complete) if new else Tally()
+        tally = _add(label, new, complete) if new else Tally()
         if changes:
             _change_nodes(label, changes)
     tally.add(Tally(0, len(changes), len(rows) - len(new) - len(changes)))
     return tally
 
 
-def add_nodes(
-    label: str, rows: Sequence[_N], complete: Callable[[_N], dict[str, Any]] = attrgetter("given")
-) -> Tally:
-    """Make nodes of which none is there; `complete` says what each has. No uid may occur twice.
-
-    On Neo4j another client may make some of them at the same time: those are changed then.
-    """
+def _add(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
     _, counters = change(
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
         "ON CREATE SET n.created_at = $now, n.updated_at = $now, n += row[1]",
@@ -232,7 +250,7 @@ def add_nodes(
     created = counters.nodes_created
     if created == len(rows):
         return Tally(created)
-    changed = merge_nodes(label, rows, complete).changed
+    changed = _merge(label, rows, complete).changed
     return Tally(created, changed, len(rows) - created - changed)
 
 
@@ -295,7 +313,7 @@ def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
         f"MATCH (n:{quote(label)} {{uid: $uid}}) SET n += $changes RETURN n.uid AS uid",
         write=True,
         uid=uid,
-        changes=changes,
+        changes=encryption.sealed(label, uid, changes),
     )
     if not rows:
         raise not_found(label, uid)
@@ -465,6 +483,40 @@ def uids_after(label: str, uid: str, size: int) -> list[str]:
         size=size,
     )
     return list(found[0]["uids"])
+
+
+def pages(label: str) -> Iterator[list[str]]:
+    """Yield all uids of a label in their order, a page at a time."""
+    uids = uids_after(label, "", BATCH)
+    while uids:
+        yield uids
+        uids = uids_after(label, uids[-1], BATCH)
+
+
+def values_of(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Return some values of nodes, in the order of the names."""
+    found = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        "RETURN collect([uid, [name IN $names | n[name]]]) AS found",
+        uids=uids,
+        names=list(names),
+    )
+    return [(uid, values) for uid, values in found[0]["found"]]
+
+
+def replace_values(label: str, rows: Sequence[tuple[str, str, str, str]]) -> int:
+    """Replace values (uid, name, old, new) that are still the old ones; return how many.
+
+    What a value means does not change by it, and `updated_at` stays: setting it to itself locks
+    the node on Neo4j, so that no other writer comes between the look and the change.
+    """
+    found, _ = change(
+        f"UNWIND $rows AS row MATCH (n:{quote(label)} {{uid: row[0]}}) "
+        "SET n.updated_at = n.updated_at WITH n, row WHERE n[row[1]] = row[2] "
+        "SET n += row[3] RETURN count(n) AS count",
+        rows=[[uid, name, old, {name: new}] for uid, name, old, new in rows],
+    )
+    return int(found[0]["count"])
 
 
 def _count_between(label: str, uid: str, last: str) -> int:

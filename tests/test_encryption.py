@@ -1,0 +1,508 @@
+"""Encryption: sensitive values are ciphertext in the graph, and clear to who has the key."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import neo4j
+import pytest
+from conftest import ROOT, Run
+
+import genai_graph
+from genai_graph import (
+    Connection,
+    Dataset,
+    Experiment,
+    Model,
+    Project,
+    connect,
+    dump,
+    errors,
+    load,
+    query,
+    schema,
+)
+from genai_graph.access.keys import rotate, usage
+from genai_graph.database.keyring import Keyring, Spot, generate, key_of
+from genai_graph.models import NODES, store
+
+SECRET = "s3://very-secret/place"
+METADATA = {"contact": "very-secret person", "n": [1, 2.5, None]}
+Keys = Callable[..., Connection]
+
+
+@pytest.fixture
+def keys(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keys]:
+    """Connect anew with these keys, or with none."""
+    opened: list[Connection] = []
+
+    def set_keys(*keys: str, encrypted: str | None = None) -> Connection:
+        for connection in opened:
+            connection.close()
+        for name, value in (("KEYS", ",".join(keys)), ("ENCRYPTED", encrypted or "")):
+            monkeypatch.setenv(f"GENAI_GRAPH_{name}", value)
+        opened.append(connect())
+        return opened[-1]
+
+    yield set_keys
+    for connection in opened:
+        connection.close()
+
+
+def raw(uid: str, name: str) -> Any:
+    """Return what the graph has, through `query`, which shows it as it is."""
+    return query("MATCH (n {uid: $uid}) RETURN n[$name] AS found", uid=uid, name=name)[0]["found"]
+
+
+def everything_over_the_bare_driver(connection: Connection) -> str:
+    """Return all that is in the graph, read without this package."""
+    driver = connection.driver("READ")
+    assert isinstance(driver, neo4j.Driver)
+    with driver.session(database=connection.database) as session:
+        nodes = [repr(dict(row["n"])) for row in session.run("MATCH (n) RETURN n")]
+        edges = [repr(dict(row["r"])) for row in session.run("MATCH ()-[r]->() RETURN r")]
+    return "\n".join(nodes + edges)
+
+
+def fixture(path: str, **props: Any) -> str:
+    """Write a fixture of one dataset in the format that the name tells."""
+    if path.endswith(".jsonl"):
+        rows = [{"format": "genai_graph/1"}, {"node": "Dataset", "uid": "d", "props": props}]
+        Path(path).write_text("\n".join(map(json.dumps, rows)))
+    else:
+        Path(path).write_text(json.dumps({"format": "genai_graph/1", "Dataset": {"d": props}}))
+    return path
+
+
+def test_no_way_of_writing_leaves_a_sensitive_value_in_the_clear(keys: Keys) -> None:
+    connection = keys(generate())
+    saved = Dataset(name="saved", location="x", metadata={"x": 1}).save()
+    saved.location, saved.metadata = SECRET, METADATA
+    saved.save()
+    Model.upsert(name="upserted", location="x")
+    Model.upsert(name="upserted", location=SECRET, metadata=METADATA)
+    Dataset.nodes.bulk_create({"name": "bulk", "location": SECRET})
+    run = Experiment(uid="run", environment={"token": "very-secret"}).save()
+    run.record("accuracy", 0.9, metadata=METADATA)
+    for name in ("d.jsonl", "d.json", "d.yaml"):
+        load(fixture(name, location="x"))
+        load(fixture(name, location=SECRET, metadata=METADATA))
+        Dataset.nodes.get(uid="d").delete()
+    load(fixture("d.jsonl", location=SECRET, metadata=METADATA))
+    found = everything_over_the_bare_driver(connection)
+    assert "upserted" in found
+    assert "very-secret" not in found
+    assert found.count("enc:1:") == 9
+
+
+def test_csv_is_encrypted_on_its_way_in(keys: Keys) -> None:
+    keys()
+    Dataset(name="d", location=SECRET, metadata=METADATA).save()
+    dump("folder", format="csv")
+    query("MATCH (n) DETACH DELETE n", write=True)
+    connection = keys(generate())
+    load("folder")
+    assert "very-secret" not in everything_over_the_bare_driver(connection)
+    assert Dataset.nodes.get(uid="d").metadata == METADATA
+
+
+def test_the_files_of_the_embedded_engine_hold_no_clear_text(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def holds(text: str) -> bool:
+        files = [path for path in own_home.rglob("*") if path.is_file()]
+        return any(text.encode() in path.read_bytes() for path in files)
+
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with connect():
+        Dataset(name="to-be-found", location=SECRET, metadata=METADATA).save()
+    assert holds("to-be-found")
+    assert not holds("very-secret")
+    assert not holds(os.environ["GENAI_GRAPH_KEYS"])
+
+
+def test_with_the_key_python_sees_clear_values(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET, metadata=METADATA).save()
+    found = Dataset.nodes.get(uid="d")
+    assert (found.location, found.metadata) == (SECRET, METADATA)
+    found.refresh()
+    assert (found.location, found.metadata) == (SECRET, METADATA)
+    Project(name="p").save().datasets.connect(found)
+    assert [each.location for each in Project.nodes.get(uid="p").datasets] == [SECRET]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "é\n\U0001f600", "enc:1:", "enc:1:x:y", '"enc:1:', "x" * 9000]
+)
+def test_any_text_comes_back_as_it_was(keys: Keys, value: str) -> None:
+    keys(generate())
+    Dataset(name="d", location=value, metadata=[value]).save()
+    found = Dataset.nodes.get(uid="d")
+    assert (found.location, found.metadata) == (value, [value])
+    assert key_of(raw("d", "location"))
+
+
+def test_the_same_value_in_the_same_place_changes_nothing(keys: Keys) -> None:
+    keys(generate())
+    path = fixture("d.jsonl", location=SECRET, metadata=METADATA)
+    load(path)
+    before, time = raw("d", "location"), Dataset.nodes.get(uid="d").updated_at
+    assert load(path).nodes["Dataset"].unchanged == 1
+    Dataset.upsert(uid="d", location=SECRET, metadata=METADATA)
+    Dataset.nodes.get(uid="d").save()
+    assert (raw("d", "location"), Dataset.nodes.get(uid="d").updated_at) == (before, time)
+
+
+def test_equal_values_in_two_places_can_not_be_told(keys: Keys) -> None:
+    keys(generate())
+    for cls, name in ((Dataset, "a"), (Dataset, "b"), (Model, "c")):
+        cls(uid=name, name=name, location=SECRET, metadata=SECRET).save()
+    texts = [raw(uid, name) for uid in "abc" for name in ("location", "metadata")]
+    assert len({text.strip('"') for text in texts}) == 6
+
+
+def test_a_json_property_stays_json(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", metadata=METADATA).save()
+    assert key_of(json.loads(raw("d", "metadata")))
+
+
+def test_without_the_key_a_value_says_that_it_is_encrypted(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET, metadata=METADATA).save()
+    key = key_of(raw("d", "location"))
+    for others in ([], [generate()]):
+        keys(*others)
+        found = Dataset.nodes.get(uid="d")
+        assert str(found.location) == f"<encrypted with the key {key}>"
+        assert repr(found.metadata) == f"<encrypted with the key {key}>"
+        with pytest.raises(TypeError):
+            _ = found.metadata["contact"]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_saving_what_could_not_be_decrypted_leaves_it_as_it_is(keys: Keys, others: int) -> None:
+    key = generate()
+    keys(key)
+    Dataset(name="d", location=SECRET, metadata=METADATA).save()
+    keys(*(generate() for _ in range(others)))
+    found = Dataset.nodes.get(uid="d")
+    found.description = "new"
+    found.save()
+    found.save()
+    Dataset.upsert(uid="d", description="newer", location=found.location)
+    keys(key)
+    found = Dataset.nodes.get(uid="d")
+    assert (found.location, found.metadata, found.description) == (SECRET, METADATA, "newer")
+
+
+def test_a_value_that_could_not_be_decrypted_can_be_replaced_on_the_node(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    keys()
+    found = Dataset.nodes.get(uid="d")
+    found.location = "public"
+    found.save()
+    assert raw("d", "location") == "public"
+
+
+@pytest.mark.parametrize("way", ["load", "upsert"])
+def test_forgotten_keys_put_no_clear_text_into_its_place(keys: Keys, way: str) -> None:
+    keys(generate())
+    path = fixture("d.jsonl", location=SECRET)
+    load(path)
+    before = raw("d", "location")
+    keys()
+    with pytest.raises(errors.PropertyError, match=r"'d': location: .*set GENAI_GRAPH_KEYS"):
+        load(path) if way == "load" else Dataset.upsert(uid="d", location=SECRET)
+    assert raw("d", "location") == before
+
+
+def test_a_value_that_can_not_be_decrypted_can_not_be_moved(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    keys()
+    moved = Dataset(name="e", location=Dataset.nodes.get(uid="d").location)
+    with pytest.raises(errors.PropertyError, match="'e': location: this value of Dataset 'd'"):
+        moved.save()
+
+
+def test_a_text_of_another_place_is_refused_rather_than_read_as_garbage(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    with pytest.raises(errors.PropertyError, match="made for another place, or was changed"):
+        Dataset(name="e", location=raw("d", "location")).save()
+    query(
+        "CREATE (:Dataset {uid: 'f', name: 'f', location: $x})", write=True, x=raw("d", "location")
+    )
+    assert "encrypted" in str(Dataset.nodes.get(uid="f").location)
+
+
+def test_a_dump_is_loaded_as_it_is_with_the_key_with_another_and_without(keys: Keys) -> None:
+    key = generate()
+    for name in ("d.jsonl", "d.yaml", "folder"):
+        keys(key)
+        Dataset(name="d", location=SECRET, metadata=METADATA).save()
+        dump(name, format="csv" if name == "folder" else None)
+        before = raw("d", "location"), raw("d", "metadata")
+        for others in ([key], [generate()], []):
+            keys(*others)
+            query("MATCH (n) DETACH DELETE n", write=True)
+            load(name)
+            assert (raw("d", "location"), raw("d", "metadata")) == before
+            assert load(name).nodes["Dataset"].unchanged == 1
+        query("MATCH (n) DETACH DELETE n", write=True)
+
+
+def test_a_dump_of_clear_values_is_encrypted_when_it_is_loaded(keys: Keys) -> None:
+    key = generate()
+    keys(key)
+    Dataset(name="d", location=SECRET, metadata=METADATA).save()
+    dump("clear.jsonl", decrypt=True)
+    assert SECRET in Path("clear.jsonl").read_text()
+    assert load("clear.jsonl").nodes["Dataset"].unchanged == 1
+
+
+def test_a_dump_decrypts_on_demand_only_and_tells_what_it_can_not(keys: Keys, cli: Run) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    assert "very-secret" not in cli("dump").stdout
+    assert SECRET in cli("dump", "--decrypt").stdout
+    keys()
+    refused = cli("dump", "--decrypt", "-o", "out.jsonl")
+    assert refused.exit_code == 1
+    assert "Dataset 'd': location: is encrypted with the key" in refused.stderr
+    assert "GENAI_GRAPH_KEYS does not hold" in refused.stderr
+    assert not Path("out.jsonl").exists()
+
+
+def test_rotate_puts_everything_under_the_first_key(keys: Keys, cli: Run) -> None:
+    old, new = generate(), generate()
+    keys()
+    Dataset(name="clear", location=SECRET, metadata=METADATA).save()
+    keys(old)
+    Dataset(name="old", location=SECRET, metadata=METADATA).save()
+    keys(new, old)
+    Dataset(name="new", location=SECRET).save()
+    times = [row["t"] for row in query("MATCH (n) RETURN n.updated_at AS t ORDER BY n.uid")]
+    first, second = Keyring.read(f"{new},{old}")
+    assert cli("access", "keys", "status").stdout == (
+        f"{first}  1 values (the first key)\n{second}  2 values\nclear     2 values\n"
+    )
+    done = cli("access", "keys", "rotate")
+    assert (done.exit_code, done.stderr) == (0, "4 values were put under the first key\n")
+    assert (usage().keys, usage().clear) == ({first: 5}, 0)
+    assert rotate().written == 0
+    assert [row["t"] for row in query("MATCH (n) RETURN n.updated_at AS t ORDER BY n.uid")] == times
+    keys(new)
+    assert {each.location for each in Dataset.nodes.all()} == {SECRET}
+    assert Dataset.nodes.get(uid="clear").metadata == METADATA
+
+
+def test_rotate_leaves_what_it_can_not_decrypt_and_says_so(keys: Keys, cli: Run) -> None:
+    lost = generate()
+    keys(lost)
+    Dataset(name="d", location=SECRET).save()
+    before = raw("d", "location")
+    keys(generate())
+    done = cli("access", "keys", "rotate")
+    assert done.exit_code == 1
+    assert f"1 under {key_of(before)} can't be decrypted" in done.stderr
+    assert raw("d", "location") == before
+    assert "is not in GENAI_GRAPH_KEYS" in cli("access", "keys", "status").stdout
+
+
+def test_rotate_without_keys_says_how_to_make_one(keys: Keys, cli: Run) -> None:
+    keys()
+    done = cli("access", "keys", "rotate")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "GENAI_GRAPH_KEYS: there is no key: `genai-graph access keys generate` makes one\n",
+    )
+
+
+def test_a_rotation_that_was_cut_short_is_finished_by_the_next(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BATCH", 2)
+    keys()
+    for number in range(6):
+        Dataset(name=str(number), location=SECRET).save()
+    keys(generate())
+
+    def stop(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotate(stop)
+    assert usage().clear == 4
+    assert rotate().written == 4
+    assert usage().clear == 0
+
+
+def test_a_value_that_changed_meanwhile_is_not_overwritten_by_a_rotation(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    assert store.replace_values("Dataset", [("d", "location", "stale", "wrong")]) == 0
+    assert Dataset.nodes.get(uid="d").location == SECRET
+
+
+@pytest.mark.parametrize("suffix", ["", "__contains", "__in", "__ne"])
+def test_a_filter_on_an_encrypted_property_is_refused(keys: Keys, suffix: str) -> None:
+    keys(generate())
+    value = ["x"] if suffix == "__in" else "x"
+    for nodes in (Dataset.nodes, Project(name="p").save().datasets):
+        with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+            nodes.filter(**{f"location{suffix}": value}).all()
+        with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+            nodes.exclude(**{f"location{suffix}": value}).all()
+    with pytest.raises(errors.UnsupportedError):
+        Project.nodes.filter(**{f"datasets__location{suffix}": value}).all()
+    with pytest.raises(errors.UnsupportedError, match=r"^metadata: is encrypted"):
+        Project.nodes.filter(metadata={}).all()
+
+
+def test_an_order_by_an_encrypted_property_is_refused(keys: Keys) -> None:
+    keys(generate())
+    for nodes in (Dataset.nodes, Project(name="p").save().datasets):
+        for name in ("location", "-location"):
+            with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+                nodes.order_by(name)
+
+
+def test_a_filter_for_nothing_is_sound(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    Dataset(name="e").save()
+    assert [each.uid for each in Dataset.nodes.filter(location__isnull=True)] == ["e"]
+
+
+def test_without_keys_a_filter_is_as_it_was(keys: Keys) -> None:
+    keys()
+    Dataset(name="d", location=SECRET).save()
+    assert len(Dataset.nodes.filter(location=SECRET).order_by("location")) == 1
+
+
+def test_schema_show_tells_what_can_not_be_searched(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> set[str]:
+        lines = cli("schema", "show").stdout.splitlines()
+        return {line.split()[0] for line in lines if "encrypted" in line}
+
+    marked = {f"{label}.metadata" for label in ("Project", "Dataset", "Model", "Experiment")}
+    marked |= {"Metric.metadata", "Dataset.location", "Model.location", "Experiment.environment"}
+    assert told() == marked
+    monkeypatch.setenv("GENAI_GRAPH_ENCRYPTED", "Dataset.creator, parameters")
+    assert told() == {"Dataset.creator", "Experiment.parameters"}
+
+
+def test_the_setting_chooses_what_is_encrypted(keys: Keys) -> None:
+    keys(generate(), encrypted="Dataset.creator")
+    Dataset(name="d", location="public", creator="very-secret", metadata={"x": 1}).save()
+    assert (raw("d", "location"), raw("d", "metadata")) == ("public", '{"x":1}')
+    assert key_of(raw("d", "creator"))
+    assert Dataset.nodes.get(uid="d").creator == "very-secret"
+    Dataset.nodes.filter(location="public").all()
+    with pytest.raises(errors.UnsupportedError):
+        Dataset.nodes.filter(creator="x").all()
+
+
+def test_what_was_encrypted_is_still_read_when_the_setting_changes(keys: Keys) -> None:
+    key = generate()
+    keys(key, encrypted="Dataset.creator")
+    Dataset(name="d", creator="very-secret").save()
+    keys(key)
+    assert Dataset.nodes.get(uid="d").creator == "very-secret"
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("Dataset.lokation", "no such property"),
+        ("Datasett.location", "no such property"),
+        ("nonsense", "no such property"),
+        ("uid", "can't be encrypted"),
+        ("Model.name", "can't be encrypted"),
+        ("Model.status", "can't be encrypted"),
+        ("Metric.split", "can't be encrypted"),
+        ("size", "can't be encrypted"),
+    ],
+)
+def test_a_wrong_setting_is_told(keys: Keys, setting: str, problem: str) -> None:
+    keys(generate(), encrypted=f"metadata,{setting}")
+    with pytest.raises(
+        errors.SettingsError, match=f"GENAI_GRAPH_ENCRYPTED: '{setting}': {problem}"
+    ):
+        Dataset(name="d").save()
+
+
+def test_generate_prints_one_key_that_is_taken(cli: Run) -> None:
+    one, other = (cli("access", "keys", "generate").stdout for _ in range(2))
+    assert one != other
+    assert len(list(Keyring.read(f"{one},{other}"))) == 2
+
+
+@pytest.mark.parametrize("wrong", ["short", "", "é" * 86, "A" * 85, "A" * 87, "*" * 86])
+def test_a_wrong_key_is_told_without_a_part_of_it(
+    wrong: str, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = generate()
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{right},{wrong}")
+    told = cli("status")
+    assert told.exit_code == 1
+    assert "GENAI_GRAPH_KEYS: expected keys as" in told.stderr
+    assert "number 2 is none" in told.stderr
+    assert right[:8] not in told.stderr
+    assert not wrong or wrong not in told.stderr
+
+
+def test_keys_are_in_no_repr(keys: Keys) -> None:
+    key = generate()
+    connection = keys(key)
+    from genai_graph.database.settings import read_settings
+
+    shown = repr((connection, vars(connection), connection.keyring, read_settings()))
+    assert key not in shown
+    assert key[:8] not in shown
+
+
+def test_an_encrypted_text_is_bound_to_its_place_and_can_not_be_changed() -> None:
+    ring = Keyring.read(generate())
+    spot = Spot("Dataset", "d", "location")
+    token = ring.encrypt(SECRET, spot)
+    assert ring.decrypt(token, spot) == SECRET
+    for other in (
+        spot._replace(label="Model"),
+        spot._replace(uid="e"),
+        spot._replace(property="x"),
+    ):
+        assert ring.decrypt(token, other) is None
+    changed = token[:-4] + ("A" if token[-4] != "A" else "B") + token[-3:]
+    assert ring.decrypt(changed, spot) is None
+
+
+def test_without_the_extra_the_message_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cryptography.exceptions", None)
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with pytest.raises(errors.MissingExtraError, match=r"genai-graph\[encryption\]"):
+        genai_graph.connect()
+
+
+def test_the_page_lists_what_is_marked() -> None:
+    page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
+    rows = page.split("| property | of |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    told = set()
+    for row in rows:
+        name, labels = (cell.strip(" `") for cell in row.strip("|").split("|"))
+        told |= {
+            f"{label}.{name}" for label in (NODES if labels == "every node" else labels.split(", "))
+        }
+    assert told == set(schema.unsearchable())
