@@ -15,6 +15,7 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     │   ├── AuthenticationError (PermissionError) wrong user or password
     │   ├── ReadOnlyError (PermissionError)      a write where only reading is allowed
     │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
+    │   ├── EditionError (NotImplementedError)   what its edition does not have
     │   ├── QueryError (ValueError)              a statement the database can't run
     │   └── TransactionError                     a transaction that can't begin, go on or commit
     │       ├── TransientError                   given up for another's sake: the next try may work
@@ -88,6 +89,10 @@ class ReadOnlyError(DatabaseError, PermissionError):
 
 class WriterTimeoutError(DatabaseError, TimeoutError):
     """Another writer kept the embedded engine for too long."""
+
+
+class EditionError(DatabaseError, NotImplementedError):
+    """The database's edition does not have what is asked of it."""
 
 
 class QueryError(DatabaseError, ValueError):

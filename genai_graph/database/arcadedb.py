@@ -22,6 +22,9 @@ from genai_graph.errors import MissingExtraError
 
 # Stretching protects passwords that people choose; these are random, and a start should be quick.
 _ITERATIONS = 1024
+_DATABASE = "neo4j"
+OWN_USERS = ("root", "reader")
+_USERS = "server-users.jsonl"
 _EVERYTHING = ["createRecord", "readRecord", "updateRecord", "deleteRecord"]
 _PORT = re.compile(r"BOLT connections on /127\.0\.0\.1:(\d+)")
 
@@ -30,7 +33,7 @@ class ArcadeDB(Server):
     """ArcadeDB 26.10 and newer, with its Bolt plugin."""
 
     name = "embedded"
-    database = "neo4j"
+    database = _DATABASE
     largest_transaction = 300_000  # larger ones stall without an error
 
     def __init__(self) -> None:
@@ -42,15 +45,14 @@ class ArcadeDB(Server):
 
     def prepare(self, folder: Path) -> Users:
         """Write the users and their groups."""
-        config = folder / "config"
-        config.mkdir(exist_ok=True)
-        users = Users("root", secrets.token_urlsafe(24), "reader", secrets.token_urlsafe(24))
-        lines = [
-            _user(users.username, users.password, {"*": ["admin"]}),
-            _user(users.reader, users.reader_password, {self.database: ["reader"]}),
-        ]
-        write_private(config / "server-users.jsonl", "".join(lines))
-        write_private(config / "server-groups.json", json.dumps(_groups()))
+        username, reader = OWN_USERS
+        users = Users(username, secrets.token_urlsafe(24), reader, secrets.token_urlsafe(24))
+        own = {
+            username: _user(users.username, users.password, {"*": ["admin"]}),
+            reader: _user(users.reader, users.reader_password, {_DATABASE: ["reader"]}),
+        }
+        _write_users(folder, {**own, **_others(folder)})
+        write_private(folder / "config" / "server-groups.json", json.dumps(_groups()))
         return users
 
     def command(self, folder: Path, java_options: list[str]) -> list[str]:
@@ -59,6 +61,7 @@ class ArcadeDB(Server):
             "server.rootPath": folder,
             "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
             "server.defaultDatabases": f"{self.database}[]",
+            "server.reloadEvery": 1000,  # ms, of the users
             "server.httpIncomingHost": "127.0.0.1",
             "server.httpIncomingPort": 0,
             "bolt.host": "127.0.0.1",
@@ -98,9 +101,51 @@ class ArcadeDB(Server):
         return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
 
 
-def _user(name: str, password: str, databases: dict[str, list[str]]) -> str:
-    user = {"name": name, "databases": databases, "password": _hash(password)}
-    return json.dumps(user) + "\n"
+def users(folder: Path) -> dict[str, str]:
+    """Return the role of each further user, by name."""
+    return {name: user["databases"][_DATABASE][0] for name, user in _others(folder).items()}
+
+
+def put_user(folder: Path, name: str, role: str, password: str) -> None:
+    """Make or change a user; a running engine knows it a second later."""
+    _write_users(folder, {**_all_users(folder), name: _user(name, password, {_DATABASE: [role]})})
+
+
+def drop_user(folder: Path, name: str) -> bool:
+    """Take a further user away, and tell whether there was one."""
+    there = _all_users(folder)
+    if name not in _others(folder):
+        return False
+    del there[name]
+    _write_users(folder, there)
+    return True
+
+
+def _others(folder: Path) -> dict[str, dict[str, Any]]:
+    return {name: user for name, user in _all_users(folder).items() if name not in OWN_USERS}
+
+
+def _all_users(folder: Path) -> dict[str, dict[str, Any]]:
+    try:
+        lines = (folder / "config" / _USERS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    try:
+        found = [json.loads(line) for line in lines if line.strip()]
+        return {user["name"]: user for user in found}
+    except (ValueError, KeyError, TypeError):
+        return {}  # broken: the next start makes its own users anew
+
+
+def _write_users(folder: Path, there: dict[str, dict[str, Any]]) -> None:
+    (folder / "config").mkdir(exist_ok=True)
+    new = folder / "config" / f"{_USERS}.new"
+    write_private(new, "".join(f"{json.dumps(user)}\n" for user in there.values()))
+    new.replace(folder / "config" / _USERS)  # whole, whenever the engine looks
+
+
+def _user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str, Any]:
+    return {"name": name, "databases": databases, "password": _hash(password)}
 
 
 def _hash(password: str) -> str:
@@ -121,6 +166,7 @@ def _groups() -> dict[str, Any]:
 
     groups = {
         "admin": group(_EVERYTHING, "updateSecurity", "updateSchema", "updateDatabaseSettings"),
+        "writer": group(_EVERYTHING),
         "reader": group(["readRecord"]),
         "*": group([]),
     }

@@ -186,6 +186,12 @@ class ManagedEngine:
                 self._stop_if_unused(running, wait_for_cache=False)
 
     @contextlib.contextmanager
+    def settled(self) -> Iterator[Path]:
+        """Give the engine's folder, while nobody starts or stops it."""
+        with self._step():
+            yield self.folder
+
+    @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

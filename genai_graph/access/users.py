@@ -1,0 +1,70 @@
+"""Users of the embedded engine beside its owner: they may read, or write without its schema."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from genai_graph.database import arcadedb, connect, embedded_engine, query, quote
+from genai_graph.database.settings import read_settings
+from genai_graph.errors import SettingsError
+from genai_graph.models import EDGES
+
+if TYPE_CHECKING:
+    from genai_graph.database.engine import ManagedEngine
+
+ROLES = ("reader", "writer")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
+
+
+def add(name: str, role: str) -> str:
+    """Make a user, or give one another role, and return the new password, which is kept nowhere.
+
+    A running engine knows the user a second later. Raises `SettingsError` for a name that can't
+    be one, or where the graph is not on the embedded engine.
+    """
+    if not _NAME.fullmatch(name) or name in arcadedb.OWN_USERS:
+        raise SettingsError(
+            f"{name!r}: expected a name of letters, digits, dots and dashes that begins with a "
+            f"letter and is not {' or '.join(arcadedb.OWN_USERS)}"
+        )
+    if role not in ROLES:
+        raise SettingsError(f"role: expected one of {', '.join(ROLES)}, got {role!r}")
+    managed, password = engine(), secrets.token_urlsafe(24)
+    if role == "writer":
+        _make_types()
+    with managed.settled() as folder:
+        arcadedb.put_user(folder, name, role, password)
+    return password
+
+
+def _make_types() -> None:
+    """Make the types of edges: they are schema here, which no writer may change."""
+    with connect():
+        there = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
+        for type_ in {kind.type for kind in EDGES} - there:
+            query(f"CREATE (n:Project)-[r:{quote(type_)}]->(n) DELETE r, n", write=True)
+
+
+def drop(name: str) -> bool:
+    """Take a user away, and tell whether there was one; who is logged in stays until the end."""
+    with engine().settled() as folder:
+        return arcadedb.drop_user(folder, name)
+
+
+def listed() -> dict[str, str]:
+    """Return the role of each user that was made here, by name."""
+    with engine().settled() as folder:
+        return arcadedb.users(folder)
+
+
+def engine() -> ManagedEngine:
+    """Return the embedded engine; `SettingsError` where the graph is on another."""
+    settings = read_settings()
+    if settings.uri is not None:
+        raise SettingsError(
+            "NEO4J_URI names a server: make its users there (CREATE USER, GRANT ROLE); "
+            "this is for the embedded engine"
+        )
+    return embedded_engine(settings.home)
