@@ -12,6 +12,7 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     ├── DatabaseError (RuntimeError)        the database refused or failed
     │   ├── NotConnectedError               no connection is open: call connect()
     │   ├── UnavailableError (ConnectionError)   no server answers
+    │   │   └── TLSError                    it does not answer in TLS, or can't be trusted
     │   ├── AuthenticationError (PermissionError) wrong user or password
     │   ├── ReadOnlyError (PermissionError)      a write where only reading is allowed
     │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
@@ -77,6 +78,10 @@ class NotConnectedError(DatabaseError):
 
 class UnavailableError(DatabaseError, ConnectionError):
     """No server answers at the address."""
+
+
+class TLSError(UnavailableError):
+    """The server does not answer in TLS, or its certificate can't be trusted."""
 
 
 class AuthenticationError(DatabaseError, PermissionError):

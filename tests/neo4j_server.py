@@ -36,6 +36,12 @@ server.memory.pagecache.size=64m
 db.tx_log.preallocate=false
 dbms.usage_report.enabled=false
 """
+TLS = """\
+server.bolt.tls_level=REQUIRED
+dbms.ssl.policy.bolt.enabled=true
+dbms.ssl.policy.bolt.base_directory=certificates/bolt
+dbms.ssl.policy.bolt.client_auth=NONE
+"""
 POM = """\
 <project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>tests</groupId><artifactId>tests</artifactId><version>1</version>
@@ -152,24 +158,32 @@ def configure(home: Path, port: int, more: str = "") -> None:
     (home / "conf" / "neo4j.conf").write_text(CONFIGURATION.format(port=port) + more)
 
 
+def require_tls(home: Path, key: bytes, certificates: bytes) -> str:
+    """Put a certificate into a home folder, and return the configuration that uses it."""
+    folder = home / "certificates" / "bolt"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "private.key").write_bytes(key)
+    (folder / "public.crt").write_bytes(certificates)
+    return TLS
+
+
 @contextmanager
-def server(lib: Path, home: Path, more: str = "") -> Iterator[tuple[str, str]]:
+def server(lib: Path, home: Path, more: str = "", port: int = 0) -> Iterator[tuple[str, str]]:
     """Run a server on what is in a home folder, and give its address and neo4j's password.
 
-    `more` are lines of its configuration.
+    `more` is added to its configuration.
     """
     if not (home / "data" / "dbms").is_dir():
         admin(lib, home, "dbms", "set-initial-password", PASSWORD)
-    port = free_port()
+    port = port or free_port()
     configure(home, port, more)
     command = [*java(lib, SERVER), f"--home-dir={home}", f"--config-dir={home / 'conf'}"]
     log = home / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        uri = f"bolt://127.0.0.1:{port}"
-        wait_for(uri, process, log)
-        yield uri, PASSWORD
+        wait_for(f"{'bolt+ssc' if more else 'bolt'}://127.0.0.1:{port}", process, log)
+        yield f"bolt://127.0.0.1:{port}", PASSWORD
     finally:
         process.kill()  # an orderly end takes ten seconds, and the folder is the test's own
         process.wait()

@@ -240,7 +240,7 @@ def test_no_server_at_the_address_is_one_clear_line(uri: str) -> None:
 
 def test_a_host_that_is_not_known_is_one_clear_line() -> None:
     with pytest.raises(UnavailableError, match=r"^.*nowhere\.invalid.*$") as caught:
-        connect("bolt://nowhere.invalid")
+        connect("bolt+s://nowhere.invalid")
     assert "\n" not in str(caught.value)
 
 

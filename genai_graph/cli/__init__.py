@@ -73,8 +73,9 @@ def _drop_stdout() -> None:
 def main() -> None:
     """The metadata graph of machine-learning work.
 
-    Where the graph lives: NEO4J_URI, NEO4J_USERNAME, NEO4J_PASSWORD, NEO4J_DATABASE, or the same
-    in a .env file. Without NEO4J_URI it is the embedded engine, in the folder GENAI_GRAPH_HOME.
+    Where the graph lives: NEO4J_URI, NEO4J_USERNAME, NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE),
+    NEO4J_DATABASE, or the same in a .env file. Without NEO4J_URI it is the embedded engine, in
+    the folder GENAI_GRAPH_HOME.
     """
 
 

@@ -53,8 +53,8 @@ def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     standard input; .gz and .xz are decompressed. Nodes are merged by uid, edges by their ends;
     loading twice changes nothing.
     """
-    from genai_graph import connect
     from genai_graph import load as load_fixtures
+    from genai_graph.cli.connection import connect
     from genai_graph.cli.progress import shown
 
     with connect(), shown() as progress:
@@ -129,8 +129,8 @@ def dump(
     An edge is written where both of its nodes are. The cypher format is for cypher-shell, the csv
     format for neo4j-admin database import too, whose command is printed.
     """
-    from genai_graph import connect
     from genai_graph import dump as dump_graph
+    from genai_graph.cli.connection import connect
 
     with connect():
         nodes, edges = dump_graph(

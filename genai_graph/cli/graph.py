@@ -11,7 +11,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(as_json: bool) -> None:
     """Tell where the graph lives, whether its schema is in step, and how much it holds."""
-    from genai_graph import connect
+    from genai_graph.cli.connection import connect
     from genai_graph.status import read_status
 
     with connect():
@@ -24,7 +24,7 @@ def status(as_json: bool) -> None:
 def clear(yes: bool) -> None:
     """Delete the nodes of our kinds and their edges, in batches; asks first."""
     from genai_graph import clear as clear_graph
-    from genai_graph import connect
+    from genai_graph.cli.connection import connect
     from genai_graph.cli.progress import shown
     from genai_graph.exchange.clear import filled
 

@@ -57,8 +57,8 @@ def query(
 
     The query can only read unless --write is given.
     """
-    from genai_graph import connect
     from genai_graph import query as run
+    from genai_graph.cli.connection import connect
 
     text = _from_stdin() if cypher == "-" else cypher
     with connect():

@@ -13,8 +13,8 @@ def schema() -> None:
 @schema.command()
 def install() -> None:
     """Make those that are missing; safe to repeat."""
-    from genai_graph import connect
     from genai_graph import schema as declared
+    from genai_graph.cli.connection import connect
 
     with connect():
         made = declared.install()
@@ -40,8 +40,8 @@ def show(cypher: bool) -> None:
 @schema.command()
 def check() -> None:
     """Compare the database with the models: missing, extra or different ends with 1."""
-    from genai_graph import connect
     from genai_graph import schema as declared
+    from genai_graph.cli.connection import connect
 
     with connect():
         drift = declared.check()

@@ -14,8 +14,8 @@ import click
 )
 def shell(code: str | None, interface: str | None) -> None:
     """Explore the graph in a Python shell, with the models, query and load at hand."""
-    from genai_graph import connect
     from genai_graph import shell as shells
+    from genai_graph.cli.connection import connect
 
     with connect() as connection:
         if code is not None:

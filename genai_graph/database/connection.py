@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import neo4j
 from neomodel import db
+from pydantic import SecretStr
 
 from genai_graph.database.driver import GraphDriver, NoWriter
-from genai_graph.database.faults import reason, translated
+from genai_graph.database.faults import frameless, translate, unreachable
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.locks import WriterLock
+from genai_graph.database.security import secured
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import NotConnectedError, TransactionError, UnavailableError
+from genai_graph.errors import NotConnectedError, SettingsError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from genai_graph.database.engine import Lease, ManagedEngine
     from genai_graph.database.settings import Settings
 
-CONNECTION_TIMEOUT = 5.0
+# Seconds until it is told that nobody answers: at one of a host's addresses, and at all.
+ADDRESS_LIMIT, ANSWER_LIMIT = 2.5, 4.0
 # What the driver logs, it raises too; without a handler Python prints it.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -118,32 +121,43 @@ class Connection:
         self.engine, self.uri, self.database = "embedded", running.uri, engine.server.database
         self.largest_transaction = engine.server.largest_transaction
         self.writer = TimedWriter(WriterLock.at(engine.writer_lock), settings.writer_timeout)
-        self._add_driver("WRITE", (users.username, users.password))
-        self._add_driver("READ", (users.reader, users.reader_password))
+        self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
+        self._add_driver("READ", self.uri, neo4j.basic_auth(users.reader, users.reader_password))
 
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.engine, self.uri, self.database = "neo4j", uri, settings.database
-        password = settings.password and settings.password.get_secret_value()
+        address, options = secured(settings, uri)
+        secret = settings.secret()
+        login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
         # A label that nothing has yet is no mistake here: the graph may be new.
-        options = {"notifications_disabled_classifications": ["UNRECOGNIZED"]}
-        self._add_driver("WRITE", (settings.username, password) if password else None, options)
-        with translated(), self.driver("WRITE").session(database=self.database) as session:
-            session.begin_transaction().close()  # no such database is told now, not later
+        options["notifications_disabled_classifications"] = ["UNRECOGNIZED"]
+        self._add_driver("WRITE", address, login, options)
 
     def _add_driver(
-        self, mode: str, auth: tuple[str, str] | None, options: Mapping[str, Any] = _NO_OPTIONS
+        self,
+        mode: str,
+        address: str,
+        login: neo4j.Auth | None,
+        options: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
+        """Make a driver, and ask the server once: later a fault would be told after its retries."""
         try:
-            with translated():
-                driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
-                    self.uri, auth=auth, connection_timeout=CONNECTION_TIMEOUT, **options
-                )
-                # Asks the server once; a session would go on trying for half a minute and more.
-                driver.verify_connectivity()
-        except (UnavailableError, ValueError) as error:  # the driver's for a host it can't resolve
-            raise UnavailableError(
-                f"no server answers at {self.uri}{reason(error)}: start it, or set NEO4J_URI"
-            ) from error
+            driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
+                address, auth=login, connection_timeout=ADDRESS_LIMIT, **options
+            )
+            with driver.session(
+                database=self.database,
+                default_access_mode=neo4j.READ_ACCESS,
+                connection_acquisition_timeout=ANSWER_LIMIT,
+            ) as session:
+                session.begin_transaction().close()  # tells too that there is no such database
+        except SettingsError:
+            raise
+        except neo4j.exceptions.Neo4jError as error:
+            raise translate(error) from frameless(error)
+        except (neo4j.exceptions.DriverError, ValueError) as error:
+            # A host that can't be resolved is a ValueError of the driver's.
+            raise unreachable(self.uri, error) from frameless(error)
 
 
 class TimedWriter:
@@ -168,30 +182,36 @@ def connect(
     username: str | None = None,
     password: str | None = None,
     database: str | None = None,
+    trusted_certificates: str | Path | None = None,
+    allow_plaintext: bool | None = None,
     home: str | Path | None = None,
     writer_timeout: float | None = None,
 ) -> Connection:
     """Connect to the graph, and make it the one that everything in this process uses.
 
-    What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD`,
-    `NEO4J_DATABASE`, `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a
-    `.env` file in the current folder; so do the keys that encrypt values, from
-    `GENAI_GRAPH_KEYS`. With no URI at all it is the embedded engine, which is started when it is
-    not running.
+    What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD` (or the file
+    `NEO4J_PASSWORD_FILE`), `NEO4J_DATABASE`, `NEO4J_TRUSTED_CERTIFICATES` (a file of certificate
+    authorities: TLS, whatever the scheme), `NEO4J_ALLOW_PLAINTEXT`, `GENAI_GRAPH_HOME` and
+    `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a `.env` file in the current folder; so do
+    the keys that encrypt values, from `GENAI_GRAPH_KEYS`. With no URI at all it is the embedded
+    engine, which is started when it is not running.
 
-    Raises `SettingsError`, `MissingExtraError`, `EngineError`, `UnavailableError`,
-    `AuthenticationError` or `QueryError` (no such database).
+    Raises `SettingsError` (also for plain text to another machine), `MissingExtraError`,
+    `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (no such
+    database); where no server answers, within five seconds.
     """
-    return Connection(
-        read_settings(
-            uri=uri,
-            username=username,
-            password=password,
-            database=database,
-            home=home,
-            writer_timeout=writer_timeout,
-        )
-    )
+    given = {
+        "uri": uri,
+        "username": username,
+        "password": SecretStr(password) if isinstance(password, str) else password,
+        "database": database,
+        "trusted_certificates": trusted_certificates,
+        "allow_plaintext": allow_plaintext,
+        "home": home,
+        "writer_timeout": writer_timeout,
+    }
+    del password  # an error's frames keep their variables
+    return Connection(read_settings(**given))
 
 
 def current() -> Connection:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import ssl
+from typing import TYPE_CHECKING, TypeVar
 
 from neo4j import exceptions as driver
 
@@ -13,6 +14,7 @@ from genai_graph.errors import (
     NodeExistsError,
     QueryError,
     ReadOnlyError,
+    TLSError,
     TransactionError,
     TransactionMemoryError,
     TransientError,
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
     from genai_graph.errors import GenaiGraphError
 
+E = TypeVar("E", bound=BaseException)
+
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
+_OTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
 _READ_ONLY = (
     "Neo.ClientError.Statement.AccessMode",
     "Neo.ClientError.Security.Forbidden",
@@ -42,16 +47,67 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (driver.Neo4jError, driver.DriverError) as error:
-        raise translate(error) from error
+        raise translate(error) from frameless(error)
 
 
-def reason(error: BaseException | None) -> str:
+def frameless(error: E) -> E:
+    """Take the frames off an error and its causes: passwords and data are in their variables."""
+    for cause in _causes(error):
+        cause.__traceback__ = None
+    return error
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it."""
+    if error is not None:
+        yield error
+        for part in getattr(error, "exceptions", ()):  # of a group
+            yield from _causes(part)
+        yield from _causes(error.__cause__ or error.__context__)
+
+
+def _reason(error: BaseException) -> str:
     """Return the system's reason for a failed connection, in brackets, where there is one."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return f" ({error.strerror})"
-        error = error.__cause__ or error.__context__
-    return ""
+    reasons = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError))
+    return next((f" ({reason})" for reason in reasons if reason), "")
+
+
+def unreachable(uri: str, error: BaseException) -> UnavailableError:
+    """Return the error for an address where no connection could be opened."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _untrusted(uri, cause)
+        if isinstance(cause, ssl.SSLError):
+            return TLSError(
+                f"what listens at {uri} does not answer in TLS: set the scheme (without +s it is "
+                "plain text) and the port in NEO4J_URI"
+            )
+        if isinstance(cause, TimeoutError):
+            return UnavailableError(
+                f"no server answers at {uri} in time: see that it is well, or set NEO4J_URI"
+            )
+    if _reason(error) and not any(isinstance(cause, ConnectionResetError) for cause in causes):
+        return UnavailableError(
+            f"no server answers at {uri}{_reason(error)}: start it, or set NEO4J_URI"
+        )
+    return UnavailableError(
+        f"what listens at {uri} does not answer in Bolt: set the port in NEO4J_URI, and its "
+        "scheme (neo4j+s or bolt+s) where the server wants TLS"
+    )
+
+
+def _untrusted(uri: str, error: ssl.SSLCertVerificationError) -> TLSError:
+    verdict = error.verify_message.rstrip(".")
+    if error.verify_code in _OTHER_NAME:
+        return TLSError(
+            f"the server at {uri} shows a certificate for another name ({verdict}): "
+            "set a name that it is for in NEO4J_URI"
+        )
+    return TLSError(
+        f"the certificate of the server at {uri} is not to be trusted ({verdict}): "
+        "name the file of its authority in NEO4J_TRUSTED_CERTIFICATES"
+    )
 
 
 def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
@@ -60,7 +116,7 @@ def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
         return _translate_answer(error)
     if isinstance(error, _UNREACHABLE):
         return UnavailableError(
-            f"the database does not answer{reason(error)}: it has stopped, or can't be reached"
+            f"the database does not answer{_reason(error)}: it has stopped, or can't be reached"
         )
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended: {error}")
@@ -71,7 +127,8 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
     code, message = error.code or "", error.message or str(error)
     if isinstance(error, driver.AuthError) or code.startswith(_NOT_AUTHENTICATED):
         return AuthenticationError(
-            "the server refused the user or the password: set NEO4J_USERNAME and NEO4J_PASSWORD"
+            "the server refused the user or the password: set NEO4J_USERNAME and NEO4J_PASSWORD "
+            "(or NEO4J_PASSWORD_FILE)"
             + ("; after several tries it wants some seconds of waiting" if "Rate" in code else "")
         )
     if code in _READ_ONLY:

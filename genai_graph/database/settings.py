@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import stat
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genai_graph.errors import SettingsError
 
+_log = logging.getLogger("genai_graph")
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
@@ -32,7 +36,10 @@ class Settings(BaseSettings):
     uri: str | None = Field(None, validation_alias="NEO4J_URI")
     username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
+    password_file: Path | None = Field(None, validation_alias="NEO4J_PASSWORD_FILE")
     database: str | None = Field(None, validation_alias="NEO4J_DATABASE")
+    trusted_certificates: Path | None = Field(None, validation_alias="NEO4J_TRUSTED_CERTIFICATES")
+    allow_plaintext: bool = Field(False, validation_alias="NEO4J_ALLOW_PLAINTEXT")
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
@@ -61,6 +68,15 @@ class Settings(BaseSettings):
             raise ValueError("give the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
         return uri
 
+    def secret(self) -> SecretStr | None:
+        """Return the password, from its file where it is not given itself.
+
+        Raises `SettingsError` for a file that can't be read.
+        """
+        if self.password is not None or self.password_file is None:
+            return self.password
+        return _read_secret(self.password_file)
+
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, home: Path) -> Path:
@@ -85,6 +101,25 @@ def read_settings(**given: object) -> Settings:
         return Settings(**arguments)  # type: ignore[arg-type]
     except (ValidationError, UnicodeDecodeError) as error:
         raise SettingsError(_explain(error)) from None
+
+
+def _read_secret(path: Path) -> SecretStr:
+    """Read a password from a file, without the end of its line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            secret = SecretStr(file.read().removesuffix("\n"))
+    except UnicodeDecodeError:
+        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path} is not UTF-8 text") from None
+    except OSError as error:
+        message = f"NEO4J_PASSWORD_FILE: {path} can't be read: {error.strerror}"
+        raise SettingsError(message) from None
+    if not secret.get_secret_value():
+        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path} is empty")
+    # No more than a warning: in a container such files are open to all by default.
+    if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        _log.warning("NEO4J_PASSWORD_FILE: others may read %s: chmod 600 it", path)
+    return secret
 
 
 def _has_port(parts: SplitResult) -> bool:

@@ -1,0 +1,27 @@
+"""How commands connect."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from genai_graph import Connection
+
+
+def connect() -> Connection:
+    """Connect as the settings say; on a terminal, ask for a password that the server misses."""
+    import genai_graph
+    from genai_graph.database.settings import read_settings
+    from genai_graph.errors import AuthenticationError
+
+    try:
+        return genai_graph.connect()
+    except AuthenticationError:
+        settings = read_settings()
+        if settings.secret() is not None or not sys.stdin.isatty():
+            raise
+    question = f"Password of {settings.username} at {settings.uri}"
+    return genai_graph.connect(password=click.prompt(question, hide_input=True, err=True))
