@@ -41,7 +41,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class GenaiGraphError(Exception):
@@ -161,6 +161,23 @@ class UnsupportedError(GenaiGraphError, NotImplementedError):
 
 
 E = TypeVar("E", bound=GenaiGraphError)
+B = TypeVar("B", bound=BaseException)
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that led to it."""
+    if error is not None:
+        yield error
+        for part in getattr(error, "exceptions", ()):  # of a group
+            yield from causes_of(part)
+        yield from causes_of(error.__cause__ or error.__context__)
+
+
+def frameless(error: B) -> B:
+    """Take the frames off an error and its causes: passwords and data are in their variables."""
+    for cause in causes_of(error):
+        cause.__traceback__ = None
+    return error
 
 
 def extend(error: E, text: str) -> E:

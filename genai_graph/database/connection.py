@@ -14,12 +14,12 @@ from neomodel import db
 from pydantic import SecretStr
 
 from genai_graph.database.driver import GraphDriver, NoWriter
-from genai_graph.database.faults import frameless, translate, unreachable
+from genai_graph.database.faults import translate, unreachable
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.locks import WriterLock
 from genai_graph.database.security import secured
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import NotConnectedError, SettingsError, TransactionError
+from genai_graph.errors import NotConnectedError, SettingsError, TransactionError, frameless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,7 @@ class Connection:
     def __init__(self, settings: Settings) -> None:
         if db._active_transaction is not None:
             raise TransactionError("a transaction is open: end it before you connect elsewhere")
+        self.engine, self.uri = "neo4j" if settings.uri else "embedded", settings.uri or ""
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._prepared = False
@@ -118,14 +119,14 @@ class Connection:
         self._lease = engine.enter()
         running = self._lease.running
         users = running.users
-        self.engine, self.uri, self.database = "embedded", running.uri, engine.server.database
+        self.uri, self.database = running.uri, engine.server.database
         self.largest_transaction = engine.server.largest_transaction
         self.writer = TimedWriter(WriterLock.at(engine.writer_lock), settings.writer_timeout)
         self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
         self._add_driver("READ", self.uri, neo4j.basic_auth(users.reader, users.reader_password))
 
     def _open_server(self, settings: Settings, uri: str) -> None:
-        self.engine, self.uri, self.database = "neo4j", uri, settings.database
+        self.database = settings.database
         address, options = secured(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None

@@ -30,7 +30,7 @@ import psutil
 from portalocker import LockFlags
 
 from genai_graph.database.locks import mutex, open_private, try_lock
-from genai_graph.errors import EngineError
+from genai_graph.errors import EngineError, frameless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ class ManagedEngine:
             raise EngineError(
                 f"the data folder {self.folder} can't be used ({error.strerror or error}): make it "
                 "writable, free some space, or name another one in GENAI_GRAPH_HOME"
-            ) from error
+            ) from frameless(error)
 
     def _stop_if_unused(self, running: Running, *, wait_for_cache: bool) -> bool:
         probe = open_private(self.folder / "engine.lease")

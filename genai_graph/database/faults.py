@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from neo4j import exceptions as driver
 
@@ -19,14 +19,14 @@ from genai_graph.errors import (
     TransactionMemoryError,
     TransientError,
     UnavailableError,
+    causes_of,
+    frameless,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_graph.errors import GenaiGraphError
-
-E = TypeVar("E", bound=BaseException)
 
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
 _OTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
@@ -50,31 +50,15 @@ def translated() -> Iterator[None]:
         raise translate(error) from frameless(error)
 
 
-def frameless(error: E) -> E:
-    """Take the frames off an error and its causes: passwords and data are in their variables."""
-    for cause in _causes(error):
-        cause.__traceback__ = None
-    return error
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what led to it."""
-    if error is not None:
-        yield error
-        for part in getattr(error, "exceptions", ()):  # of a group
-            yield from _causes(part)
-        yield from _causes(error.__cause__ or error.__context__)
-
-
 def _reason(error: BaseException) -> str:
     """Return the system's reason for a failed connection, in brackets, where there is one."""
-    reasons = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError))
+    reasons = (cause.strerror for cause in causes_of(error) if isinstance(cause, OSError))
     return next((f" ({reason})" for reason in reasons if reason), "")
 
 
 def unreachable(uri: str, error: BaseException) -> UnavailableError:
     """Return the error for an address where no connection could be opened."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(uri, cause)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_graph.models.base import VersionedNode
-from genai_graph.models.properties import IntegerProperty, JSONProperty, StringProperty
+from genai_graph.models.properties import (
+    IntegerProperty,
+    JSONProperty,
+    LocationProperty,
+    StringProperty,
+)
 from genai_graph.models.relationships import (
     DatasetDerivedFrom,
     EvaluatedOn,
@@ -27,14 +32,14 @@ class Dataset(VersionedNode):
     """A version of a set of data; its uid is ``name[@version]``."""
 
     digest = StringProperty(index=True)
-    location = StringProperty(sensitive=True)
+    location = LocationProperty(sensitive=True)
     source_type = StringProperty()
     size = IntegerProperty(minimum=0)  # bytes
     num_rows = IntegerProperty(minimum=0)
     num_features = IntegerProperty(minimum=0)
     license = StringProperty(index=True)
     encoding_format = StringProperty()
-    url = StringProperty()
+    url = LocationProperty()
     creator = StringProperty()
     citation = StringProperty()
     data_schema = JSONProperty()

@@ -18,6 +18,7 @@ from genai_graph.models.properties import (
     DateTimeProperty,
     IntegerProperty,
     JSONProperty,
+    LocationProperty,
     StringProperty,
 )
 from genai_graph.models.relationships import From, Has, Run, To, Used
@@ -39,7 +40,7 @@ class Experiment(Node):
     parameters = JSONProperty()
     results = JSONProperty()
     code_version = StringProperty()
-    code_url = StringProperty()
+    code_url = LocationProperty()
     random_seed = IntegerProperty()
     environment = JSONProperty(sensitive=True)
     created_by = StringProperty(index=True)

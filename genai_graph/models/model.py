@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_graph.models.base import VersionedNode
-from genai_graph.models.properties import IntegerProperty, JSONProperty, StringProperty
+from genai_graph.models.properties import (
+    IntegerProperty,
+    JSONProperty,
+    LocationProperty,
+    StringProperty,
+)
 from genai_graph.models.relationships import From, Has, ModelDerivedFrom, Run, To, TrainedOn
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ class Model(VersionedNode):
     status = StringProperty(choices=("PENDING", "READY", "FAILED"))
     size = IntegerProperty(minimum=0)  # bytes
     license = StringProperty(index=True)
-    location = StringProperty(sensitive=True)
+    location = LocationProperty(sensitive=True)
     digest = StringProperty()
 
     projects: From[Project] = From("Project", "models", "HAS", Has)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.models import identity
 from genai_graph.models.base import Node
 from genai_graph.models.checking import require
-from genai_graph.models.properties import RequiredStringProperty, StringProperty
+from genai_graph.models.properties import LocationProperty, RequiredStringProperty, StringProperty
 from genai_graph.models.relationships import Has, To
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Project(Node):
 
     name = RequiredStringProperty(index=True)
     owner = StringProperty(index=True)
-    url = StringProperty()
+    url = LocationProperty()
     license = StringProperty()
 
     datasets: To[Dataset] = To("Dataset", "HAS", Has, fan_in=True)

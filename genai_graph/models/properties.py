@@ -24,6 +24,7 @@ from msgspec import Meta
 from genai_graph.database.values import utc
 from genai_graph.errors import PropertyError, PropertyTypeError
 from genai_graph.models import encryption
+from genai_graph.models.locations import warn_once, without_secrets
 
 if TYPE_CHECKING:
     from neo4j.time import DateTime
@@ -169,6 +170,24 @@ class StringProperty(Strict, neomodel.StringProperty):
             raise PropertyError(
                 f"an indexed string may have {INDEXED_BYTES} bytes of UTF-8, this one has {size}"
             )
+
+
+class LocationProperty(StringProperty):
+    """Where something is: a path or an address, kept without logins, signatures and tokens."""
+
+    def __init__(self, *, sensitive: bool = False) -> None:
+        super().__init__(sensitive=sensitive)
+
+    def check(self, value: Any) -> str:
+        """Take a string, without what opens the location."""
+        return self.bare(super().check(value))
+
+    def bare(self, value: str) -> str:
+        """Return a checked text without what opens the location, and warn of it."""
+        bare = without_secrets(value)
+        if bare is not value:
+            warn_once(f"{self.owner.__name__}.{self.name}", bare)
+        return bare
 
 
 class RequiredStringProperty(StringProperty):

@@ -27,6 +27,7 @@ from genai_graph.models.properties import (
     FloatProperty,
     IntegerProperty,
     JSONProperty,
+    LocationProperty,
     Strict,
     StringProperty,
     Unclear,
@@ -133,6 +134,8 @@ def text_of(cell: str) -> str:
 
 def converter(prop: Strict) -> Convert:
     """Return what turns a cell into a property's value as stored, or raises `PropertyError`."""
+    if isinstance(prop, LocationProperty):
+        return lambda cell: prop.check(text_of(cell))
     if isinstance(prop, StringProperty):
         return _text_converter(prop)
     if isinstance(prop, ArrayProperty) and _is_plain(prop.item):

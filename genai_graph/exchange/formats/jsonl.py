@@ -50,6 +50,7 @@ from genai_graph.models.properties import (
     FloatProperty,
     IntegerProperty,
     JSONProperty,
+    LocationProperty,
     StringProperty,
     Unclear,
     describe,
@@ -224,12 +225,16 @@ def _rules(cls: type[Node]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], 
 
 def _conversions(cls: Any) -> _Conversions:
     """Return what msgspec leaves to do, by property: nothing for texts and whole numbers."""
-    return {
-        name: _conversion(prop)
-        for name, prop in properties_of(cls).items()
-        if not isinstance(prop, (IntegerProperty, BooleanProperty, StringProperty))
-        and not (isinstance(prop, ArrayProperty) and isinstance(prop.item, StringProperty))
-    }
+    return {name: _conversion(prop) for name, prop in properties_of(cls).items() if not _fits(prop)}
+
+
+def _fits(prop: Any) -> bool:
+    """Tell whether what msgspec takes for a property needs nothing more."""
+    if isinstance(prop, ArrayProperty):
+        return isinstance(prop.item, StringProperty)
+    return isinstance(prop, (IntegerProperty, BooleanProperty, StringProperty)) and not isinstance(
+        prop, LocationProperty
+    )
 
 
 def _conversion(prop: Any) -> Callable[[Any], Any]:
@@ -239,6 +244,8 @@ def _conversion(prop: Any) -> Callable[[Any], Any]:
         return lambda moment: moment if moment.tzinfo is timezone.utc else prop.check(moment)
     if isinstance(prop, JSONProperty):
         return lambda document: json_text(bytes(document))
+    if isinstance(prop, LocationProperty):
+        return prop.bare
     return lambda value: prop.store(prop.check(decode(prop, value)))
 
 

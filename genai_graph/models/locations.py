@@ -1,0 +1,52 @@
+"""Locations without what opens them: a login, a signature, a token.
+
+Others may read the graph, and its dumps; a location should tell where something is, and no more.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+
+_log = logging.getLogger("genai_graph")
+# The login in `scheme://user:password@host`. A password may have slashes in it; what begins like a
+# port has none, and a name of Amazon's (arn:aws:...) is none. Without a password, it is a token
+# where the scheme is http: elsewhere a mere user, or a container of Azure's.
+_LOGIN = re.compile(
+    r"(?<=//)[^/?#\s:@\[]*:[^/?#\s]*@"
+    r"|(?<=//)(?!arn:)[^/?#\s:@\[]+:(?![0-9]*(?:[/?#]|$))[^\s@]{0,256}@"
+    r"|(?<=http://)[^/?#\s]+@"
+    r"|(?<=https://)[^/?#\s]+@",
+    re.IGNORECASE,
+)
+_NAME = (
+    r"(?:x-(?:amz|goog)-[\w-]*|sig|signature|awsaccesskeyid|googleaccessid|key-pair-id"
+    r"|[\w-]*(?:token|secret|passw(?:or)?d|pwd|credentials?|api[_-]?key|access[_-]?key|account[_-]?key"
+    r"|shared[_-]?access[_-]?signature))"
+)
+_SECRET = re.compile(
+    rf"(?<=[?&#]){_NAME}=[^&#]*&?|(?<=;){_NAME}=[^;&#]*;?|^{_NAME}=[^;&#]*;?", re.IGNORECASE
+)
+_LEFT_OPEN = re.compile(r"[?&;]+(?=#|$)|#$")
+
+
+def without_secrets(text: str) -> str:
+    """Return a location without its login and its secret parameters, all else as it is."""
+    return _stripped(text) if "@" in text or "=" in text else text
+
+
+def _stripped(text: str) -> str:
+    """Leave out what there is until there is no more: a login can stand in a parameter."""
+    while True:
+        bare = _LOGIN.sub("", text)
+        without = _SECRET.sub("", bare)
+        if without == text:
+            return text
+        text = bare if without == bare else _LEFT_OPEN.sub("", without)
+
+
+@functools.lru_cache(maxsize=1024)
+def warn_once(name: str, kept: str) -> None:
+    """Warn of what was left out of a property; once, though a load looks at a value twice."""
+    _log.warning("%s: a login, a signature or a token was left out: %s is kept", name, kept)
