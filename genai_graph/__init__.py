@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from genai_graph.errors import FixtureError, GenaiGraphError
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
+    from genai_graph.questions import Answer, ask
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Connection",
     "Dataset",
     "Experiment",
@@ -28,6 +30,7 @@ __all__ = [
     "Project",
     "Report",
     "__version__",
+    "ask",
     "atomic",
     "check",
     "clear",
@@ -43,6 +46,7 @@ _HOMES = {
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
     **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),
+    **dict.fromkeys(["Answer", "ask"], "questions"),
 }
 
 

@@ -30,6 +30,8 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     ├── NotSavedError (ValueError)          the node is not in the graph yet
     ├── EdgeError (ValueError)              an edge that the model does not allow
     │   └── EdgeTypeError (TypeError)       its end is a node of the wrong class
+    ├── QuestionError (ValueError)          a question that can't be asked so
+    │   └── UnknownQuestionError (LookupError)  there is no question of this name
     ├── UnsupportedError (NotImplementedError)  a way of neomodel that would pass by our checks
     ├── OutputError (OSError)               a dump can't be written where it should go
     └── FixtureError (ValueError)           faults in fixtures, each with file and line
@@ -154,6 +156,14 @@ class EdgeError(GenaiGraphError, ValueError):
 
 class EdgeTypeError(EdgeError, TypeError):
     """An edge's end is a node of the wrong class."""
+
+
+class QuestionError(GenaiGraphError, ValueError):
+    """A question can't be asked with these parameters."""
+
+
+class UnknownQuestionError(QuestionError, LookupError):
+    """There is no question of this name."""
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):

@@ -15,6 +15,7 @@ import click
 
 from genai_graph import __version__
 from genai_graph.cli.access import access
+from genai_graph.cli.ask import ask
 from genai_graph.cli.fixtures import check, dump, load
 from genai_graph.cli.graph import clear, status
 from genai_graph.cli.query import query
@@ -79,5 +80,5 @@ def main() -> None:
     """
 
 
-for _command in (access, check, clear, dump, load, query, schema, server, shell, status):
+for _command in (access, ask, check, clear, dump, load, query, schema, server, shell, status):
     main.add_command(_command)

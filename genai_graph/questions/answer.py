@@ -1,0 +1,58 @@
+"""Asking: parameters checked, one statement that reads, and its rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.database import query
+from genai_graph.errors import MissingExtraError, NodeNotFoundError, QuestionError
+from genai_graph.models import store
+from genai_graph.questions.catalog import Question, find
+from genai_graph.questions.directions import KNOWN_DIRECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas
+
+
+class Answer(list[dict[str, Any]]):
+    """The rows of an answer, a list of dicts; `question` tells what was asked."""
+
+    def __init__(self, question: Question, rows: Iterable[dict[str, Any]]) -> None:
+        super().__init__(rows)
+        self.question = question
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the rows as a DataFrame, with the columns also where there is no row.
+
+        Raises `MissingExtraError` where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise MissingExtraError("pandas", "pandas") from None
+        return pandas.DataFrame(list(self), columns=list(self.question.columns))
+
+
+def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
+    """Answer a question by its name, such as ``ask("license-impact", licenses=["CC-BY-NC-4.0"])``.
+
+    `limit` is the most rows that come, 0 is all. `genai-graph ask` lists the questions and
+    ``genai-graph ask NAME --help`` their parameters; a column that names a node holds its uid.
+
+    Raises `UnknownQuestionError`, `QuestionError` (a parameter that is missing, unknown or of the
+    wrong type), `NodeNotFoundError` (a parameter names a node that is not there).
+    """
+    question = find(name)
+    values = question.values(parameters)
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
+    for parameter in question.parameters.values():
+        uid = values[parameter.name]
+        if parameter.label and uid is not None and not store.existing_nodes(parameter.label, [uid]):
+            raise NodeNotFoundError(f"no {parameter.label} with uid {uid!r} is in the graph")
+    # All that a statement may refer to is sent, whether it does or not.
+    given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": limit}
+    cypher = f"{question.cypher}\nLIMIT $limit" if limit else question.cypher
+    return Answer(question, query(cypher, given))

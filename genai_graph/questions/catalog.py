@@ -1,0 +1,156 @@
+"""The questions as their files tell them: the header of comments, and the statement below it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from genai_graph.errors import QuestionError, UnknownQuestionError
+from genai_graph.models.properties import describe, did_you_mean
+
+_SUFFIX = ".cypher"
+_ENTRY = re.compile(r"  (\w+)(?: \((.*?)(?:, default (.*))?\))?: (.*)")
+_SECTION = re.compile(r"^(Parameters|Given by ask|Columns):\n", re.MULTILINE)
+_UID = re.compile(r"uid of a (\w+)")
+STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a question; `label` is that of the node whose uid it is, if it is one."""
+
+    name: str
+    type: str
+    help: str
+    is_required: bool = True
+    default: Any = None
+
+    @property
+    def label(self) -> str | None:
+        """The label of the node that it names."""
+        found = _UID.fullmatch(self.type)
+        return found and found[1]
+
+    def check(self, value: Any) -> Any:
+        """Return a value that fits, or raise `QuestionError`; nothing is cast."""
+        if value is None and not self.is_required:
+            return None
+        if not _FITS.get(self.type, _is_string)(value):
+            raise QuestionError(f"{self.name}: expected {self.expected}, got {describe(value)}")
+        return value
+
+    @property
+    def expected(self) -> str:
+        """Its type as a message names it."""
+        article = "an" if self.type[0] in "aeio" else "a"
+        return f"{article} {self.type}" if self.label is None else f"the {self.type}"
+
+
+def _is_string(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(map(_is_string, value))
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_FITS = {STRING: _is_string, STRINGS: _is_strings, INTEGER: _is_integer}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question: what it asks, what it needs, what the columns of its answer mean."""
+
+    name: str
+    title: str
+    parameters: dict[str, Parameter]
+    columns: dict[str, str]
+    cypher: str
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of all parameters, or raise `QuestionError`."""
+        for name in given:
+            if name not in self.parameters:
+                hint = did_you_mean(name, self.parameters) or self._told()
+                raise QuestionError(f"{self.name}: there is no parameter {name!r}{hint}")
+        for name, parameter in self.parameters.items():
+            if parameter.is_required and given.get(name) is None:
+                raise QuestionError(
+                    f"{self.name}: {name} is missing: expected {parameter.expected}"
+                )
+        return {
+            name: parameter.check(given.get(name, parameter.default))
+            for name, parameter in self.parameters.items()
+        }
+
+    def _told(self) -> str:
+        return f": expected {', '.join(self.parameters) or 'none'}"
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+    """Return the names of all questions."""
+    entries = (entry.name for entry in files(__package__).iterdir())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX)))
+
+
+@functools.cache
+def find(name: str) -> Question:
+    """Return a question; `UnknownQuestionError` when there is none of this name."""
+    if name not in names():
+        hint = did_you_mean(name, names()) or f": expected one of {', '.join(names())}"
+        raise UnknownQuestionError(f"there is no question {name!r}{hint}")
+    text = files(__package__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
+    return read(name, text)
+
+
+def read(name: str, text: str) -> Question:
+    """Read a file: a header of comments, an empty line, and one statement with its semicolon."""
+    header, _, body = text.partition("\n\n")
+    title, *sections = re.split(
+        r"^(Parameters|Given by ask|Columns):\n", _uncommented(header), flags=re.M
+    )
+    found = dict(zip(sections[::2], sections[1::2], strict=True))
+    entries = [_entry(line) for line in _joined(found.get("Parameters", ""))]
+    columns = (_match(line) for line in _joined(found["Columns"]))
+    return Question(
+        name,
+        " ".join(title.split()),
+        {entry.name: entry for entry in entries},
+        {column[1]: column[4] for column in columns},
+        body.strip().removesuffix(";"),
+    )
+
+
+def _uncommented(header: str) -> str:
+    return (
+        "\n".join(line.removeprefix("//").removeprefix(" ") for line in header.splitlines()) + "\n"
+    )
+
+
+def _joined(section: str) -> list[str]:
+    """Return the entries of a section, each as one line."""
+    return re.sub(r"\n    +", " ", section).splitlines()
+
+
+def _match(line: str) -> re.Match[str]:
+    found = _ENTRY.fullmatch(line)
+    assert found is not None, line
+    return found
+
+
+def _entry(line: str) -> Parameter:
+    name, type_, default, text = _match(line).groups()
+    return Parameter(name, type_, text, default is None, _default(default))
+
+
+def _default(text: str | None) -> int | None:
+    return None if text in (None, "null") else int(text)

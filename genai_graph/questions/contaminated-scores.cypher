@@ -1,0 +1,23 @@
+// Which scores are void, since the model or an ancestor was trained on the dataset they were taken on
+//
+// Columns:
+//   model: the model that has the score
+//   benchmark: the dataset that the score was taken on
+//   metric: the score
+//   value: its value
+//   trained_via: the model that was trained on the dataset: the model itself or an ancestor
+//   certainty: certain where the trained split is the evaluated one, suspected where one is unknown
+
+MATCH (x:Experiment)-[:HAS]->(score:Metric)-[:EVALUATED_ON]->(d:Dataset)
+MATCH (x)-[run:RUN]->(m:Model)
+WHERE coalesce(run.role, 'output') = 'output'
+   OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+MATCH (m)-[:DERIVED_FROM*0..8]->(trained:Model)
+WITH DISTINCT m, d, score, trained
+MATCH (trained)-[data:TRAINED_ON]->(d)
+WHERE coalesce(data.role, 'training') = 'training'
+  AND (data.split IS NULL OR score.split IS NULL OR data.split = score.split)
+RETURN m.uid AS model, d.uid AS benchmark, score.uid AS metric, score.value AS value,
+       trained.uid AS trained_via,
+       CASE WHEN data.split = score.split THEN 'certain' ELSE 'suspected' END AS certainty
+ORDER BY model, benchmark, metric, trained_via;

@@ -1,0 +1,20 @@
+// Which finished experiments can't be repeated, for lack of what
+//
+// Columns:
+//   experiment: an experiment that is FINISHED
+//   missing: what it lacks, a list of: code version, random seed, environment, model, dataset,
+//     digest of a dataset
+
+MATCH (x:Experiment {status: 'FINISHED'})
+WITH x, [one IN [
+    CASE WHEN coalesce(x.code_version, '') = '' THEN 'code version' END,
+    CASE WHEN x.random_seed IS NULL THEN 'random seed' END,
+    CASE WHEN coalesce(x.environment, '{}') = '{}' THEN 'environment' END,
+    CASE WHEN NOT EXISTS { MATCH (x)-[:RUN]->(:Model) } THEN 'model' END,
+    CASE WHEN NOT EXISTS { MATCH (x)-[:USED]->(:Dataset) } THEN 'dataset' END,
+    CASE WHEN EXISTS { MATCH (x)-[:USED]->(d:Dataset) WHERE coalesce(d.digest, '') = '' }
+         THEN 'digest of a dataset' END
+  ] WHERE one IS NOT NULL] AS missing
+WHERE missing <> []
+RETURN x.uid AS experiment, missing
+ORDER BY experiment;

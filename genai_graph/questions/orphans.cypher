@@ -1,0 +1,27 @@
+// What nothing refers to: datasets that nobody has or uses, models without origin and children,
+// metrics without an experiment
+//
+// Columns:
+//   kind: Dataset, Model or Metric
+//   uid: its uid
+
+CALL {
+  MATCH (d:Dataset)
+  WHERE NOT EXISTS { MATCH (d)<-[:HAS]-(:Project) }
+    AND NOT EXISTS { MATCH (d)<-[:TRAINED_ON]-(:Model) }
+    AND NOT EXISTS { MATCH (d)<-[:USED]-(:Experiment) }
+    AND NOT EXISTS { MATCH (d)<-[:EVALUATED_ON]-(:Metric) }
+  RETURN 'Dataset' AS kind, d.uid AS uid
+  UNION ALL
+  MATCH (m:Model)
+  WHERE NOT EXISTS { MATCH (m)<-[:RUN]-(:Experiment) }
+    AND NOT EXISTS { MATCH (m)-[:TRAINED_ON]->(:Dataset) }
+    AND NOT EXISTS { MATCH (m)<-[:DERIVED_FROM]-(:Model) }
+  RETURN 'Model' AS kind, m.uid AS uid
+  UNION ALL
+  MATCH (score:Metric)
+  WHERE NOT EXISTS { MATCH (score)<-[:HAS]-(:Experiment) }
+  RETURN 'Metric' AS kind, score.uid AS uid
+}
+RETURN kind, uid
+ORDER BY kind, uid;

@@ -1,0 +1,42 @@
+// Which models are worse than their parents, by a metric on the same dataset and the same split
+//
+// Given by ask:
+//   known_directions (map): whether more is better, by the names of well-known metrics
+// Columns:
+//   parent: the parent model
+//   child: the model derived from it
+//   dataset: the dataset that both were evaluated on
+//   metric: the metric's name
+//   old: the parent's score, the best of several
+//   new: the child's score, the best of several
+//   delta: new - old
+
+MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model)
+MATCH (child)<-[run:RUN]-(x:Experiment)
+WHERE coalesce(run.role, 'output') = 'output'
+   OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+MATCH (x)-[:HAS]->(after:Metric)-[:EVALUATED_ON]->(d:Dataset)
+WHERE NOT isNaN(after.value)
+MATCH (parent)<-[earlier:RUN]-(y:Experiment)
+WHERE coalesce(earlier.role, 'output') = 'output'
+   OR NOT EXISTS { MATCH (y)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+MATCH (y)-[:HAS]->(before:Metric {name: after.name})-[:EVALUATED_ON]->(d)
+WHERE coalesce(before.split, '') = coalesce(after.split, '') AND NOT isNaN(before.value)
+WITH parent.uid AS parent, child.uid AS child, d.uid AS dataset, after.name AS metric,
+     coalesce(after.split, '') AS split,
+     collect(before.value) AS olds, collect(after.value) AS news,
+     collect(before.greater_is_better) + collect(after.greater_is_better) AS said
+WITH parent, child, dataset, metric, olds, news,
+     CASE WHEN true IN said AND false IN said THEN null
+          WHEN true IN said THEN 1 WHEN false IN said THEN -1
+          WHEN $known_directions[toLower(metric)] THEN 1
+          WHEN NOT $known_directions[toLower(metric)] THEN -1 END AS direction
+WHERE direction IS NOT NULL
+WITH parent, child, dataset, metric, direction,
+     reduce(best = head(olds), one IN olds |
+       CASE WHEN direction * one > direction * best THEN one ELSE best END) AS old,
+     reduce(best = head(news), one IN news |
+       CASE WHEN direction * one > direction * best THEN one ELSE best END) AS new
+WHERE direction * new < direction * old
+RETURN parent, child, dataset, metric, old, new, new - old AS delta
+ORDER BY parent, child, dataset, metric, old, new;

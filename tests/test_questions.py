@@ -1,0 +1,686 @@
+"""What the questions answer, each on a small graph where the right answer can be told by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from conftest import FIXTURES, Run
+
+from genai_graph import Answer, ask, errors, load, query
+from genai_graph.database import Connection
+from genai_graph.questions import find, names
+from genai_graph.questions.directions import KNOWN_DIRECTIONS
+
+# What the questions promise: their parameters with the defaults, and their columns.
+CONTRACT = {
+    "license-impact": ("licenses", "model dataset license"),
+    "contaminated-scores": ("", "model benchmark metric value trained_via certainty"),
+    "dataset-impact": ("dataset", "datasets models experiments metrics projects"),
+    "best-models": ("metric", "dataset best_model value candidates"),
+    "leaderboard": ("metric dataset", "rank model value"),
+    "regressions": ("", "parent child dataset metric old new delta"),
+    "lineage": ("model=None", "model depth chain"),
+    "not-reproducible": ("", "experiment missing"),
+    "orphans": ("", "kind uid"),
+    "stale-models": ("", "dataset trained_on available stale_models"),
+    "shared-data": ("min_shared=1", "model_a model_b shared jaccard"),
+    "dependency-share": ("", "dataset license dependants percent"),
+}
+
+
+def made(text: str) -> None:
+    """Load a graph that is written as YAML."""
+    Path("graph.yaml").write_text("format: genai_graph/1\n" + dedent(text))
+    load("graph.yaml")
+
+
+def rows(answer: Answer) -> list[tuple[Any, ...]]:
+    """Return the rows as tuples; their columns are those that the question promises."""
+    for row in answer:
+        assert " ".join(row) == CONTRACT[answer.question.name][1]
+    return [tuple(row.values()) for row in answer]
+
+
+def circle(label: str, *uids: str) -> None:
+    """Make edges that the package itself would refuse."""
+    for source, target in zip(uids, (*uids[1:], uids[0]), strict=True):
+        query(
+            f"MATCH (a:{label} {{uid: $source}}) MATCH (b:{label} {{uid: $target}}) "
+            "CREATE (a)-[:DERIVED_FROM]->(b)",
+            write=True,
+            source=source,
+            target=target,
+        )
+
+
+def test_the_questions_are_those_of_the_contract() -> None:
+    assert set(names()) == set(CONTRACT)
+    for name, (parameters, columns) in CONTRACT.items():
+        question = find(name)
+        told = (
+            parameter.name if parameter.is_required else f"{parameter.name}={parameter.default}"
+            for parameter in question.parameters.values()
+        )
+        assert " ".join(told) == parameters
+        assert " ".join(question.columns) == columns
+        assert question.title
+        assert all(question.columns.values())
+
+
+VALUES = {
+    "licenses": ["MIT"],
+    "dataset": "ImageNet-1K",
+    "metric": "acc@1",
+    "model": None,
+    "min_shared": 2,
+    "known_directions": KNOWN_DIRECTIONS,
+}
+
+
+def test_every_file_runs_as_it_is(graph: Connection) -> None:
+    """The whole file, with its comments and its semicolon, is what Neo4j Browser would be given."""
+    load(FIXTURES / "torchvision.yaml")
+    for name in names():
+        text = files("genai_graph.questions").joinpath(f"{name}.cypher").read_text("utf-8")
+        given = {key: VALUES[key] for key in find(name).parameters}
+        assert query(text, VALUES) == ask(name, **given), name
+
+
+def test_an_empty_graph_has_no_answers(graph: Connection) -> None:
+    for name in names():
+        if "dataset" not in find(name).parameters:
+            assert ask(name, **{key: VALUES[key] for key in find(name).parameters}) == []
+
+
+LICENSES = """
+    Dataset:
+      pure: {license: NC}
+      part: {license: MIT, parents: {pure: {kind: subset}}}
+      free: {license: MIT}
+      other: {license: BSD}
+    Model:
+      base: {trained_on: [part]}
+      tuned: {parents: [base]}
+      merged: {parents: [base, tuned]}
+      checked: {trained_on: {pure: {role: validation}}}
+      open: {trained_on: {free: {role: training}, other: {}}}
+    """
+
+
+def test_license_impact_goes_through_parents_and_derived_datasets(graph: Connection) -> None:
+    """`base` rests on `pure` through `part`; `merged` does by two ways, which are one answer.
+
+    `checked` was only validated on it.
+    """
+    made(LICENSES)
+    on_pure = [(model, "pure", "NC") for model in ("base", "merged", "tuned")]
+    assert rows(ask("license-impact", licenses=["NC"])) == on_pure
+    on_mit = [(model, "part", "MIT") for model in ("base", "merged", "tuned")]
+    expected = sorted([*on_pure, *on_mit, ("open", "free", "MIT")])
+    assert rows(ask("license-impact", licenses=["NC", "MIT"])) == expected
+    assert rows(ask("license-impact", licenses=["GPL"])) == []
+
+
+def test_lineage_is_followed_over_eight_steps(graph: Connection) -> None:
+    """`m0` is trained; `m8` is eight steps below it, `m9` is nine."""
+    made("Dataset: {d: {license: NC}}\nModel: {m0: {trained_on: [d]}}")
+    for step in range(1, 10):
+        made(f"Model: {{m{step}: {{parents: [m{step - 1}]}}}}")
+    reached = [row["model"] for row in ask("license-impact", licenses=["NC"])]
+    assert reached == [f"m{step}" for step in range(9)]
+    (deepest,) = ask("lineage", model="m9")
+    assert deepest["depth"] == 8
+    assert deepest["chain"] == [f"m{step}" for step in range(9, 0, -1)]
+
+
+def test_circles_hang_no_question(graph: Connection) -> None:
+    """All models of a circle rest on what one of them was trained on, each told once.
+
+    The longest chain from each goes round to the last one before it meets itself.
+    """
+    made(
+        """
+        Dataset: {d: {license: NC, parents: {e: {kind: version}}}, e: {}}
+        Model: {a: {trained_on: [d, e]}, b: {}, c: {}}
+        Experiment: {run: {status: FINISHED, models: [b], metrics: {acc: {value: 1, dataset: d}}}}
+        """
+    )
+    circle("Model", "a", "b", "c")
+    circle("Dataset", "d", "e")
+    for model in "abc":
+        assert (model, "d", "NC") in rows(ask("license-impact", licenses=["NC"]))
+    assert rows(ask("lineage")) == [
+        ("a", 2, ["a", "b", "c"]),
+        ("b", 2, ["b", "c", "a"]),
+        ("c", 2, ["c", "a", "b"]),
+    ]
+    assert rows(ask("contaminated-scores")) == [("b", "d", "run/acc/d", 1.0, "a", "suspected")]
+    assert rows(ask("dataset-impact", dataset="d")) == [(2, 3, 1, 1, [])]
+    assert [row[2:] for row in rows(ask("dependency-share"))] == [(3, 100.0), (3, 100.0)]
+    for name in ("regressions", "stale-models", "shared-data", "orphans"):
+        ask(name)
+
+
+SCORES = """
+    Dataset: {bench: {}, clean: {}, half: {parents: [bench]}}
+    Model:
+      base: {trained_on: {bench: {split: test}}}
+      tuned:
+        parents: [base]
+        trained_on: {bench: {split: train}, clean: {role: test, split: test}}
+      mixed: {parents: [base, tuned]}
+      blurred: {trained_on: {bench: {role: training}}}
+      partly: {trained_on: [half]}
+    Experiment:
+      r-base: {models: [base], metrics: {acc: {value: 0.9, dataset: bench, split: test}}}
+      r-tuned:
+        models: {tuned: {role: output}, base: {role: input}}
+        metrics:
+          acc: [{value: 0.8, dataset: bench, split: test}, {value: 1, dataset: clean, split: test}]
+      r-mixed: {models: {mixed: {role: input}}, metrics: {acc: {value: 0.7, dataset: bench}}}
+      r-blurred: {models: [blurred], metrics: {acc: {value: 0.6, dataset: bench, split: test}}}
+      r-partly: {models: [partly], metrics: {acc: {value: 0.5, dataset: bench}}}
+    """
+
+
+def test_contaminated_scores_tell_what_is_certain(graph: Connection) -> None:
+    """A score is void where the model or an ancestor saw the split that it was taken on.
+
+    `base` was trained on the split test itself. `tuned` saw only the split train itself, but it
+    comes from `base`; its score on `clean` stands, since it was not trained there but tested. The
+    score of `r-tuned` is not one of `base`, which is only its input. `mixed` has no known split,
+    and comes from both, from `base` by two ways. `blurred` was trained on nobody knows which split.
+    `partly` was trained on a part of the benchmark, which is another dataset.
+    """
+    made(SCORES)
+    assert rows(ask("contaminated-scores")) == [
+        ("base", "bench", "r-base/acc/bench/test", 0.9, "base", "certain"),
+        ("blurred", "bench", "r-blurred/acc/bench/test", 0.6, "blurred", "suspected"),
+        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "base", "suspected"),
+        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "tuned", "suspected"),
+        ("tuned", "bench", "r-tuned/acc/bench/test", 0.8, "base", "certain"),
+    ]
+
+
+IMPACT = """
+    Project: {p2: {models: [tuned, loose]}, p1: {models: [base, tuned], datasets: [raw]}, p3: {}}
+    Dataset:
+      raw: {}
+      v2: {parents: {raw: {kind: version}}}
+      small: {parents: {raw: {kind: subset}, v2: {kind: subset}}}
+      other: {}
+    Model:
+      base: {trained_on: [small, raw]}
+      tuned: {parents: [base]}
+      tested: {trained_on: {raw: {role: test}}}
+      loose: {trained_on: [other]}
+    Experiment:
+      one: {models: [base, tuned], metrics: {acc: 1, loss: 2}}
+      two: {models: {base: {role: input}, loose: {}}, metrics: {acc: 3}}
+      three: {models: {tuned: {role: input}}, metrics: {acc: 4}}
+    """
+
+
+def test_dataset_impact_counts_what_rests_on_a_dataset(graph: Connection) -> None:
+    """On `raw` rest `v2` and `small` (by two ways), `base` and `tuned` (`tested` only measures).
+
+    `one`, `two` and `three` ran these models. The score of `two` is that of its output `loose`;
+    that of `three` is its input's, since it has no output; so three scores are left.
+    """
+    made(IMPACT)
+    assert rows(ask("dataset-impact", dataset="raw")) == [(3, 2, 3, 3, ["p1", "p2"])]
+    assert rows(ask("dataset-impact", dataset="other")) == [(1, 1, 1, 1, ["p2"])]
+    made("Dataset: {alone: {}}")
+    assert rows(ask("dataset-impact", dataset="alone")) == [(1, 0, 0, 0, [])]
+
+
+BEST = """
+    Dataset: {d1: {}, d2: {}, d3: {}, d4: {}, d5: {}}
+    Model: {a: {}, b: {}, c: {}, nan: {}}
+    Experiment:
+      ra: {models: [a], metrics: {ACC: [{value: 0.9, dataset: d1}, {value: -.inf, dataset: d2}]}}
+      rb:
+        models: {b: {}, c: {role: input}}
+        metrics:
+          ACC: [{value: 0.9, dataset: d1}, {value: 0.5, dataset: d2}, {value: 2, dataset: d3}]
+      rc:
+        models: {c: {role: input}}
+        metrics:
+          ACC: [{value: 0.1, dataset: d1}, {value: 1, dataset: d3, greater_is_better: false}]
+      rn:
+        models: [nan]
+        metrics:
+          ACC:
+          - {value: .nan, dataset: d1}
+          - {value: .nan, dataset: d4}
+          - {value: 5, dataset: d5, greater_is_better: true}
+          - {value: 6, dataset: d5, split: x, greater_is_better: false}
+      nobody: {metrics: {ACC: {value: 100, dataset: d1}}}
+    """
+
+
+def test_best_models_know_which_way_is_better(graph: Connection) -> None:
+    """`acc` is well known, in whatever case: more is better, unless the metric says otherwise.
+
+    d1: a and b are equal, and a comes first; NaN does not win, and is not compared; the score of an
+    experiment that ran no model is nobody's. d2: minus infinity is a value. d3: the one that
+    speaks says that less is better, so c wins (`rb` is no score of c, which is its input). d4: only
+    NaN. d5: the scores contradict each other, so nobody is the best.
+    """
+    made(BEST)
+    assert rows(ask("best-models", metric="ACC")) == [
+        ("d1", "a", 0.9, 3),
+        ("d2", "b", 0.5, 2),
+        ("d3", "c", 1.0, 2),
+        ("d4", None, None, 0),
+        ("d5", None, None, 2),
+    ]
+    assert rows(ask("best-models", metric="acc")) == []
+
+
+def test_what_an_unknown_metric_means_is_not_guessed(graph: Connection) -> None:
+    """Nothing tells whether a high `zeal` is good; so none is the best, and the scores are told."""
+    made(
+        """
+        Dataset: {d: {}}
+        Model: {a: {}, b: {}}
+        Experiment:
+          r1: {models: [b], metrics: {zeal: {value: 1, dataset: d}}}
+          r2:
+            models: [a]
+            metrics: {zeal: [{value: 3, dataset: d}, {value: 2, dataset: d, split: x}]}
+        """
+    )
+    assert rows(ask("best-models", metric="zeal")) == [("d", None, None, 3)]
+    assert rows(ask("leaderboard", metric="zeal", dataset="d")) == [
+        (None, "a", 2.0),
+        (None, "a", 3.0),
+        (None, "b", 1.0),
+    ]
+
+
+def test_a_loss_is_the_better_the_lower_it_is(graph: Connection) -> None:
+    """`b` has 0.1; `a` has 0.3 and a better 0.2; c's infinity is a score, but NaN has no rank."""
+    made(
+        """
+        Dataset: {d: {}, e: {}}
+        Model: {a: {}, b: {}, c: {}, n: {}}
+        Experiment:
+          r1: {models: [a], metrics: {loss: {value: 0.3, dataset: d}}}
+          r2: {models: [a], metrics: {loss: [{value: 0.2, dataset: d}, {value: 0, dataset: e}]}}
+          r3: {models: [b, a], metrics: {loss: {value: 0.25, dataset: d}}}
+          r4:
+            models: [b]
+            metrics: {loss: [{value: 0.1, dataset: d}, {value: .nan, dataset: d, split: x}]}
+          r5:
+            models: [c]
+            metrics: {loss: {value: .inf, dataset: d}, accuracy: {value: 0, dataset: d}}
+          r6: {models: [n], metrics: {loss: {value: .nan, dataset: d}}}
+        """
+    )
+    *ranked, last = rows(ask("leaderboard", metric="loss", dataset="d"))
+    assert ranked == [(1, "b", 0.1), (2, "a", 0.2), (3, "c", math.inf)]
+    assert last[:2] == (None, "n")
+    assert math.isnan(last[2])
+    assert rows(ask("best-models", metric="loss")) == [("d", "b", 0.1, 6), ("e", "a", 0.0, 1)]
+
+
+def test_leaderboard_ranks_are_dense(graph: Connection) -> None:
+    """`b` and `c` share the second rank, and `d` is third, not fourth."""
+    made(
+        """
+        Dataset: {x: {}}
+        Model: {a: {}, b: {}, c: {}, d: {}}
+        Experiment:
+          rd: {models: [d], metrics: {acc: {value: 1, dataset: x}}}
+          rc: {models: [c], metrics: {acc: {value: 2, dataset: x}}}
+          rb: {models: [b], metrics: {acc: {value: 2, dataset: x}}}
+          ra: {models: [a], metrics: {acc: {value: 3, dataset: x}}}
+        """
+    )
+    assert rows(ask("leaderboard", metric="acc", dataset="x")) == [
+        (1, "a", 3.0),
+        (2, "b", 2.0),
+        (2, "c", 2.0),
+        (3, "d", 1.0),
+    ]
+    assert rows(ask("leaderboard", metric="acc", dataset="x", limit=2)) == [
+        (1, "a", 3.0),
+        (2, "b", 2.0),
+    ]
+    assert rows(ask("leaderboard", metric="other", dataset="x")) == []
+
+
+REGRESSIONS = """
+    Dataset: {d: {}, e: {}}
+    Model:
+      old: {}
+      worse: {parents: [old]}
+      better: {parents: [old]}
+      both: {parents: [old, better]}
+      late: {parents: [worse]}
+    Experiment:
+      r-old:
+        models: [old]
+        metrics:
+          acc: [{value: 0.9, dataset: d, split: test}, {value: 0.5, dataset: e}]
+          loss: {value: 0.25, dataset: d, split: test}
+          zeal: {value: 3, dataset: d}
+      r-old-again: {models: [old], metrics: {acc: {value: 0.75, dataset: d, split: test}}}
+      r-worse:
+        models: [worse]
+        metrics:
+          acc:
+          - {value: 0.5, dataset: d, split: test}
+          - {value: 0.1, dataset: d, split: val}
+          - {value: .nan, dataset: e}
+          loss: {value: 0.75, dataset: d, split: test}
+          zeal: {value: 1, dataset: d}
+      r-better: {models: [better], metrics: {acc: {value: 1, dataset: d, split: test}}}
+      r-both: {models: [both], metrics: {acc: {value: 0.95, dataset: d, split: test}}}
+      r-late: {models: [late], metrics: {acc: {value: 0.6, dataset: d, split: test}}}
+    """
+
+
+def test_regressions_compare_like_with_like(graph: Connection) -> None:
+    """`worse` is worse than the best of `old`, by accuracy and by loss; `both` than `better` only.
+
+    No one knows what `zeal` means; another split is another thing; NaN can't be compared; `late`
+    is better than `worse`, and `old` is not its parent.
+    """
+    made(REGRESSIONS)
+    (first, *others) = rows(ask("regressions"))
+    assert first[:6] == ("better", "both", "d", "acc", 1.0, 0.95)
+    assert first[6] == pytest.approx(-0.05)
+    assert others == [
+        ("old", "worse", "d", "acc", 0.9, 0.5, -0.4),
+        ("old", "worse", "d", "loss", 0.25, 0.75, 0.5),
+    ]
+
+
+def test_lineage_is_the_longest_chain_to_a_root(graph: Connection) -> None:
+    """`e` comes from the root `a` at once and over three steps; `f` has two longest ways.
+
+    Of equal ways the first in the order of uids is told. Roots have no parents, so no row.
+    """
+    made(
+        """
+        Model:
+          a: {}
+          b: {parents: [a]}
+          c: {parents: [b]}
+          e: {parents: [a, c]}
+          f: {parents: [z, b]}
+          z: {parents: [a]}
+          zz: {}
+        """
+    )
+    assert rows(ask("lineage")) == [
+        ("b", 1, ["b", "a"]),
+        ("c", 2, ["c", "b", "a"]),
+        ("e", 3, ["e", "c", "b", "a"]),
+        ("f", 2, ["f", "b", "a"]),
+        ("z", 1, ["z", "a"]),
+    ]
+    assert rows(ask("lineage", model="e")) == [("e", 3, ["e", "c", "b", "a"])]
+    assert rows(ask("lineage", model="z")) == [("z", 1, ["z", "a"])]  # not one that begins so
+    assert rows(ask("lineage", model="a")) == []
+
+
+def test_not_reproducible_tells_what_a_run_lacks(graph: Connection) -> None:
+    """`whole` lacks nothing, a seed of 0 is a seed, and `running` is not over yet."""
+    made(
+        """
+        Dataset: {good: {digest: "12"}, bad: {}}
+        Model: {m: {}}
+        Experiment:
+          whole:
+            status: FINISHED
+            code_version: 4f2c
+            random_seed: 0
+            environment: {python: "3.12"}
+            models: [m]
+            datasets: [good]
+          half:
+            status: FINISHED
+            code_version: 4f2c
+            random_seed: 1
+            environment: {}
+            models: {m: {role: input}}
+            datasets: [good, bad]
+          bare: {status: FINISHED}
+          running: {status: RUNNING}
+          unknown: {}
+        """
+    )
+    assert rows(ask("not-reproducible")) == [
+        ("bare", ["code version", "random seed", "environment", "model", "dataset"]),
+        ("half", ["environment", "digest of a dataset"]),
+    ]
+
+
+def test_orphans_are_what_nothing_refers_to(graph: Connection) -> None:
+    """Being derived from something makes nobody less of an orphan, but having children does."""
+    made(
+        """
+        Project: {p: {datasets: [owned]}}
+        Dataset:
+          owned: {}
+          trained: {}
+          used: {}
+          measured: {}
+          lost: {parents: [owned]}
+        Model:
+          ran: {}
+          taught: {trained_on: {trained: {role: test}}}
+          parent: {}
+          child: {parents: [parent]}
+        Experiment:
+          x: {models: [ran], datasets: [used], metrics: {acc: {value: 1, dataset: measured}}}
+        """
+    )
+    query("CREATE (:Metric {uid: 'adrift', name: 'acc', value: 1.0})", write=True)
+    assert rows(ask("orphans")) == [("Dataset", "lost"), ("Metric", "adrift"), ("Model", "child")]
+
+
+def test_stale_models_were_trained_on_what_has_a_successor(graph: Connection) -> None:
+    """v1 and v2 have the successors v3 and v3b (v2 lies between); a subset is no successor.
+
+    v3 has none. `tested` only measures on v1, and nobody was trained on w1.
+    """
+    made(
+        """
+        Dataset:
+          data@1: {}
+          data@2: {parents: {data@1: {kind: version}}}
+          data@3: {parents: {data@2: {kind: version}, data@1: {kind: version}}}
+          data@3b: {parents: {data@2: {kind: version}}}
+          part: {parents: {data@3: {kind: subset}}}
+          w@1: {}
+          w@2: {parents: {w@1: {kind: version}}}
+        Model:
+          m: {trained_on: {data@1: {split: train}}}
+          k: {trained_on: [data@1, data@3]}
+          new: {trained_on: [data@3, part, w@2]}
+          tested: {trained_on: {data@1: {role: test}}}
+          mid: {trained_on: [data@2]}
+        """
+    )
+    assert rows(ask("stale-models")) == [
+        ("data", "data@1", "data@3", ["k", "m"]),
+        ("data", "data@1", "data@3b", ["k", "m"]),
+        ("data", "data@2", "data@3", ["mid"]),
+        ("data", "data@2", "data@3b", ["mid"]),
+    ]
+
+
+def test_more_than_eight_versions_are_not_taken_for_none(graph: Connection) -> None:
+    made("Dataset: {d@0: {}}\nModel: {m: {trained_on: [d@0]}}")
+    for version in range(1, 12):
+        made(f"Dataset: {{d@{version}: {{parents: {{d@{version - 1}: {{kind: version}}}}}}}}")
+    assert rows(ask("stale-models")) == [("d", "d@0", "d@8", ["m"])]
+
+
+def test_shared_data_compares_what_models_were_trained_on(graph: Connection) -> None:
+    """`a` has x, y, z; `b` has x, y; `c` has z (its y is a test); `d` has only w.
+
+    a and b share 2 of 3; a and c share 1 of 3; b and c share nothing.
+    """
+    made(
+        """
+        Dataset: {w: {}, x: {}, y: {}, z: {}}
+        Model:
+          a: {trained_on: [x, y, z]}
+          b: {trained_on: {x: {role: training}, y: {}}}
+          c: {trained_on: {z: {}, y: {role: test}}}
+          d: {trained_on: [w]}
+        """
+    )
+    expected = [("a", "b", 2, 2 / 3), ("a", "c", 1, 1 / 3)]
+    assert rows(ask("shared-data")) == expected
+    assert rows(ask("shared-data", min_shared=2)) == expected[:1]
+    assert rows(ask("shared-data", limit=1)) == expected[:1]
+
+
+def test_dependency_share_is_of_models_with_known_data(graph: Connection) -> None:
+    """base, tuned, merged and own have known data; `tested` and `unknown` do not count.
+
+    On x rest base, tuned and merged (which comes from base by two ways), on y only `own`.
+    """
+    made(
+        """
+        Dataset: {x: {license: MIT}, y: {}, z: {}}
+        Model:
+          base: {trained_on: [x]}
+          tuned: {parents: [base]}
+          merged: {parents: [base, tuned]}
+          own: {trained_on: [y]}
+          tested: {trained_on: {z: {role: test}}}
+          unknown: {}
+        """
+    )
+    assert rows(ask("dependency-share")) == [("x", "MIT", 3, 75.0), ("y", None, 1, 25.0)]
+
+
+def test_limit_zero_is_all(graph: Connection) -> None:
+    made("Dataset: {a: {}, b: {}, c: {}}")
+    assert len(ask("orphans")) == len(ask("orphans", limit=0)) == 3
+    assert rows(ask("orphans", limit=1)) == [("Dataset", "a")]
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "call"),
+    [
+        (errors.UnknownQuestionError, r"'licence-impact' \(did you mean 'license-impact'\?\)",
+         lambda: ask("licence-impact")),
+        (errors.UnknownQuestionError, "'x': expected one of best-models, ", lambda: ask("x")),
+        (errors.QuestionError, r"'licence' \(did you mean 'licenses'\?\)",
+         lambda: ask("license-impact", licence=["MIT"])),
+        (errors.QuestionError, "'size': expected none", lambda: ask("orphans", size=1)),
+        (errors.QuestionError, "licenses is missing: expected a list of strings",
+         lambda: ask("license-impact")),
+        (errors.QuestionError, "licenses: expected a list of strings, got 'MIT'",
+         lambda: ask("license-impact", licenses="MIT")),
+        (errors.QuestionError, "licenses: expected a list of strings, got a list",
+         lambda: ask("license-impact", licenses=[])),
+        (errors.QuestionError, "min_shared: expected an integer, got '2'",
+         lambda: ask("shared-data", min_shared="2")),
+        (errors.QuestionError, "model: expected the uid of a Model, got 3",
+         lambda: ask("lineage", model=3)),
+        (errors.QuestionError, "limit: expected an integer of at least 0, got -1",
+         lambda: ask("orphans", limit=-1)),
+        (errors.NodeNotFoundError, "no Model with uid 'm' is in the graph",
+         lambda: ask("lineage", model="m")),
+        (errors.NodeNotFoundError, "no Dataset with uid 'd' is in the graph",
+         lambda: ask("dataset-impact", dataset="d")),
+    ],
+)  # fmt: skip
+def test_a_wrong_question_says_what_is_right(
+    graph: Connection, error: type[Exception], message: str, call: Callable[[], Answer]
+) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_answers_become_data_frames(graph: Connection) -> None:
+    pandas = pytest.importorskip("pandas")
+    assert list(ask("orphans").to_pandas().columns) == ["kind", "uid"]
+    made("Dataset: {a: {}}")
+    expected = pandas.DataFrame([{"kind": "Dataset", "uid": "a"}])
+    pandas.testing.assert_frame_equal(ask("orphans").to_pandas(), expected)
+
+
+def test_without_pandas_the_command_to_install_it_is_told(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(errors.MissingExtraError, match=r"genai-graph\[pandas\]"):
+        ask("orphans").to_pandas()
+
+
+def test_the_command_lists_the_questions_without_a_database(cli: Run, own_home: Path) -> None:
+    listed = [json.loads(line) for line in cli("ask").stdout.splitlines()]
+    assert [row["question"] for row in listed] == list(names())
+    options = {row["question"]: row["options"] for row in listed}
+    assert options["leaderboard"] == "--metric TEXT --dataset UID"
+    assert options["shared-data"] == "[--min-shared N]"
+    assert options["license-impact"] == "--licenses TEXT..."
+    for name in names():
+        assert f"  {name} " in cli("ask", "--help").stdout
+        help_text = " ".join(cli("ask", name, "--help").stdout.split())
+        assert all(f"{column}: " in help_text for column in find(name).columns)
+    assert not own_home.exists()
+
+
+def test_the_command_answers_in_every_format(cli: Run, graph: Connection) -> None:
+    made(LICENSES)
+    asked = ("ask", "license-impact", "--licenses", "NC", "--licenses", "MIT", "--limit", 2)
+    first, second = ({"model": "base", "dataset": name} for name in ("part", "pure"))
+    expected = [{**first, "license": "MIT"}, {**second, "license": "NC"}]
+    assert json.loads(cli(*asked, "--format", "json").stdout) == expected
+    assert [json.loads(line) for line in cli(*asked).stdout.splitlines()] == expected
+    csv = "model,dataset,license\nbase,part,MIT\nbase,pure,NC\n"
+    assert cli(*asked, "--format", "csv").stdout == csv
+    table = cli(*asked, "--format", "table")
+    assert "│ base  │ part    │ MIT     │" in table.stdout
+    assert table.stderr == "2 rows\n"
+
+
+def test_the_command_takes_numbers_and_leaves_out_what_is_optional(
+    cli: Run, graph: Connection
+) -> None:
+    made("Dataset: {x: {}, y: {}}\nModel: {a: {trained_on: [x, y]}, b: {trained_on: [x, y]}}")
+    found = json.loads(cli("ask", "shared-data", "--min-shared", 2).stdout)
+    assert found == {"model_a": "a", "model_b": "b", "shared": 2, "jaccard": 1.0}
+    assert cli("ask", "shared-data", "--min-shared", 3).stdout == ""
+    made("Model: {c: {parents: [a]}}")
+    (all_of_them, one) = cli("ask", "lineage"), cli("ask", "lineage", "--model", "c")
+    assert all_of_them.stdout == one.stdout == '{"model": "c", "depth": 1, "chain": ["c", "a"]}\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["licence-impact"], 2, "no question 'licence-impact' (did you mean 'license-impact'?)"),
+        (["shared-data", "--min-shard", "1"], 2, "Did you mean '--min-shared'?"),
+        (["shared-data", "--min-shared", "x"], 2, "'x' is not a valid integer"),
+        (["license-impact"], 2, "Missing option '--licenses'"),
+        (["orphans", "--limit", "-1"], 2, "--limit"),
+        (["orphans", "more"], 2, "unexpected extra argument"),
+        (["dataset-impact", "--dataset", "none"], 1, "no Dataset with uid 'none' is in the graph"),
+    ],
+)
+def test_a_wrong_command_ends_with_its_code(
+    cli: Run, graph: Connection, arguments: list[str], code: int, message: str
+) -> None:
+    result = cli("ask", *arguments)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
