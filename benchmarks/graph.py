@@ -59,11 +59,11 @@ def _nodes(sizes: Sizes) -> Iterator[Line]:
 
 
 def _project(i: int) -> Line:
-    return _node("Project", f"project-{i}", owner=f"team-{i % 20}", license=_pick(_LICENSES, i))
+    return node("Project", f"project-{i}", owner=f"team-{i % 20}", license=_pick(_LICENSES, i))
 
 
 def _dataset(i: int) -> Line:
-    return _node(
+    return node(
         "Dataset",
         _dataset_uid(i),
         name=f"dataset-{i // 3}",
@@ -78,7 +78,7 @@ def _dataset(i: int) -> Line:
 
 
 def _model(i: int) -> Line:
-    return _node(
+    return node(
         "Model",
         _model_uid(i),
         name=f"model-{i // 4}",
@@ -93,7 +93,7 @@ def _model(i: int) -> Line:
 
 
 def _experiment(i: int) -> Line:
-    return _node(
+    return node(
         "Experiment",
         f"run-{i}",
         name=f"run {i}",
@@ -109,7 +109,7 @@ def _experiment(i: int) -> Line:
 
 def _metric(i: int) -> Line:
     name = _pick(_METRICS, i)
-    return _node(
+    return node(
         "Metric",
         _metric_uid(i),
         name=name,
@@ -146,37 +146,37 @@ def _edges(sizes: Sizes, count: int) -> Iterator[Line]:
 
 
 def _measured(i: int) -> Line:
-    return _edge("HAS", ("Experiment", f"run-{i // 4}"), ("Metric", _metric_uid(i)))
+    return edge("HAS", ("Experiment", f"run-{i // 4}"), ("Metric", _metric_uid(i)))
 
 
 def _trained_on(i: int, models: int, datasets: int) -> Line:
     turn, model = divmod(i, models)
     dataset = (model * 7 + turn) % datasets
     ends = ("Model", _model_uid(model)), ("Dataset", _dataset_uid(dataset))
-    return _edge("TRAINED_ON", *ends, role=_ROLES[turn])
+    return edge("TRAINED_ON", *ends, role=_ROLES[turn])
 
 
 def _run(experiment: int, model: int) -> Line:
-    return _edge("RUN", ("Experiment", f"run-{experiment}"), ("Model", _model_uid(model)))
+    return edge("RUN", ("Experiment", f"run-{experiment}"), ("Model", _model_uid(model)))
 
 
 def _evaluated_on(i: int, datasets: int) -> Line:
     ends = ("Metric", _metric_uid(i)), ("Dataset", _dataset_uid(i * 13 % datasets))
-    return _edge("EVALUATED_ON", *ends)
+    return edge("EVALUATED_ON", *ends)
 
 
 def _owned(project: int, label: str, uid: str) -> Line:
-    return _edge("HAS", ("Project", f"project-{project}"), (label, uid))
+    return edge("HAS", ("Project", f"project-{project}"), (label, uid))
 
 
 def _used(i: int, datasets: int) -> Line:
     ends = ("Experiment", f"run-{i}"), ("Dataset", _dataset_uid(i * 5 % datasets))
-    return _edge("USED", *ends, role="training")
+    return edge("USED", *ends, role="training")
 
 
 def _derived(label: str, uid: Any, i: int, kind: str) -> Line:
     """Derive each from one of the first half before it, so that there are no circles."""
-    return _edge("DERIVED_FROM", (label, uid(i)), (label, uid(i // 2)), kind=kind)
+    return edge("DERIVED_FROM", (label, uid(i)), (label, uid(i // 2)), kind=kind)
 
 
 def _dataset_uid(i: int) -> str:
@@ -199,10 +199,12 @@ def _pick(choices: tuple[str, ...], i: int) -> str:
     return choices[i % len(choices)]
 
 
-def _node(label: str, uid: str, **props: Any) -> Line:
+def node(label: str, uid: str, **props: Any) -> Line:
+    """Return the line of a node."""
     return {"node": label, "uid": uid, "props": props}
 
 
-def _edge(type_: str, source: tuple[str, str], target: tuple[str, str], **props: str) -> Line:
+def edge(type_: str, source: tuple[str, str], target: tuple[str, str], **props: str) -> Line:
+    """Return the line of an edge between two labels and uids."""
     line = {"edge": type_, "from": source, "to": target}
     return {**line, "props": props} if props else line

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import click
 
-SECONDS, MEGABYTES = "s", "MB"
+SECONDS, MILLISECONDS, MEGABYTES = "s", "ms", "MB"
 
 
 @dataclass
@@ -32,9 +32,9 @@ class Result:
         return statistics.median(self.values[contender])
 
     def ratios(self, contender: str) -> list[float]:
-        """Return how many times as fast as the baseline it is (of memory: as much), by round."""
+        """Return how many times as fast as the baseline it is (else: as much), by round."""
         pairs = zip(self.values[self.baseline], self.values[contender], strict=True)
-        if self.unit == MEGABYTES:
+        if self.unit != SECONDS:
             return [value / base for base, value in pairs]
         return [base / value for base, value in pairs]
 

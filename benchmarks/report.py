@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from benchmarks import dumping, loading, memory, offline
-from benchmarks.measuring import MEGABYTES, Result
+from benchmarks import asking, dumping, loading, memory, offline
+from benchmarks.measuring import SECONDS, Result
 
 BEGIN = "<!-- Made by `make bench`, not by hand, as far as the next mark. -->"
 END = "<!-- Made by hand from here on. -->"
@@ -21,6 +21,15 @@ _TITLES = {
     offline.CHECK: "All rules, over all lines, without a database.",
     offline.NODES: "Without a server, up to the bytes of the statements.",
     offline.EDGES: "Without a server, up to the bytes of the statements.",
+    asking.ALL: (
+        "Each question, its first 100 rows, warm, on a graph as a hub of models has it "
+        "(`benchmarks/hub.py`): 2,500 nodes and 9,800 edges, 1,300 models trained on 400 datasets "
+        "7,300 times. The baseline is the round trip for one node."
+    ),
+    asking.FROM_A_NODE: (
+        "Those that start from a node, in the graph of the loads: their time is that of the node's "
+        "surroundings, whatever the size of the graph. All rows, warm."
+    ),
     memory.MEMORY: "Of a fresh process, in one run.",
 }
 
@@ -60,9 +69,9 @@ def _machines(results: list[Result]) -> Iterator[str]:
 
 
 def _table(results: list[Result]) -> Iterator[str]:
-    is_memory = results[0].unit == MEGABYTES
+    is_rate = results[0].unit == SECONDS
     columns = ["engine", "entities", "what", "median"]
-    columns += ["times as much (range)"] if is_memory else ["a second", "times as fast (range)"]
+    columns += ["a second", "times as fast (range)"] if is_rate else ["times as much (range)"]
     yield f"| {' | '.join(columns)} |"
     yield "|---|---:|---|" + "---:|" * (len(columns) - 3)
     for result in results:
@@ -76,8 +85,8 @@ def _row(result: Result, contender: str) -> Iterable[str]:
     yield result.engine
     yield f"{result.entities:,}"
     yield contender
-    yield f"{median:,.0f} MB" if result.unit == MEGABYTES else f"{median:,.3g} s"
-    if result.unit != MEGABYTES:
+    yield f"{median:,.3g} s" if result.unit == SECONDS else f"{median:,.0f} {result.unit}"
+    if result.unit == SECONDS:
         yield f"{result.entities / median:,.0f}"
     yield "baseline" if contender == result.baseline else _ratio(result, contender)
 
@@ -95,7 +104,7 @@ def _short(ratio: float) -> str:
 def _middle(result: Result, contender: str) -> float:
     """Return the ratio of the medians."""
     shares = result.median(result.baseline), result.median(contender)
-    return shares[1] / shares[0] if result.unit == MEGABYTES else shares[0] / shares[1]
+    return shares[0] / shares[1] if result.unit == SECONDS else shares[1] / shares[0]
 
 
 def _growth(results: list[Result]) -> Iterator[str]:

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import genai_graph
-from benchmarks import dumping, engines, loading, memory, offline, results, sample
+from benchmarks import asking, dumping, engines, hub, loading, memory, offline, results, sample
 from benchmarks.engines import Engine
-from benchmarks.measuring import Contender, Result, compare
+from benchmarks.measuring import MILLISECONDS, Contender, Result, compare
 from benchmarks.sample import Sample
 from genai_graph.database.settings import Settings
 
-OFFLINE, LOAD, ROWS, DUMP, MEMORY = PARTS = ("offline", "load", "rows", "dump", "memory")
+OFFLINE, LOAD, ROWS, DUMP, QUESTIONS, MEMORY = PARTS = (
+    "offline",
+    "load",
+    "rows",
+    "dump",
+    "questions",
+    "memory",
+)
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,15 @@ class Run:
 
     def on(self, settings: Settings, *, wipe: bool) -> None:
         """Measure on an engine."""
-        if not {LOAD, ROWS, DUMP, MEMORY}.intersection(self.parts):
+        if not {LOAD, ROWS, DUMP, QUESTIONS, MEMORY}.intersection(self.parts):
             return
         with engines.opened(settings, wipe=wipe) as engine:
             small = sample.read(self._path(self.slow_size), self.slow_size)
             _warm_up(loading.large(engine, small, self.folder))
             if ROWS in self.parts:
                 self._row_by_row(engine, small)
+            if QUESTIONS in self.parts:
+                self._questions(engine)
             for size in self.sizes:
                 self._at(engine, size)
 
@@ -59,14 +68,28 @@ class Run:
         path = self._path(size)
         if MEMORY in self.parts:
             self._keep(memory.measure(engine, path, size))
-        if LOAD in self.parts or DUMP in self.parts:
+        if {LOAD, DUMP, QUESTIONS}.intersection(self.parts):
             read = sample.read(path, size)
             if LOAD in self.parts:
                 self._compare(engine.name, size, loading.large(engine, read, self.folder))
-            if DUMP in self.parts:
+            if DUMP in self.parts or QUESTIONS in self.parts:
                 engine.empty()
                 genai_graph.load(path)
+            if DUMP in self.parts:
                 self._compare(engine.name, size, dumping.contenders(engine, read, self.folder))
+            if QUESTIONS in self.parts:
+                self._ask(engine, size, asking.from_a_node(read))
+
+    def _questions(self, engine: Engine) -> None:
+        path = self.folder / "hub.jsonl"
+        hub.write(path)
+        genai_graph.load(path)
+        self._ask(engine, hub.NODES + hub.EDGES, asking.questions())
+        engine.empty()
+
+    def _ask(self, engine: Engine, entities: int, contenders: Sequence[Contender]) -> None:
+        _warm_up([*contenders, *contenders])
+        self._keep(compare(contenders, self.rounds, engine.name, entities, MILLISECONDS))
 
     def _compare(self, engine: str, entities: int, contenders: Sequence[Contender]) -> None:
         self._keep(compare(contenders, self.rounds, engine, entities))

@@ -11,13 +11,19 @@
 MATCH (m:Model)-[data:TRAINED_ON]->(d:Dataset)
 WHERE coalesce(data.role, 'training') = 'training'
 WITH m.uid AS model, collect(DISTINCT d.uid) AS datasets
+ORDER BY model
 UNWIND datasets AS dataset
 WITH dataset, collect({uid: model, size: size(datasets)}) AS models
-UNWIND models AS a
-UNWIND models AS b
-WITH a, b
-WHERE a.uid < b.uid
-WITH a, b, count(*) AS shared
+// Each model with those behind it, so that only one model's pairs are grouped at a time.
+UNWIND range(0, size(models) - 2) AS i
+WITH models[i] AS a, models[i + 1..] AS others
+WITH a, collect(others) AS groups
+CALL (groups) {
+  UNWIND groups AS group
+  UNWIND group AS b
+  RETURN b, count(*) AS shared
+}
+WITH a, b, shared
 WHERE shared >= $min_shared
 RETURN a.uid AS model_a, b.uid AS model_b, shared,
        1.0 * shared / (a.size + b.size - shared) AS jaccard
