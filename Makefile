@@ -26,13 +26,13 @@ help: ## Show what can be made
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,encryption,shell]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,encryption,neo4j-server,shell]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ask who is best
 	@test -z "$$NEO4J_URI" && ! grep -qs '^NEO4J_URI=.' .env || \
 	{ echo 'make demo is for the embedded engine: unset NEO4J_URI' >&2; exit 1; }
-	@if $(GRAPH) server status | grep -q '^running'; then after=:; else after='$(GRAPH) server stop'; fi; \
+	@if $(GRAPH) server status | grep -q ' runs at '; then after=:; else after='$(GRAPH) server stop'; fi; \
 	trap "$$after" EXIT; set -e; $(GRAPH) server start; \
 	$(GRAPH) load torchvision; \
 	$(GRAPH) query --format table "$$DATASETS"; \

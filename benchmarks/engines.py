@@ -13,7 +13,7 @@ import neo4j
 
 from benchmarks import plain
 from benchmarks.sample import Sample
-from genai_graph.database import Connection, connect, embedded_engine, indexes, query, quote
+from genai_graph.database import Connection, connect, indexes, managed_engine, query, quote
 from genai_graph.database.settings import Settings
 from genai_graph.models import NODES, store
 from genai_graph.status import read_status
@@ -106,7 +106,7 @@ def opened(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
 @contextmanager
 def kept(home: Path) -> Iterator[None]:
     """Keep the embedded engine up on a data folder, and stop it to its end."""
-    managed = embedded_engine(home)
+    managed = managed_engine("embedded", home)
     managed.keep()
     try:
         yield

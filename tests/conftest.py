@@ -10,7 +10,7 @@ import click.testing
 import pytest
 
 import genai_graph
-from genai_graph.database import Connection, embedded_engine
+from genai_graph.database import Connection, managed_engine
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -50,7 +50,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.config.getoption("--uri"):
         yield
         return
-    managed = embedded_engine(Path(os.environ["GENAI_GRAPH_HOME"]))
+    managed = managed_engine("embedded", Path(os.environ["GENAI_GRAPH_HOME"]))
     managed.keep()
     yield
     assert managed.stop() is True, "a test left a connection open"

@@ -1,4 +1,7 @@
-"""Real Neo4j for the tests: its jars, its tools, and a server that is gone after the tests."""
+"""Real Neo4j for the tests: the managed one, and 5.26 LTS with its tools on a Java from PATH.
+
+The jars of both come as the package fetches them, by locks; a server is gone after the tests.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from pathlib import Path
 import neo4j
 import pytest
 
-VERSION = "5.26.30"
-# Of org.neo4j in Maven Central, by the folder for their jars.
-ARTIFACTS = {"neo4j": ("neo4j", "neo4j-bolt"), "cypher-shell": ("cypher-shell",)}
+from genai_graph.database.engine import Server
+from genai_graph.database.neo4j_community import SETTINGS, Neo4jCommunity
+from genai_graph.errors import EngineError, MissingExtraError
+
 PASSWORD = "only-for-tests"
-# Read here, since the tests themselves run without the settings of whoever starts them.
-NAMED_LIB = os.environ.get("GENAI_GRAPH_TEST_NEO4J_LIB")
+JAVAS = (17, 21)
 ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
 SERVER = "org.neo4j.server.CommunityEntryPoint"
 SHELL = "org.neo4j.shell.Main"
@@ -42,78 +45,62 @@ dbms.ssl.policy.bolt.enabled=true
 dbms.ssl.policy.bolt.base_directory=certificates/bolt
 dbms.ssl.policy.bolt.client_auth=NONE
 """
-POM = """\
-<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>tests</groupId><artifactId>tests</artifactId><version>1</version>
-<dependencies>{}</dependencies></project>
-"""
-DEPENDENCY = (
-    "<dependency><groupId>org.neo4j</groupId><artifactId>{}</artifactId>"
-    f"<version>{VERSION}</version></dependency>"
-)
 
 
-def find_lib(name: str) -> Path | str:
-    """Return the folder of the jars, fetched when Maven is there, or why there is none."""
-    if not java_is_new_enough():
-        return "Java 17 or newer is not on PATH"
-    if NAMED_LIB and any(Path(NAMED_LIB).glob(f"{name}-[0-9]*.jar")):
-        return Path(NAMED_LIB)
-    if shutil.which("mvn") is None:
-        return (
-            f"GENAI_GRAPH_TEST_NEO4J_LIB names no folder with {name}'s jars, "
-            "and mvn is not on PATH, to fetch them with"
-        )
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return fetch(name, cache / "genai-graph-tests" / f"{name}-{VERSION}")
+class ShortLived(Neo4jCommunity):
+    """The managed Neo4j as a run of tests wants it: soon warm, and leaving nothing behind."""
+
+    def command(self, folder: Path, java_options: list[str]) -> list[str]:
+        """Return the command line, without the ahead-of-time cache."""
+        return super().command(folder, ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+
+
+class Neo4j5(ShortLived):
+    """Neo4j 5.26 LTS, which is older than the Java of PyPI."""
+
+    name = "neo4j-5"
+    lock = Path(__file__).with_name("neo4j-5.lock")
+    main = SERVER
+    settings = SETTINGS | {"internal.dbms.bolt.netty_server_shutdown_quiet_period": "0"}
+
+    @property
+    def java(self) -> Path:
+        _ = super().java  # jgo must be there for both
+        found = shutil.which("java")
+        if found is None or java_version(found) not in JAVAS:
+            raise EngineError("Java 17 or 21 is not on PATH: install one")
+        return Path(found)
+
+
+class CypherShell(Neo4j5):
+    """The shell of the same version, whose jars are its own."""
+
+    name = artifact = "cypher-shell"
+    lock = Path(__file__).with_name("cypher-shell.lock")
+
+
+def java_version(java: str) -> int:
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    number = told.partition('"')[2].partition(".")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def installed(server: Server) -> None:
+    """Have a server's jars there, or skip the test; in CI the test fails instead."""
+    try:
+        server.install()
+    except (MissingExtraError, EngineError) as error:
+        reason = f"{server.name} is not here to be tested with: {error}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 def lib_or_skip(name: str = "neo4j") -> Path:
-    """Return the folder of the jars, or skip the test; in CI the test fails instead."""
-    found = find_lib(name)
-    if isinstance(found, Path):
-        return found
-    reason = f"there is no {name} to test with: {found}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def java_is_new_enough() -> bool:
-    if shutil.which("java") is None:
-        return False
-    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
-    number = told.partition('"')[2].partition(".")[0]
-    return number.isdecimal() and int(number) >= 17
-
-
-def fetch(name: str, folder: Path) -> Path | str:
-    """Copy the jars from Maven Central into a folder, once; what is half done is not used."""
-    if folder.is_dir():
-        return folder
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-    partial.mkdir(parents=True)
-    pom = partial / "pom.xml"
-    pom.write_text(POM.format("".join(map(DEPENDENCY.format, ARTIFACTS[name]))))
-    done = subprocess.run(
-        [
-            "mvn",
-            "-q",
-            "-f",
-            str(pom),
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={partial}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        shutil.rmtree(partial)
-        return f"mvn could not fetch it: {done.stdout[:500]}"
-    if not folder.is_dir():
-        partial.rename(folder)
-    return folder
+    """Return the folder of the jars of Neo4j 5 or its cypher-shell, or skip the test."""
+    server = CypherShell() if name == "cypher-shell" else Neo4j5()
+    installed(server)
+    return server.lib
 
 
 def cypher_shell(lib: Path, uri: str, script: Path) -> str:

@@ -269,7 +269,7 @@ def test_server_is_started_kept_and_stopped(own_home: Path, cli: Run) -> None:
         assert started.exit_code == 0
         assert cli("query", "RETURN 1 AS x").stdout == '{"x": 1}\n'
         shown = cli("server", "status").stdout
-        assert "running at bolt://127.0.0.1:" in shown
+        assert "runs at bolt://127.0.0.1:" in shown
         assert str(own_home) in shown
     finally:
         stopped = cli("server", "stop")

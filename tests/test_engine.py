@@ -371,7 +371,7 @@ def test_server_stop_on_a_folder_that_is_not_there_makes_none(new_home: Path, cl
 def test_server_status_tells_where_and_starts_nothing(home: Path, cli: Run) -> None:
     result = cli("server", "status")
     assert result.exit_code == 0
-    assert result.stdout.startswith("not running\n")
+    assert result.stdout.startswith("the embedded engine is not running\n")
     assert str(home) in result.stdout
     assert engines(home) == []
     with connect() as connection:
@@ -508,7 +508,7 @@ def test_a_killed_engine_does_not_hide_a_programs_own_error(home: Path) -> None:
 def test_a_kept_engine_that_was_killed_is_not_kept_by_its_remains(home: Path, cli: Run) -> None:
     cli("server", "start")
     kill_engine(home)
-    assert cli("server", "status").stdout.startswith("not running")
+    assert cli("server", "status").stdout.startswith("the embedded engine is not running")
     assert works()
     wait_for_end(home)
 
@@ -560,7 +560,7 @@ def test_a_broken_state_file_counts_as_no_engine(home: Path, cli: Run, text: str
     (home / "embedded" / "engine.json").write_text(text)
     result = cli("server", "status")
     assert (result.exit_code, result.exception) == (0, None)
-    assert result.stdout.startswith("not running\n")
+    assert result.stdout.startswith("the embedded engine is not running\n")
 
 
 def test_a_state_file_that_is_not_text_counts_as_no_engine(home: Path) -> None:

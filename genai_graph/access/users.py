@@ -6,7 +6,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from genai_graph.database import arcadedb, connect, embedded_engine, query, quote
+from genai_graph.database import arcadedb, connect, managed_engine, query, quote
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import SettingsError
 from genai_graph.models import EDGES
@@ -62,9 +62,9 @@ def listed() -> dict[str, str]:
 def engine() -> ManagedEngine:
     """Return the embedded engine; `SettingsError` where the graph is on another."""
     settings = read_settings()
-    if settings.uri is not None:
+    if settings.uri is not None or settings.engine != "embedded":
         raise SettingsError(
-            "NEO4J_URI names a server: make its users there (CREATE USER, GRANT ROLE); "
-            "this is for the embedded engine"
+            "NEO4J_URI or GENAI_GRAPH_ENGINE names a Neo4j: make its users there (CREATE USER, "
+            "GRANT ROLE); this is for the embedded engine"
         )
-    return embedded_engine(settings.home)
+    return managed_engine("embedded", settings.home)

@@ -9,25 +9,41 @@ import click
 if TYPE_CHECKING:
     from genai_graph.database.engine import ManagedEngine
 
+ENGINES = ("embedded", "neo4j")
+
+engine_option = click.option(
+    "--engine", type=click.Choice(ENGINES), help="Without it: what GENAI_GRAPH_ENGINE says."
+)
+
 
 @click.group()
 def server() -> None:
-    """The embedded engine: commands start it when they need it, and the last one stops it."""
+    """The managed engines, embedded and neo4j: commands start them when they need them.
+
+    The last command stops the embedded engine; Neo4j, which takes longer to start, stays up.
+    """
 
 
 @server.command()
-def start() -> None:
+@engine_option
+def start(engine: str | None) -> None:
     """Start the engine, and keep it up until it is stopped."""
-    running = _engine().keep()
-    click.echo(f"the embedded engine runs at {running.uri} (process {running.pid})", err=True)
+    managed = _managed(engine)
+    running = managed.keep()
+    name = managed.server.name
+    click.echo(f"the {name} engine runs at {running.uri} (process {running.pid})", err=True)
+    if name != _managed(None).server.name:
+        click.echo(f"set GENAI_GRAPH_ENGINE={name} to have the commands use it", err=True)
 
 
 @server.command()
-def stop() -> None:
+@engine_option
+def stop(engine: str | None) -> None:
     """Stop the engine, or let the last of its users stop it."""
-    stopped = _engine().stop()
+    managed = _managed(engine)
+    stopped = managed.stop()
     messages = {
-        True: "stopped",
+        True: "stopping" if managed.server.is_slow else "stopped",
         False: "still in use: it stops when the last of its users leaves",
         None: "nothing was running",
     }
@@ -35,20 +51,28 @@ def stop() -> None:
 
 
 @server.command()
-def status() -> None:
-    """Tell whether the engine runs, and where."""
-    engine = _engine()
-    running = engine.running()
-    if running is None:
-        click.echo("not running")
-    else:
-        click.echo(f"running at {running.uri} (process {running.pid})")
-    click.echo(f"data folder {engine.folder}")
-    click.echo(f"log {engine.log}")
+@engine_option
+def status(engine: str | None) -> None:
+    """Tell whether the engine runs, and where; without --engine also the other that runs."""
+    chosen = _managed(engine)
+    _describe(chosen)
+    others = [_managed(name) for name in ENGINES if engine is None and name != chosen.server.name]
+    for other in others:
+        if other.running() is not None:
+            _describe(other)
 
 
-def _engine() -> ManagedEngine:
-    from genai_graph.database import embedded_engine
+def _describe(managed: ManagedEngine) -> None:
+    running = managed.running()
+    where = f"runs at {running.uri} (process {running.pid})" if running else "is not running"
+    click.echo(f"the {managed.server.name} engine {where}")
+    click.echo(f"data folder {managed.folder}")
+    click.echo(f"log {managed.log}")
+
+
+def _managed(engine: str | None) -> ManagedEngine:
+    from genai_graph.database import managed_engine
     from genai_graph.database.settings import read_settings
 
-    return embedded_engine(read_settings().home)
+    settings = read_settings(engine=engine)
+    return managed_engine(settings.engine, settings.home)

@@ -1,6 +1,6 @@
 """Where the graph lives: settings, connection, transactions, and what differs between engines."""
 
-from genai_graph.database.connection import Connection, connect, current, embedded_engine
+from genai_graph.database.connection import Connection, connect, current, managed_engine
 from genai_graph.database.cypher import quote
 from genai_graph.database.transaction import atomic, change, query, retried
 
@@ -10,7 +10,7 @@ __all__ = [
     "change",
     "connect",
     "current",
-    "embedded_engine",
+    "managed_engine",
     "query",
     "quote",
     "retried",

@@ -15,10 +15,13 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genai_graph.database.engine import Server, Users, write_private
+from genai_graph.database.engine import Server, Users, describe_files, write_private
 from genai_graph.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import psutil
 
 # Stretching protects passwords that people choose; these are random, and a start should be quick.
 _ITERATIONS = 1024
@@ -34,14 +37,12 @@ class ArcadeDB(Server):
 
     name = "embedded"
     database = _DATABASE
+    takes_one_writer = True
     largest_transaction = 300_000  # larger ones stall without an error
 
-    def __init__(self) -> None:
-        # find_spec, since importing the package would load Java into this process.
-        spec = importlib.util.find_spec("arcadedb_embedded")
-        if spec is None or spec.origin is None:
-            raise MissingExtraError("the embedded engine", "embedded")
-        self._package = Path(spec.origin).parent
+    def install(self) -> None:
+        """Make sure that pip has installed it."""
+        _ = self._package
 
     def prepare(self, folder: Path) -> Users:
         """Write the users and their groups."""
@@ -81,7 +82,7 @@ class ArcadeDB(Server):
             "com.arcadedb.server.ArcadeDBServer",
         ]
 
-    def find_port(self, log: str) -> int | None:
+    def find_port(self, log: str, process: psutil.Process) -> int | None:
         """Bolt listens before the database exists, so wait for the server's last word."""
         found = _PORT.search(log)
         return int(found[1]) if found and "ArcadeDB Server started in" in log else None
@@ -92,10 +93,15 @@ class ArcadeDB(Server):
 
     def fingerprint(self) -> str:
         """The names, sizes and dates of the Java runtime and of the jars."""
-        files = [self._java(), *sorted((self._package / "jars").glob("*.jar"))]
-        return "\n".join(
-            f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files
-        )
+        return describe_files([self._java(), *sorted((self._package / "jars").glob("*.jar"))])
+
+    @property
+    def _package(self) -> Path:
+        # find_spec, since importing the package would load Java into this process.
+        spec = importlib.util.find_spec("arcadedb_embedded")
+        if spec is None or spec.origin is None:
+            raise MissingExtraError("the embedded engine", "embedded")
+        return Path(spec.origin).parent
 
     def _java(self) -> Path:
         return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genai_graph.database.driver import Writer
-    from genai_graph.database.engine import Lease, ManagedEngine
+    from genai_graph.database.engine import Lease, ManagedEngine, Server
     from genai_graph.database.settings import Settings
 
 # Seconds until it is told that nobody answers: at one of a host's addresses, and at all.
@@ -34,6 +34,11 @@ ADDRESS_LIMIT, ANSWER_LIMIT = 2.5, 4.0
 # What the driver logs, it raises too; without a handler Python prints it.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 _NO_OPTIONS: Mapping[str, Any] = {}
+_OPTIONS: Mapping[str, dict[str, Any]] = {
+    "embedded": {},
+    # A label that nothing has yet is no mistake here: the graph may be new.
+    "neo4j": {"notifications_disabled_classifications": ["UNRECOGNIZED"]},
+}
 
 
 class Connection:
@@ -51,7 +56,7 @@ class Connection:
     def __init__(self, settings: Settings) -> None:
         if db._active_transaction is not None:
             raise TransactionError("a transaction is open: end it before you connect elsewhere")
-        self.engine, self.uri = "neo4j" if settings.uri else "embedded", settings.uri or ""
+        self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._prepared = False
@@ -62,7 +67,7 @@ class Connection:
         self.encrypted = settings.encrypted  # instead of what the models mark
         try:
             if settings.uri is None:
-                self._open_embedded(settings)
+                self._open_managed(settings)
             else:
                 self._open_server(settings, settings.uri)
         except BaseException:
@@ -97,7 +102,7 @@ class Connection:
                 raise
 
     def close(self) -> None:
-        """Close the connection; the last client of an embedded engine stops it."""
+        """Close the connection; the last client of the embedded engine stops it."""
         _forget(self)
         drivers, self._drivers = self._drivers, {}
         for driver in drivers.values():
@@ -114,24 +119,25 @@ class Connection:
             self._lease.forget()
             self._lease = None
 
-    def _open_embedded(self, settings: Settings) -> None:
-        engine = embedded_engine(settings.home)
-        self._lease = engine.enter()
-        running = self._lease.running
+    def _open_managed(self, settings: Settings) -> None:
+        managed = managed_engine(settings.engine, settings.home)
+        self._lease = managed.enter()
+        server, running = managed.server, self._lease.running
+        self.uri, self.database = running.uri, server.database
+        self.largest_transaction = server.largest_transaction
+        if server.takes_one_writer:
+            self.writer = TimedWriter(WriterLock.at(managed.writer_lock), settings.writer_timeout)
         users = running.users
-        self.uri, self.database = running.uri, engine.server.database
-        self.largest_transaction = engine.server.largest_transaction
-        self.writer = TimedWriter(WriterLock.at(engine.writer_lock), settings.writer_timeout)
         self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
-        self._add_driver("READ", self.uri, neo4j.basic_auth(users.reader, users.reader_password))
+        if users.reader != users.username:
+            reader = neo4j.basic_auth(users.reader, users.reader_password)
+            self._add_driver("READ", self.uri, reader)
 
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.database = settings.database
         address, options = secured(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
-        # A label that nothing has yet is no mistake here: the graph may be new.
-        options["notifications_disabled_classifications"] = ["UNRECOGNIZED"]
         self._add_driver("WRITE", address, login, options)
 
     def _add_driver(
@@ -139,12 +145,16 @@ class Connection:
         mode: str,
         address: str,
         login: neo4j.Auth | None,
-        options: Mapping[str, Any] = _NO_OPTIONS,
+        security: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
         """Make a driver, and ask the server once: later a fault would be told after its retries."""
         try:
             driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
-                address, auth=login, connection_timeout=ADDRESS_LIMIT, **options
+                address,
+                auth=login,
+                connection_timeout=ADDRESS_LIMIT,
+                **_OPTIONS[self.engine],
+                **security,
             )
             with driver.session(
                 database=self.database,
@@ -185,6 +195,7 @@ def connect(
     database: str | None = None,
     trusted_certificates: str | Path | None = None,
     allow_plaintext: bool | None = None,
+    engine: str | None = None,
     home: str | Path | None = None,
     writer_timeout: float | None = None,
 ) -> Connection:
@@ -192,10 +203,10 @@ def connect(
 
     What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD` (or the file
     `NEO4J_PASSWORD_FILE`), `NEO4J_DATABASE`, `NEO4J_TRUSTED_CERTIFICATES` (a file of certificate
-    authorities: TLS, whatever the scheme), `NEO4J_ALLOW_PLAINTEXT`, `GENAI_GRAPH_HOME` and
-    `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a `.env` file in the current folder; so do
-    the keys that encrypt values, from `GENAI_GRAPH_KEYS`. With no URI at all it is the embedded
-    engine, which is started when it is not running.
+    authorities: TLS, whatever the scheme), `NEO4J_ALLOW_PLAINTEXT`, `GENAI_GRAPH_ENGINE`,
+    `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a `.env` file in the
+    current folder; so do the keys that encrypt values, from `GENAI_GRAPH_KEYS`. With no URI at all
+    it is a managed engine, `embedded` or `neo4j`, which is started when it is not running.
 
     Raises `SettingsError` (also for plain text to another machine), `MissingExtraError`,
     `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (no such
@@ -208,6 +219,7 @@ def connect(
         "database": database,
         "trusted_certificates": trusted_certificates,
         "allow_plaintext": allow_plaintext,
+        "engine": engine,
         "home": home,
         "writer_timeout": writer_timeout,
     }
@@ -223,12 +235,14 @@ def current() -> Connection:
     return connection
 
 
-def embedded_engine(home: Path) -> ManagedEngine:
-    """Return the embedded engine on a data folder; `MissingExtraError` when it is not installed."""
+def managed_engine(name: str, home: Path) -> ManagedEngine:
+    """Return an engine of `ENGINES` on a data folder; it need not be installed until it starts."""
     from genai_graph.database.arcadedb import ArcadeDB
     from genai_graph.database.engine import ManagedEngine
+    from genai_graph.database.neo4j_community import Neo4jCommunity
 
-    return ManagedEngine(ArcadeDB(), home)
+    servers: dict[str, type[Server]] = {"embedded": ArcadeDB, "neo4j": Neo4jCommunity}
+    return ManagedEngine(servers[name](), home)
 
 
 def before_first_write(step: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ Files in the engine's folder, which only its owner may enter:
 - `engine.mutex`  held for the short steps of entering and leaving
 - `engine.lease`  held shared by every client as long as it uses the engine
 - `engine.json`   the running engine: process, port, passwords (new at every start)
-- `engine.keep`   there while `server start` keeps the engine up without clients
+- `engine.keep`   there while the engine is kept up without clients
 - `engine.log`    what the engine prints; `engine.log.1` is the start before
 - `writer.lock`   held by the one writer, whose process is in `writer.pid` (locks.py)
 - `start-*.aot`   the Java ahead-of-time cache that makes every start but the first fast; the
@@ -33,12 +33,10 @@ from genai_graph.database.locks import mutex, open_private, try_lock
 from genai_graph.errors import EngineError, frameless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-START_LIMIT = 60.0
 STOP_LIMIT = 30.0
 LEAST_FREE = 200  # MB: the files of an empty database and the ahead-of-time cache
-MUTEX_LIMIT = START_LIMIT + STOP_LIMIT
 _POLL = 0.02
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _RECORD = "-XX:AOTCacheOutput="
@@ -76,11 +74,22 @@ class Running:
 
 
 class Server(ABC):
-    """What is particular to one engine: its files, its command line, what its log tells."""
+    """What is particular to one engine: its files, its command line, what its log tells.
+
+    One that is slow takes seconds to start and to stop: it is kept up until it is told to stop, and
+    nobody waits for its end.
+    """
 
     name: str
     database: str
+    is_slow = False
+    takes_one_writer = False
+    start_limit = 60.0  # seconds
     largest_transaction: int | None = None  # nodes and edges; None where the server refuses itself
+
+    @abstractmethod
+    def install(self) -> None:
+        """Bring what it needs; `MissingExtraError` or `EngineError` when that is not to be had."""
 
     @abstractmethod
     def prepare(self, folder: Path) -> Users:
@@ -91,7 +100,7 @@ class Server(ABC):
         """Return the command line of a start."""
 
     @abstractmethod
-    def find_port(self, log: str) -> int | None:
+    def find_port(self, log: str, process: psutil.Process) -> int | None:
         """Return the Bolt port once the log says that the engine is ready."""
 
     @abstractmethod
@@ -124,6 +133,7 @@ class ManagedEngine:
 
     def enter(self) -> Lease:
         """Use the engine, starting it when it is not running; `Lease.leave` ends the use."""
+        self.server.install()
         with self._step():
             descriptor = open_private(self.folder / "engine.lease")
             try:
@@ -142,7 +152,7 @@ class ManagedEngine:
         return lease.running
 
     def stop(self) -> bool | None:
-        """Stop the engine and wait for its end.
+        """Stop the engine, and wait for its end unless it is slow.
 
         Returns True when it was stopped, None when nothing was running, and False when others
         still use it: it stops when the last of them leaves.
@@ -162,7 +172,7 @@ class ManagedEngine:
         return running if running is not None and running.port else None
 
     def _recorded(self) -> Running | None:
-        """Return the living process that the state names; its port is 0 until it is ready."""
+        """Return the living process that the state names; its port is 0 while it can't be used."""
         try:
             state = json.loads(self._state.read_text())
             running = Running(
@@ -195,7 +205,7 @@ class ManagedEngine:
     def _step(self) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with mutex(self.folder / "engine.mutex", MUTEX_LIMIT):
+            with mutex(self.folder / "engine.mutex", self.server.start_limit + STOP_LIMIT):
                 yield
         except OSError as error:
             raise EngineError(
@@ -208,16 +218,19 @@ class ManagedEngine:
         try:
             if not try_lock(probe, LockFlags.EXCLUSIVE):
                 return False
-            self._end(running, wait_for_cache=wait_for_cache)
+            if self.server.is_slow:
+                self._dismiss(running)
+            else:
+                self._end(running, wait_for_cache=wait_for_cache)
             return True
         finally:
             os.close(probe)
 
     def _start(self) -> Running:
         self._keep.unlink(missing_ok=True)  # of an engine that did not end by `stop`
-        orphan = self._recorded()
-        if orphan is not None:  # who started it was killed before it was ready
-            self._end(orphan, wait_for_cache=True)
+        before = self._recorded()
+        if before is not None:  # it is ending, or who started it was killed before it was ready
+            self._end(before, wait_for_cache=False)
         users = self.server.prepare(self.folder)
         self._turn_log()
         options = self._cache_options()
@@ -230,6 +243,8 @@ class ManagedEngine:
             self._write(self._state, asdict(starting))
             running = replace(starting, port=self._await_port(process))
             self._write(self._state, asdict(running))
+            if self.server.is_slow:
+                os.close(open_private(self._keep))
         except BaseException:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -257,9 +272,9 @@ class ManagedEngine:
         return process
 
     def _await_port(self, process: psutil.Process) -> int:
-        deadline = time.monotonic() + START_LIMIT
+        deadline = time.monotonic() + self.server.start_limit
         while time.monotonic() < deadline:
-            port = self.server.find_port(self._read_log())
+            port = self.server.find_port(self._read_log(), process)
             if port is not None:
                 return port
             if not _is_alive(process):
@@ -273,6 +288,14 @@ class ManagedEngine:
             f"the {self.server.name} engine did not start{advice}; the end of {self.log}:\n"
             + "\n".join(lines)
         )
+
+    def _dismiss(self, running: Running) -> None:
+        """Tell the engine to end; the next start waits until it has."""
+        self._write(self._state, asdict(replace(running, port=0)))
+        process = running.process()
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
 
     def _end(self, running: Running, *, wait_for_cache: bool) -> None:
         process = running.process()
@@ -358,6 +381,11 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def describe_files(files: Iterable[Path]) -> str:
+    """Return the names, sizes and dates of files: what changes when one of them does."""
+    return "\n".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
 
 
 def _living(pid: int, born: float) -> psutil.Process | None:

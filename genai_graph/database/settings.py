@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     database: str | None = Field(None, validation_alias="NEO4J_DATABASE")
     trusted_certificates: Path | None = Field(None, validation_alias="NEO4J_TRUSTED_CERTIFICATES")
     allow_plaintext: bool = Field(False, validation_alias="NEO4J_ALLOW_PLAINTEXT")
+    engine: Literal["embedded", "neo4j"] = Field("embedded", validation_alias="GENAI_GRAPH_ENGINE")
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",

