@@ -1,39 +1,86 @@
-"""What the tests share: one embedded engine for the whole run, emptied for every test that asks."""
+"""What the tests share: an engine of each kind in its turn, emptied for every test that asks.
+
+A test that uses `graph` runs on every engine that `--engine` names (all of them without it), one
+that uses `embedded` on that engine only, one marked `any_engine` on the first. The others are about
+no engine or start their own, and run once.
+"""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click.testing
+import neo4j_server
 import pytest
 
 import genai_graph
-from genai_graph.database import Connection, managed_engine
+from genai_graph.database import Connection
+from genai_graph.database.arcadedb import ArcadeDB
+from genai_graph.database.engine import ManagedEngine, Running, Server, Users
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
+ENGINES: dict[str, type[Server]] = {
+    "embedded": ArcadeDB,
+    "neo4j": neo4j_server.ShortLived,
+    "neo4j-5": neo4j_server.Neo4j5,
+}
 
 Run = Callable[..., click.testing.Result]
 
 
+def _engine_names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(ENGINES):
+        raise pytest.UsageError(f"no such engine: {', '.join(unknown)} ({', '.join(ENGINES)})")
+    return names
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--uri", help="run on this server instead of the embedded engine")
+    parser.addoption(
+        "--engine",
+        action="extend",
+        type=_engine_names,
+        metavar="NAME,...",
+        help=f"run the tests that use a graph on these engines only ({', '.join(ENGINES)})",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that uses an engine on each of them."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    names = metafunc.config.getoption("--engine") or list(ENGINES)
+    if "embedded" in metafunc.fixturenames:
+        names = [name for name in names if name == "embedded"]
+    elif metafunc.definition.get_closest_marker("any_engine"):
+        names = names[:1]
+    metafunc.parametrize("engine", list(dict.fromkeys(names)), indirect=True, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests passed on each engine."""
+    passed = Counter(
+        dict(report.user_properties).get("engine", "no engine, or one of their own")
+        for report in terminalreporter.stats.get("passed", ())
+        if report.when == "call"
+    )
+    terminalreporter.section("passed by engine")
+    for name, count in sorted(passed.items()):
+        terminalreporter.line(f"{count:6,} on {name}")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _environment(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests away from the user's own graph and settings."""
     with pytest.MonkeyPatch.context() as patch:
-        uri = request.config.getoption("--uri")
         for name in list(os.environ):
-            if name.startswith(("NEO4J_", "GENAI_GRAPH_")) and not (uri and "PASSWORD" in name):
+            if name.startswith(("NEO4J_", "GENAI_GRAPH_")):
                 patch.delenv(name)
-        if uri:
-            patch.setenv("NEO4J_URI", uri)
         patch.setenv("GENAI_GRAPH_HOME", str(tmp_path_factory.mktemp("home")))
         yield
 
@@ -44,31 +91,58 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@dataclass(frozen=True)
+class Engine:
+    """An engine that is kept up for the run, and what a program must be told to use it."""
+
+    name: str
+    settings: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """One engine, kept up for the run so that no test waits for a start."""
-    if request.config.getoption("--uri"):
-        yield
-        return
-    managed = managed_engine("embedded", Path(os.environ["GENAI_GRAPH_HOME"]))
-    managed.keep()
-    yield
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """One engine of each kind, kept up so that no test waits for a start."""
+    server = ENGINES[request.param]()
+    neo4j_server.installed(server)
+    managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
+    running = managed.keep()
+    yield Engine(server.name, _settings(server.name, running))
     assert managed.stop() is True, "a test left a connection open"
+    if (process := running.process()) is not None:
+        process.kill()  # what a slow one still has to do is of no use: its folder is the run's
+
+
+def _settings(name: str, running: Running) -> dict[str, str]:
+    if name == "neo4j-5":  # which the package does not manage: it is a server like any other
+        return {"NEO4J_URI": running.uri, "NEO4J_PASSWORD": running.users.password}
+    return {"GENAI_GRAPH_ENGINE": name}
 
 
 @pytest.fixture
-def graph(engine: None) -> Iterator[Connection]:
+def graph(
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> Iterator[Connection]:
     """A connection to an empty graph."""
+    record_property("engine", engine.name)
+    for name, value in engine.settings.items():
+        monkeypatch.setenv(name, value)
     with genai_graph.connect() as connection:
         genai_graph.query("MATCH (n) DETACH DELETE n", write=True)
         yield connection
 
 
+def users_of(connection: Connection) -> Users:
+    """Return who may enter the engine of `graph`, for those who connect to it by other ways."""
+    home = Path(os.environ["GENAI_GRAPH_HOME"])
+    engines = (ManagedEngine(server(), home).running() for server in ENGINES.values())
+    return next(one.users for one in engines if one is not None and one.uri == connection.uri)
+
+
 @pytest.fixture
 def embedded(graph: Connection) -> Connection:
     """The same, for what only the embedded engine does."""
-    if graph.engine != "embedded":
-        pytest.skip("this is about the embedded engine")
     return graph
 
 
@@ -77,7 +151,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own, where no engine runs yet."""
     home = tmp_path / "home"
     monkeypatch.setenv("GENAI_GRAPH_HOME", str(home))
-    monkeypatch.delenv("NEO4J_URI", raising=False)
+    for name in ("NEO4J_URI", "NEO4J_PASSWORD", "GENAI_GRAPH_ENGINE"):
+        monkeypatch.delenv(name, raising=False)
     return home
 
 

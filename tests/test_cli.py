@@ -294,6 +294,7 @@ def test_shell_tells_an_error_of_the_package_in_its_words(graph: Connection, cli
     assert result.stderr == "Dataset.nme: Dataset has no such property (did you mean 'name'?)\n"
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
 @pytest.mark.parametrize(
     ("interface", "prompt"), [("python", ">>> "), ("ipython", r"In \[.*\d.*\]: ")]
@@ -690,6 +691,7 @@ def test_the_exit_code_of_code_in_the_shell_is_its_own(graph: Connection, cli: R
     assert cli("shell", input="import sys; sys.exit(4)").exit_code == 4
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("code", ["1 / 0", "def f(", "raise RuntimeError('a\\nb')"])
 def test_a_mistake_in_the_shell_s_code_ends_with_one(graph: Connection, code: str) -> None:
     done = genai_graph_command("shell", "-c", code)

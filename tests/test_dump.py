@@ -371,6 +371,7 @@ def run_dump(*arguments: object, **options: object) -> subprocess.CompletedProce
     return subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
 def test_a_full_disk_is_told_in_one_line() -> None:
     a_small_graph()

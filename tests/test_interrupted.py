@@ -24,8 +24,9 @@ from typing import Any
 import neo4j
 import pexpect
 import pytest
+from conftest import users_of
 from test_cli import interruptible
-from test_engine import engines, killed_in_the_end, state, wait_for_end
+from test_engine import engines, killed_in_the_end, wait_for_end
 from test_load import counts, size_of_graph
 from test_volume import pairs, write
 
@@ -37,25 +38,25 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix
 LIMIT = 120
 # Every run takes other moments, and tells them when it fails.
 SEED = int(os.environ.get("GENAI_GRAPH_TEST_SEED", time.time_ns() % 1_000_000))
-BATCH = 2_500
-NODES = {"Dataset": 10_000, "Model": 10_000, "Metric": 5_000, "Experiment": 500, "Project": 1}
+BATCH = 1_000
+NODES = {"Dataset": 4_000, "Model": 4_000, "Metric": 2_000, "Experiment": 200, "Project": 1}
 EDGES = {
-    ("Model", "TRAINED_ON", "Dataset"): 15_000,
-    ("Experiment", "HAS", "Metric"): 5_000,
-    ("Project", "HAS", "Dataset"): 4_500,
+    ("Model", "TRAINED_ON", "Dataset"): 6_000,
+    ("Experiment", "HAS", "Metric"): 2_000,
+    ("Project", "HAS", "Dataset"): 1_800,
 }
 ENTITIES = sum(NODES.values()) + sum(EDGES.values())
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """Yield 50,001 nodes and edges, the edges first."""
-    for i in range(15_000):
-        dataset = f"d{(i * 7 + i // 10_000) % 10_000}"
-        ends = {"from": ["Model", f"m{i % 10_000}"], "to": ["Dataset", dataset]}
+    """Yield 20,001 nodes and edges, the edges first."""
+    for i in range(6_000):
+        dataset = f"d{(i * 7 + i // 4_000) % 4_000}"
+        ends = {"from": ["Model", f"m{i % 4_000}"], "to": ["Dataset", dataset]}
         yield {"edge": "TRAINED_ON", **ends, "props": {"split": f"s{i}"}}
-    for i in range(5_000):
-        yield {"edge": "HAS", "from": ["Experiment", f"e{i % 500}"], "to": ["Metric", f"x{i}"]}
-    for i in range(4_500):
+    for i in range(2_000):
+        yield {"edge": "HAS", "from": ["Experiment", f"e{i % 200}"], "to": ["Metric", f"x{i}"]}
+    for i in range(1_800):
         yield {"edge": "HAS", "from": ["Project", "p0"], "to": ["Dataset", f"d{i}"]}
     letters = dict(zip(NODES, "dmxep", strict=True))
     for label, number in NODES.items():
@@ -67,7 +68,7 @@ def rows() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 50,001 nodes and edges."""
+    """A file of 20,001 nodes and edges."""
     path = tmp_path_factory.mktemp("large") / "large.jsonl"
     lines = map(json.dumps, ({"format": "genai_graph/1"}, *rows()))
     path.write_text("\n".join(lines))
@@ -421,12 +422,10 @@ def through_a_proxy(graph: Connection, heard: Callable[[Proxy, bytes], None]) ->
 
     Behind it the engine passes for a Neo4j, and gets an index that it must not have.
     """
-    users: Any = state(Path(os.environ["GENAI_GRAPH_HOME"]))["users"]
+    users = users_of(graph)
     with (
         contextlib.closing(Proxy(graph.uri, heard)) as proxy,
-        connect(
-            proxy.uri, username=users["username"], password=users["password"], database="neo4j"
-        ),
+        connect(proxy.uri, username=users.username, password=users.password, database="neo4j"),
     ):
         yield proxy
     for index in schema.check().extra:
@@ -436,8 +435,8 @@ def through_a_proxy(graph: Connection, heard: Callable[[Proxy, bytes], None]) ->
 @contextlib.contextmanager
 def elsewhere(graph: Connection) -> Iterator[neo4j.Session]:
     """Open a session of a program that knows nothing of this package."""
-    users: Any = state(Path(os.environ["GENAI_GRAPH_HOME"]))["users"]
-    login = (users["username"], users["password"])
+    users = users_of(graph)
+    login = (users.username, users.password)
     with (
         neo4j.GraphDatabase.driver(graph.uri, auth=login) as driver,
         driver.session(database="neo4j") as session,

@@ -170,6 +170,7 @@ def run_script(text: str, folder: Path) -> str:
 # A caller's own classes
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize(
     ("before", "after"),
     [

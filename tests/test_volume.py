@@ -198,6 +198,7 @@ def test_above_it_each_batch_is_one_and_that_is_said_before(graph: Connection) -
     assert size_of_graph() == 40
 
 
+@pytest.mark.any_engine
 def test_the_command_line_says_it_on_stderr(graph: Connection) -> None:
     done = run("load", write(pairs(4)), "--transaction-limit", 11, "--batch-size", 3, "--json")
     assert done.returncode == 0
@@ -221,6 +222,7 @@ class Stopper(Progress):
             raise BeginningError("in one transaction")
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize(
     ("number", "begun"),
     [(100_000, "in one transaction"), (100_001, "100,001 nodes and edges are more than 100,000")],
@@ -378,6 +380,7 @@ def test_the_report_is_the_same_in_json(graph: Connection, cli: Run, mode: str) 
     assert re.fullmatch(r"33 entities in [\d.]+ s \([\d,]+ a second\)", lines[-1])
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
 def test_a_terminal_shows_bars_on_stderr_and_clean_data_on_stdout(graph: Connection) -> None:
     import pexpect
@@ -402,6 +405,7 @@ def test_a_terminal_shows_bars_on_stderr_and_clean_data_on_stdout(graph: Connect
     assert json.loads(Path("out.json").read_text())["entities"] == 9000
 
 
+@pytest.mark.any_engine
 def test_a_pipe_gets_no_bars(graph: Connection) -> None:
     done = run("load", write(pairs(300)), TERM="xterm", FORCE_COLOR="1")
     assert done.returncode == 0
@@ -495,6 +499,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.any_engine
 def test_a_full_disk_under_standard_input_is_told(graph: Connection, small_disk: Path) -> None:
     write(datasets(5000))
     for command in ("load", "check"):
@@ -555,6 +560,7 @@ def test_what_is_no_file_at_all_is_told() -> None:
 CUT = "Compressed file ended before the end-of-stream marker was reached"
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
 def test_a_compressed_file_that_was_cut_short_is_told_in_one_line(
     graph: Connection, suffix: str
@@ -571,6 +577,7 @@ def test_a_compressed_file_that_was_cut_short_is_told_in_one_line(
     assert size_of_graph() == 0
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
 def test_a_corrupt_compressed_file_is_told_where_it_can_not_be_read(
     graph: Connection, suffix: str
@@ -590,6 +597,7 @@ def test_a_corrupt_compressed_file_is_told_where_it_can_not_be_read(
     assert size_of_graph() == 0
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 @pytest.mark.parametrize("name", list(PACKED))
 def test_a_named_pipe_is_loaded_as_a_file_is(graph: Connection, name: str) -> None:

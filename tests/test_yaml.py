@@ -387,6 +387,7 @@ def test_a_file_that_is_no_map_is_told_as_such(text: str, expected: str) -> None
 # What is right
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
