@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import code
-import sys
 import traceback
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import genai_graph
-from genai_graph.errors import GenaiGraphError, MissingExtraError, SettingsError
+from genai_graph.errors import GenaiGraphError, MissingExtraError
 
 if TYPE_CHECKING:
     from genai_graph.database import Connection
@@ -44,13 +43,10 @@ def run(source: str, name: str = "<command>") -> None:
 
 
 def interact(connection: Connection, interface: str | None = None) -> None:
-    """Read code from the terminal until its end; from a pipe, run it.
+    """Read code from the terminal until its end.
 
     Raises `MissingExtraError` when IPython is asked for and not installed.
     """
-    if not sys.stdin.isatty():
-        run(_from_stdin(), "<stdin>")
-        return
     has_ipython = find_spec("IPython") is not None
     if interface == "ipython" and not has_ipython:
         raise MissingExtraError("IPython", "shell")
@@ -58,13 +54,6 @@ def interact(connection: Connection, interface: str | None = None) -> None:
         code.interact(banner(connection), local=namespace(), exitmsg="")
     else:
         _ipython(connection)
-
-
-def _from_stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise SettingsError("the code on standard input is not UTF-8 text") from error
 
 
 def _ipython(connection: Connection) -> None:

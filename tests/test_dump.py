@@ -214,7 +214,10 @@ def test_an_unknown_label_is_an_error_of_usage(tmp_path: Path, cli: Run) -> None
         dump(tmp_path / "out.jsonl", labels=["Modle"])
 
 
-@pytest.mark.parametrize(("suffix", "unpack"), [(".gz", gzip.decompress), (".xz", lzma.decompress)])
+@pytest.mark.parametrize(
+    ("suffix", "unpack"),
+    [(".gz", gzip.decompress), (".GZ", gzip.decompress), (".xz", lzma.decompress)],
+)
 def test_the_name_says_how_it_is_compressed(
     suffix: str, unpack: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:

@@ -92,7 +92,9 @@ def _cell(value: Any) -> str:
 def _jsonable(value: Any) -> Any:
     """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        from genai_graph.exchange.formats.plain import non_finite
+
+        return non_finite(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):

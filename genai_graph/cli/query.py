@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
 
 from genai_graph.cli.output import format_option, write_rows
+from genai_graph.cli.stdin import read_text
 from genai_graph.errors import QueryError
 
 
@@ -32,13 +32,6 @@ class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             raise QueryError(f"the parameter {key} is nested too deep") from None
 
 
-def _from_stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise QueryError("the query on standard input is not UTF-8 text") from error
-
-
 @click.command()
 @click.argument("cypher")
 @click.option(
@@ -60,7 +53,7 @@ def query(
     from genai_graph import query as run
     from genai_graph.cli.connection import connect
 
-    text = _from_stdin() if cypher == "-" else cypher
+    text = read_text("query") if cypher == "-" else cypher
     with connect():
         rows = run(text, dict(parameters), write=write)
     write_rows(rows, format)

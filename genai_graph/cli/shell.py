@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
+
+from genai_graph.cli.stdin import read_text
 
 
 @click.command()
@@ -13,12 +17,17 @@ import click
     help="Without it: IPython where it is installed.",
 )
 def shell(code: str | None, interface: str | None) -> None:
-    """Explore the graph in a Python shell, with the models, query and load at hand."""
+    """Explore the graph in a Python shell, with the models, query and load at hand.
+
+    Code on standard input is run.
+    """
     from genai_graph import shell as shells
     from genai_graph.cli.connection import connect
 
     with connect() as connection:
         if code is not None:
             shells.run(code)
+        elif sys.stdin is None or not sys.stdin.isatty():
+            shells.run(read_text("code"), "<stdin>")
         else:
             shells.interact(connection, interface)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRIES = 8
-FIRST_PAUSE = 0.05  # seconds; the pauses double, 13 s in all
+FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in all
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
 
@@ -98,7 +98,7 @@ def retried(work: Callable[[], T]) -> T:
 
     Raises the `TransientError` of the last of `TRIES` tries.
     """
-    for attempt in range(1, TRIES):
+    for attempt in range(TRIES - 1):
         try:
             return work()
         except TransientError:

@@ -12,12 +12,6 @@ from typing import IO, Any
 
 _BUFFER = 1 << 20
 _GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
-_SUFFIXES = (".gz", ".xz")
-
-
-def without_compression(path: Path) -> Path:
-    """Return a path without the end that says how the file is compressed."""
-    return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
 
 
 def opened_file(path: Path, advance: Callable[[int], None] | None = None) -> IO[bytes]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
-from genai_graph.exchange.compression import without_compression
 from genai_graph.exchange.formats import csv, cypher_writer, jsonl_writer, yaml_writer
+from genai_graph.exchange.naming import format_of
 from genai_graph.exchange.output import STDOUT, open_folder, open_output
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.stored import Stored
@@ -29,13 +29,6 @@ _WRITERS: dict[str, _Writer] = {
     "cypher": cypher_writer.write,
 }
 FORMATS = (*_WRITERS, "csv")
-_SUFFIXES = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".cypher": "cypher",
-}
 
 
 def dump(
@@ -99,10 +92,10 @@ class _Counted:
 
 
 def _format_of(name: str) -> str:
-    last = without_compression(Path(name)).suffix.lower()
-    if last == ".json":  # JSON Lines under this name could not be loaded
+    named = format_of(Path(name))
+    if named == "json":  # JSON Lines under this name could not be loaded
         raise SettingsError(f"{name}: there is no dump in JSON: name it .jsonl or .yaml")
-    return "jsonl" if name == STDOUT else _SUFFIXES.get(last, "jsonl")
+    return named or "jsonl"
 
 
 def _selected(labels: Collection[str] | None, exclude: Collection[str]) -> list[str]:

@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from genai_graph.errors import Fault, FixtureFileError, Place, SettingsError
-from genai_graph.exchange.compression import (
-    UNREADABLE,
-    opened_file,
-    unreadable,
-    without_compression,
-)
+from genai_graph.exchange.compression import UNREADABLE, opened_file, unreadable
 from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
+from genai_graph.exchange.naming import SUFFIXES, format_of
 from genai_graph.exchange.records import Unread
 
 if TYPE_CHECKING:
@@ -31,13 +27,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("yaml", "json", "jsonl", "csv")
 STDIN = "-"
-_SUFFIXES = {
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
 _FOLDER = "fixtures"
 _A_FOLDER = "is a folder: name the files in it (a folder is read as CSV only)"
 _NOT_A_FOLDER = "is a file: CSV is a folder of files such as Model.csv: name the folder"
@@ -138,9 +127,11 @@ class Fixture:
     def _guess(self) -> str:
         if self._path.is_dir():
             return "csv"
-        suffix = without_compression(Path(self.name)).suffix.lower()
-        if suffix in _SUFFIXES:
-            return _SUFFIXES[suffix]
+        named = format_of(Path(self.name))
+        if named == "cypher":
+            raise _fault(self.name, "is Cypher, which is not read here: run it with cypher-shell")
+        if named is not None:
+            return named
         try:
             with opened_file(self._path) as stream:
                 start = stream.read(4096)
@@ -161,7 +152,7 @@ def _stdin() -> IO[bytes]:
 def find(name: str) -> Path:
     """Return the path of a fixture; a mere name stands for ``fixtures/NAME.yaml``."""
     path = Path(name)
-    candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in _SUFFIXES)]
+    candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in SUFFIXES)]
     try:
         found = next((candidate for candidate in candidates if candidate.exists()), None)
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from genai_graph.errors import GenaiGraphError, OutputError
+from genai_graph.exchange.naming import compression_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -117,9 +118,10 @@ def _mode(path: Path, usual: int) -> int:
 
 def _compressed(stream: IO[bytes], path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
     """Return a stream that compresses as the name says: the same bytes for the same content."""
-    if path.suffix == ".gz":
+    compression = compression_of(path)
+    if compression == "gzip":
         return cast("IO[bytes]", gzip.GzipFile("", "wb", 6, stream, mtime=0))
-    if path.suffix == ".xz":
+    if compression == "xz":
         return cast("IO[bytes]", lzma.LZMAFile(stream, "wb"))
     return contextlib.nullcontext(stream)
 

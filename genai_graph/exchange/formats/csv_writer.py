@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from genai_graph.errors import PropertyError
 from genai_graph.exchange.formats.csv_cells import LONGEST_ROW, raw_rows
@@ -81,7 +82,7 @@ def _rows(sheet: Sheet, records: Iterable[NodeRecord | EdgeRecord]) -> Iterator[
             value = given.get(name)
             cells.append("" if value is None else text(value))
         exact = _exact(given, lists, sheet.properties)
-        cells.append(_quoted(_json(exact)) if exact else "")
+        cells.append(_quoted(msgspec.json.encode(exact, order="sorted").decode()) if exact else "")
         yield _row(cells, record)
 
 
@@ -110,10 +111,6 @@ def _exact(
         if value and items(SEPARATOR.join(value)) != value:
             exact[name] = value
     return exact
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _is_list_of_texts(prop: Strict) -> bool:
