@@ -66,9 +66,9 @@ def size_of_graph() -> int:
     return int(query("MATCH (n) RETURN count(n) AS count")[0]["count"])
 
 
-def faults_of(*names: str) -> list[str]:
+def faults_of(*names: str, **options: Any) -> list[str]:
     with pytest.raises(FixtureError) as raised:
-        load(*names)
+        load(*names, **options)
     return str(raised.value).splitlines()
 
 
@@ -436,6 +436,13 @@ def test_nothing_is_written_when_there_is_a_fault_in_any_file(graph: Connection)
     assert size_of_graph() == 0
 
 
+def test_a_dump_in_cypher_is_none_to_load(graph: Connection) -> None:
+    Path("g.cypher.gz").write_bytes(b"")
+    assert faults_of("g.cypher.gz") == [
+        "g.cypher.gz:1: is Cypher, which is not read here: run it with cypher-shell"
+    ]
+
+
 def test_a_dry_run_checks_against_the_graph_and_writes_nothing(graph: Connection) -> None:
     Dataset.upsert(name="d")
     name = write("Model:\n  m: {trained_on: [d]}\n")
@@ -520,7 +527,7 @@ def test_the_report_is_readable_and_plain(graph: Connection) -> None:
     assert last.startswith("3 entities in ")
     assert last.endswith(" a second)")
     plain = json.loads(json.dumps(report.as_dict()))
-    one = {"created": 1, "changed": 0, "unchanged": 0}
+    one = {"created": 1, "changed": 0, "unchanged": 0, "pending": 0}
     assert plain["nodes"] == {"Dataset": one, "Project": one}
     assert plain["edges"] == {"Project-HAS->Dataset": one}
     assert plain["seconds"] >= 0

@@ -61,10 +61,10 @@ def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
         report = load_fixtures(*files, progress=progress, **options)
     if as_json:
         click.echo(json.dumps(report.as_dict()))
-    elif options["dry_run"]:
-        click.echo("no faults; nothing was written (dry run)", err=True)
     else:
         click.echo(str(report), err=True)
+    if options["dry_run"]:
+        click.echo("no faults; nothing was written (dry run)", err=True)
 
 
 @click.command()

@@ -130,6 +130,12 @@ class Ledger:
         """The number of nodes and edges."""
         return self.nodes + self.edges
 
+    def counts(self) -> tuple[dict[str, int], dict[EdgeKind, int]]:
+        """Return how many nodes of each label and edges of each kind there are to be written."""
+        nodes = {label: uids.declared.count(True) for label, uids in self.uids.items()}
+        edges = {kind: len(set(self._ends[kind].pairs)) for kind in self.kinds()}
+        return {label: count for label, count in nodes.items() if count}, edges
+
     def kinds(self) -> list[EdgeKind]:
         """Return the kinds of edges that occur."""
         return [kind for kind, ends in self._ends.items() if ends.pairs]

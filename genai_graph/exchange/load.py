@@ -52,7 +52,10 @@ _LESS_AT_ONCE = (
 
 @dataclass
 class Report:
-    """What a load did: a tally for each label and each kind of edge, and the seconds it took."""
+    """What a load did: a tally for each label and each kind of edge, and the seconds it took.
+
+    A dry run has done nothing: its tallies say how many nodes and edges are pending.
+    """
 
     nodes: dict[str, Tally] = field(default_factory=dict)
     edges: dict[str, Tally] = field(default_factory=dict)
@@ -60,7 +63,7 @@ class Report:
 
     @property
     def entities(self) -> int:
-        """The number of nodes and edges that were written, or found as they are."""
+        """The number of nodes and edges that were written, found as they are, or are pending."""
         return sum(tally.total for tally in (*self.nodes.values(), *self.edges.values()))
 
     @property
@@ -69,11 +72,7 @@ class Report:
         return self.entities / self.seconds if self.seconds else 0.0
 
     def __str__(self) -> str:
-        lines = [
-            f"{name}: {tally.created:,} created, {tally.changed:,} changed, "
-            f"{tally.unchanged:,} unchanged"
-            for name, tally in {**self.nodes, **self.edges}.items()
-        ]
+        lines = [f"{name}: {tally}" for name, tally in {**self.nodes, **self.edges}.items()]
         total = f"{self.entities:,} entities in {self.seconds:.1f} s ({self.rate:,.0f} a second)"
         return "\n".join([*lines, total])
 
@@ -111,8 +110,8 @@ def load(
     A fixture is a path, a name that stands for ``fixtures/NAME.yaml``, or ``-`` for standard
     input; the format follows from the name's end unless it is given. A load merges: nodes by uid,
     edges by their ends; what the files do not name stays as it is. Everything is checked first,
-    within the files and against the graph. With `dry_run` nothing is written; with `create` the
-    graph must be empty.
+    within the files and against the graph. With `dry_run` nothing is written, and the report says
+    how much would be; with `create` the graph must be empty.
 
     Up to `transaction_limit` nodes and edges are one transaction. More are written in batches of
     `batch_size`, each a transaction of its own, unless `atomic` is true: a load that ends before
@@ -128,9 +127,10 @@ def load(
         _refuse_filled(graph)
     reading = KeptReading(opened(fixtures, format), progress)
     ledger = examine(lambda: reading.records("checking"), graph, fault_limit)
-    writer = _Writer(reading, ledger, batch_size, progress)
+    again = "load again without create" if create else "load again"
+    writer = _Writer(reading, ledger, batch_size, progress, again)
     if dry_run:
-        pass
+        writer.report = _pending(ledger)
     elif atomic or ledger.entities <= transaction_limit:
         _write_at_once(writer, ledger.entities)
     else:
@@ -160,6 +160,14 @@ def check(
     return ledger.nodes, ledger.edges
 
 
+def _pending(ledger: Ledger) -> Report:
+    nodes, edges = ledger.counts()
+    return Report(
+        {label: Tally(pending=count) for label, count in nodes.items()},
+        {str(kind): Tally(pending=count) for kind, count in edges.items()},
+    )
+
+
 def _refuse_filled(graph: Graph) -> None:
     filled = [label for label in NODES if not graph.is_empty(label)]
     if filled:
@@ -185,7 +193,7 @@ def _write_at_once(writer: _Writer, entities: int) -> None:
             writer.begin(shared=False)
             for batch in writer.batches():
                 writer.note(batch, writer.write(batch))
-            outcome = "all of it was written or nothing: load again to be sure"
+            outcome = f"all of it was written or nothing: {writer.again} to be sure"
 
     with writer.telling(lambda: outcome):
         retried(attempt)
@@ -206,7 +214,7 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
     def outcome() -> str:
         return (
             f"{writer.report.entities:,} of {entities:,} nodes and edges were written{unsure}, "
-            "in whole batches: load again (without create) to write the rest"
+            f"in whole batches: {writer.again} to write the rest"
         )
 
     with writer.telling(outcome):
@@ -227,9 +235,10 @@ class _Writer:
     """Writes what was checked, batch by batch, and keeps the report."""
 
     def __init__(
-        self, reading: Reading, ledger: Ledger, batch_size: int, progress: Progress
+        self, reading: Reading, ledger: Ledger, batch_size: int, progress: Progress, again: str
     ) -> None:
         self.report = Report()
+        self.again = again  # what to do when it is cut short
         self._reading = reading
         self._ledger = ledger
         self._batch_size = batch_size

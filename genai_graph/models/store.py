@@ -80,22 +80,32 @@ class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
 
 @dataclass(slots=True)
 class Tally:
-    """How many rows of a write were new, were changed, and were there already as they are."""
+    """How many rows of a write were new, were changed, and were there already as they are.
+
+    Those that are `pending` are checked, and not written.
+    """
 
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    pending: int = 0
 
     @property
     def total(self) -> int:
         """The number of rows."""
-        return self.created + self.changed + self.unchanged
+        return self.created + self.changed + self.unchanged + self.pending
+
+    def __str__(self) -> str:
+        if self.pending:
+            return f"{self.pending:,} to write"
+        return f"{self.created:,} created, {self.changed:,} changed, {self.unchanged:,} unchanged"
 
     def add(self, other: Tally) -> None:
         """Add another tally to this one."""
         self.created += other.created
         self.changed += other.changed
         self.unchanged += other.unchanged
+        self.pending += other.pending
 
 
 class NodeRow(msgspec.Struct, frozen=True, gc=False):
