@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import neo4j_server
@@ -31,6 +32,21 @@ ENGINES: dict[str, type[Server]] = {
 }
 
 Run = Callable[..., click.testing.Result]
+
+
+def written(name: str, content: str | bytes) -> str:
+    """Write a file into the test's folder, and return its name."""
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+def faults_of(*names: str, **options: Any) -> list[str]:
+    """Return the faults that `check` finds in fixtures, a line each as users see them."""
+    with pytest.raises(genai_graph.FixtureError) as raised:
+        genai_graph.check(*names, **options)
+    error = raised.value
+    assert str(error).splitlines()[: len(error.faults)] == [str(fault) for fault in error.faults]
+    return str(error).splitlines()
 
 
 def _engine_names(text: str) -> list[str]:

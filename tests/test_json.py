@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import faults_of, written
 
-from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load
+from genai_graph import Connection, Dataset, Experiment, Metric, check, load
 
 # The line of what is put in is the fifth.
 DATASET = '{{\n "format": "genai_graph/1",\n "Dataset": {{\n  "d": {{\n   {}\n  }}\n }}\n}}\n'
@@ -19,14 +19,11 @@ BRACKETS = 200_000
 
 
 def write(text: str | bytes) -> str:
-    Path("f.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return "f.json"
+    return written("f.json", text)
 
 
 def fault_in(text: str | bytes) -> str:
-    with pytest.raises(FixtureError) as raised:
-        check(write(text))
-    return str(raised.value)
+    return "\n".join(faults_of(write(text)))
 
 
 # What is JSON, and wrong

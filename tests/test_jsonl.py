@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import faults_of, written
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
 
@@ -25,14 +26,11 @@ BRACKETS = 200_000
 def write(*lines: str | bytes) -> str:
     """Write a fixture whose second line is the first of `lines`."""
     whole = [line if isinstance(line, bytes) else line.encode() for line in (HEADER, *lines)]
-    Path("f.jsonl").write_bytes(b"\n".join(whole) + b"\n")
-    return "f.jsonl"
+    return written("f.jsonl", b"\n".join(whole) + b"\n")
 
 
 def faults_in(*lines: str | bytes) -> list[str]:
-    with pytest.raises(FixtureError) as raised:
-        check(write(*lines))
-    return str(raised.value).splitlines()
+    return faults_of(write(*lines))
 
 
 # Nodes

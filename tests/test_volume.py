@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 from conftest import Run
 from test_cli import interruptible
-from test_load import counts, everything, size_of_graph
+from test_load import counts, everything, faults_of, size_of_graph
 
-from genai_graph import Connection, Dataset, FixtureError, check, load, query
+from genai_graph import Connection, Dataset, check, load, query
 from genai_graph.errors import (
     GraphNotEmptyError,
     TransactionMemoryError,
@@ -65,12 +65,6 @@ def pairs(number: int, size: int = 1) -> list[dict[str, object]]:
 
 def datasets(number: int) -> list[dict[str, object]]:
     return [node("Dataset", f"d{i}") for i in range(number)]
-
-
-def faults_of(*names: str, **options: Any) -> list[str]:
-    with pytest.raises(FixtureError) as raised:
-        load(*names, **options)
-    return str(raised.value).splitlines()
 
 
 class Watcher(Progress):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import faults_of, written
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load
 
@@ -18,14 +18,11 @@ BRACKETS = 200_000
 
 
 def write(text: str | bytes) -> str:
-    Path("f.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return "f.yaml"
+    return written("f.yaml", text)
 
 
 def fault_in(text: str | bytes) -> str:
-    with pytest.raises(FixtureError) as raised:
-        check(write(text))
-    return str(raised.value)
+    return "\n".join(faults_of(write(text)))
 
 
 # What seems to be a string and is none
