@@ -12,16 +12,25 @@
 //   delta: new - old
 
 MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model)
-MATCH (child)<-[run:RUN]-(x:Experiment)
-WHERE coalesce(run.role, 'output') = 'output'
-   OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
-MATCH (x)-[:HAS]->(after:Metric)-[:EVALUATED_ON]->(d:Dataset)
-WHERE NOT isNaN(after.value)
-MATCH (parent)<-[earlier:RUN]-(y:Experiment)
-WHERE coalesce(earlier.role, 'output') = 'output'
-   OR NOT EXISTS { MATCH (y)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
-MATCH (y)-[:HAS]->(before:Metric {name: after.name})-[:EVALUATED_ON]->(d)
-WHERE coalesce(before.split, '') = coalesce(after.split, '') AND NOT isNaN(before.value)
+CALL (child) {
+  MATCH (child)<-[run:RUN]-(x:Experiment)
+  WHERE coalesce(run.role, 'output') = 'output'
+     OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+  MATCH (x)-[:HAS]->(after:Metric)-[:EVALUATED_ON]->(d:Dataset)
+  WHERE NOT isNaN(after.value)
+  RETURN after, d
+}
+CALL (parent) {
+  MATCH (parent)<-[run:RUN]-(x:Experiment)
+  WHERE coalesce(run.role, 'output') = 'output'
+     OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+  MATCH (x)-[:HAS]->(before:Metric)-[:EVALUATED_ON]->(other:Dataset)
+  WHERE NOT isNaN(before.value)
+  RETURN before, other
+}
+WITH parent, child, d, before, after, other
+WHERE other = d AND before.name = after.name
+  AND coalesce(before.split, '') = coalesce(after.split, '')
 WITH parent.uid AS parent, child.uid AS child, d.uid AS dataset, after.name AS metric,
      coalesce(after.split, '') AS split,
      collect(before.value) AS olds, collect(after.value) AS news,
