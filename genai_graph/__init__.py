@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from genai_graph.database import Connection, atomic, connect, query
     from genai_graph.errors import FixtureError, GenaiGraphError
     from genai_graph.exchange import Report, check, clear, dump, load
+    from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
     from genai_graph.questions import Answer, ask
 
@@ -23,6 +24,7 @@ __all__ = [
     "Connection",
     "Dataset",
     "Experiment",
+    "Finding",
     "FixtureError",
     "GenaiGraphError",
     "Metric",
@@ -39,6 +41,7 @@ __all__ = [
     "errors",
     "load",
     "query",
+    "verify",
 ]
 
 _HOMES = {
@@ -47,6 +50,7 @@ _HOMES = {
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
     **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),
     **dict.fromkeys(["Answer", "ask"], "questions"),
+    **dict.fromkeys(["Finding", "verify"], "integrity"),
 }
 
 

@@ -21,7 +21,7 @@ ROOMS = [
     {"models"},
     {"schema", "access"},
     {"status", "exchange"},
-    {"questions"},
+    {"questions", "integrity"},
     {"cli", "shell"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

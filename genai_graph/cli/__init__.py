@@ -22,6 +22,7 @@ from genai_graph.cli.query import query
 from genai_graph.cli.schema import schema
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
+from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
 
 INTERRUPTED = 130
@@ -80,5 +81,6 @@ def main() -> None:
     """
 
 
-for _command in (access, ask, check, clear, dump, load, query, schema, server, shell, status):
+_COMMANDS = (access, ask, check, clear, dump, load, query, schema, server, shell, status, verify)
+for _command in _COMMANDS:
     main.add_command(_command)

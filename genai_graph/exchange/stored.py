@@ -250,3 +250,27 @@ def _unfit(subject: str, name: str, message: str, group: str) -> PropertyError:
         f"{subject}: {name}: {message}: this is in the graph, and no fixture can say it: "
         "correct it there, or leave its label out of the dump"
     )
+
+
+def pages(label: str) -> Iterator[list[str]]:
+    """Yield the uids of a label in their order, a page at a time."""
+    return _pages(label)
+
+
+def edges_of(kind: EdgeKind, uids: list[str]) -> Iterator[list[Any]]:
+    """Yield the edges at a page of the ends that have few of them, sorted by these ends."""
+    return _read_edges(kind, uids, by_source=not kind.fan_in)
+
+
+def faults_of(cls: Any, found: dict[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+    """Yield what is wrong with the values that are stored, by property; times come as text."""
+    given: dict[str, Any] = {}
+    for name, check in _checks(cls).items():
+        try:
+            if found.get(name) is not None:
+                given[name] = check(found[name])
+        except PropertyError as error:
+            yield name, error
+    for name in missing_in(cls, found):
+        yield name, PropertyError("is required and not there")
+    yield from cls.rule_faults(given)

@@ -676,7 +676,7 @@ def _cycles(kind: EdgeKind, rows: Sequence[EdgeRow], graph: Graph) -> Iterator[t
     new = {(row.source, row.target): row for row in rows}
     for source, target in new:
         onward[source].add(target)
-    for circle in _circles(onward, sorted({row.source for row in rows})):
+    for circle in circles(onward, sorted({row.source for row in rows})):
         row = next((new[step] for step in itertools.pairwise(circle) if step in new), None)
         if row is not None:  # else the graph had it before
             way = " -> ".join(repr(uid) for uid in circle)
@@ -696,7 +696,7 @@ def _onward(kind: EdgeKind, uids: set[str], graph: Graph) -> dict[str, set[str]]
     return onward
 
 
-def _circles(onward: dict[str, set[str]], starts: Iterable[str]) -> Iterator[list[str]]:
+def circles(onward: dict[str, set[str]], starts: Iterable[str]) -> Iterator[list[str]]:
     """Walk depth first from the starts, and yield each way that meets itself."""
     done: set[str] = set()
     for start in starts:

@@ -1,0 +1,71 @@
+"""Findings: what does not keep to the models, where, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from genai_graph.errors import printable
+from genai_graph.models.properties import did_you_mean
+
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that does not keep to the models.
+
+    `kind` is what is wrong: schema, uid, labels, missing, value, undeclared, duplicate, count,
+    ends, circle or twins. `subject` is what it is about: an index, a label, a property or a kind of
+    edge. `uids` are those of the nodes (of an edge: source, target); of an undeclared property,
+    those of the first nodes that have it.
+    """
+
+    kind: str
+    subject: str
+    uids: tuple[str, ...]
+    problem: str
+    cure: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values, as ``verify --json`` prints it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return printable(f"{self.problem}: {self.cure}")
+
+
+class Undeclared:
+    """Counts the properties that a label or a kind of edge does not have."""
+
+    def __init__(self, group: str, known: Iterable[str], removal: str) -> None:
+        self._group = group
+        self._known = frozenset(known)
+        self._removal = removal
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, list[str]] = {}
+
+    def note(self, names: Iterable[str], uid: str) -> None:
+        """Note the names that a node (or the source of an edge) has."""
+        for name in set(names) - self._known:
+            self._counts[name] = self._counts.get(name, 0) + 1
+            examples = self._examples.setdefault(name, [])
+            if len(examples) < _EXAMPLES:
+                examples.append(uid)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield one for each name."""
+        for name, count in sorted(self._counts.items()):
+            subject = f"{self._group}.{name}"
+            uids = self._examples[name]
+            more = f" and {count - len(uids)} more" if count > len(uids) else ""
+            yield Finding(
+                "undeclared",
+                subject,
+                tuple(uids),
+                f"{self._group} has no property {name!r}{did_you_mean(name, self._known)}, but "
+                f"{', '.join(map(repr, uids))}{more} has it",
+                f"rename or remove it ({self._removal.format(name)}), or pass --allow {subject} "
+                "if it is another program's",
+            )

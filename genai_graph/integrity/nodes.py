@@ -1,0 +1,109 @@
+"""Nodes: their uids, their labels and their values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from genai_graph.database import query, quote
+from genai_graph.errors import PropertyError
+from genai_graph.exchange.stored import faults_of, pages
+from genai_graph.integrity.findings import Finding, Undeclared
+from genai_graph.models import NODES, store
+from genai_graph.models.checking import properties_of
+from genai_graph.models.properties import DateTimeProperty, describe
+
+
+def findings(label: str) -> Iterator[Finding]:
+    """Yield what is wrong with the nodes of a label."""
+    yield from _without_uid(label)
+    removal = f"MATCH (n:{label}) REMOVE n.{{}}"
+    undeclared = Undeclared(label, properties_of(NODES[label]), removal)
+    for page in pages(label):
+        for uid, found in _read(label, page).items():
+            if len(found) > 1:
+                yield _repeated(label, uid, len(found))
+            for labels, values in found:
+                yield from _labels(label, uid, labels)
+                yield from _values(label, uid, values)
+                undeclared.note(values, uid)
+    yield from undeclared.findings()
+
+
+def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[str, Any]]]]:
+    """Return by uid the labels of ours and the values of the nodes that have it.
+
+    Times come as text; what stands in the place of one comes in a list, not to be taken for one.
+    """
+    times = ", ".join(
+        f"{quote(name)}: CASE WHEN valueType(n.{quote(name)}) ENDS WITH 'DATETIME NOT NULL' "
+        f"THEN toString(n.{quote(name)}) ELSE [n.{quote(name)}] END"
+        for name in _times(label)
+    )
+    rows = query(
+        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"RETURN collect([[one IN labels(n) WHERE one IN $ours], n {{.*, {times}}}]) AS nodes",
+        uids=sorted(set(uids)),
+        ours=list(NODES),
+    )
+    found: dict[str, list[tuple[list[str], dict[str, Any]]]] = defaultdict(list)
+    for labels, values in rows[0]["nodes"]:
+        found[values["uid"]].append((labels, _without_nothing(values)))
+    return found
+
+
+def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value != [None]}
+
+
+def _times(label: str) -> list[str]:
+    declared = properties_of(NODES[label]).items()
+    return [name for name, prop in declared if isinstance(prop, DateTimeProperty)]
+
+
+def _without_uid(label: str) -> Iterator[Finding]:
+    count = store.count_without_uid(label)
+    if count:
+        nodes = f"MATCH (n:{label}) WHERE NOT coalesce(n.uid > '', false)"
+        yield Finding(
+            "uid",
+            label,
+            (),
+            f"{count} {label} without a text for a uid, which nothing can find",
+            f"give each a uid, or delete them ({nodes} DETACH DELETE n)",
+        )
+
+
+def _repeated(label: str, uid: str, count: int) -> Finding:
+    return Finding(
+        "uid",
+        label,
+        (uid,),
+        f"{label} {uid!r}: {count} nodes have this uid",
+        "delete all but one of them, and run  genai-graph schema install",
+    )
+
+
+def _labels(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
+    others = [one for one in NODES if one in labels and one != label]
+    if others and label == next(one for one in NODES if one in labels):  # told once
+        named = ", ".join(others)
+        cure = f"remove what it is not: MATCH (n:{label} {{uid: ...}}) REMOVE n:{others[0]}"
+        yield Finding("labels", label, (uid,), f"{label} {uid!r} is a {named} too", cure)
+
+
+def _values(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
+    cls = NODES[label]
+    for name, error in faults_of(cls, values):
+        kind = "missing" if values.get(name) is None else "value"
+        problem = _told(label, name, values.get(name), error)
+        cure = f"set it: {label}.upsert(uid={uid!r}, {name}=...)"
+        yield Finding(kind, f"{label}.{name}", (uid,), f"{label} {uid!r}: {name}: {problem}", cure)
+
+
+def _told(label: str, name: str, value: Any, error: PropertyError) -> str:
+    """Return what is wrong, of what stands in the place of a time without the list round it."""
+    if name in _times(label) and isinstance(value, list):
+        return f"expected {DateTimeProperty.expected}, got {describe(value[0])}"
+    return str(error)

@@ -1,0 +1,273 @@
+"""What verify finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, Run
+
+from genai_graph import Dataset, Experiment, Finding, Model, load, query, verify
+from genai_graph.database import Connection
+from genai_graph.models import store
+
+GRAPH = """\
+format: genai_graph/1
+Project: {p: {datasets: [d], models: [m]}}
+Dataset: {d: {size: 1}, e: {parents: {d: {kind: version}}}}
+Model: {m: {trained_on: {d: {role: training}}}, n: {parents: [m]}}
+Experiment:
+  x:
+    started_at: 2026-03-01T09:00:00Z
+    models: [m]
+    metrics: {acc: [{value: 1, dataset: d}, {value: 2, dataset: d, split: s}, {value: .nan}]}
+  y: {}
+"""
+
+
+@pytest.fixture
+def sound(graph: Connection) -> Connection:
+    """A connection to a graph in which nothing is wrong."""
+    Path("graph.yaml").write_text(GRAPH)
+    load("graph.yaml")
+    assert list(verify()) == []
+    return graph
+
+
+def found() -> Finding:
+    """Return the only finding."""
+    (finding,) = verify()
+    return finding
+
+
+def test_a_real_graph_has_no_findings(graph: Connection) -> None:
+    load(FIXTURES / "torchvision.yaml", FIXTURES / "quickstart.yaml")
+    assert list(verify()) == []
+
+
+# What another program does to the graph, and how it is told: kind, subject, uids, problem and cure.
+HARM = [
+    (
+        "MATCH (n:Dataset {uid: 'd'}) SET n.size = 'big'",
+        ("value", "Dataset.size", ("d",)),
+        "Dataset 'd': size: expected an integer, got 'big': "
+        "set it: Dataset.upsert(uid='d', size=...)",
+    ),
+    (
+        "MATCH (n:Experiment {uid: 'x'}) SET n.started_at = '2026-03-01T09:00:00Z'",
+        ("value", "Experiment.started_at", ("x",)),
+        "expected a time with its zone, such as 2026-03-01T09:00:00Z, got '2026-03-01T09:00:00Z'",
+    ),
+    (
+        "MATCH (n:Experiment {uid: 'x'}) SET n.started_at = [1, 2]",
+        ("value", "Experiment.started_at", ("x",)),
+        "got a list",
+    ),
+    (
+        "MATCH (n:Model {uid: 'm'}) SET n.metadata = '{broken'",
+        ("value", "Model.metadata", ("m",)),
+        "expected the text of a JSON value, got '{broken'",
+    ),
+    (
+        "MATCH (n:Model {uid: 'm'}) SET n.status = 'DONE'",
+        ("value", "Model.status", ("m",)),
+        "expected one of PENDING, READY, FAILED, got 'DONE'",
+    ),
+    (
+        "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [2, 1], n.values = [0.5, 0.25]",
+        ("value", "Metric.steps", ("x/acc",)),
+        "expected steps that rise",
+    ),
+    (
+        "MATCH (n:Dataset {uid: 'd'}) REMOVE n.name",
+        ("missing", "Dataset.name", ("d",)),
+        "Dataset 'd': name: is required and not there: set it",
+    ),
+    (
+        "MATCH (:Model {uid: 'm'})-[r:TRAINED_ON]->(:Dataset {uid: 'd'}) SET r.role = 'train'",
+        ("value", "Model-TRAINED_ON->Dataset.role", ("m", "d")),
+        "TRAINED_ON to 'd': role: expected one of training, validation, test, got 'train'",
+    ),
+    (
+        "MATCH (n:Dataset) SET n.licence = 'MIT'",
+        ("undeclared", "Dataset.licence", ("d", "e")),
+        "Dataset has no property 'licence' (did you mean 'license'?), but 'd', 'e' has it: "
+        "rename or remove it (MATCH (n:Dataset) REMOVE n.licence), or pass --allow Dataset.licence",
+    ),
+    (
+        "MATCH (:Model {uid: 'm'})-[r:TRAINED_ON]->(:Dataset) SET r.epochs = 3",
+        ("undeclared", "Model-TRAINED_ON->Dataset.epochs", ("m",)),
+        "REMOVE r.epochs",
+    ),
+    (
+        "MATCH (a:Model {uid: 'm'}) MATCH (b:Dataset {uid: 'd'}) CREATE (a)-[:TRAINED_ON]->(b)",
+        ("duplicate", "Model-TRAINED_ON->Dataset", ("m", "d")),
+        "Model 'm': 2 edges TRAINED_ON to Dataset 'd': delete all but one",
+    ),
+    (
+        "MATCH (a:Project {uid: 'p'}) MATCH (b:Dataset {uid: 'd'}) CREATE (a)-[:HAS]->(b)",
+        ("duplicate", "Project-HAS->Dataset", ("p", "d")),
+        "2 edges HAS",
+    ),
+    (
+        "MATCH (:Experiment)-[r:HAS]->(:Metric {uid: 'x/acc'}) DELETE r",
+        ("count", "Experiment-HAS->Metric", ("x/acc",)),
+        "Metric 'x/acc' has no Experiment: connect it, or delete it",
+    ),
+    (
+        "MATCH (a:Experiment {uid: 'y'}) MATCH (b:Metric {uid: 'x/acc'}) CREATE (a)-[:HAS]->(b)",
+        ("count", "Experiment-HAS->Metric", ("x/acc", "x", "y")),
+        "Metric 'x/acc' has 2 Experiment where it can have one: 'x', 'y'",
+    ),
+    (
+        "MATCH (a:Metric {uid: 'x/acc/d'}) MATCH (b:Dataset {uid: 'e'}) "
+        "CREATE (a)-[:EVALUATED_ON]->(b)",
+        ("count", "Metric-EVALUATED_ON->Dataset", ("x/acc/d", "d", "e")),
+        "has 2 Dataset where it can have one",
+    ),
+    (
+        "MATCH (a:Model {uid: 'm'}) MATCH (b:Model {uid: 'n'}) CREATE (a)-[:DERIVED_FROM]->(b)",
+        ("circle", "Model-DERIVED_FROM->Model", ("m", "n")),
+        "DERIVED_FROM goes in a circle: 'm' -> 'n' -> 'm': delete one of its edges",
+    ),
+    (
+        "MATCH (a:Dataset {uid: 'e'}) CREATE (a)-[:DERIVED_FROM]->(a)",
+        ("circle", "Dataset-DERIVED_FROM->Dataset", ("e",)),
+        "'e' -> 'e'",
+    ),
+    (
+        "MATCH (a:Dataset {uid: 'd'}) MATCH (b:Model {uid: 'm'}) CREATE (a)-[:TRAINED_ON]->(b)",
+        ("ends", "Dataset-TRAINED_ON->Model", ("d", "m")),
+        "Dataset 'd': no model has an edge TRAINED_ON to Model 'm': delete it",
+    ),
+    (
+        "MATCH (a:Model {uid: 'm'}) CREATE (a)-[:TRAINED_ON]->(:Datset {uid: 'z'})",
+        ("ends", "Model-TRAINED_ON->Datset", ("m", "z")),
+        "pass --allow 'Model-TRAINED_ON->Datset'",
+    ),
+    (
+        "MATCH (a:Dataset {uid: 'd'}) CREATE (:Review)-[:HAS]->(a)",
+        ("ends", "Review-HAS->Dataset", ("d",)),
+        "Review None: no model has an edge HAS to Dataset 'd'",
+    ),
+    (
+        "MATCH (x:Experiment {uid: 'x'}) CREATE (x)-[:HAS]->"
+        "(:Metric {uid: 'another', name: 'acc', value: 1.0})",
+        ("twins", "Metric", ("x", "another", "x/acc")),
+        "Experiment 'x' has 2 metrics 'acc': 'another', 'x/acc': keep one",
+    ),
+    (
+        "CREATE (:Project {name: 'nameless'})",
+        ("uid", "Project", ()),
+        "1 Project without a text for a uid, which nothing can find: give each a uid",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("harm", "expected", "told"), HARM, ids=[harm[1][1] for harm in HARM])
+def test_each_harm_is_told_once_with_its_cure(
+    sound: Connection, harm: str, expected: tuple[str, str, tuple[str, ...]], told: str
+) -> None:
+    query(harm, write=True)
+    finding = found()
+    assert (finding.kind, finding.subject, finding.uids) == expected
+    assert told in str(finding)
+    assert list(verify(allowed=[finding.subject])) == []
+
+
+def test_the_cures_that_are_code_cure(sound: Connection) -> None:
+    query("MATCH (n:Dataset {uid: 'd'}) SET n.size = 'big' REMOVE n.name", write=True)
+    assert [finding.kind for finding in verify()] == ["value", "missing"]
+    Dataset.upsert(uid="d", size=3)
+    Dataset.upsert(uid="d", name="d")
+    query("MATCH (n:Dataset) SET n.licence = 'MIT'", write=True)
+    query("MATCH (n:Dataset) REMOVE n.licence", write=True)
+    assert list(verify()) == []
+
+
+def test_a_node_of_two_of_our_labels_is_told_once(sound: Connection) -> None:
+    query("CREATE (:Model:Dataset {uid: 'both', name: 'both'})", write=True)
+    (labels,) = [finding for finding in verify() if finding.kind == "labels"]
+    assert labels.uids == ("both",)
+    assert "Dataset 'both' is a Model too" in labels.problem
+
+
+def test_what_others_keep_beside_ours_is_left_alone(sound: Connection) -> None:
+    query(
+        "MATCH (d:Dataset {uid: 'd'}) "
+        "CREATE (a:Person {uid: 5, size: 'x'})-[:REVIEWED {by: 1}]->(d)"
+        "-[:MENTIONED_IN]->(b:Person {name: 3})-[:HAS]->(a)",
+        write=True,
+    )
+    assert list(verify()) == []
+
+
+def test_a_uid_that_several_nodes_have_is_told(sound: Connection) -> None:
+    query("DROP CONSTRAINT constraint_unique_Project_uid", write=True)
+    query("CREATE (:Project {uid: 'p', name: 'again'})", write=True)
+    schema, repeated = verify()
+    assert (schema.kind, schema.subject) == ("schema", "constraint_unique_Project_uid")
+    assert schema.cure == "run  genai-graph schema install"
+    assert (repeated.kind, repeated.uids) == ("uid", ("p",))
+    assert "2 nodes have this uid" in repeated.problem
+    query("MATCH (n:Project {name: 'again'}) DETACH DELETE n", write=True)
+
+
+def test_an_index_that_no_model_declares_is_told(sound: Connection) -> None:
+    query("CREATE INDEX theirs FOR (n:Dataset) ON (n.creator)", write=True)
+    finding = found()
+    query("DROP INDEX `theirs`" if "DROP INDEX `theirs`" in finding.cure else "", write=True)
+    assert (finding.kind, finding.subject) == ("schema", "theirs")
+    assert list(verify()) == []
+
+
+def test_pages_and_hubs_are_looked_through(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With pages of three nodes, a fault in each of them is found, and each once."""
+    monkeypatch.setattr("genai_graph.exchange.stored.BATCH", 3)
+    monkeypatch.setattr("genai_graph.exchange.stored.EDGE_LIMIT", 2)
+    datasets = [Dataset(name=f"d{number}").save() for number in range(7)]
+    model = Model(name="m").save()
+    run = Experiment(uid="run").save()
+    for dataset in datasets:
+        model.trained_on.connect(dataset)
+        run.record("acc", 1, dataset=dataset)
+    assert list(verify()) == []
+    query("MATCH (n:Dataset) SET n.size = -1", write=True)
+    query("MATCH (m:Model)-[:TRAINED_ON]->(d:Dataset) CREATE (m)-[:TRAINED_ON]->(d)", write=True)
+    query("MATCH (:Experiment)-[r:HAS]->(:Metric) DELETE r", write=True)
+    kinds = [finding.kind for finding in verify()]
+    assert sorted(kinds) == ["count"] * 7 + ["duplicate"] * 7 + ["value"] * 7
+
+
+def test_findings_come_while_the_rest_is_not_yet_read(
+    sound: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query("MATCH (n:Dataset {uid: 'd'}) SET n.size = 'big'", write=True)
+    findings = verify()
+    assert next(findings).kind == "value"
+    monkeypatch.setattr(store, "uids_after", lambda *_: pytest.fail("read on"))
+    findings.close()
+
+
+def test_the_command_ends_with_one_where_something_is_found(cli: Run, sound: Connection) -> None:
+    result = cli("verify")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no findings\n")
+    query("MATCH (n:Dataset {uid: 'd'}) SET n.size = 'big', n.reviewed = true", write=True)
+    result = cli("verify")
+    assert (result.exit_code, result.stderr) == (1, "2 findings\n")
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [
+        "Dataset 'd'",
+        "Dataset has no property 'reviewed', but 'd' has it",
+    ]
+    result = cli("verify", "--json", "--allow", "Dataset.reviewed")
+    assert (result.exit_code, result.stderr) == (1, "1 finding\n")
+    assert json.loads(result.stdout) == {
+        "kind": "value",
+        "subject": "Dataset.size",
+        "uids": ["d"],
+        "problem": "Dataset 'd': size: expected an integer, got 'big'",
+        "cure": "set it: Dataset.upsert(uid='d', size=...)",
+    }
