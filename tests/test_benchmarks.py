@@ -33,7 +33,8 @@ def test_a_run_writes_its_tables(embedded: Connection) -> None:
     assert page.startswith("# Page\n")
     assert page.endswith("\nEnd.\n")
     assert "\nold\n" not in page
-    for part in ("First load", "Second load", "Row by row", "Dump", "Check", "Peak memory"):
+    parts = ("First load", "Second load", "Row by row", "Dump", "Check", "Questions", "Peak memory")
+    for part in parts:
         assert f"### {part}" in page
     for contender in ("genai_graph.load", "one MERGE per row", "neomodel save() and connect()"):
         assert f"| {contender} |" in page

@@ -9,7 +9,7 @@
 //   metrics: how many scores these models have
 //   projects: the projects that have these models, a list
 
-MATCH (derived:Dataset)-[:DERIVED_FROM*0..8]->(:Dataset {uid: $dataset})
+MATCH (:Dataset {uid: $dataset})<-[:DERIVED_FROM*0..8]-(derived:Dataset)
 WITH collect(DISTINCT derived) AS datasets
 WITH datasets, COLLECT {
   UNWIND datasets AS d

@@ -7,9 +7,9 @@
 //   dataset: the dataset of that license
 //   license: its license
 
-MATCH (d:Dataset)
-WHERE d.license IN $licenses
-MATCH (derived:Dataset)-[:DERIVED_FROM*0..8]->(d)
+UNWIND $licenses AS given
+MATCH (d:Dataset {license: given})
+MATCH (d)<-[:DERIVED_FROM*0..8]-(derived:Dataset)
 WITH DISTINCT d, derived
 MATCH (derived)<-[data:TRAINED_ON]-(trained:Model)
 WHERE coalesce(data.role, 'training') = 'training'

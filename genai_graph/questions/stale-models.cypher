@@ -9,7 +9,7 @@
 MATCH (newer:Dataset)-[step:DERIVED_FROM]->(d:Dataset)
 WHERE step.kind = 'version'
 WITH DISTINCT d
-MATCH path = (newest:Dataset)-[:DERIVED_FROM*1..8]->(d)
+MATCH path = (d)<-[:DERIVED_FROM*1..8]-(newest:Dataset)
 WHERE all(step IN relationships(path) WHERE step.kind = 'version')
   AND (length(path) = 8
     OR NOT EXISTS { MATCH (newest)<-[step:DERIVED_FROM]-(:Dataset) WHERE step.kind = 'version' })
