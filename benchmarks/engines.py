@@ -16,6 +16,7 @@ from benchmarks.sample import Sample
 from genai_graph.database import Connection, connect, indexes, managed_engine, query, quote
 from genai_graph.database.settings import Settings
 from genai_graph.models import NODES, store
+from genai_graph.models.shared import OwnNodes
 from genai_graph.status import read_status
 
 _CLASSES = [*NODES.values(), *plain.CLASSES.values()]
@@ -51,7 +52,7 @@ class Engine:
             self._drop_indexes()
         for label, nodes in filled.items():
             if nodes:
-                while store.delete_batch(label, store.BATCH):
+                while OwnNodes().delete(label, store.BATCH):
                     pass
         if is_slow:
             self.install()

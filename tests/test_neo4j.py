@@ -14,10 +14,9 @@ from neo4j import GraphDatabase
 from test_csv import MOMENT, TIMES, whole_graph
 
 import genai_graph
-from genai_graph import Connection, Model, dump, load, query
+from genai_graph import Connection, Model, clear, dump, load, query
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
-from genai_graph.models import store
 
 # Enough for everything here but for what is to be too much.
 MEMORY = "db.memory.transaction.total.max=32m\n"
@@ -98,8 +97,7 @@ def test_a_load_too_large_for_the_servers_memory_says_so_and_what_to_do(
     result = cli("load", "--transaction-limit", 0, "--batch-size", 4, "f.jsonl")
     assert result.exit_code == 0, result.stderr
     assert query("MATCH (n:Model) RETURN count(n) AS count") == [{"count": 40}]
-    while store.delete_batch("Model", 4):  # all of them at once are too much, too
-        pass
+    clear(batch_size=4)  # all of them at once are too much, too
 
 
 def test_what_was_too_large_is_not_tried_again(neo4j: Connection) -> None:

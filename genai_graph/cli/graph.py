@@ -22,22 +22,37 @@ def status(as_json: bool) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear(yes: bool) -> None:
-    """Delete the nodes of our kinds and their edges, in batches; asks first."""
+    """Delete the nodes of our kinds and their edges, in batches; asks first.
+
+    Nodes that others use too are left: with a further label, a property or an edge that is not
+    of our models, or without a uid.
+    """
     from genai_graph import clear as clear_graph
     from genai_graph.cli.connection import connect
     from genai_graph.cli.progress import shown
-    from genai_graph.exchange.clear import filled
+    from genai_graph.exchange.clear import filled, left
 
     with connect():
         counts = filled()
         if not counts:
             click.echo("there is nothing to delete", err=True)
+            _tell_left(left())
             return
         if not yes:
             click.confirm(f"Delete {_listed(counts)}, and their edges?", abort=True, err=True)
         with shown() as progress:
             deleted = clear_graph(progress=progress)
-    click.echo(f"deleted {_listed(deleted)}", err=True)
+        click.echo(f"deleted {_listed(deleted)}", err=True)
+        _tell_left(left())
+
+
+def _tell_left(counts: dict[str, int]) -> None:
+    if counts:
+        click.echo(
+            f"left {_listed(counts)}: others gave them labels, properties or edges, or they have "
+            "no uid",
+            err=True,
+        )
 
 
 def _listed(counts: dict[str, int]) -> str:

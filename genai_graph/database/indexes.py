@@ -98,8 +98,9 @@ def suspended(classes: Iterable[Any]) -> Iterator[None]:
     if current().engine != "embedded":
         yield
         return
+    ours = {index[:3] for index in declared(classes)}
     for index in present(classes):
-        if index.type != UNIQUENESS:
+        if index.type != UNIQUENESS and index[:3] in ours:
             query(f"DROP INDEX {quote(index.name)}", write=True)
     try:
         yield

@@ -5,17 +5,30 @@ from __future__ import annotations
 from genai_graph.database import indexes
 from genai_graph.exchange.progress import QUIET, Progress
 from genai_graph.models import NODES, store
+from genai_graph.models.shared import OwnNodes
 from genai_graph.models.store import BATCH
 
 
 def filled() -> dict[str, int]:
-    """Return the number of nodes of each label that has any."""
-    counts = {label: store.count_nodes(label) for label in NODES}
+    """Return the number of nodes of each label that a clear would delete."""
+    own = OwnNodes()
+    return _some({label: own.count(label) for label in NODES})
+
+
+def left() -> dict[str, int]:
+    """Return the number of nodes of each label that are there: after a clear, what it left."""
+    return _some({label: store.count_nodes(label) for label in NODES})
+
+
+def _some(counts: dict[str, int]) -> dict[str, int]:
     return {label: count for label, count in counts.items() if count}
 
 
 def clear(*, batch_size: int = BATCH, progress: Progress = QUIET) -> dict[str, int]:
     """Delete the nodes of our five kinds with their edges; return how many of each label.
+
+    A node that others use too is left: one with a further label, with a property that is not of
+    its class, with an edge that is none of our kinds, or without a uid.
 
     Each batch is a transaction: when it is cut short, doing it again deletes the rest. Projects
     and datasets go first: with them goes an edge of a hub at once, without a search for it.
@@ -23,11 +36,11 @@ def clear(*, batch_size: int = BATCH, progress: Progress = QUIET) -> dict[str, i
     counts = filled()
     if not counts:
         return {}
-    deleted = dict.fromkeys(counts, 0)
+    deleted, own = dict.fromkeys(counts, 0), OwnNodes()
     progress.start("deleting", sum(counts.values()))
     with indexes.suspended(NODES.values()):
         for label in counts:
-            while count := store.delete_batch(label, batch_size):
+            while count := own.delete(label, batch_size):
                 deleted[label] += count
                 progress.advance(count)
     return deleted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neomodel import db
+from neomodel.sync_._registry import registry as neomodel_registry
 
 from genai_graph.database import indexes
 from genai_graph.database.connection import before_first_write
@@ -25,6 +26,17 @@ NODES: dict[str, type[Node]] = {
 # A class of the same name in a caller's program does not take our nodes away from us.
 for _label, _cls in NODES.items():
     db._NODE_CLASS_REGISTRY[frozenset({_label})] = _cls
+
+
+def _with_further_labels(label_set: frozenset[Any], database_name: str | None) -> Any | None:
+    """Return the class for a node's labels: others may have given ours further ones."""
+    found = _by_exact_labels(label_set, database_name)
+    ours = NODES.keys() & label_set
+    return NODES[ours.pop()] if found is None and len(ours) == 1 else found
+
+
+_by_exact_labels = neomodel_registry.get_class
+neomodel_registry.get_class = _with_further_labels  # type: ignore[method-assign]
 
 
 def _relationships(cls: Any, kind: type) -> dict[str, Any]:

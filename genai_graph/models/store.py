@@ -350,16 +350,6 @@ def delete_targets(kind: EdgeKind, source: str) -> None:
     )
 
 
-def delete_batch(label: str, size: int) -> int:
-    """Delete some nodes of a label with their edges, in a transaction; return how many."""
-    rows = query(
-        f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
-        write=True,
-        size=size,
-    )
-    return int(rows[0]["count"])
-
-
 def count_nodes(label: str) -> int:
     """Return the number of nodes of a label."""
     return int(query(f"MATCH (n:{quote(label)}) RETURN count(n) AS count")[0]["count"])
