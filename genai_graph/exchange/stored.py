@@ -252,11 +252,6 @@ def _unfit(subject: str, name: str, message: str, group: str) -> PropertyError:
     )
 
 
-def pages(label: str) -> Iterator[list[str]]:
-    """Yield the uids of a label in their order, a page at a time."""
-    return _pages(label)
-
-
 def edges_of(kind: EdgeKind, uids: list[str]) -> Iterator[list[Any]]:
     """Yield the edges at a page of the ends that have few of them, sorted by these ends."""
     return _read_edges(kind, uids, by_source=not kind.fan_in)

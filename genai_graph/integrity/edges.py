@@ -9,11 +9,11 @@ from operator import itemgetter
 from typing import Any
 
 from genai_graph.database import query, quote
-from genai_graph.exchange.stored import edges_of, faults_of, pages
+from genai_graph.exchange.stored import edges_of, faults_of
 from genai_graph.integrity.findings import Finding, Undeclared
 from genai_graph.models import EDGES, NODES, store
 from genai_graph.models.checking import properties_of
-from genai_graph.models.store import EdgeKind
+from genai_graph.models.store import EdgeKind, pages
 
 _SOURCE, _TARGET, _VALUES = 0, 1, 2
 _TYPES = sorted({kind.type for kind in EDGES})

@@ -8,11 +8,12 @@ from typing import Any
 
 from genai_graph.database import query, quote
 from genai_graph.errors import PropertyError
-from genai_graph.exchange.stored import faults_of, pages
+from genai_graph.exchange.stored import faults_of
 from genai_graph.integrity.findings import Finding, Undeclared
 from genai_graph.models import NODES, store
 from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import DateTimeProperty, describe
+from genai_graph.models.store import pages
 
 
 def findings(label: str) -> Iterator[Finding]:
