@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import FIXTURES, Run
 
-from genai_graph import Dataset, Experiment, Finding, Model, load, query, verify
+from genai_graph import Dataset, Experiment, Finding, Model, connect, load, query, verify
 from genai_graph.database import Connection
+from genai_graph.database.keyring import generate
 from genai_graph.models import store
 
 GRAPH = """\
@@ -203,6 +204,17 @@ def test_what_others_keep_beside_ours_is_left_alone(sound: Connection) -> None:
     assert list(verify()) == []
 
 
+def test_encrypted_values_are_no_findings(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with connect():
+        Dataset(name="d", location="s3://secret/", metadata={"owner": "someone"}).save()
+        assert list(verify()) == []
+    monkeypatch.delenv("GENAI_GRAPH_KEYS")
+    assert list(verify()) == []
+
+
 def test_a_uid_that_several_nodes_have_is_told(sound: Connection) -> None:
     query("DROP CONSTRAINT constraint_unique_Project_uid", write=True)
     query("CREATE (:Project {uid: 'p', name: 'again'})", write=True)
@@ -226,7 +238,7 @@ def test_pages_and_hubs_are_looked_through(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With pages of three nodes, a fault in each of them is found, and each once."""
-    monkeypatch.setattr("genai_graph.exchange.stored.BATCH", 3)
+    monkeypatch.setattr("genai_graph.models.store.BATCH", 3)
     monkeypatch.setattr("genai_graph.exchange.stored.EDGE_LIMIT", 2)
     datasets = [Dataset(name=f"d{number}").save() for number in range(7)]
     model = Model(name="m").save()

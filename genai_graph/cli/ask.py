@@ -84,7 +84,8 @@ def _command(question: Question) -> click.Command:
 
 def _answering(name: str) -> Any:
     def answer(format: str | None, **parameters: Any) -> None:
-        from genai_graph import ask, connect
+        from genai_graph import ask
+        from genai_graph.cli.connection import connect
 
         with connect():
             rows = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})

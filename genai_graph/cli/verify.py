@@ -23,8 +23,8 @@ def verify(allow: tuple[str, ...], as_json: bool) -> None:
     one experiment, two metrics that are one, edges between the wrong labels, circles, a wrong
     schema. Nodes of other labels, and other labels on our nodes, are left alone. It only reads.
     """
-    from genai_graph import connect
     from genai_graph import verify as look_through
+    from genai_graph.cli.connection import connect
 
     count = 0
     with connect():
