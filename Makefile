@@ -39,7 +39,7 @@ demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and as
 	$(GRAPH) query --format table "$$BEST"
 
 test: $(VENV)/.installed ## Run the tests, on the embedded engine, Neo4j and Neo4j 5.26, with the coverage of branches
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/.installed ## Check style and format
 	$(BIN)/ruff check .

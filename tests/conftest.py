@@ -78,12 +78,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("engine", list(dict.fromkeys(names)), indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep an engine's tests, and a file's other tests, in one of the processes that run them."""
-    for item in items:
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        item.add_marker(pytest.mark.xdist_group(parameters.get("engine", item.path.name)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep an engine's tests in one process, and a file's other tests too (`pytest -n 2`)."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByEngine(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            engine = test.partition("[")[2].removesuffix("]")
+            named = (name for name in ENGINES if engine == name or engine.startswith(f"{name}-"))
+            return max(named, key=len, default=file)  # neo4j-5 is not neo4j
+
+    return ByEngine(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
