@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,7 +95,7 @@ class Fetcher:
         shutil.rmtree(self._partial, ignore_errors=True)
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
-            with _shown(what, jars) as advance:
+            with _system_authorities(), _shown(what, jars) as advance:
                 for jar in pool.map(self._bring, jars):
                     advance(jar.size)
         finally:
@@ -124,6 +126,24 @@ class Fetcher:
             )
         file.replace(self._lib / jar.name)
         return jar
+
+
+@contextlib.contextmanager
+def _system_authorities() -> Iterator[None]:
+    """Trust whom the system trusts, as pip does: a company's network may have a CA of its own.
+
+    jgo uses requests, which would trust only those that came with it.
+    """
+    paths = ssl.get_default_verify_paths()
+    system = paths.cafile or paths.capath
+    if system is None or not {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}.isdisjoint(os.environ):
+        yield
+        return
+    os.environ["REQUESTS_CA_BUNDLE"] = system
+    try:
+        yield
+    finally:
+        del os.environ["REQUESTS_CA_BUNDLE"]
 
 
 def digest(file: Path) -> str:
