@@ -16,7 +16,6 @@ from benchmarks.sample import Sample
 from genai_graph.database import Connection, connect, indexes, managed_engine, query, quote
 from genai_graph.database.settings import Settings
 from genai_graph.models import NODES, store
-from genai_graph.models.shared import OwnNodes
 from genai_graph.status import read_status
 
 _CLASSES = [*NODES.values(), *plain.CLASSES.values()]
@@ -52,7 +51,7 @@ class Engine:
             self._drop_indexes()
         for label, nodes in filled.items():
             if nodes:
-                while OwnNodes().delete(label, store.BATCH):
+                while _delete_batch(label):
                     pass
         if is_slow:
             self.install()
@@ -76,6 +75,15 @@ class Engine:
         for index in indexes.present(_CLASSES):
             if index.type != indexes.UNIQUENESS:
                 query(f"DROP INDEX {quote(index.name)}", write=True)
+
+
+def _delete_batch(label: str) -> int:
+    found = query(
+        f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
+        write=True,
+        size=store.BATCH,
+    )
+    return int(found[0]["count"])
 
 
 def _expect(what: str, expected: object, found: object) -> None:

@@ -78,13 +78,13 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
 
 def _pack_nodes(lines: list[bytes]) -> None:
     """Pass lines through the loader's batches and statements, which here reach a packer only."""
-    with patch.object(store, "change", _Wire().change):
+    with _offline():
         for label, nodes in node_batches(_sound(lines, NodeRecord)):
             store.add_nodes(label, nodes, complete)
 
 
 def _pack_edges(lines: list[bytes]) -> None:
-    with patch.object(store, "change", _Wire().change):
+    with _offline():
         for kind, edges in edge_batches(_sound(lines, EdgeRecord)):
             store.add_edges(kind, edges)
 
@@ -94,6 +94,11 @@ def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
         if not isinstance(record, wanted):
             raise TypeError(record)
         yield record
+
+
+def _offline() -> Any:
+    without_keys = SimpleNamespace(keyring=None)
+    return patch.multiple(store, change=_Wire().change, current=lambda: without_keys)
 
 
 class _Wire:

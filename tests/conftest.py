@@ -1,7 +1,8 @@
 """What the tests share: an engine of each kind in its turn, emptied for every test that asks.
 
-A test that uses `graph` runs on every engine that `--engine` names (all of them without it), one
-that uses `embedded` on that engine only, one marked `any_engine` on the first. The others are about
+A test that uses `graph` runs on every engine that `--engine` names; without it on the embedded one,
+and on all of them where it is marked `every_engine`, since a run should not take long. One that
+uses `embedded` runs on that engine only, one marked `any_engine` on the first. The others are about
 no engine or start their own, and run once.
 """
 
@@ -70,7 +71,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses an engine on each of them."""
     if "engine" not in metafunc.fixturenames:
         return
-    names = metafunc.config.getoption("--engine") or list(ENGINES)
+    everywhere = metafunc.definition.get_closest_marker("every_engine") is not None
+    names = metafunc.config.getoption("--engine") or list(ENGINES)[: None if everywhere else 1]
     if "embedded" in metafunc.fixturenames:
         names = [name for name in names if name == "embedded"]
     elif metafunc.definition.get_closest_marker("any_engine"):

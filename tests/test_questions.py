@@ -19,6 +19,8 @@ from genai_graph.database import Connection
 from genai_graph.questions import find, names
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
+pytestmark = pytest.mark.every_engine
+
 # What the questions promise: their parameters with the defaults, and their columns.
 CONTRACT = {
     "license-impact": ("licenses", "model dataset license"),

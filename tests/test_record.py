@@ -30,6 +30,8 @@ from genai_graph.errors import (
     UnknownPropertyError,
 )
 
+pytestmark = pytest.mark.every_engine
+
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
 
 

@@ -29,6 +29,8 @@ from genai_graph.errors import (
     WriterTimeoutError,
 )
 
+pytestmark = pytest.mark.every_engine
+
 
 def make(name: str = "thing") -> None:
     query("CREATE (:Thing {name: $name})", write=True, name=name)

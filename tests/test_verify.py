@@ -13,6 +13,8 @@ from genai_graph.database import Connection
 from genai_graph.database.keyring import generate
 from genai_graph.models import store
 
+pytestmark = pytest.mark.every_engine
+
 GRAPH = """\
 format: genai_graph/1
 Project: {p: {datasets: [d], models: [m]}}
