@@ -1,9 +1,9 @@
 """What the tests share: an engine of each kind in its turn, emptied for every test that asks.
 
 A test that uses `graph` runs on every engine that `--engine` names; without it on the embedded one,
-and on all of them where it is marked `every_engine`, since a run should not take long. One that
-uses `embedded` runs on that engine only, one marked `any_engine` on the first. The others are about
-no engine or start their own, and run once.
+and on Neo4j where it is marked `on_neo4j`, since a run should not take long. One that uses
+`embedded` runs on that engine only, one marked `any_engine` on the first. The others are about no
+engine or start their own, and run once.
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses an engine on each of them."""
     if "engine" not in metafunc.fixturenames:
         return
-    everywhere = metafunc.definition.get_closest_marker("every_engine") is not None
-    names = metafunc.config.getoption("--engine") or list(ENGINES)[: None if everywhere else 1]
+    usual = ["embedded"]
+    if metafunc.definition.get_closest_marker("on_neo4j"):
+        usual.append("neo4j")
+    names = metafunc.config.getoption("--engine") or usual
     if "embedded" in metafunc.fixturenames:
         names = [name for name in names if name == "embedded"]
     elif metafunc.definition.get_closest_marker("any_engine"):

@@ -19,7 +19,7 @@ from genai_graph.database import Connection
 from genai_graph.questions import find, names
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
-pytestmark = pytest.mark.every_engine
+pytestmark = pytest.mark.on_neo4j
 
 # What the questions promise: their parameters with the defaults, and their columns.
 CONTRACT = {

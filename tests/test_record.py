@@ -30,7 +30,7 @@ from genai_graph.errors import (
     UnknownPropertyError,
 )
 
-pytestmark = pytest.mark.every_engine
+pytestmark = pytest.mark.on_neo4j
 
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
 

@@ -33,7 +33,7 @@ from genai_graph.errors import (
     UnsupportedError,
 )
 
-pytestmark = pytest.mark.every_engine
+pytestmark = pytest.mark.on_neo4j
 
 DATA_ROLES = ["training", "validation", "test"]
 # Two sets of properties for an edge: those of the first write, and what another one changes.

@@ -29,7 +29,7 @@ from genai_graph.errors import (
     WriterTimeoutError,
 )
 
-pytestmark = pytest.mark.every_engine
+pytestmark = pytest.mark.on_neo4j
 
 
 def make(name: str = "thing") -> None:

@@ -13,7 +13,7 @@ from genai_graph.database import Connection
 from genai_graph.database.keyring import generate
 from genai_graph.models import store
 
-pytestmark = pytest.mark.every_engine
+pytestmark = pytest.mark.on_neo4j
 
 GRAPH = """\
 format: genai_graph/1
