@@ -45,7 +45,11 @@ def users() -> None:
 @users.command()
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(["reader", "writer"]), default="reader", show_default=True
+    "--role",
+    type=click.Choice(["reader", "writer"]),
+    default="reader",
+    show_default=True,
+    help="What the user may do.",
 )
 def add(name: str, role: str) -> None:
     """Make a user, or give one another role, and print the new password, which is kept nowhere."""
