@@ -17,6 +17,8 @@ _WRITES = re.compile(
     rf"|REVOKE)(?!\w)|\bCALL\s+(?!{_READING_PROCEDURES})['\w]|\\u",
     re.IGNORECASE,
 )
+# An escape may stand for any letter.
+_LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)|\\u", re.IGNORECASE)
 
 
 def may_write(cypher: str) -> bool:
@@ -25,8 +27,17 @@ def may_write(cypher: str) -> bool:
     It errs on the safe side: a statement that writes is always told, one that only reads may be
     told too (a variable named like a clause, a procedure that is not known to read).
     """
-    bare = _COMMENT_OR_QUOTED.sub(lambda found: " " if found["comment"] else "''", cypher)
-    return _WRITES.search(bare) is not None
+    return _WRITES.search(_bare(cypher)) is not None
+
+
+def loads_files(cypher: str) -> bool:
+    """Tell whether a statement reads files of the server, which Neo4j lets every reader do."""
+    return _LOADS_FILES.search(_bare(cypher)) is not None
+
+
+def _bare(cypher: str) -> str:
+    """Return a statement without its comments, quoted texts and quoted names."""
+    return _COMMENT_OR_QUOTED.sub(lambda found: " " if found["comment"] else "''", cypher)
 
 
 def quote(name: str) -> str:

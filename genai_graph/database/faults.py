@@ -34,6 +34,7 @@ _READ_ONLY = (
     "Neo.ClientError.Statement.AccessMode",
     "Neo.ClientError.Security.Forbidden",
 )
+_WRONG_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
 _UNREACHABLE = (
     driver.ServiceUnavailable,
     driver.SessionExpired,
@@ -123,7 +124,7 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
         return NodeExistsError(f"a node of this uid is already in the graph: {message}")
     if code == "Neo.ClientError.Database.DatabaseNotFound":
         return QueryError("there is no such database on the server: set NEO4J_DATABASE")
-    if code.startswith("Neo.ClientError.Statement.") or message.startswith("Unknown "):
+    if code.startswith(_WRONG_STATEMENT) or message.startswith("Unknown "):
         return QueryError(message.splitlines()[0])  # the others point into the statement
     if "Memory" in code:  # is called transient too, and fails again each time
         return TransactionMemoryError(f"the server's memory for transactions is used up: {message}")

@@ -12,7 +12,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
 
 from genai_graph.database.connection import graph_driver
-from genai_graph.database.cypher import may_write
+from genai_graph.database.cypher import loads_files, may_write
 from genai_graph.database.values import plain
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
@@ -147,6 +147,8 @@ def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
         transaction: Any = db._active_transaction
         yield transaction
         return
+    if not write and loads_files(cypher):
+        raise ReadOnlyError("this query reads a file of the server: pass write=True (--write)")
     mode = WRITE_ACCESS if write else READ_ACCESS
     session = graph_driver.session(default_access_mode=mode)
     with session, session.begin_transaction() as transaction:
