@@ -17,7 +17,7 @@ ORDER BY top_1_accuracy DESC LIMIT 5
 endef
 export DATASETS BEST
 
-.PHONY: help demo test lint format type bench shell clean
+.PHONY: help demo test coverage lint format type bench shell clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -38,7 +38,10 @@ demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and as
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"
 
-test: $(VENV)/.installed ## Run the tests, on the embedded engine, Neo4j and Neo4j 5.26, with the coverage of branches
+test: $(VENV)/.installed ## Run the tests, in two processes
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+coverage: $(VENV)/.installed ## Run the tests with the coverage of branches, which takes longer
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/.installed ## Check style and format

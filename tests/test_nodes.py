@@ -31,8 +31,6 @@ from genai_graph.errors import (
 )
 from genai_graph.models import identity
 
-pytestmark = pytest.mark.on_neo4j
-
 MOMENT = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=timezone.utc)
 INTEGERS = (-(2**63), 2**63 - 1)
 

@@ -33,8 +33,6 @@ from genai_graph.errors import (
     UnsupportedError,
 )
 
-pytestmark = pytest.mark.on_neo4j
-
 DATA_ROLES = ["training", "validation", "test"]
 # Two sets of properties for an edge: those of the first write, and what another one changes.
 TRAINED_ON = ({"role": "test", "split": "all", "revision": "1"}, {"role": "training"})
