@@ -169,7 +169,7 @@ def server(lib: Path, home: Path, more: str = "", port: int = 0) -> Iterator[tup
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for(f"{'bolt+ssc' if more else 'bolt'}://127.0.0.1:{port}", process, log)
+        wait_for(f"{'bolt+ssc' if TLS in more else 'bolt'}://127.0.0.1:{port}", process, log)
         yield f"bolt://127.0.0.1:{port}", PASSWORD
     finally:
         process.kill()  # an orderly end takes ten seconds, and the folder is the test's own

@@ -135,8 +135,9 @@ FULL = {**NODES, **{f"{a}-{type_}->{b}": size for (a, type_, b), size in EDGES.i
 def assert_whole(batch: int | None) -> dict[str, int]:
     """Assert that there are whole batches (all or nothing for None), and nothing half made."""
     found = sizes()
+    time.sleep(1)
     while found != (found := sizes()):  # the engine may still be at what a killed one began
-        pass
+        time.sleep(1)
     if batch is None:
         assert found in (FULL, dict.fromkeys(FULL, 0))
     for name, size in found.items():
