@@ -200,6 +200,9 @@ READING_COMMANDS = [
     ("dump", "--format", "cypher"),
     ("status",),
     ("schema", "check"),
+    ("ask", "stale-models"),
+    ("ask", "orphans"),
+    ("verify",),
     ("access", "keys", "status"),
 ]
 
@@ -287,8 +290,7 @@ def test_on_neo4j_reading_is_refused_to_write_by_the_server(
     for command in READING_COMMANDS:
         modes.clear()
         assert cli(*command).exit_code == 0, command
-        assert modes.count("WRITE") == 1, command  # it is asked once whether it answers
-        assert modes.count("READ") > 0
+        assert set(modes) == {"READ"}, command
 
 
 def on_server(community: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,13 @@ from genai_graph.database.keyring import Keyring
 from genai_graph.database.locks import WriterLock
 from genai_graph.database.security import secured
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import NotConnectedError, SettingsError, TransactionError, frameless
+from genai_graph.errors import (
+    GenaiGraphError,
+    NotConnectedError,
+    SettingsError,
+    TransactionError,
+    frameless,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +68,7 @@ class Connection:
         self._prepared = False
         self._preparing = threading.RLock()
         self.writer: Writer = NoWriter()
-        keys = settings.keys
-        self.keyring = None if keys is None else Keyring.read(keys.get_secret_value())
+        self.keyring = None if settings.keys is None else _keyring(settings.keys)
         self.encrypted = settings.encrypted  # instead of what the models mark
         try:
             if settings.uri is None:
@@ -243,6 +248,13 @@ def managed_engine(name: str, home: Path) -> ManagedEngine:
 
     servers: dict[str, type[Server]] = {"embedded": ArcadeDB, "neo4j": Neo4jCommunity}
     return ManagedEngine(servers[name](), home)
+
+
+def _keyring(keys: SecretStr) -> Keyring:
+    try:
+        return Keyring.read(keys.get_secret_value())
+    except GenaiGraphError as error:
+        raise frameless(error)  # noqa: B904
 
 
 def before_first_write(step: Callable[[], object]) -> None:
