@@ -74,6 +74,14 @@ def test_a_wrong_value_is_told_with_its_line(props: str, problem: str) -> None:
     assert faults_in("", NODE.format("Dataset", props)) == [f"f.jsonl:3: Dataset 'd': {problem}"]
 
 
+@pytest.mark.parametrize(
+    "number", [2**63, 2**64 - 1, 2**64, 3 * 10**19, 10**25, -(2**63) - 1, -3 * 10**19, -(10**25)]
+)
+def test_no_integer_of_more_than_64_bits_passes_inside_of_json(number: int) -> None:
+    (fault,) = faults_in(NODE.format("Dataset", f'"metadata": {{"a": [{number}]}}'))
+    assert "metadata: expected an integer of at most 64 bits, got" in fault
+
+
 def test_an_integer_of_thousands_of_digits_is_refused() -> None:
     (message,) = faults_in(NODE.format("Dataset", f'"size": {"9" * 5000}'))
     assert message.startswith("f.jsonl:2: Dataset 'd': size: expected an integer, got 999999999")

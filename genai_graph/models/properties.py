@@ -34,8 +34,7 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
 INDEXED_BYTES = 8_000
 JSON_DEPTH = 64
-# What may be an integer of 64 bits without a sign that does not fit in 64 bits with one.
-_LONG_NUMBER = re.compile("9[0-9]{18}|1[0-9]{19}")
+_LONG_NUMBER = re.compile("[0-9]{19}")
 _decode_json = msgspec.json.Decoder().decode
 _encode_json = msgspec.json.Encoder(order="sorted").encode
 _LONG_DOCUMENT = 1_000
