@@ -247,7 +247,7 @@ def test_a_loader_killed_between_batches_leaves_whole_ones_and_the_next_goes_on(
             found = assert_whole(BATCH)
             assert all(found[name] >= before[name] for name in FULL), f"seed {SEED}"
             before = found
-        assert killed >= 1, f"seed {SEED}"
+        assert killed >= 3, f"seed {SEED}"
         report = load(large, batch_size=BATCH, transaction_limit=BATCHES)
         assert report.entities == ENTITIES
         created = sum(made for made, _, _ in counts(report).values())
@@ -269,7 +269,7 @@ def test_a_loader_killed_in_its_one_transaction_leaves_nothing_or_all(
             loader.finish()
             if assert_whole(None) == FULL:
                 query("MATCH (n) DETACH DELETE n", write=True)
-        assert killed >= 1, f"seed {SEED}"
+        assert killed >= 3, f"seed {SEED}"
         load(large)
         assert_full()
 
