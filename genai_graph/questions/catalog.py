@@ -115,9 +115,7 @@ def find(name: str) -> Question:
 def read(name: str, text: str) -> Question:
     """Read a file: a header of comments, an empty line, and one statement with its semicolon."""
     header, _, body = text.partition("\n\n")
-    title, *sections = re.split(
-        r"^(Parameters|Given by ask|Columns):\n", _uncommented(header), flags=re.M
-    )
+    title, *sections = _SECTION.split(_uncommented(header))
     found = dict(zip(sections[::2], sections[1::2], strict=True))
     entries = [_entry(line) for line in _joined(found.get("Parameters", ""))]
     columns = (_match(line) for line in _joined(found["Columns"]))
