@@ -150,7 +150,7 @@ class Stored:
 
 def _read_nodes(label: str, uids: list[str]) -> list[dict[str, Any]]:
     cls: Any = NODES[label]
-    times = _times(cls)
+    times = times_of(cls)
     try:
         return store.read_nodes(label, uids, times)
     except QueryError:  # something stands in a time's place that has no text
@@ -198,7 +198,8 @@ def _by_target(row: list[Any]) -> tuple[str, str]:
 
 
 @functools.cache
-def _times(cls: Any) -> tuple[str, ...]:
+def times_of(cls: Any) -> tuple[str, ...]:
+    """Return the names of a class's times, which are read as text."""
     declared = properties_of(cls).items()
     return tuple(name for name, prop in declared if isinstance(prop, DateTimeProperty))
 

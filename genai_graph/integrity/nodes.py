@@ -8,7 +8,7 @@ from typing import Any
 
 from genai_graph.database import query, quote
 from genai_graph.errors import PropertyError
-from genai_graph.exchange.stored import faults_of
+from genai_graph.exchange.stored import faults_of, times_of
 from genai_graph.integrity.findings import Finding, Undeclared
 from genai_graph.models import NODES, store
 from genai_graph.models.checking import properties_of
@@ -37,10 +37,11 @@ def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[s
 
     Times come as text; what stands in the place of one comes in a list, not to be taken for one.
     """
+    cls: Any = NODES[label]
     times = ", ".join(
         f"{quote(name)}: CASE WHEN valueType(n.{quote(name)}) ENDS WITH 'DATETIME NOT NULL' "
         f"THEN toString(n.{quote(name)}) ELSE [n.{quote(name)}] END"
-        for name in _times(label)
+        for name in times_of(cls)
     )
     rows = query(
         f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
@@ -56,11 +57,6 @@ def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[s
 
 def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != [None]}
-
-
-def _times(label: str) -> list[str]:
-    declared = properties_of(NODES[label]).items()
-    return [name for name, prop in declared if isinstance(prop, DateTimeProperty)]
 
 
 def _without_uid(label: str) -> Iterator[Finding]:
@@ -105,6 +101,7 @@ def _values(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
 
 def _told(label: str, name: str, value: Any, error: PropertyError) -> str:
     """Return what is wrong, of what stands in the place of a time without the list round it."""
-    if name in _times(label) and isinstance(value, list):
+    cls: Any = NODES[label]
+    if name in times_of(cls) and isinstance(value, list):
         return f"expected {DateTimeProperty.expected}, got {describe(value[0])}"
     return str(error)
