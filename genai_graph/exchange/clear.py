@@ -11,7 +11,10 @@ from genai_graph.models.store import BATCH
 
 def filled() -> dict[str, int]:
     """Return the number of nodes of each label that a clear would delete."""
-    own = OwnNodes()
+    return _filled(OwnNodes())
+
+
+def _filled(own: OwnNodes) -> dict[str, int]:
     return _some({label: own.count(label) for label in NODES})
 
 
@@ -33,10 +36,11 @@ def clear(*, batch_size: int = BATCH, progress: Progress = QUIET) -> dict[str, i
     Each batch is a transaction: when it is cut short, doing it again deletes the rest. Projects
     and datasets go first: with them goes an edge of a hub at once, without a search for it.
     """
-    counts = filled()
+    own = OwnNodes()
+    counts = _filled(own)
     if not counts:
         return {}
-    deleted, own = dict.fromkeys(counts, 0), OwnNodes()
+    deleted = dict.fromkeys(counts, 0)
     progress.start("deleting", sum(counts.values()))
     with indexes.suspended(NODES.values()):
         for label in counts:
