@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -244,7 +244,6 @@ class _Writer:
         self._batch_size = batch_size
         self._progress = progress
         self._looked_up: set[str | EdgeKind] = set()
-        self._repeated: dict[EdgeKind, set[tuple[str, str]]] = {}
 
     def begin(self, *, shared: bool) -> None:
         """Begin at the beginning: nothing is written yet.
@@ -253,18 +252,22 @@ class _Writer:
         may be in the way of ours.
         """
         self.report = Report()
-        graph, kinds = Graph(), self._ledger.kinds()
-        self._repeated = {kind: self._ledger.repeated_edges(kind) for kind in kinds}
+        graph = Graph()
         # Between nodes of which one is new there can be no edge yet.
         self._looked_up = {
             kind
-            for kind in kinds
+            for kind in self._ledger.kinds()
             if (shared and kind.is_ruled)
             or (
                 not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
                 and store.type_occurs(kind.type)
             )
         }
+
+    @cached_property
+    def _repeated(self) -> dict[EdgeKind, set[tuple[str, str]]]:
+        ledger = self._ledger
+        return {kind: ledger.repeated_edges(kind) for kind in ledger.kinds()}
 
     def batches(self) -> Iterator[Batch]:
         """Yield all nodes, then all edges."""
