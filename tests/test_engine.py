@@ -44,6 +44,15 @@ def engines(home: Path) -> list[psutil.Process]:
     return found
 
 
+def listening(engine: psutil.Process) -> set[tuple[str, int]]:
+    """Return the addresses and ports of TCP at which an engine can be reached."""
+    return {
+        (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port)
+        for one in engine.net_connections()
+        if one.status == psutil.CONN_LISTEN
+    }
+
+
 def wait_until(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + LIMIT
     while not condition():
@@ -737,13 +746,9 @@ def test_without_the_extra_it_is_an_import_error_and_a_server_still_works(
 def test_it_listens_on_the_loopback_interface_only(home: Path) -> None:
     with connect() as connection:
         (engine,) = engines(home)
-        listening = {
-            (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port)
-            for one in engine.net_connections()
-            if one.status == psutil.CONN_LISTEN
-        }
-        assert {ip for ip, _ in listening} == {"127.0.0.1"}
-        assert int(connection.uri.rpartition(":")[2]) in {port for _, port in listening}
+        found = listening(engine)
+        assert {ip for ip, _ in found} == {"127.0.0.1"}
+        assert int(connection.uri.rpartition(":")[2]) in {port for _, port in found}
         assert len(listening) >= 2, "Bolt and HTTP"
         assert not [one for one in engine.net_connections("udp") if one.laddr]
 

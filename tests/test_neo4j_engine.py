@@ -24,6 +24,7 @@ from test_engine import (
     engines,
     kill_engine,
     killed_in_the_end,
+    listening,
     python,
     wait_for_end,
     wait_until,
@@ -116,12 +117,7 @@ def test_the_server_itself_refuses_to_write_where_only_reading_is_allowed(home: 
 def test_it_listens_on_the_loopback_interface_only_and_at_one_port(home: Path) -> None:
     with connect() as connection:
         (engine,) = engines(home)
-        listening = {
-            (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port)
-            for one in engine.net_connections()
-            if one.status == psutil.CONN_LISTEN
-        }
-        assert listening == {("127.0.0.1", int(connection.uri.rpartition(":")[2]))}
+        assert listening(engine) == {("127.0.0.1", int(connection.uri.rpartition(":")[2]))}
         assert not [one for one in engine.net_connections("udp") if one.laddr]
 
 
