@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import neo4j
+from neomodel import db
 
 import genai_graph
 from benchmarks import load_csv, plain
@@ -29,6 +30,7 @@ NODES_ALONE = "Nodes alone"
 
 LOADER = "genai_graph.load"
 LOOP = "hand-written UNWIND loop"
+NEOMODEL = "neomodel save() and connect()"
 
 Statement = tuple[str, list[Any]]
 Write = Callable[[], None]
@@ -56,8 +58,11 @@ def row_by_row(engine: Engine, sample: Sample) -> list[Contender]:
         contender(LOOP, unwinding(engine, sample)),
         contender(LOADER, lambda: _load(sample, Progress())),
         contender("one MERGE per row", _merging(engine, sample)),
+        contender(NEOMODEL, lambda: _save(engine, sample), plain.PREFIX),
         contender(
-            "neomodel save() and connect()", lambda: _save(engine, sample), prefix=plain.PREFIX
+            f"{NEOMODEL}, all in one transaction",
+            lambda: _save_at_once(engine, sample),
+            plain.PREFIX,
         ),
     ]
 
@@ -225,20 +230,29 @@ def _now() -> datetime:
 
 
 def _save(engine: Engine, sample: Sample) -> None:
-    """Save every node and connect every edge."""
-    saved: dict[tuple[str, str], Any] = {}
+    """Save and connect as the calls come, each a transaction."""
     with plain.bare_neomodel(engine):
-        for label, nodes in sample.nodes.items():
-            for uid, values in nodes:
-                saved[label, uid] = plain.CLASSES[label](uid=uid, **values).save()
-        for kind, edges in sample.edges.items():
-            for source, target, values in edges:
-                manager = plain.relationship(saved[kind.source, source], kind)
-                manager.connect(saved[kind.target, target], values)
+        _save_each(sample)
+
+
+def _save_at_once(engine: Engine, sample: Sample) -> None:
+    with plain.bare_neomodel(engine), db.transaction:
+        _save_each(sample)
+
+
+def _save_each(sample: Sample) -> None:
+    saved: dict[tuple[str, str], Any] = {}
+    for label, nodes in sample.nodes.items():
+        for uid, values in nodes:
+            saved[label, uid] = plain.CLASSES[label](uid=uid, **values).save()
+    for kind, edges in sample.edges.items():
+        for source, target, values in edges:
+            manager = plain.relationship(saved[kind.source, source], kind)
+            manager.connect(saved[kind.target, target], values)
 
 
 def _save_in_bulk(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
-    with plain.bare_neomodel(engine):
+    with plain.bare_neomodel(engine), db.transaction:
         for label, maps in rows.items():
             for batch in batches(maps, BATCH):
                 plain.CLASSES[label].nodes.bulk_create_or_update(*batch)

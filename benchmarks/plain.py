@@ -147,11 +147,10 @@ def relationship(node: Any, kind: EdgeKind) -> Any:
 
 @contextmanager
 def bare_neomodel(engine: Engine) -> Iterator[None]:
-    """Give neomodel the bare driver in place of this package's, in one transaction."""
+    """Give neomodel the bare driver in place of this package's."""
     before = db.driver, db._database_name
     db.driver, db._database_name = engine.driver, engine.database
     try:
-        with db.transaction:
-            yield
+        yield
     finally:
         db.driver, db._database_name = before
