@@ -112,5 +112,5 @@ class _Wire:
         """Stand in for `genai_graph.database.change`."""
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
-        made = len(parameters["rows"])
+        made = len(parameters.get("rows") or parameters["sources"])
         return [{"count": made}], SimpleNamespace(nodes_created=made, relationships_created=made)

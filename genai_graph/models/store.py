@@ -72,9 +72,13 @@ class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
     @property
     def ends(self) -> str:
         """Finds both ends of a `row` of two uids."""
+        return self.ends_of("row[0]", "row[1]")
+
+    def ends_of(self, source: str, target: str) -> str:
+        """Finds both ends, whose uids are these expressions."""
         return (
-            f"MATCH (a:{quote(self.source)} {{uid: row[0]}}) "
-            f"MATCH (b:{quote(self.target)} {{uid: row[1]}})"
+            f"MATCH (a:{quote(self.source)} {{uid: {source}}}) "
+            f"MATCH (b:{quote(self.target)} {{uid: {target}}})"
         )
 
 
@@ -242,7 +246,8 @@ def _merge(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
                 new.append(row)
             elif differing := changed_values(before, without_lost_times(row.given)):
                 encryption.refuse_clear(label, row.uid, before, differing)
-                changes.append([row.uid, _sent(differing)])
+                sent = {name: _packed(value) for name, value in differing.items()}
+                changes.append([row.uid, sent])
         tally = _add(label, new, complete) if new else Tally()
         if changes:
             _change_nodes(label, changes)
@@ -251,11 +256,14 @@ def _merge(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
 
 
 def _add(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
+    names, sent = _sent(rows, [complete(row) for row in rows])
+    values = {name: f"row[{at}]" for at, name in enumerate(names, 1)}
+    values |= {name: f"coalesce({values.get(name, 'null')}, $now)" for name in _TIMES}
     _, counters = change(
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
-        "ON CREATE SET n.created_at = $now, n.updated_at = $now, n += row[1]",
+        f"ON CREATE SET {', '.join(f'n.{quote(name)} = {values[name]}' for name in values)}",
         now=now(),
-        rows=[[row.uid, _sent(complete(row))] for row in rows],
+        rows=sent,
     )
     created = counters.nodes_created
     if created == len(rows):
@@ -430,18 +438,22 @@ def _one_for_each_pair(rows: Sequence[Ends]) -> list[EdgeRow]:
 
 def _write_edges(kind: EdgeKind, rows: Sequence[Ends]) -> int:
     """Make edges or set their values; return how many were made."""
-    bare = not any(row.given for row in rows)  # most kinds have no properties
+    columns: dict[str, list[Any]] = {  # packed in a third of the time that rows take
+        "sources": [row.source for row in rows],
+        "targets": [row.target for row in rows],
+    }
+    values = [row.given for row in rows]
+    if any(values):  # most kinds have no properties
+        columns["values"] = values
     found, counters = change(
-        f"UNWIND $rows AS row {kind.ends} MERGE {kind.pattern} {'' if bare else 'SET r += row[2] '}"
+        f"UNWIND range(0, size($sources) - 1) AS i {kind.ends_of('$sources[i]', '$targets[i]')} "
+        f"MERGE {kind.pattern} {'SET r += $values[i] ' if 'values' in columns else ''}"
         "RETURN count(r) AS count",
-        rows=[
-            [row.source, row.target] if bare else [row.source, row.target, row.given]
-            for row in rows
-        ],
+        **columns,
     )
     if found[0]["count"] < len(rows):
-        _raise_missing(kind.source, [row.source for row in rows])
-        _raise_missing(kind.target, [row.target for row in rows])
+        _raise_missing(kind.source, columns["sources"])
+        _raise_missing(kind.target, columns["targets"])
     return counters.relationships_created
 
 
@@ -743,16 +755,22 @@ def _without_nothing(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-# The types whose values the driver sends quickly as they are.
-_PLAIN = frozenset({str, int, float, bool, list})
+def _sent(
+    rows: Sequence[Values], values: Sequence[dict[str, Any]]
+) -> tuple[list[str], list[list[Any]]]:
+    """Return names, and for each row its uid and its values of these names, ready to be sent.
+
+    Lists take the driver half the time of maps.
+    """
+    names = sorted(set().union(*values))
+    sent = [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
+    for at in range(1, len(names) + 1):
+        # All values of a property are of one type.
+        if isinstance(next((row[at] for row in sent if row[at] is not None), None), datetime):
+            for row in sent:
+                row[at] = _packed(row[at])
+    return names, sent
 
 
-def _sent(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values as they are sent the quickest; None removes, or leaves out, a value."""
-    if _PLAIN.issuperset(map(type, values.values())):
-        return values
-    return {
-        name: packed(value) if type(value) is datetime else value
-        for name, value in values.items()
-        if value is not None or name not in _TIMES
-    }
+def _packed(value: Any) -> Any:
+    return packed(value) if type(value) is datetime else value
