@@ -46,9 +46,8 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
 @click.option(
     "--embedded/--no-embedded", default=True, show_default=True, help="Measure on it too."
 )
-@click.option(
-    "--home", type=_PATH, help="A data folder of the embedded engine, instead of a new one."
-)
+@click.option("--neo4j", is_flag=True, help="Fetch Neo4j, start it, and measure on it too.")
+@click.option("--home", type=_PATH, help="A data folder of these engines, instead of a new one.")
 @click.option("--wipe", is_flag=True, help="Delete nodes of these labels that are there before.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="May be repeated.")
 @click.option("--report-only", is_flag=True, help="Measure nothing, write the page anew.")
@@ -67,6 +66,7 @@ def main(
     slow_size: int,
     uri: str | None,
     embedded: bool,
+    neo4j: bool,
     home: Path | None,
     wipe: bool,
     only: tuple[str, ...],
@@ -82,16 +82,16 @@ def main(
         with _own_folder() as folder:
             run = Run(only or PARTS, sizes, slow_size, rounds, folder, kept)
             run.without_server()
-            if embedded:
-                _on_embedded(run, home or folder / "home", is_new=home is None, wipe=wipe)
+            for name in ["embedded"] * embedded + ["neo4j"] * neo4j:
+                _on_managed(name, run, home or folder / "home", is_new=home is None, wipe=wipe)
             if server is not None:
                 run.on(server, wipe=wipe)
     _report(kept, output)
 
 
-def _on_embedded(run: Run, home: Path, *, is_new: bool, wipe: bool) -> None:
-    settings = read_settings(home=home).model_copy(update={"uri": None})
-    with engines.kept(home) if is_new else contextlib.nullcontext():
+def _on_managed(name: str, run: Run, home: Path, *, is_new: bool, wipe: bool) -> None:
+    settings = read_settings(home=home, engine=name).model_copy(update={"uri": None})
+    with engines.kept(name, home) if is_new else contextlib.nullcontext():
         run.on(settings, wipe=wipe)
 
 

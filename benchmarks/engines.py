@@ -113,9 +113,9 @@ def opened(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
 
 
 @contextmanager
-def kept(home: Path) -> Iterator[None]:
-    """Keep the embedded engine up on a data folder, and stop it to its end."""
-    managed = managed_engine("embedded", home)
+def kept(name: str, home: Path) -> Iterator[None]:
+    """Keep a managed engine up on a data folder, and stop it to its end."""
+    managed = managed_engine(name, home)
     managed.keep()
     try:
         yield
@@ -128,6 +128,7 @@ def _environment(settings: Settings) -> Iterator[None]:
     """Put the settings into the environment, for this process and for those it starts."""
     before = dict(os.environ)
     os.environ["GENAI_GRAPH_HOME"] = str(settings.home)
+    os.environ["GENAI_GRAPH_ENGINE"] = settings.engine
     server = {
         "NEO4J_URI": settings.uri,
         "NEO4J_USERNAME": settings.username,
