@@ -17,6 +17,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -475,6 +476,39 @@ def test_a_program_may_connect_anew_before_it_closes_the_connection_that_was_los
     wait_for_end(home)
     with connect():
         assert query(COUNT) == [{"count": 1}]
+
+
+def test_a_connection_right_after_a_kill_gets_a_new_engine(home: Path) -> None:
+    with connect():
+        query(MAKE, write=True)
+        (process,) = engines(home)
+        process.kill()
+        with connect():  # while the system is still taking the process apart
+            assert query(COUNT) == [{"count": 1}]
+    wait_for_end(home)
+
+
+def test_an_engine_that_stops_in_order_is_told_as_stopped(home: Path) -> None:
+    def read_and_write() -> None:
+        while True:
+            query(COUNT)
+            query(MAKE, write=True)
+
+    def read_in_a_block() -> None:
+        with atomic():
+            while True:
+                query(COUNT)
+
+    with connect(), ThreadPoolExecutor(3) as pool:
+        query(MAKE, write=True)
+        users = [pool.submit(work) for work in (read_and_write, read_in_a_block, read_and_write)]
+        (process,) = engines(home)
+        process.terminate()
+        for use in users:
+            with pytest.raises(UnavailableError, match="it has stopped, or can't be reached"):
+                use.result(LIMIT)
+    with connect():  # after or while it stops
+        assert query(COUNT)[0]["count"] > 0
 
 
 def test_who_used_the_killed_engine_stops_the_new_one_when_it_is_the_last(

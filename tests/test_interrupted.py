@@ -12,6 +12,7 @@ import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -30,7 +31,7 @@ from test_engine import engines, killed_in_the_end, wait_for_end
 from test_load import counts, size_of_graph
 from test_volume import pairs, write
 
-from genai_graph import Connection, connect, load, query, schema
+from genai_graph import Connection, Dataset, connect, dump, load, query, schema
 from genai_graph.errors import UnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
@@ -357,9 +358,15 @@ class Proxy:
     cut at the next answer.
     """
 
-    def __init__(self, uri: str, heard: Callable[[Proxy, bytes], None]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        heard: Callable[[Proxy, bytes], None],
+        answered: Callable[[Proxy, bytes], None],
+    ) -> None:
         self._engine = ("127.0.0.1", int(uri.rpartition(":")[2]))
         self._heard = heard
+        self._answered = answered
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._server = socket.create_server(("127.0.0.1", 0))
         self.uri = f"bolt://127.0.0.1:{self._server.getsockname()[1]}"
@@ -397,6 +404,7 @@ class Proxy:
         self._heard(self, data)
 
     def _answer(self, data: bytes) -> None:
+        self._answered(self, data)
         if self.deaf:
             self.cut()
 
@@ -410,6 +418,14 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
+    def reset(self) -> None:
+        """Cut all connections as a router does that has forgotten them."""
+        now = struct.pack("ii", 1, 0)
+        for client, _ in self._pairs:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+            os.close(client.detach())
+        self.cut()
+
     def close(self) -> None:
         self.cut()
         for ends in self._pairs:
@@ -417,15 +433,23 @@ class Proxy:
                 end.close()
 
 
+def nothing(proxy: Proxy, data: bytes) -> None:
+    """Hear and do nothing."""
+
+
 @contextlib.contextmanager
-def through_a_proxy(graph: Connection, heard: Callable[[Proxy, bytes], None]) -> Iterator[Proxy]:
+def through_a_proxy(
+    graph: Connection,
+    heard: Callable[[Proxy, bytes], None],
+    answered: Callable[[Proxy, bytes], None] = nothing,
+) -> Iterator[Proxy]:
     """Connect to the engine of a connection by way of a proxy.
 
     Behind it the engine passes for a Neo4j, and gets an index that it must not have.
     """
     users = users_of(graph)
     with (
-        contextlib.closing(Proxy(graph.uri, heard)) as proxy,
+        contextlib.closing(Proxy(graph.uri, heard, answered)) as proxy,
         connect(proxy.uri, username=users.username, password=users.password, database="neo4j"),
     ):
         yield proxy
@@ -443,10 +467,6 @@ def elsewhere(graph: Connection) -> Iterator[neo4j.Session]:
         driver.session(database="neo4j") as session,
     ):
         yield session
-
-
-def nothing(proxy: Proxy, data: bytes) -> None:
-    """Hear and do nothing."""
 
 
 def cut_at(limit: int) -> Callable[[Proxy, bytes], None]:
@@ -478,9 +498,50 @@ def test_a_connection_that_is_cut_leaves_whole_batches_and_the_error_says_so(
     assert number_of("MATCH ()-[r]->() RETURN count(r) AS count") == 600
 
 
+def test_a_slow_connection_only_takes_longer(embedded: Connection) -> None:
+    by_chance = random.Random(SEED)
+
+    def late(proxy: Proxy, data: bytes) -> None:
+        time.sleep(by_chance.uniform(0, 0.02))
+
+    write(pairs(60))
+    with through_a_proxy(embedded, late, late):
+        assert load("f.jsonl", batch_size=20, transaction_limit=BATCHES).entities == 180
+        assert size_of_graph() == 120
+
+
+def test_a_reset_in_the_middle_of_an_answer_is_an_error_and_leaves_no_half_of_a_dump(
+    embedded: Connection,
+) -> None:
+    write(pairs(600))
+    load("f.jsonl")
+    answers = 0
+
+    def answered(proxy: Proxy, data: bytes) -> None:
+        nonlocal answers
+        answers += len(data)
+        if answers > 20_000:
+            proxy.reset()
+
+    reads: list[Callable[[], object]] = [
+        lambda: query("MATCH (n:Dataset) RETURN n"),
+        lambda: Dataset.nodes.all(),
+        lambda: dump("out.jsonl"),
+    ]
+    for read in reads:
+        answers = 0
+        with through_a_proxy(embedded, nothing, answered):
+            with pytest.raises(UnavailableError, match="has stopped, or can't be reached"):
+                read()
+            with pytest.raises(UnavailableError):
+                query("RETURN 1 AS one")
+    assert sorted(os.listdir()) == ["f.jsonl"]
+
+
+@pytest.mark.parametrize("cut", [Proxy.cut, Proxy.reset])
 @pytest.mark.parametrize("sent", [False, True], ids=["unsent", "unanswered"])
 def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch_and_the_error_allows_for_both(
-    embedded: Connection, sent: bool
+    embedded: Connection, sent: bool, cut: Callable[[Proxy], None]
 ) -> None:
     def heard(proxy: Proxy, data: bytes) -> None:
         if not data.endswith(COMMIT):
@@ -490,7 +551,7 @@ def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch_and_the_error_allo
         if written == 30:
             proxy.deaf = True
             if not sent:
-                proxy.cut()
+                cut(proxy)
 
     write(pairs(60))
     with through_a_proxy(embedded, heard), pytest.raises(UnavailableError) as raised:

@@ -89,7 +89,10 @@ def apply() -> int:
     if query("CALL dbms.components() YIELD edition RETURN edition")[0]["edition"] == "community":
         raise EditionError(COMMUNITY)
     lines = statements(connection.database, connection.encrypted)
-    with translated(), connection.driver("WRITE").session(database="system") as session:
+    with (
+        translated(connection.is_stopping),
+        connection.driver("WRITE").session(database="system") as session,
+    ):
         for line in lines:
             session.run(line).consume()
     return len(lines)

@@ -2,7 +2,7 @@
 
 from genai_graph.database.connection import Connection, connect, current, managed_engine
 from genai_graph.database.cypher import quote
-from genai_graph.database.transaction import atomic, change, query, retried
+from genai_graph.database.transaction import atomic, change, in_transaction, query, retried
 
 __all__ = [
     "Connection",
@@ -10,6 +10,7 @@ __all__ = [
     "change",
     "connect",
     "current",
+    "in_transaction",
     "managed_engine",
     "query",
     "quote",

@@ -87,6 +87,10 @@ class ArcadeDB(Server):
         found = _PORT.search(log)
         return int(found[1]) if found and "ArcadeDB Server started in" in log else None
 
+    def is_stopping(self, log: str) -> bool:
+        """Tell whether the shutdown has begun."""
+        return "Shutting down ArcadeDB Server" in log
+
     def is_down(self, log: str) -> bool:
         """Tell whether the shutdown has closed the databases."""
         return "ArcadeDB Server is down" in log

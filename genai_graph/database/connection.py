@@ -24,6 +24,7 @@ from genai_graph.errors import (
     NotConnectedError,
     SettingsError,
     TransactionError,
+    UnavailableError,
     frameless,
 )
 
@@ -124,15 +125,27 @@ class Connection:
             self._lease.forget()
             self._lease = None
 
+    def is_stopping(self) -> bool:
+        """Tell whether it is to a managed engine that stops, or has stopped."""
+        return self._lease is not None and self._lease.is_stopping()
+
     def _open_managed(self, settings: Settings) -> None:
         managed = managed_engine(settings.engine, settings.home)
-        self._lease = managed.enter()
-        server, running = managed.server, self._lease.running
-        self.uri, self.database = running.uri, server.database
-        self.largest_transaction = server.largest_transaction
-        if server.takes_one_writer:
+        self.database = managed.server.database
+        self.largest_transaction = managed.server.largest_transaction
+        if managed.server.takes_one_writer:
             self.writer = TimedWriter(WriterLock.at(managed.writer_lock), settings.writer_timeout)
-        users = running.users
+        try:
+            self._enter(managed)
+        except UnavailableError:
+            if self._lease is None or not self._lease.ends():
+                raise
+            self.close()
+            self._enter(managed)  # another one: that was killed a moment ago
+
+    def _enter(self, managed: ManagedEngine) -> None:
+        self._lease = managed.enter()
+        self.uri, users = self._lease.running.uri, self._lease.running.users
         self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
         if users.reader != users.username:
             reader = neo4j.basic_auth(users.reader, users.reader_password)

@@ -20,6 +20,7 @@ from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import neo4j
 
@@ -55,6 +56,9 @@ class Link(Protocol):
 
     def prepare_to_write(self) -> None:
         """Do what must be done before the first write."""
+
+    def is_stopping(self) -> bool:
+        """Tell whether it is to a managed engine that stops, or has stopped."""
 
 
 class GraphDriver:
@@ -103,7 +107,7 @@ class GraphSession:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
-            with translated():
+            with translated(self._link.is_stopping):
                 session.close()
 
     def last_bookmarks(self) -> neo4j.Bookmarks | None:
@@ -130,11 +134,14 @@ class GraphSession:
         writer = NoWriter() if mode == READ_ACCESS else self._link.writer
         writer.acquire()
         try:
-            with translated():
+            with translated(self._link.is_stopping):
                 self._session = self._link.driver(mode).session(
-                    default_access_mode=mode, database=self._link.database, **self._options
+                    default_access_mode=mode,
+                    database=self._link.database,
+                    **self._options,
                 )
-                return GraphTransaction(self._session.begin_transaction(**options), writer)
+                transaction = self._session.begin_transaction(**options)
+                return GraphTransaction(transaction, writer, self._link.is_stopping)
         except BaseException:
             with contextlib.suppress(DatabaseError):
                 self.close()
@@ -145,8 +152,11 @@ class GraphSession:
 class GraphTransaction:
     """A transaction that gives its turn to write back when it ends, however it ends."""
 
-    def __init__(self, transaction: neo4j.Transaction, writer: Writer) -> None:
+    def __init__(
+        self, transaction: neo4j.Transaction, writer: Writer, is_stopping: Callable[[], bool]
+    ) -> None:
         self._transaction = transaction
+        self._translated = partial(translated, is_stopping)
         self._writer: Writer | None = writer
 
     def __enter__(self) -> GraphTransaction:
@@ -157,9 +167,10 @@ class GraphTransaction:
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
         """Run a statement; its rows come as they are read."""
-        with translated():
+        with self._translated():
             try:
-                return Rows(self._transaction.run(query, parameters, **more))
+                result = self._transaction.run(query, parameters, **more)
+                return Rows(result, self._translated)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise QueryError(f"a parameter can't be sent to the database: {error}") from error
 
@@ -184,7 +195,7 @@ class GraphTransaction:
 
     def _end(self, action: Callable[[], None]) -> None:
         try:
-            with translated():
+            with self._translated():
                 action()
         finally:
             writer, self._writer = self._writer, None
@@ -195,8 +206,11 @@ class GraphTransaction:
 class Rows:
     """The rows of a result."""
 
-    def __init__(self, result: neo4j.Result) -> None:
+    def __init__(
+        self, result: neo4j.Result, translated: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._result = result
+        self._translated = translated
         self._kept: list[neo4j.Record] | None = None
 
     def keys(self) -> tuple[str, ...]:
@@ -205,7 +219,7 @@ class Rows:
 
     def kept(self) -> Rows:
         """Read the rows to the end, so that they outlive their transaction."""
-        with translated():
+        with self._translated():
             self._kept = list(self._result)
             self._result.consume()
         return self
@@ -215,7 +229,7 @@ class Rows:
 
         A transaction keeps all of its results, and they keep their parameters.
         """
-        with translated():
+        with self._translated():
             summary = self._result.consume()
         if summary.parameters:
             summary.parameters.clear()
@@ -225,5 +239,5 @@ class Rows:
         if self._kept is not None:
             yield from self._kept
             return
-        with translated():
+        with self._translated():
             yield from self._result

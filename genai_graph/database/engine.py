@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STOP_LIMIT = 30.0
+KILL_LIMIT = 2.0
 LEAST_FREE = 200  # MB: the files of an empty database and the ahead-of-time cache
 _POLL = 0.02
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
@@ -104,6 +105,10 @@ class Server(ABC):
         """Return the Bolt port once the log says that the engine is ready."""
 
     @abstractmethod
+    def is_stopping(self, log: str) -> bool:
+        """Tell whether the log says that it has been told to stop."""
+
+    @abstractmethod
     def is_down(self, log: str) -> bool:
         """Tell whether the log says that the store is closed."""
 
@@ -138,7 +143,10 @@ class ManagedEngine:
             descriptor = open_private(self.folder / "engine.lease")
             try:
                 try_lock(descriptor, LockFlags.SHARED)
-                return Lease(self, self.running() or self._start(), descriptor)
+                running = self.running()
+                if running is None or self.is_stopping(running):
+                    running = self._start()
+                return Lease(self, running, descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -170,6 +178,13 @@ class ManagedEngine:
         """Return the running engine, if there is one."""
         running = self._recorded()
         return running if running is not None and running.port else None
+
+    def is_stopping(self, running: Running) -> bool:
+        """Tell whether an engine has been told to stop, or has ended."""
+        with contextlib.suppress(OSError):
+            if self.server.is_stopping(self._read_log()):
+                return True
+        return running.process() is None
 
     def _recorded(self) -> Running | None:
         """Return the living process that the state names; its port is 0 while it can't be used."""
@@ -368,6 +383,19 @@ class Lease:
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             self.engine.leave(self.running, descriptor)
+
+    def is_stopping(self) -> bool:
+        """Tell whether the engine has been told to stop, or has ended."""
+        return self.engine.is_stopping(self.running)
+
+    def ends(self) -> bool:
+        """Wait for the end of an engine that stops or was killed, and tell whether it came."""
+        deadline = time.monotonic() + (STOP_LIMIT if self.is_stopping() else KILL_LIMIT)
+        while self.running.process() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+        return True
 
     def forget(self) -> None:
         """Close this process's copy after a fork: the use is the parent's."""

@@ -24,7 +24,7 @@ from genai_graph.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from genai_graph.errors import GenaiGraphError
 
@@ -35,6 +35,7 @@ _READ_ONLY = (
     "Neo.ClientError.Security.Forbidden",
 )
 _WRONG_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
+_OF_THE_CALLER = (QueryError, ReadOnlyError, NodeExistsError)
 _UNREACHABLE = (
     driver.ServiceUnavailable,
     driver.SessionExpired,
@@ -43,12 +44,18 @@ _UNREACHABLE = (
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Turn what the driver raises inside into this package's errors."""
+def translated(is_stopping: Callable[[], bool]) -> Iterator[None]:
+    """Turn what the driver raises inside into this package's errors.
+
+    An engine that stops answers with errors of all kinds first: they mean that it has stopped.
+    """
     try:
         yield
     except (driver.Neo4jError, driver.DriverError) as error:
-        raise translate(error) from frameless(error)
+        fault = translate(error)
+        if not isinstance(fault, _OF_THE_CALLER) and is_stopping():
+            fault = _stopped(error)
+        raise fault from frameless(error)
 
 
 def _reason(error: BaseException) -> str:
@@ -100,12 +107,16 @@ def translate(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
     if isinstance(error, driver.Neo4jError):
         return _translate_answer(error)
     if isinstance(error, _UNREACHABLE):
-        return UnavailableError(
-            f"the database does not answer{_reason(error)}: it has stopped, or can't be reached"
-        )
+        return _stopped(error)
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended: {error}")
     return DatabaseError(str(error))
+
+
+def _stopped(error: BaseException) -> UnavailableError:
+    return UnavailableError(
+        f"the database does not answer{_reason(error)}: it has stopped, or can't be reached"
+    )
 
 
 def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:

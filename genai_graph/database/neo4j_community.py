@@ -120,6 +120,10 @@ class Neo4jCommunity(Server):
                     return int(connection.laddr.port)
         return None
 
+    def is_stopping(self, log: str) -> bool:
+        """Tell whether the shutdown has begun."""
+        return "INFO  Neo4j Server shutdown initiated" in log
+
     def is_down(self, log: str) -> bool:
         """Tell whether the shutdown has closed the databases."""
         return "INFO  Stopped." in log

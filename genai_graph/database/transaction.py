@@ -107,6 +107,19 @@ def retried(work: Callable[[], T]) -> T:
     return work()
 
 
+def in_transaction(work: Callable[[], T]) -> T:
+    """Do work in the transaction that is open, or in one of its own, which may be repeated.
+
+    A larger one is its owner's to repeat: only he knows what else he did in it.
+    """
+
+    def attempt() -> T:
+        with atomic():
+            return work()
+
+    return retried(attempt) if db._active_transaction is None else attempt()
+
+
 def query(
     cypher: str,
     parameters: dict[str, Any] | None = None,

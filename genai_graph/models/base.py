@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from neomodel import db
 
-from genai_graph.database import atomic, query, quote
+from genai_graph.database import atomic, in_transaction, query, quote
 from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
 from genai_graph.models import encryption, identity, store
 from genai_graph.models.checking import checked, properties_of, require, stored
@@ -237,17 +238,21 @@ class Node(NodeBase):
         merged: dict[str, dict[str, Any]] = {}
         for values in given:
             merged.setdefault(values["uid"], {}).update(values)
-        with atomic():
-            there = store.find_nodes(cls.__label__, merged)
-            for uid, values in merged.items():
-                if uid not in there:
-                    require(cls, values)
-            store.merge_nodes(
-                cls.__label__,
-                [store.NodeRow(uid, stored(cls, values)) for uid, values in merged.items()],
-            )
-            found = store.find_nodes(cls.__label__, merged)
+        found = in_transaction(partial(cls._merge, merged))
         return [cls.inflate(found[values["uid"]]) for values in given]
+
+    @classmethod
+    def _merge(cls, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Merge values by uid, and return what is then there."""
+        there = store.find_nodes(cls.__label__, rows)
+        for uid, values in rows.items():
+            if uid not in there:
+                require(cls, values)
+        store.merge_nodes(
+            cls.__label__,
+            [store.NodeRow(uid, stored(cls, values)) for uid, values in rows.items()],
+        )
+        return store.find_nodes(cls.__label__, rows)
 
     @classmethod
     def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:

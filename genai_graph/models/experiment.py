@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import atomic
+from genai_graph.database import in_transaction
 from genai_graph.errors import EdgeTypeError, PropertyError
 from genai_graph.models import identity, store
 from genai_graph.models.base import Node
@@ -80,7 +80,8 @@ class Experiment(Node):
         evaluated_on = None if dataset is None else _uid_of(dataset)
         given = _checked_metric(name, value, split, step, values, steps, properties)
         uid = identity.metric(self.saved_uid, given["name"], evaluated_on, given.get("split"))
-        with atomic():
+
+        def write() -> Metric:
             before = store.find_nodes(Metric.__label__, [uid]).get(uid, {})
             history = History.given(given).joined(History.stored(before))
             metric = Metric.upsert(
@@ -93,7 +94,9 @@ class Experiment(Node):
             self.metrics.connect(metric)
             if dataset is not None:
                 metric.dataset.connect(dataset)
-        return metric
+            return metric
+
+        return in_transaction(write)
 
     def _delete_parts(self) -> None:
         """Delete its metrics: they belong to one experiment only."""

@@ -13,7 +13,7 @@ import neomodel
 from neomodel.sync_.match import QueryBuilder
 from neomodel.util import RelationshipDirection
 
-from genai_graph.database import atomic, quote
+from genai_graph.database import atomic, in_transaction, quote
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError, UnsupportedError
 from genai_graph.models import encryption, store
 from genai_graph.models.checking import checked, stored
@@ -198,9 +198,12 @@ class Edges(ManagerBase, Generic[T]):
             )
         given = stored(model, checked(model, properties or {}))
         row = store.EdgeRow(source, target, given)
-        with atomic():
+
+        def write() -> Edge:
             store.merge_edges(self.kind, [row])
             return self._edge(store.find_edges(self.kind, [row])[source, target], node)
+
+        return in_transaction(write)
 
     def disconnect(self, node: T) -> None:
         """Remove the edge to a node; nothing happens when there is none."""

@@ -1,0 +1,190 @@
+"""A real Neo4j and what lies before it: writers in each other's way, cuts, a server that goes.
+
+Nothing is there twice, nothing that was told as written is lost, and every end is a clear line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import neo4j_server
+import pytest
+from test_interrupted import BATCHES, COMMIT, SEED, WRITTEN, Proxy, nothing
+from test_load import size_of_graph
+from test_volume import pairs, write
+
+from genai_graph import connect, load, query
+from genai_graph.errors import UnavailableError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+
+LIMIT = 300
+WRITERS = 8
+ROWS = 30
+
+
+class Server:
+    """A Neo4j that can be killed and started again, at the same address."""
+
+    def __init__(self, home: Path) -> None:
+        self._lib = neo4j_server.lib_or_skip()
+        self._home = home
+        self._port = neo4j_server.free_port()
+        self._running = contextlib.ExitStack()
+
+    def start(self) -> None:
+        run = neo4j_server.server(self._lib, self._home, port=self._port)
+        self.uri, self.password = self._running.enter_context(run)
+
+    def kill(self) -> None:
+        self._running.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("neo4j"))
+    with contextlib.closing(server._running):
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server with nothing in it, that connect() reaches."""
+    monkeypatch.setenv("NEO4J_URI", running.uri)
+    monkeypatch.setenv("NEO4J_PASSWORD", running.password)
+    with connect():
+        query("MATCH (n) DETACH DELETE n", write=True)
+    return running
+
+
+WRITER = textwrap.dedent("""
+    import random, sys
+    from genai_graph import Dataset, Experiment, Model, connect, load
+
+    order = random.Random(int(sys.argv[1]))
+    header, *rows = open("f.jsonl").read().splitlines()
+    order.shuffle(rows)
+    name = f"{sys.argv[1]}.jsonl"
+    open(name, "w").write("\\n".join([header, *rows]))
+    with connect():
+        load(name, batch_size=20, transaction_limit=0)
+        numbers = list(range(3))
+        for number in order.sample(numbers, 3):
+            run = Experiment.upsert(uid=f"run-{number}")
+            dataset = Dataset.upsert(uid=f"d{number}", size=2)
+            model = Model.upsert(uid=f"m{number}")
+            model.trained_on.connect(dataset)
+            run.models.connect(model)
+            for step in order.sample(numbers, 3):
+                run.record("loss", step / 2, step=step, dataset=dataset)
+""")
+
+
+def test_eight_processes_that_write_the_same_in_any_order_leave_all_of_it_once(
+    server: Server,
+) -> None:
+    write(pairs(ROWS))
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(SEED + number)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(WRITERS)
+    ]
+    assert [writer.communicate(timeout=LIMIT)[0] for writer in writers] == [""] * WRITERS
+    with connect():
+        nodes = query(
+            "MATCH (n) RETURN labels(n)[0] AS label, count(n) AS all, "
+            "count(DISTINCT n.uid) AS uids ORDER BY label"
+        )
+        assert nodes == [
+            {"label": "Dataset", "all": ROWS, "uids": ROWS},
+            {"label": "Experiment", "all": 3, "uids": 3},
+            {"label": "Metric", "all": 3, "uids": 3},
+            {"label": "Model", "all": ROWS, "uids": ROWS},
+        ]
+        edges = query(
+            "MATCH (a)-[r]->(b) RETURN type(r) AS type, count(r) AS all, "
+            "count(DISTINCT [a.uid, b.uid]) AS pairs ORDER BY type"
+        )
+        assert all(row["all"] == row["pairs"] for row in edges), edges
+        assert {row["type"]: row["all"] for row in edges} == {
+            "EVALUATED_ON": 3,
+            "HAS": 3,
+            "RUN": 3,
+            "TRAINED_ON": ROWS,
+        }
+        histories = query("MATCH (n:Metric) RETURN n.steps AS steps, n.values AS values")
+        assert histories == [{"steps": [0, 1, 2], "values": [0, 0.5, 1]}] * 3
+
+
+@pytest.mark.parametrize("cut", [Proxy.cut, Proxy.reset])
+@pytest.mark.parametrize("sent", [False, True], ids=["unsent", "unanswered"])
+def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch(
+    server: Server, sent: bool, cut: Callable[[Proxy], None]
+) -> None:
+    sent_before = b""
+    commits = 0  # of batches: the others are for reading, and the schema
+
+    def heard(proxy: Proxy, data: bytes) -> None:
+        nonlocal sent_before, commits
+        sent_before += data
+        if not data.endswith(COMMIT):
+            return
+        commits += b"UNWIND $rows" in sent_before and b"SET" in sent_before
+        sent_before = b""
+        if commits == 3:
+            proxy.deaf = True
+            if not sent:
+                cut(proxy)
+
+    write(pairs(ROWS))
+    with (
+        contextlib.closing(Proxy(server.uri, heard, nothing)) as proxy,
+        connect(proxy.uri),
+        pytest.raises(UnavailableError, match="perhaps the next batch"),
+    ):
+        load("f.jsonl", batch_size=10, transaction_limit=BATCHES)
+    with connect():
+        assert size_of_graph() == (30 if sent else 20)
+        load("f.jsonl")
+        assert size_of_graph() == 2 * ROWS
+
+
+def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_written(
+    server: Server,
+) -> None:
+    write(pairs(300))
+    options = ["--batch-size", "20", "--transaction-limit", "0"]
+    loader = subprocess.Popen(
+        [sys.executable, "-m", "genai_graph", "load", "f.jsonl", *options],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with connect():
+        while loader.poll() is None and size_of_graph() < 100:
+            time.sleep(0.05)
+        server.kill()
+        with pytest.raises(UnavailableError, match="has stopped, or can't be reached"):
+            query("RETURN 1 AS one")
+        told = loader.communicate(timeout=LIMIT)[1].splitlines()[-1]
+        assert loader.returncode == 1
+        assert "has stopped, or can't be reached" in told
+        written = WRITTEN.search(told)
+        assert written is not None, told
+        server.start()
+        found = size_of_graph()  # on the connection that was lost
+        assert found >= min(int(written[1]), 600)
+        assert found % 20 == 0
+        load("f.jsonl")
+        assert size_of_graph() == 600
+        assert query("MATCH ()-[r]->() RETURN count(r) AS count") == [{"count": 300}]
