@@ -6,6 +6,8 @@ Nothing is there twice, nothing that was told as written is lost, and every end 
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import subprocess
 import sys
 import textwrap
@@ -19,7 +21,7 @@ from test_interrupted import BATCHES, COMMIT, SEED, WRITTEN, Proxy, nothing
 from test_load import size_of_graph
 from test_volume import pairs, write
 
-from genai_graph import connect, load, query
+from genai_graph import Dataset, connect, dump, load, query
 from genai_graph.errors import UnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
@@ -188,3 +190,68 @@ def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_
         load("f.jsonl")
         assert size_of_graph() == 600
         assert query("MATCH ()-[r]->() RETURN count(r) AS count") == [{"count": 300}]
+
+
+# Reads and writes in a cluster, as far as one server shows them
+
+
+def test_a_read_after_a_write_waits_for_it_and_asks_for_a_reader(server: Server) -> None:
+    begun: list[bytes] = []
+    answers: list[bytes] = []
+
+    def heard(proxy: Proxy, data: bytes) -> None:
+        begun.extend(part for part in data.split(b"\xb1\x11")[1:])  # BEGIN, as Bolt has it
+
+    def answered(proxy: Proxy, data: bytes) -> None:
+        answers.append(data)
+
+    def bookmarks(data: bytes) -> set[bytes]:
+        return set(re.findall(rb"FB:[A-Za-z0-9+/=]+", data))
+
+    writes: list[Callable[[], object]] = [
+        lambda: Dataset(name="mnist").save(),
+        lambda: query("CREATE (:Thing)", write=True),
+        lambda: load(write(pairs(5))),
+    ]
+    reads: list[Callable[[], object]] = [
+        lambda: query("MATCH (n:Dataset) RETURN n"),
+        lambda: Dataset.nodes.all(),
+        lambda: Dataset.nodes.get_or_none(name="mnist"),
+        lambda: dump("out.jsonl", overwrite=True),
+    ]
+    with (
+        contextlib.closing(Proxy(server.uri, heard, answered)) as proxy,
+        connect(proxy.uri),
+    ):
+        for make in writes:
+            begun.clear(), answers.clear()
+            make()
+            assert b"mode" not in begun[-1], "a write asks for no reader"
+            for read in reads:
+                last = bookmarks(b"".join(answers))
+                begun.clear()
+                read()
+                assert begun
+                for message in begun:
+                    assert b"\x84mode\x81r" in message
+                    assert len(bookmarks(message)) == 1
+                    assert bookmarks(message) <= last
+
+
+def test_a_routed_connection_sends_reads_to_readers_and_writes_to_the_leader(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def modes(use: Callable[[], object]) -> set[str]:
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG, "neo4j.pool"):
+            use()
+        return set(re.findall(r"acquire routing connection, access_mode='(\w+)'", caplog.text))
+
+    with connect(server.uri.replace("bolt://", "neo4j://")):
+        assert modes(lambda: Dataset(name="mnist").save()) == {"WRITE", "READ"}, (
+            "the schema is read"
+        )
+        assert modes(lambda: Dataset(name="cifar").save()) == {"WRITE"}
+        assert modes(lambda: query("MATCH (n) RETURN count(n) AS n")) == {"READ"}
+        assert modes(lambda: Dataset.nodes.all()) == {"READ"}
+        assert modes(lambda: dump("out.jsonl")) == {"READ"}

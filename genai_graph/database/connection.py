@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from neo4j.api import BookmarkManager
+
     from genai_graph.database.driver import Writer
     from genai_graph.database.engine import Lease, ManagedEngine, Server
     from genai_graph.database.settings import Settings
@@ -69,6 +71,7 @@ class Connection:
         self._prepared = False
         self._preparing = threading.RLock()
         self.writer: Writer = NoWriter()
+        self.bookmarks: BookmarkManager | None = None
         self.keyring = None if settings.keys is None else _keyring(settings.keys)
         self.encrypted = settings.encrypted  # instead of what the models mark
         try:
@@ -153,6 +156,7 @@ class Connection:
 
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.database = settings.database
+        self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers may be behind
         address, options = secured(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import neo4j
+    from neo4j.api import BookmarkManager
 
 
 class Writer(Protocol):
@@ -50,6 +51,7 @@ class Link(Protocol):
 
     database: str | None
     writer: Writer
+    bookmarks: BookmarkManager | None  # what a read waits for: this connection's last writes
 
     def driver(self, access_mode: str) -> neo4j.Driver:
         """Return the driver of a user who may do what the mode says."""
@@ -138,6 +140,7 @@ class GraphSession:
                 self._session = self._link.driver(mode).session(
                     default_access_mode=mode,
                     database=self._link.database,
+                    bookmark_manager=self._link.bookmarks,
                     **self._options,
                 )
                 transaction = self._session.begin_transaction(**options)

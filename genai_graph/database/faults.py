@@ -139,6 +139,6 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
         return QueryError(message.splitlines()[0])  # the others point into the statement
     if "Memory" in code:  # is called transient too, and fails again each time
         return TransactionMemoryError(f"the server's memory for transactions is used up: {message}")
-    if code.startswith("Neo.TransientError."):
+    if error.is_retryable():  # also where the leader of a cluster is another one by now
         return TransientError(f"the database gave up on the transaction, try again: {message}")
     return DatabaseError(f"{message} ({code})")
