@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import inspect
+import itertools
 import math
 import re
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from neo4j._async_compat.network._bolt_socket import BoltSocketBase as BoltSocket
 from neomodel import db
 
 from genai_graph import Connection, Dataset, GenaiGraphError, atomic, connect, errors, query
@@ -636,3 +638,22 @@ def test_the_tree_shows_every_error_and_each_has_a_builtin() -> None:
         foreign = [base for base in error.__mro__ if base.__module__ == "builtins"]
         assert set(foreign) - {Exception, BaseException, object}, error
     assert issubclass(DatabaseError, RuntimeError)
+
+
+@pytest.mark.parametrize("read", range(1, 7))
+def test_ctrl_c_in_the_middle_of_an_answer_is_not_hidden_by_what_it_does_to_the_driver(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    reads = itertools.count(1)
+    receive = BoltSocket.recv_into
+
+    def interrupted(*arguments: Any) -> Any:
+        if next(reads) == read:
+            raise KeyboardInterrupt
+        return receive(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BoltSocket, "recv_into", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            query("UNWIND range(1, 5000) AS x RETURN x")
+    assert query("RETURN 1 AS one") == [{"one": 1}]

@@ -102,8 +102,11 @@ class GraphSession:
     def __enter__(self) -> GraphSession:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        else:
+            self.abandon()
 
     def close(self) -> None:
         """Close the session."""
@@ -111,6 +114,15 @@ class GraphSession:
         if session is not None:
             with translated(self._link.is_stopping):
                 session.close()
+
+    def abandon(self) -> None:
+        """End the session's connection, whatever state that is in: the server rolls back.
+
+        So does the driver itself where a task is cancelled; Ctrl-C can come as deep in it.
+        """
+        session, self._session = self._session, None
+        if session is not None:
+            session.__exit__(CancelledError, CancelledError(), None)  # type: ignore[no-untyped-call]
 
     def last_bookmarks(self) -> neo4j.Bookmarks | None:
         """Return the bookmarks of what was committed last."""
@@ -145,9 +157,9 @@ class GraphSession:
                 )
                 transaction = self._session.begin_transaction(**options)
                 return GraphTransaction(transaction, writer, self._link.is_stopping)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(DatabaseError):
-                self.close()
+                self.__exit__(type(error))
             writer.release()
             raise
 
@@ -165,8 +177,11 @@ class GraphTransaction:
     def __enter__(self) -> GraphTransaction:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        else:
+            self.abandon()
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
         """Run a statement; its rows come as they are read."""
@@ -190,11 +205,8 @@ class GraphTransaction:
         self._end(self._transaction.close)
 
     def abandon(self) -> None:
-        """End the transaction and its connection, whatever state that is in: the server rolls back.
-
-        So does the driver itself where a task is cancelled; Ctrl-C can come as deep in it.
-        """
-        self._end(partial(self._transaction.__exit__, CancelledError, CancelledError(), None))
+        """Give the turn back without a word to the server: its session is abandoned, too."""
+        self._end(lambda: None)
 
     def _end(self, action: Callable[[], None]) -> None:
         try:

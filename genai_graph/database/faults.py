@@ -56,6 +56,8 @@ def translated(is_stopping: Callable[[], bool]) -> Iterator[None]:
         if not isinstance(fault, _OF_THE_CALLER) and is_stopping():
             fault = _stopped(error)
         raise fault from frameless(error)
+    except BufferError as error:  # Ctrl-C came in the middle of an answer, and the driver read on
+        raise KeyboardInterrupt from error
 
 
 def _reason(error: BaseException) -> str:

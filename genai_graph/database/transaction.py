@@ -79,9 +79,9 @@ def _abandon() -> None:
     db._session = None
     if transaction is not None:
         try:
-            transaction.abandon()
+            session.abandon()
         finally:
-            session.close()
+            transaction.abandon()
 
 
 @contextlib.contextmanager
