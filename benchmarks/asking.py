@@ -1,21 +1,23 @@
-"""Asking: each question, beside the shortest way there and back."""
+"""Asking: nodes, their neighbours, and each question, beside the shortest way there and back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks import hub
 from benchmarks.measuring import Contender, clock
 from benchmarks.sample import Sample
-from genai_graph import Dataset, ask
+from genai_graph import Dataset, Model, ask, query
 from genai_graph.models import store
 from genai_graph.questions import find, names
 
 ALL = "Questions"
 FROM_A_NODE = "Questions that start from a node"
+LOOKUPS = "Lookups"
 _ROUND_TRIP = "one node by its uid"
 _FIRST = 100
+_TIMES = 20
 
 
 def questions() -> list[Contender]:
@@ -45,6 +47,28 @@ def from_a_node(sample: Sample) -> list[Contender]:
     started = ("license-impact", "dataset-impact", "leaderboard", "lineage")
     asked = [_asking(FROM_A_NODE, name, values) for name in started]
     return [_round_trip(FROM_A_NODE, dataset), *asked]
+
+
+def lookups(sample: Sample) -> list[Contender]:
+    """Return what finds one node, and what goes one step from there."""
+    uid = _typical(sample, "Model")
+    model = Model.nodes.get(uid=uid)
+    return [
+        _looking("RETURN 1", lambda: query("RETURN 1 AS one")),
+        _looking("Model.nodes.get(uid=...)", lambda: Model.nodes.get(uid=uid)),
+        _looking("Model.nodes.filter(name=...)", Model.nodes.filter(name=model.name).all),
+        _looking("model.trained_on.all()", model.trained_on.all),
+    ]
+
+
+def _looking(name: str, look: Callable[[], object]) -> Contender:
+    def run() -> dict[str, float]:
+        with clock() as looking:
+            for _ in range(_TIMES):
+                look()
+        return {LOOKUPS: looking.seconds * 1000 / _TIMES}
+
+    return Contender(name, run)
 
 
 def _typical(sample: Sample, label: str) -> str:

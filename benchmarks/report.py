@@ -21,6 +21,10 @@ _TITLES = {
     offline.CHECK: "All rules, over all lines, without a database.",
     offline.NODES: "Without a server, up to the bytes of the statements.",
     offline.EDGES: "Without a server, up to the bytes of the statements.",
+    asking.LOOKUPS: (
+        "One node among many, warm, by its unique uid and by an indexed name, and one step from "
+        "there: as quick in a large graph as in a small one. The baseline reads nothing."
+    ),
     asking.ALL: (
         "Each question, its first 100 rows, warm, on a graph as a hub of models has it "
         "(`benchmarks/hub.py`): 2,500 nodes and 9,800 edges, 1,300 models trained on 400 datasets "
@@ -85,10 +89,14 @@ def _row(result: Result, contender: str) -> Iterable[str]:
     yield result.engine
     yield f"{result.entities:,}"
     yield contender
-    yield f"{median:,.3g} s" if result.unit == SECONDS else f"{median:,.0f} {result.unit}"
+    yield f"{median:,.3g} s" if result.unit == SECONDS else _amount(median, result.unit)
     if result.unit == SECONDS:
         yield f"{result.entities / median:,.0f}"
     yield "baseline" if contender == result.baseline else _ratio(result, contender)
+
+
+def _amount(median: float, unit: str) -> str:
+    return f"{median:,.{0 if median >= 10 else 1}f} {unit}"
 
 
 def _ratio(result: Result, contender: str) -> str:

@@ -78,6 +78,7 @@ class Run:
             if DUMP in self.parts:
                 self._compare(engine.name, size, dumping.contenders(engine, read, self.folder))
             if QUESTIONS in self.parts:
+                self._ask(engine, size, asking.lookups(read))
                 self._ask(engine, size, asking.from_a_node(read))
 
     def _questions(self, engine: Engine) -> None:

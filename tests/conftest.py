@@ -77,6 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = metafunc.config.getoption("--engine") or usual
     if "embedded" in metafunc.fixturenames:
         names = [name for name in names if name == "embedded"]
+    elif "neo4j_graph" in metafunc.fixturenames:
+        names = [name for name in names if name != "embedded"]
     elif metafunc.definition.get_closest_marker("any_engine"):
         names = names[:1]
     metafunc.parametrize("engine", list(dict.fromkeys(names)), indirect=True, scope="session")
@@ -178,6 +180,12 @@ def users_of(connection: Connection) -> Users:
 @pytest.fixture
 def embedded(graph: Connection) -> Connection:
     """The same, for what only the embedded engine does."""
+    return graph
+
+
+@pytest.fixture
+def neo4j_graph(graph: Connection) -> Connection:
+    """The same, for what only Neo4j tells."""
     return graph
 
 

@@ -388,8 +388,10 @@ def type_occurs(type_: str) -> bool:
 
 def find_edges(kind: EdgeKind, rows: Iterable[EdgeRow]) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the properties of the edges that exist, by the uids of their ends."""
+    # Neo4j would find one end only and walk all of its edges, of a hub's too, were this a MATCH.
     found = query(
-        f"UNWIND $rows AS row {kind.ends} MATCH {kind.pattern} "
+        f"UNWIND $rows AS row {kind.ends} OPTIONAL MATCH {kind.pattern} "
+        "WITH row, r WHERE r IS NOT NULL "
         "RETURN collect([row[0], row[1], properties(r)]) AS found",
         rows=[[row.source, row.target] for row in rows],
     )
@@ -471,9 +473,10 @@ def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
         (f"(b:{quote(kind.target)} {{uid: $target}})", target),
     ]
     given = " ".join(f"MATCH {pattern}" for pattern, uid in ends if uid is not None)
+    both = source is not None and target is not None
+    way = kind.pattern if both else kind.way(by_source=source is not None)
     rows = query(
-        f"{given} MATCH (a:{quote(kind.source)})-[r:{quote(kind.type)}]->(b:{quote(kind.target)}) "
-        "DELETE r RETURN count(r) AS count",
+        f"{given} OPTIONAL MATCH {way} DELETE r RETURN count(r) AS count",
         write=True,
         source=source,
         target=target,
@@ -762,7 +765,7 @@ def _sent(
 
     Lists take the driver half the time of maps.
     """
-    names = sorted(set().union(*values))
+    names = sorted(set().union(*values) - {"uid"})
     sent = [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
     for at in range(1, len(names) + 1):
         # All values of a property are of one type.
