@@ -288,12 +288,13 @@ class ManagedEngine:
 
     def _await_port(self, process: psutil.Process) -> int:
         deadline = time.monotonic() + self.server.start_limit
-        while time.monotonic() < deadline:
+        is_last = False
+        while not is_last:
+            # Asked before the look: a process that was held up for long may be ready all the same.
+            is_last = time.monotonic() > deadline or not _is_alive(process)
             port = self.server.find_port(self._read_log(), process)
             if port is not None:
                 return port
-            if not _is_alive(process):
-                break
             time.sleep(_POLL)
         printed = (line.strip() for line in self._read_log().splitlines())
         lines = [line for line in printed if line and not line.startswith(("at ", "..."))][-5:]
