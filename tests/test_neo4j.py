@@ -8,13 +8,14 @@ from pathlib import Path
 
 import neo4j_server
 import pytest
-from conftest import Run
+from conftest import FIXTURES, Run
 from graphs import TRAPS, Graph, content, node, put, stored, without_nulls
 from neo4j import GraphDatabase
 from test_csv import MOMENT, TIMES, whole_graph
 
 import genai_graph
-from genai_graph import Connection, Model, clear, dump, load, query
+from genai_graph import Connection, Model, clear, dump, load, query, schema
+from genai_graph.database import quote
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 
@@ -59,6 +60,24 @@ def test_cypher_shell_runs_a_dump_which_then_dumps_to_the_same_bytes(neo4j: Conn
     assert without_nulls(stored()) == without_nulls(graph)
     dump(second)
     assert content(second) == content(first)
+
+
+def test_who_comes_from_the_neo4j_side_has_the_schema_and_the_quickstart_by_cypher_shell(
+    neo4j: Connection, cli: Run
+) -> None:
+    lib = neo4j_server.lib_or_skip("cypher-shell")
+    for constraint in query("SHOW CONSTRAINTS YIELD name"):
+        query(f"DROP CONSTRAINT {quote(constraint['name'])}", write=True)
+    for index in query("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
+        query(f"DROP INDEX {quote(index['name'])}", write=True)
+    Path("schema.cypher").write_text(cli("schema", "show", "--cypher").stdout)
+    for script in (Path("schema.cypher"), FIXTURES / "quickstart.cypher"):
+        for _ in range(2):  # safe to repeat
+            assert "error" not in neo4j_server.cypher_shell(lib, neo4j.uri, script).lower()
+    assert not schema.check()
+    report = load(FIXTURES / "quickstart.yaml")
+    tallies = [*report.nodes.values(), *report.edges.values()]
+    assert sum(tally.unchanged for tally in tallies) == report.entities == 21
 
 
 class Stages(Progress):
