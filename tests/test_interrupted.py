@@ -423,6 +423,8 @@ class Proxy:
         now = struct.pack("ii", 1, 0)
         for client, _ in self._pairs:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # who waits for it would keep it open
             os.close(client.detach())
         self.cut()
 
