@@ -325,36 +325,6 @@ def test_shell_tells_an_error_of_the_package_in_its_words(graph: Connection, cli
     assert result.stderr == "Dataset.nme: Dataset has no such property (did you mean 'name'?)\n"
 
 
-@pytest.mark.any_engine
-@pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
-@pytest.mark.parametrize(
-    ("interface", "prompt"), [("python", ">>> "), ("ipython", r"In \[.*\d.*\]: ")]
-)
-def test_shell_in_a_terminal(graph: Connection, interface: str, prompt: str) -> None:
-    import pexpect
-
-    child = pexpect.spawn(
-        sys.executable,
-        ["-m", "genai_graph", "shell", "--interface", interface],
-        encoding="utf-8",
-        timeout=30,
-        env={**os.environ, "TERM": "dumb", "IPYTHONDIR": os.getcwd()},
-        preexec_fn=interruptible,
-    )
-    child.expect("genai_graph .* at hand: .*query")
-    child.expect(prompt)
-    child.sendline("Dataset(name='typed').save()")
-    child.expect("<Dataset typed>")
-    child.sendline("print(query('RETURN 40 + 2 AS x'))")
-    child.expect("'x': 42")
-    child.expect(prompt)
-    child.sendline("exit()")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
-    assert Dataset.nodes.get(name="typed")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_ctrl_c_ends_with_130(graph: Connection) -> None:
     child = subprocess.Popen(

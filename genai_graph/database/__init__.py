@@ -2,6 +2,8 @@
 
 from genai_graph.database.connection import Connection, connect, current, managed_engine
 from genai_graph.database.cypher import quote
+from genai_graph.database.sandbox import sandbox
+from genai_graph.database.statements import printed
 from genai_graph.database.transaction import atomic, change, in_transaction, query, retried
 
 __all__ = [
@@ -12,7 +14,9 @@ __all__ = [
     "current",
     "in_transaction",
     "managed_engine",
+    "printed",
     "query",
     "quote",
     "retried",
+    "sandbox",
 ]

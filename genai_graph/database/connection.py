@@ -13,7 +13,7 @@ import neo4j
 from neomodel import db
 from pydantic import SecretStr
 
-from genai_graph.database.driver import GraphDriver, NoWriter
+from genai_graph.database.driver import GraphDriver, GraphSession, NoWriter
 from genai_graph.database.faults import translate, unreachable
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.locks import WriterLock
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from genai_graph.database.driver import Writer
     from genai_graph.database.engine import Lease, ManagedEngine, Server
+    from genai_graph.database.sandbox import Sandbox
     from genai_graph.database.settings import Settings
 
 # Seconds until it is told that nobody answers: at one of a host's addresses, and at all.
@@ -62,9 +63,10 @@ class Connection:
     engine: str
     largest_transaction: int | None = None  # nodes and edges; None where the server tells itself
 
-    def __init__(self, settings: Settings) -> None:
-        if db._active_transaction is not None:
-            raise TransactionError("a transaction is open: end it before you connect elsewhere")
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+        _refuse_within_a_transaction()
+        self.read_only = read_only
+        self.sandbox: Sandbox | None = None
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
@@ -93,6 +95,12 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection {self.engine} {self.uri}>"
 
+    def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
+        """Open a session that may do what the mode says, and no more than the connection."""
+        if self.sandbox is not None:
+            return self.sandbox.session(access_mode, options)
+        return GraphSession(self, neo4j.READ_ACCESS if self.read_only else access_mode, options)
+
     def driver(self, access_mode: str) -> neo4j.Driver:
         """Return the driver of a user who may do what the access mode says."""
         return self._drivers.get(access_mode) or self._drivers["WRITE"]
@@ -100,8 +108,8 @@ class Connection:
     def prepare_to_write(self) -> None:
         """Do once what must be done before the first write: see `before_first_write`."""
         with self._preparing:  # other threads wait; what the steps themselves write does not
-            if self._prepared:
-                return
+            if self._prepared or self.sandbox is not None:
+                return  # a schema would outlive the sandbox
             self._prepared = True
             try:
                 for step in _before_first_write:
@@ -124,6 +132,9 @@ class Connection:
         """Let go of it in a forked child: its sockets and its lease are the parent's."""
         _abandoned.append(self._drivers)  # kept, so that nothing is sent when they are collected
         self._drivers = {}
+        if self.sandbox is not None:
+            _abandoned.append(self.sandbox)
+            self.sandbox = None
         if self._lease is not None:
             self._lease.forget()
             self._lease = None
@@ -149,8 +160,9 @@ class Connection:
     def _enter(self, managed: ManagedEngine) -> None:
         self._lease = managed.enter()
         self.uri, users = self._lease.running.uri, self._lease.running.users
-        self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
-        if users.reader != users.username:
+        if not self.read_only:
+            self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
+        if self.read_only or users.reader != users.username:
             reader = neo4j.basic_auth(users.reader, users.reader_password)
             self._add_driver("READ", self.uri, reader)
 
@@ -160,7 +172,7 @@ class Connection:
         address, options = secured(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
-        self._add_driver("WRITE", address, login, options)
+        self._add_driver("READ" if self.read_only else "WRITE", address, login, options)
 
     def _add_driver(
         self,
@@ -220,6 +232,7 @@ def connect(
     engine: str | None = None,
     home: str | Path | None = None,
     writer_timeout: float | None = None,
+    read_only: bool = False,
 ) -> Connection:
     """Connect to the graph, and make it the one that everything in this process uses.
 
@@ -229,6 +242,9 @@ def connect(
     `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a `.env` file in the
     current folder; so do the keys that encrypt values, from `GENAI_GRAPH_KEYS`. With no URI at all
     it is a managed engine, `embedded` or `neo4j`, which is started when it is not running.
+
+    A connection that is `read_only` asks for no right to write: on the embedded engine it enters
+    as a user who has none, on Neo4j each of its transactions is declared as one that reads.
 
     Raises `SettingsError` (also for plain text to another machine), `MissingExtraError`,
     `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (no such
@@ -246,7 +262,7 @@ def connect(
         "writer_timeout": writer_timeout,
     }
     del password  # an error's frames keep their variables
-    return Connection(read_settings(**given))
+    return Connection(read_settings(**given), read_only=read_only)
 
 
 def current() -> Connection:
@@ -265,6 +281,14 @@ def managed_engine(name: str, home: Path) -> ManagedEngine:
 
     servers: dict[str, type[Server]] = {"embedded": ArcadeDB, "neo4j": Neo4jCommunity}
     return ManagedEngine(servers[name](), home)
+
+
+def _refuse_within_a_transaction() -> None:
+    connection = _newest()
+    if connection is not None and connection.sandbox is not None:
+        raise TransactionError("this is a sandbox: leave it before you connect elsewhere")
+    if db._active_transaction is not None:
+        raise TransactionError("a transaction is open: end it before you connect elsewhere")
 
 
 def _keyring(keys: SecretStr) -> Keyring:

@@ -17,6 +17,13 @@ _WRITES = re.compile(
     rf"|REVOKE)(?!\w)|\bCALL\s+(?!{_READING_PROCEDURES})['\w]|\\u",
     re.IGNORECASE,
 )
+# Clauses that begin a statement about the schema or users; it can't stand anywhere else.
+_ADMINISTERS = re.compile(
+    r"\s*(?:(?:EXPLAIN|PROFILE|CYPHER)\s[\s\w.=]*?)?"
+    r"(?:CREATE|DROP|ALTER|RENAME|GRANT|DENY|REVOKE|ENABLE|START|STOP)\s+(?!\w+\s*=)\w",
+    re.IGNORECASE,
+)
+_COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b|\\u", re.IGNORECASE)
 # An escape may stand for any letter.
 _LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)|\\u", re.IGNORECASE)
 
@@ -33,6 +40,12 @@ def may_write(cypher: str) -> bool:
 def loads_files(cypher: str) -> bool:
     """Tell whether a statement reads files of the server, which Neo4j lets every reader do."""
     return _LOADS_FILES.search(_bare(cypher)) is not None
+
+
+def stays(cypher: str) -> bool:
+    """Tell whether something of a statement stays when its transaction is rolled back."""
+    bare = _bare(cypher)
+    return _ADMINISTERS.match(bare) is not None or _COMMITS.search(bare) is not None
 
 
 def _bare(cypher: str) -> str:

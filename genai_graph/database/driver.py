@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
+from genai_graph.database import statements
 from genai_graph.database.cypher import may_write
 from genai_graph.database.faults import translated
 from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
@@ -56,6 +57,9 @@ class Link(Protocol):
     def driver(self, access_mode: str) -> neo4j.Driver:
         """Return the driver of a user who may do what the mode says."""
 
+    def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
+        """Open a session that may do what the mode says, and no more than the connection."""
+
     def prepare_to_write(self) -> None:
         """Do what must be done before the first write."""
 
@@ -84,7 +88,7 @@ class GraphDriver:
         link = self._current()
         if link is None:
             raise NotConnectedError
-        return GraphSession(link, default_access_mode, options)
+        return link.session(default_access_mode, options)
 
     def close(self) -> None:
         """Do nothing: the connection is closed by the one who opened it."""
@@ -185,6 +189,7 @@ class GraphTransaction:
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
         """Run a statement; its rows come as they are read."""
+        statements.tell(query, parameters or {}, more)
         with self._translated():
             try:
                 result = self._transaction.run(query, parameters, **more)

@@ -1,4 +1,7 @@
-"""What decides where the graph lives: arguments, then the environment, then a `.env` file."""
+"""What decides where the graph lives: arguments, then the environment, then a `.env` file.
+
+Which file that is says the environment variable `GENAI_GRAPH_ENV_FILE`; none, if it is empty.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,6 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
@@ -99,9 +101,12 @@ def read_settings(**given: object) -> Settings:
     """
     names = {name: field.validation_alias for name, field in Settings.model_fields.items()}
     arguments = {str(names[name]): value for name, value in given.items() if value is not None}
+    env_file = os.environ.get("GENAI_GRAPH_ENV_FILE", ".env")
     try:
-        return Settings(**arguments)  # type: ignore[arg-type]
-    except (ValidationError, UnicodeDecodeError) as error:
+        return Settings(_env_file=env_file or None, **arguments)  # type: ignore[arg-type,call-arg]
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file}: is not UTF-8 text") from None
+    except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 
 
@@ -132,8 +137,6 @@ def _has_port(parts: SplitResult) -> bool:
     return True
 
 
-def _explain(error: ValidationError | UnicodeDecodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return ".env: is not UTF-8 text"
+def _explain(error: ValidationError) -> str:
     faults = (f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors(include_input=False))
     return "; ".join(fault.replace("Value error, ", "") for fault in faults)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
 
-from genai_graph.database.connection import graph_driver
+from genai_graph.database.connection import current, graph_driver
 from genai_graph.database.cypher import loads_files, may_write
 from genai_graph.database.values import plain
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
@@ -154,6 +154,8 @@ def _finished(result: Rows) -> tuple[list[dict[str, Any]], SummaryCounters]:
 @contextlib.contextmanager
 def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
     """Use the transaction that is open, or one for a single statement."""
+    if write and current().read_only:
+        raise ReadOnlyError("this connection may only read: connect without read_only to write")
     if db._active_transaction is not None:
         if not write and may_write(cypher):
             raise ReadOnlyError("this query may write: pass write=True (--write) to let it")

@@ -131,7 +131,7 @@ def load(
     writer = _Writer(reading, ledger, batch_size, progress, again)
     if dry_run:
         writer.report = _pending(ledger)
-    elif atomic or ledger.entities <= transaction_limit:
+    elif atomic or ledger.entities <= transaction_limit or current().sandbox is not None:
         _write_at_once(writer, ledger.entities)
     else:
         progress.say(
@@ -181,9 +181,10 @@ def _write_at_once(writer: _Writer, entities: int) -> None:
     """Write everything in one transaction."""
     largest = current().largest_transaction
     if largest is not None and entities > largest:
+        elsewhere = "outside of the sandbox" if current().sandbox else "without atomic"
         raise TransactionMemoryError(
             f"{entities:,} nodes and edges are too many for one transaction of the embedded "
-            f"engine, which takes {largest:,}: load them without atomic, or on a Neo4j server"
+            f"engine, which takes {largest:,}: load them {elsewhere}, or on a Neo4j server"
         )
     outcome = "nothing was written"
 

@@ -500,6 +500,17 @@ def uids_after(label: str, uid: str, size: int) -> list[str]:
     return list(found[0]["uids"])
 
 
+def uids_beginning(label: str, prefix: str, limit: int) -> list[str]:
+    """Return uids of a label that begin with a text, at most `limit`, by the index."""
+    found = query(
+        f"MATCH (n:{quote(label)}) WHERE n.uid STARTS WITH $prefix "
+        "WITH n.uid AS uid LIMIT $limit RETURN collect(uid) AS uids",
+        prefix=prefix,
+        limit=limit,
+    )
+    return sorted(found[0]["uids"])
+
+
 def pages(label: str) -> Iterator[list[str]]:
     """Yield all uids of a label in their order, a page at a time."""
     uids = uids_after(label, "", BATCH)

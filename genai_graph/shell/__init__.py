@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import code
 import traceback
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,10 @@ from genai_graph.errors import GenaiGraphError, MissingExtraError
 if TYPE_CHECKING:
     from genai_graph.database import Connection
 
-_NAMES = ("Dataset", "Experiment", "Metric", "Model", "Project", "atomic", "check", "load", "query")
+_NAMES = (
+    *("Dataset", "Experiment", "Metric", "Model", "Project"),
+    *("ask", "atomic", "check", "dump", "errors", "load", "query", "verify"),
+)
 
 
 def namespace() -> dict[str, Any]:
@@ -22,10 +24,12 @@ def namespace() -> dict[str, Any]:
 
 
 def banner(connection: Connection) -> str:
-    """Return the line that says where the shell is connected and what it has."""
+    """Return the line that says where the shell is connected, what it may and what it has."""
+    limits = " (read-only)" * connection.read_only
+    limits += " in a sandbox: nothing is kept" * (connection.sandbox is not None)
     return (
-        f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}; "
-        f"at hand: {', '.join(_NAMES)}"
+        f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}{limits}"
+        f"; at hand: {', '.join(_NAMES)}"
     )
 
 
@@ -51,17 +55,7 @@ def interact(connection: Connection, interface: str | None = None) -> None:
     if interface == "ipython" and not has_ipython:
         raise MissingExtraError("IPython", "shell")
     if interface == "python" or not has_ipython:
-        code.interact(banner(connection), local=namespace(), exitmsg="")
+        from genai_graph.shell.python import interact
     else:
-        _ipython(connection)
-
-
-def _ipython(connection: Connection) -> None:
-    import IPython
-    from traitlets.config import Config
-
-    config = Config()
-    config.TerminalInteractiveShell.banner1 = banner(connection) + "\n"
-    config.TerminalInteractiveShell.confirm_exit = False
-    start: Any = IPython.start_ipython
-    start(argv=[], user_ns=namespace(), config=config)
+        from genai_graph.shell.ipython import interact
+    interact(banner(connection), namespace())
