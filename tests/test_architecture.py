@@ -22,7 +22,7 @@ ROOMS = [
     {"schema", "access"},
     {"status", "exchange"},
     {"questions", "integrity"},
-    {"cli", "shell"},
+    {"cli", "shell", "pytest_plugin"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 LONGEST_FUNCTION = 60
