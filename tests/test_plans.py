@@ -37,6 +37,7 @@ from genai_graph.database.keyring import generate
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 from genai_graph.models import NODES
 from genai_graph.questions import catalog
+from genai_graph.shell.completion import Completion, complete
 from genai_graph.status import read_status
 
 pytestmark = pytest.mark.on_neo4j
@@ -186,6 +187,7 @@ def use_filters() -> None:
     assert Model.nodes.filter(uid__startswith="xgb").all()
     assert bool(Model.nodes.filter(name="xgb"))
     assert Model.nodes.filter(trained_on__name="merchants").all() is not None
+    assert complete("Model.nodes.get(uid='xgb@1") == Completion("xgb@1", ["xgb@1"])
 
 
 def use_files() -> None:
