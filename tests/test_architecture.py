@@ -21,7 +21,7 @@ ROOMS = [
     {"models"},
     {"schema", "access"},
     {"status", "exchange"},
-    {"questions", "integrity"},
+    {"questions", "integrity", "pictures"},
     {"cli", "shell", "pytest_plugin"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

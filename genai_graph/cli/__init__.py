@@ -22,6 +22,7 @@ from genai_graph.cli.query import query
 from genai_graph.cli.schema import schema
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
+from genai_graph.cli.show import show
 from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
 
@@ -81,6 +82,20 @@ def main() -> None:
     """
 
 
-_COMMANDS = (access, ask, check, clear, dump, load, query, schema, server, shell, status, verify)
+_COMMANDS = (
+    access,
+    ask,
+    check,
+    clear,
+    dump,
+    load,
+    query,
+    schema,
+    server,
+    shell,
+    show,
+    status,
+    verify,
+)
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from genai_graph.cli.labels import known_labels
+
 FORMATS = click.Choice(["yaml", "json", "jsonl", "csv"])
 files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
 format_option = click.option(
@@ -84,18 +86,6 @@ def check(files: tuple[str, ...], **options: Any) -> None:
     click.echo(f"{nodes:,} nodes, {edges:,} edges: no faults", err=True)
 
 
-def _known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a label that there is not, before anything is connected."""
-    if labels:
-        from genai_graph.exchange.validation import unknown_label
-        from genai_graph.models import NODES
-
-        for label in labels:
-            if label not in NODES:
-                raise click.BadParameter(unknown_label(label))
-    return labels
-
-
 @click.command()
 @click.option(
     "-o",
@@ -111,9 +101,9 @@ def _known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tupl
     help="Without it the name tells; jsonl where it does not.",
 )
 @click.option(
-    "--label", "labels", multiple=True, callback=_known_labels, help="Only nodes of this label."
+    "--label", "labels", multiple=True, callback=known_labels, help="Only nodes of this label."
 )
-@click.option("--exclude", multiple=True, callback=_known_labels, help="No nodes of this label.")
+@click.option("--exclude", multiple=True, callback=known_labels, help="No nodes of this label.")
 @click.option("--force", is_flag=True, help="Replace an output that is there already.")
 @click.option("--decrypt", is_flag=True, help="Write encrypted values in the clear.")
 def dump(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
-import math
 import sys
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time
 from typing import Any
 
 import click
@@ -47,12 +44,12 @@ def _table(rows: Rows) -> None:
 
 
 def _json(rows: Rows) -> None:
-    click.echo(_dumps([_jsonable(row) for row in rows]))
+    click.echo(_as_json(rows))
 
 
 def _jsonl(rows: Rows) -> None:
     for row in rows:
-        click.echo(_dumps(_jsonable(row)))
+        click.echo(_as_json(row))
 
 
 def _csv(rows: Rows) -> None:
@@ -76,12 +73,9 @@ _WRITERS: dict[str, Callable[[Rows], None]] = {
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    plain = _jsonable(value)
-    return plain if isinstance(plain, str) else _dumps(plain)
+    from genai_graph.models.shown import as_text
+
+    return as_text(value)
 
 
 def _cell(value: Any) -> str:
@@ -89,24 +83,7 @@ def _cell(value: Any) -> str:
     return printable(_text(value))
 
 
-def _jsonable(value: Any) -> Any:
-    """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
-    if isinstance(value, float) and not math.isfinite(value):
-        from genai_graph.exchange.formats.plain import non_finite
+def _as_json(value: Any) -> str:
+    from genai_graph.models.shown import as_json
 
-        return non_finite(value)
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    if isinstance(value, (bytes, bytearray)):
-        return value.hex()
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    return value
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return as_json(value)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from genai_graph.models.subgraph import Subgraph
+
 T = TypeVar("T", bound="Node")
 
 _REPR_LENGTH = 79
@@ -158,7 +160,7 @@ class Node(NodeBase):
         node = cls.__new__(cls)
         found = {name: graph_entity.get(name) for name in properties_of(cls)}
         found = encryption.opened(cls.__label__, found)
-        node._fill(_loaded(cls, found))
+        node._fill(loaded(cls, found))
         node._remember(found)
         node.element_id_property = getattr(graph_entity, "element_id", None)
         return node
@@ -178,8 +180,20 @@ class Node(NodeBase):
 
     def _remember(self, found: Mapping[str, Any]) -> None:
         cls = type(self)
-        values = _loaded(cls, {name: found.get(name) for name in properties_of(cls)})
+        values = loaded(cls, {name: found.get(name) for name in properties_of(cls)})
         self._stored = stored(cls, values)
+
+    def neighbourhood(self, *, depth: int = 1, limit: int = 5_000) -> Subgraph:
+        """Return what is within `depth` edges of the node, whatever their kind and direction.
+
+        At most `limit` nodes come, and five times as many edges; `is_cut` tells when there are
+        more.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (a wrong depth or limit).
+        """
+        from genai_graph.models import subgraph
+
+        return subgraph.neighbourhood(self.__label__, self.saved_uid, depth=depth, limit=limit)
 
     # Writing
 
@@ -370,7 +384,8 @@ class VersionedNode(Node):
 _OF_NEOMODEL = frozenset({"element_id_property", "deleted"})
 
 
-def _loaded(cls: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+def loaded(cls: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored values as Python has them; what does not fit its property stays as it is."""
     known = properties_of(cls)
     return {name: _load(known[name], value) for name, value in found.items()}
 

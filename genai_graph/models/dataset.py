@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genai_graph.models.metric import Metric
     from genai_graph.models.model import Model
     from genai_graph.models.project import Project
+    from genai_graph.models.subgraph import Subgraph
 
 
 class Dataset(VersionedNode):
@@ -50,3 +51,15 @@ class Dataset(VersionedNode):
     metrics: From[Metric] = From("Metric", "dataset", "EVALUATED_ON", EvaluatedOn)
     parents: To[Dataset] = To("Dataset", "DERIVED_FROM", DatasetDerivedFrom, acyclic=True)
     children: From[Dataset] = From("Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom)
+
+    def impact(self, *, depth: int = 8, limit: int = 5_000) -> Subgraph:
+        """Return what rests on the dataset: what is derived from it, and the models trained on it.
+
+        It is `Model.lineage` the other way round, by the same rules: a dataset is in the lineage
+        of a model where the model is in the impact of the dataset.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (a wrong depth or limit).
+        """
+        from genai_graph.models import subgraph
+
+        return subgraph.impact(self.saved_uid, depth=depth, limit=limit)

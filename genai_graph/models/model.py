@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genai_graph.models.dataset import Dataset
     from genai_graph.models.experiment import Experiment
     from genai_graph.models.project import Project
+    from genai_graph.models.subgraph import Subgraph
 
 
 class Model(VersionedNode):
@@ -39,3 +40,16 @@ class Model(VersionedNode):
     experiments: From[Experiment] = From("Experiment", "models", "RUN", Run)
     parents: To[Model] = To("Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True)
     children: From[Model] = From("Model", "parents", "DERIVED_FROM", ModelDerivedFrom)
+
+    def lineage(self, *, depth: int = 8, limit: int = 5_000) -> Subgraph:
+        """Return what the model rests on: its parents, and the data that they were trained on.
+
+        It follows DERIVED_FROM, and TRAINED_ON where the role is training or not said, for at most
+        `depth` edges. At most `limit` nodes come, and five times as many edges; `is_cut` tells
+        when there are more.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (a wrong depth or limit).
+        """
+        from genai_graph.models import subgraph
+
+        return subgraph.lineage(self.saved_uid, depth=depth, limit=limit)

@@ -15,9 +15,14 @@ import msgspec
 from genai_graph.errors import PropertyError
 from genai_graph.exchange.formats.csv_cells import LONGEST_ROW, raw_rows
 from genai_graph.exchange.formats.csv_dialect import SEPARATOR, Sheet, items, sheets
-from genai_graph.exchange.formats.plain import non_finite
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
-from genai_graph.models.properties import ArrayProperty, JSONProperty, Strict, StringProperty
+from genai_graph.models.properties import (
+    ArrayProperty,
+    JSONProperty,
+    Strict,
+    StringProperty,
+    non_finite,
+)
 
 # neo4j-admin's buffer, into which each cell must fit, has this size unless another is given.
 _BUFFER = 4 * 1024 * 1024

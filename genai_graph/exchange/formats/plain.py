@@ -10,7 +10,12 @@ from typing import Any
 import msgspec
 
 from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import ArrayProperty, FloatProperty, JSONProperty
+from genai_graph.models.properties import (
+    ArrayProperty,
+    FloatProperty,
+    JSONProperty,
+    non_finite,
+)
 
 
 def jsonable(cls: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,8 +51,3 @@ def _number(value: float) -> float | str:
 
 def _numbers(values: list[float]) -> list[float | str]:
     return [_number(value) for value in values]
-
-
-def non_finite(value: float) -> str:
-    """Return the name of a number that JSON lacks."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

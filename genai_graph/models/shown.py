@@ -1,0 +1,41 @@
+"""Values as they are shown: as JSON has them, and as text."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, datetime, time
+from typing import Any
+
+from genai_graph.models.encryption import Encrypted
+from genai_graph.models.properties import non_finite
+
+
+def jsonable(value: Any) -> Any:
+    """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return non_finite(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    return str(value) if isinstance(value, Encrypted) else value
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON, in one line."""
+    return json.dumps(jsonable(value), ensure_ascii=False)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as text: a text as it is, nothing for None, all else as JSON."""
+    if value is None:
+        return ""
+    plain = jsonable(value)
+    return plain if isinstance(plain, str) else as_json(plain)

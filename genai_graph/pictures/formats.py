@@ -1,0 +1,49 @@
+"""The formats of pictures, and which one a file's name says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from genai_graph.exchange.naming import compression_of
+from genai_graph.models.shown import as_json
+from genai_graph.models.subgraph import Subgraph
+from genai_graph.pictures import dot, mermaid, tree
+
+
+def _document(subgraph: Subgraph) -> str:
+    return as_json(subgraph.as_dict()) + "\n"
+
+
+_WRITERS: dict[str, Callable[[Subgraph], str]] = {
+    "tree": tree.draw,
+    "json": _document,
+    "mermaid": mermaid.draw,
+    "dot": dot.draw,
+}
+FORMATS = tuple(_WRITERS)
+_SUFFIXES = {
+    ".txt": "tree",
+    ".json": "json",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".dot": "dot",
+    ".gv": "dot",
+}
+
+
+def draw(subgraph: Subgraph, format: str) -> str:
+    """Return the text of a picture, in one of `FORMATS`."""
+    return _WRITERS[format](subgraph)
+
+
+def limits(picture: str, format: str) -> str:
+    """Tell which limits of its own tool a picture is over, or nothing."""
+    return mermaid.limits(picture) if format == "mermaid" else ""
+
+
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name says, or None where it does not tell."""
+    path = Path(name)
+    plain = path.with_suffix("") if compression_of(path) else path
+    return _SUFFIXES.get(plain.suffix.lower())

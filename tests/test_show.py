@@ -1,0 +1,408 @@
+"""What is round a node, and its pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from conftest import FIXTURES, Run
+
+from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, errors, load, query
+from genai_graph.cli.show import FORMATS as OFFERED
+from genai_graph.database import Connection
+from genai_graph.pictures import FORMATS, draw
+
+# What could be taken for markup, or for the end of a text, by something that draws.
+TRAPS = [
+    "</script><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    'a"]; b --> c %% end',
+    '\\N\\"; n0 -> n1',
+    "&lt;b&gt; &amp; #35; #quot;",
+    "1. one\n- two\r\n# three `four` *five* _six_",
+    "]]>\u2028\u2029\x00\x1b[31mred\x07",
+    "é😀\u202eright to left",
+    "graph end subgraph style:x#y;",
+]
+
+
+def made(text: str) -> None:
+    """Load a graph that is written as YAML."""
+    Path("graph.yaml").write_text("format: genai_graph/1\n" + dedent(text))
+    load("graph.yaml")
+
+
+def nodes(subgraph: Subgraph) -> list[str]:
+    return [str(node) for node in subgraph.nodes]
+
+
+def edges(subgraph: Subgraph) -> list[str]:
+    return [f"{edge.source} -{edge.type}-> {edge.target}" for edge in subgraph.edges]
+
+
+def model(uid: str) -> Model:
+    return Model.nodes.get(uid=uid)
+
+
+def dataset(uid: str) -> Dataset:
+    return Dataset.nodes.get(uid=uid)
+
+
+LINEAGE = """
+    Project:
+      p: {models: [child], datasets: [raw]}
+    Dataset:
+      raw: {}
+      clean: {parents: {raw: {kind: preprocessed}}}
+      test: {}
+      other: {}
+    Model:
+      base: {trained_on: [raw]}
+      child:
+        parents: {base: {kind: fine-tuned}}
+        trained_on: {clean: {role: training}, test: {role: test}}
+      other: {trained_on: [other]}
+      merged: {parents: [base, child]}
+    Experiment:
+      run: {models: [child], datasets: [test], metrics: {acc: {value: 0.5, dataset: test}}}
+    """
+
+
+def circle() -> None:
+    """Make base derive from child too, which the package itself would refuse."""
+    query(
+        "MATCH (a:Model {uid: 'base'}) MATCH (b:Model {uid: 'child'}) "
+        "CREATE (a)-[:DERIVED_FROM]->(b)",
+        write=True,
+    )
+
+
+# Lineage
+
+
+def test_lineage_is_what_a_model_rests_on(graph: Connection) -> None:
+    """By two ways it comes to raw; test data is not there, nor what it has nothing to do with."""
+    made(LINEAGE)
+    found = model("child").lineage()
+    assert nodes(found) == ["Model child", "Dataset clean", "Model base", "Dataset raw"]
+    assert edges(found) == [
+        "Dataset clean -DERIVED_FROM-> Dataset raw",
+        "Model child -DERIVED_FROM-> Model base",
+        "Model base -TRAINED_ON-> Dataset raw",
+        "Model child -TRAINED_ON-> Dataset clean",
+    ]
+    assert [node.distance for node in found.nodes] == [0, 1, 1, 2]
+    assert found.root is found.nodes[0]
+    assert found.edges[1].properties == {"kind": "fine-tuned"}
+    assert not found.is_cut
+
+
+def test_impact_is_what_rests_on_a_dataset(graph: Connection) -> None:
+    made(LINEAGE)
+    found = dataset("raw").impact()
+    assert nodes(found) == [
+        "Dataset raw", "Dataset clean", "Model base", "Model child", "Model merged",
+    ]  # fmt: skip
+    (told,) = ask("dataset-impact", dataset="raw")
+    assert told["datasets"] == sum(node.label == "Dataset" for node in found.nodes)
+    assert told["models"] == sum(node.label == "Model" for node in found.nodes)
+
+
+def test_lineage_and_impact_tell_the_same(graph: Connection) -> None:
+    load(FIXTURES / "torchvision.yaml")
+    rests = {
+        (node.uid, found.root.uid)
+        for found in (each.lineage() for each in Model.nodes.all()[::9])
+        for node in found.nodes
+        if node.label == "Dataset"
+    }
+    datasets = {each.uid: {node.uid for node in each.impact().nodes} for each in Dataset.nodes}
+    models = {uid for _, uid in rests}
+    assert len(rests) > 10
+    assert rests == {(uid, one) for uid, found in datasets.items() for one in found & models}
+
+
+@pytest.mark.on_neo4j
+def test_a_circle_ends(graph: Connection) -> None:
+    made(LINEAGE)
+    circle()
+    found = model("base").lineage()
+    assert nodes(found) == ["Model base", "Dataset raw", "Model child", "Dataset clean"]
+    assert "Model base -DERIVED_FROM-> Model child" in edges(found)
+    assert "Model child -DERIVED_FROM-> Model base" in edges(found)
+    assert nodes(dataset("clean").impact())[:3] == ["Dataset clean", "Model child", "Model base"]
+
+
+@pytest.mark.parametrize(("depth", "uids"), [(0, "m0"), (1, "m0 m1"), (3, "m0 m1 m2 m3")])
+def test_it_goes_no_deeper_than_asked(graph: Connection, depth: int, uids: str) -> None:
+    made("Model:\n" + "".join(f"  m{n}: {{parents: [m{n + 1}]}}\n" for n in range(9)) + "  m9: {}")
+    assert [node.uid for node in model("m0").lineage(depth=depth).nodes] == uids.split()
+
+
+def test_eight_edges_is_the_depth_when_none_is_said(graph: Connection) -> None:
+    made("Model:\n" + "".join(f"  m{n}: {{parents: [m{n + 1}]}}\n" for n in range(9)) + "  m9: {}")
+    assert len(model("m0").lineage().nodes) == 1 + 8
+
+
+@pytest.mark.parametrize("depth", [-1, 1.5, True, "1", None])
+def test_a_depth_that_is_none_is_refused(graph: Connection, depth: Any) -> None:
+    node = Model(name="m").save()
+    with pytest.raises(errors.QuestionError, match="depth: expected an integer of at least 0"):
+        node.lineage(depth=depth)
+
+
+def test_only_what_is_saved_and_still_there_has_a_lineage(graph: Connection) -> None:
+    with pytest.raises(errors.NotSavedError):
+        Model(name="m").lineage()
+    saved = Dataset(name="d").save()
+    query("MATCH (n) DETACH DELETE n", write=True)
+    with pytest.raises(errors.NodeNotFoundError, match="no Dataset with uid 'd'"):
+        saved.impact()
+
+
+# The neighbourhood
+
+
+def test_a_neighbourhood_has_all_kinds_of_edges_in_both_directions(graph: Connection) -> None:
+    made(LINEAGE)
+    found = model("child").neighbourhood()
+    assert edges(found) == [
+        "Experiment run -RUN-> Model child",
+        "Model child -DERIVED_FROM-> Model base",
+        "Model merged -DERIVED_FROM-> Model child",
+        "Model child -TRAINED_ON-> Dataset clean",
+        "Model child -TRAINED_ON-> Dataset test",
+        "Project p -HAS-> Model child",
+    ]
+    assert {node.distance for node in found.nodes[1:]} == {1}
+
+
+def test_values_are_as_python_has_them(graph: Connection) -> None:
+    load(FIXTURES / "quickstart.yaml")
+    found = model("xgb-fraud@2.1").neighbourhood()
+    run = next(node for node in found.nodes if node.label == "Experiment")
+    saved = Experiment.nodes.get(uid="fraud-2026-03-01")
+    assert run.properties["started_at"] == saved.started_at
+    assert found.root.properties["hyperparameters"] == {"max_depth": 8, "eta": 0.1}
+    assert "uid" not in run.properties
+    assert "ended_at" not in run.properties
+
+
+def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connection) -> None:
+    query(
+        "CREATE (:Dataset {uid: 'd', name: 7, data_schema: '{', password: 'abc', "
+        "location: 'https://user:secret@host/x?sig=abc&part=1'})-[:HAS]->(:Thing {uid: 't'})",
+        write=True,
+    )
+    query("CREATE (:Project {name: 'without uid'})", write=True)
+    query("MATCH (p:Project) MATCH (d:Dataset) CREATE (p)-[:HAS]->(d)", write=True)
+    found = dataset("d").neighbourhood()
+    assert nodes(found) == ["Dataset d"]
+    assert found.root.properties == {
+        "name": 7,
+        "data_schema": "{",
+        "location": "https://host/x?part=1",
+    }
+
+
+def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
+    made(
+        "Dataset:\n  d: {}\nModel:\n" + "".join(f"  m{n}: {{trained_on: [d]}}\n" for n in range(9))
+    )
+    found = dataset("d").neighbourhood(limit=4)
+    assert nodes(found) == ["Dataset d", "Model m0", "Model m1", "Model m2"]
+    assert len(found.edges) == 3
+    assert found.is_cut
+    whole = dataset("d").neighbourhood(limit=10)
+    assert (len(whole.nodes), whole.is_cut, whole.notice) == (10, False, "")
+    for name in ("tree", "mermaid", "dot"):
+        shown = cli("show", "Dataset", "d", "--limit", 4, "--format", name)
+        assert "cut: there is more than 4 nodes" in shown.stdout, name
+        assert "raise --limit" in shown.stderr
+    assert json.loads(cli("show", "Dataset", "d", "--limit", 4, "--format", "json").stdout)[
+        "is_cut"
+    ]
+
+
+def test_edges_are_cut_too_where_there_are_many(graph: Connection) -> None:
+    """12 models that each rest on 12 datasets: 144 edges, of which 5 * 24 come, to 9 more."""
+    datasets = [f"d{n:02}" for n in range(12)]
+    made(
+        "Dataset:\n"
+        + "".join(f"  {uid}: {{}}\n" for uid in datasets)
+        + "Model:\n"
+        + "".join(f"  m{n:02}: {{trained_on: [{', '.join(datasets)}]}}\n" for n in range(12))
+    )
+    found = dataset("d00").neighbourhood(depth=3, limit=24)
+    assert len(found.nodes) == 1 + 12 + 9
+    assert len(found.edges) == 5 * 24
+    assert found.is_cut
+
+
+def test_the_same_graph_gives_the_same_picture(graph: Connection, cli: Run) -> None:
+    load(FIXTURES / "torchvision.yaml")
+    cli("dump", "-o", "all.jsonl")
+    arguments = ("show", "Dataset", "COCO", "--depth", 2, "--limit", 60, "--format", "json")
+    first = cli(*arguments).stdout
+    query("MATCH (n) DETACH DELETE n", write=True)
+    header, *lines = Path("all.jsonl").read_text().splitlines()
+    Path("other.jsonl").write_text("\n".join([header, *reversed(lines)]))
+    load("other.jsonl")
+    assert json.loads(first)["is_cut"] is True
+    assert cli(*arguments).stdout == first
+
+
+# The command
+
+
+def test_a_tree_has_the_properties_and_each_node_once(graph: Connection, cli: Run) -> None:
+    made(LINEAGE)
+    query("MATCH (n) REMOVE n.created_at, n.updated_at", write=True)
+    assert cli("show", "Model", "child", "--depth", 2).stdout == dedent("""\
+        Model child
+          name: child
+        ├── <-RUN- Experiment run
+        │   ├── -HAS-> Metric run/acc/test
+        │   └── -USED-> Dataset test (shown elsewhere)
+        ├── -DERIVED_FROM-> Model base {kind: fine-tuned}
+        │   └── -TRAINED_ON-> Dataset raw
+        ├── <-DERIVED_FROM- Model merged
+        │   └── -DERIVED_FROM-> Model base (shown elsewhere)
+        ├── -TRAINED_ON-> Dataset clean {role: training}
+        │   └── -DERIVED_FROM-> Dataset raw {kind: preprocessed} (shown elsewhere)
+        ├── -TRAINED_ON-> Dataset test {role: test}
+        │   └── <-EVALUATED_ON- Metric run/acc/test (shown elsewhere)
+        └── <-HAS- Project p
+            └── -HAS-> Dataset raw (shown elsewhere)
+        """)
+
+
+def test_json_is_one_document(graph: Connection, cli: Run) -> None:
+    load(FIXTURES / "quickstart.yaml")
+    Experiment.upsert(uid="fraud-2026-03-01").record("loss", float("nan"))
+    shown = json.loads(cli("show", "Experiment", "fraud-2026-03-01", "--format", "json").stdout)
+    assert shown["root"] == {"label": "Experiment", "uid": "fraud-2026-03-01"}
+    assert shown["nodes"][0]["properties"]["started_at"] == "2026-03-01T09:00:00Z"
+    values = {node["uid"]: node["properties"].get("value") for node in shown["nodes"]}
+    assert values["fraud-2026-03-01/loss"] == "NaN"
+    ends = {(edge["type"], edge["target"]["uid"]) for edge in shown["edges"]}
+    assert ("RUN", "xgb-fraud@2.1") in ends
+
+
+def test_a_label_that_there_is_not_is_told_with_the_nearest(cli: Run) -> None:
+    result = cli("show", "Modle", "m")
+    assert result.exit_code == 2
+    assert "did you mean 'Model'?" in result.stderr
+
+
+@pytest.mark.on_neo4j
+def test_a_uid_that_there_is_not_is_told_with_those_that_go_on_from_it(
+    graph: Connection, cli: Run
+) -> None:
+    load(FIXTURES / "quickstart.yaml")
+    result = cli("show", "Model", "xgb-fraud")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "no Model with uid 'xgb-fraud' is in the graph (did you mean 'xgb-fraud@2.0' or "
+        "'xgb-fraud@2.1'?): genai-graph query 'MATCH (n:Model) RETURN n.uid'  lists them\n"
+    )
+    assert "did you mean" not in cli("show", "Metric", "zzz").stderr
+
+
+def test_a_file_is_named_by_its_end_and_replaced_only_by_force(graph: Connection, cli: Run) -> None:
+    Model(name="m").save()
+    assert cli("show", "Model", "m", "-o", "m.dot").exit_code == 0
+    assert Path("m.dot").read_text().startswith("digraph")
+    refused = cli("show", "Model", "m", "-o", "m.dot")
+    assert (refused.exit_code, "--force" in refused.stderr) == (1, True)
+    assert cli("show", "Model", "m", "-o", "m.dot", "--force", "--format", "json").exit_code == 0
+    assert json.loads(Path("m.dot").read_text())["root"]["uid"] == "m"
+
+
+def test_every_format_is_offered() -> None:
+    assert OFFERED == FORMATS
+
+
+def test_encrypted_values_stay_so_without_keys(
+    graph: Connection, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    from genai_graph import connect
+    from genai_graph.database.keyring import generate
+
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with connect():
+        Dataset(name="d", location="s3://hidden/place", metadata={"hidden": 1}).save()
+    assert "s3://hidden/place" in cli("show", "Dataset", "d").stdout
+    monkeypatch.delenv("GENAI_GRAPH_KEYS")
+    for name in FORMATS:
+        shown = cli("show", "Dataset", "d", "--format", name).stdout
+        assert "hidden" not in shown
+    assert "<encrypted with the key" in cli("show", "Dataset", "d").stdout
+
+
+# What other tools make of it
+
+
+def trapped() -> Subgraph:
+    """Return a neighbourhood in which every text is a trap."""
+    root = Project(name="root").save()
+    for number, trap in enumerate(TRAPS):
+        values = {"uid": f"{trap}{number}", "name": trap, "description": trap, "tags": [trap]}
+        run = Experiment(**values, parameters={trap: trap}).save()
+        data = Dataset(**values).save()
+        made_of = Model(**values).save()
+        root.experiments.connect(run)
+        root.datasets.connect(data)
+        made_of.trained_on.connect(data, {"split": trap, "revision": trap})
+    return root.neighbourhood(depth=2)
+
+
+def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
+    if shutil.which("dot") is None:
+        pytest.skip("there is no dot: Graphviz is not installed")
+    subgraph = trapped()
+    drawn = subprocess.run(
+        ["dot", "-Tjson0"],
+        input=draw(subgraph, "dot"),
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+    )
+    assert drawn.stderr == ""
+    picture = json.loads(drawn.stdout)
+    assert len(picture["objects"]) == len(subgraph.nodes)
+    assert len(picture["edges"]) == len(subgraph.edges)
+
+
+def test_mermaid_has_nothing_in_its_labels_that_it_could_take_for_its_own(
+    graph: Connection,
+) -> None:
+    subgraph = trapped()
+    lines = draw(subgraph, "mermaid").splitlines()
+    labels = [line.split('"')[1] for line in lines if '"' in line]
+    assert len(labels) == len(subgraph.nodes) + len(subgraph.edges)
+    assert all(line.count('"') in (0, 2) for line in lines)
+    for label in labels:
+        told = re.sub(r"<br>|#\d+;|TRAINED_ON| ", "", label)
+        assert told.isalnum(), label
+
+
+def test_what_mermaid_refuses_unless_it_is_configured_is_told(graph: Connection, cli: Run) -> None:
+    load(FIXTURES / "torchvision.yaml")
+    large = cli("show", "Project", "torchvision", "--depth", 2, "--format", "mermaid")
+    assert "raises maxEdges (500) and maxTextSize (50,000)" in large.stderr
+    small = cli("show", "Dataset", "IG-3.6B", "--format", "mermaid")
+    assert (small.exit_code, small.stderr) == (0, "")
+
+
+def test_a_tree_sends_nothing_to_the_terminal_but_text(graph: Connection) -> None:
+    drawn = draw(trapped(), "tree")
+    assert all(line.isprintable() for line in drawn.splitlines())
