@@ -8,7 +8,7 @@ import click
 
 from genai_graph.cli.labels import known_label
 
-FORMATS = ("tree", "json", "mermaid", "dot")
+FORMATS = ("tree", "json", "mermaid", "dot", "html")
 
 
 @click.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 from genai_graph.exchange.naming import compression_of
 from genai_graph.models.shown import as_json
 from genai_graph.models.subgraph import Subgraph
-from genai_graph.pictures import dot, mermaid, tree
+from genai_graph.pictures import dot, html, mermaid, tree
 
 
 def _document(subgraph: Subgraph) -> str:
@@ -20,6 +20,7 @@ _WRITERS: dict[str, Callable[[Subgraph], str]] = {
     "json": _document,
     "mermaid": mermaid.draw,
     "dot": dot.draw,
+    "html": html.draw,
 }
 FORMATS = tuple(_WRITERS)
 _SUFFIXES = {
@@ -29,6 +30,8 @@ _SUFFIXES = {
     ".mermaid": "mermaid",
     ".dot": "dot",
     ".gv": "dot",
+    ".html": "html",
+    ".htm": "html",
 }
 
 

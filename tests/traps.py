@@ -1,0 +1,16 @@
+"""Texts that are traps for whatever draws them."""
+
+from __future__ import annotations
+
+# What could be taken for markup, or for the end of a text, by something that draws.
+TRAPS = [
+    "</script><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    'a"]; b --> c %% end',
+    '\\N\\"; n0 -> n1',
+    "&lt;b&gt; &amp; #35; #quot;",
+    "1. one\n- two\r\n# three `four` *five* _six_",
+    "]]>\u2028\u2029\x00\x1b[31mred\x07",
+    "é😀\u202eright to left",
+    "graph end subgraph style:x#y;",
+]
