@@ -584,12 +584,12 @@ def read_edges(
     """Return edges of some sources (or targets) as source, target, properties and a name.
 
     The name is the target's where a source is its only one: it then stands there by its name. At
-    most `limit` edges come, in any order; with `skip`, in that of the name, the other uid, the uid.
+    most `limit` edges come, in any order; with `skip`, in the order of that name and the other uid.
     """
     near, other = ("a", "b") if by_source else ("b", "a")
     label = kind.source if by_source else kind.target
     name = "coalesce(b.name, '')" if kind.one_source and by_source else "''"
-    order = "" if skip is None else f"ORDER BY name, {other}.uid, {near}.uid SKIP $skip "
+    order = "" if skip is None else f"ORDER BY name, {other}.uid SKIP $skip "
     found = query(
         f"UNWIND $uids AS uid MATCH ({near}:{quote(label)} {{uid: uid}}) "
         f"MATCH {kind.way(by_source=by_source)} WITH a, r, b, {name} AS name {order}LIMIT $limit "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import NodeNotFoundError, QuestionError
@@ -80,7 +81,7 @@ class Subgraph:
     """Nodes and edges round a root, in an order that is always the same.
 
     The root comes first, then the nodes by distance, label and uid. `is_cut` tells that there are
-    more within `depth` than the limit let in.
+    more within `depth` than the limit let in; which ones came is then the database's choice.
     """
 
     root: SubgraphNode
@@ -171,11 +172,14 @@ class _Found:
 
     def follow(self, step: Step, uids: list[str], distance: int) -> None:
         """Go a step from some nodes."""
-        most = self._limit * EDGES_PER_NODE
-        found = store.read_edges(step.kind, uids, most + 1, by_source=step.by_source, skip=0)
+        # No more can come to nodes that there is room for. The database does not put them in order:
+        # for a hub's edges that takes much longer than to read the first of them.
+        most = self._limit * min(EDGES_PER_NODE, len(uids))
+        found = store.read_edges(step.kind, uids, most + 1, by_source=step.by_source)
         self.is_cut |= len(found) > most
-        for source, target, values, _ in found:
-            if type(source) is type(target) is str and step.allows(values):
+        edges = [edge for edge in found if type(edge[0]) is type(edge[1]) is str]
+        for source, target, values, _ in sorted(edges, key=itemgetter(0, 1)):
+            if step.allows(values):
                 self._add(step.kind, source, target, values, distance)
 
     def _add(
