@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from conftest import FIXTURES, Run
@@ -17,7 +18,11 @@ from traps import TRAPS
 from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, errors, load, query
 from genai_graph.cli.show import FORMATS as OFFERED
 from genai_graph.database import Connection
+from genai_graph.errors import printable
+from genai_graph.models import NODES
 from genai_graph.pictures import FORMATS, draw
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def made(text: str) -> None:
@@ -361,7 +366,7 @@ def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
         pytest.skip("there is no dot: Graphviz is not installed")
     subgraph = trapped()
     drawn = subprocess.run(
-        ["dot", "-Tjson0"],
+        ["dot", "-Tsvg"],
         input=draw(subgraph, "dot"),
         capture_output=True,
         text=True,
@@ -369,9 +374,11 @@ def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
         encoding="utf-8",
     )
     assert drawn.stderr == ""
-    picture = json.loads(drawn.stdout)
-    assert len(picture["objects"]) == len(subgraph.nodes)
-    assert len(picture["edges"]) == len(subgraph.edges)
+    picture = ElementTree.fromstring(drawn.stdout)
+    texts = [(text.text or "").replace("\xa0", " ") for text in picture.iter(f"{SVG}text")]
+    assert len([text for text in texts if text in NODES]) == len(subgraph.nodes)
+    assert {printable(node.uid) for node in subgraph.nodes} <= {*texts}
+    assert texts.count("TRAINED_ON") == len(TRAPS)
 
 
 def test_mermaid_has_nothing_in_its_labels_that_it_could_take_for_its_own(
