@@ -192,7 +192,7 @@ def test_values_are_as_python_has_them(graph: Connection) -> None:
 @pytest.mark.on_neo4j
 def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connection) -> None:
     query(
-        "CREATE (:Dataset {uid: 'd', name: 7, data_schema: '{', password: 'abc', "
+        "CREATE (:Dataset {uid: 'd', creator: 7, data_schema: '{', password: 'abc', "
         "location: 'https://user:secret@host/x?sig=abc&part=1'})-[:HAS]->(:Thing {uid: 't'})",
         write=True,
     )
@@ -201,7 +201,7 @@ def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connecti
     found = dataset("d").neighbourhood()
     assert nodes(found) == ["Dataset d"]
     assert found.root.properties == {
-        "name": 7,
+        "creator": 7,
         "data_schema": "{",
         "location": "https://host/x?part=1",
     }
