@@ -132,7 +132,7 @@ class _Watch(Progress):
         self._begun[stage] = time.perf_counter()
 
 
-# A loop over the driver, of the same statements, batches and transactions
+# A loop over the driver, of the same batches and transactions, and statements as one writes them
 
 
 def _looping(engine: Engine, sample: Sample) -> Callable[[], dict[str, float]]:

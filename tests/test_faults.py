@@ -17,7 +17,7 @@ from pathlib import Path
 
 import neo4j_server
 import pytest
-from test_interrupted import BATCHES, COMMIT, SEED, WRITTEN, Proxy, nothing
+from test_interrupted import BATCHES, SEED, WRITTEN, Proxy, at_each_commit, nothing
 from test_load import size_of_graph
 from test_volume import pairs, write
 
@@ -134,16 +134,11 @@ def test_eight_processes_that_write_the_same_in_any_order_leave_all_of_it_once(
 def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch(
     server: Server, sent: bool, cut: Callable[[Proxy], None]
 ) -> None:
-    sent_before = b""
     commits = 0  # of batches: the others are for reading, and the schema
 
-    def heard(proxy: Proxy, data: bytes) -> None:
-        nonlocal sent_before, commits
-        sent_before += data
-        if not data.endswith(COMMIT):
-            return
-        commits += b"UNWIND $rows" in sent_before and b"SET" in sent_before
-        sent_before = b""
+    def heard(proxy: Proxy, before: bytes) -> None:
+        nonlocal commits
+        commits += b"UNWIND $rows" in before and b"SET" in before
         if commits == 3:
             proxy.deaf = True
             if not sent:
@@ -151,7 +146,7 @@ def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch(
 
     write(pairs(ROWS))
     with (
-        contextlib.closing(Proxy(server.uri, heard, nothing)) as proxy,
+        contextlib.closing(Proxy(server.uri, at_each_commit(heard), nothing)) as proxy,
         connect(proxy.uri),
         pytest.raises(UnavailableError, match="perhaps the next batch"),
     ):

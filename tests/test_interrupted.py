@@ -440,6 +440,20 @@ def nothing(proxy: Proxy, data: bytes) -> None:
     """Hear and do nothing."""
 
 
+def at_each_commit(work: Callable[[Proxy, bytes], None]) -> Callable[[Proxy, bytes], None]:
+    """Hear what is sent up to a commit, right before it goes on to the database."""
+    sent = b""
+
+    def heard(proxy: Proxy, data: bytes) -> None:
+        nonlocal sent
+        sent += data
+        if data.endswith(COMMIT):
+            whole, sent = sent, b""
+            work(proxy, whole)
+
+    return heard
+
+
 @contextlib.contextmanager
 def through_a_proxy(
     graph: Connection,
@@ -593,16 +607,10 @@ def test_a_cut_in_the_one_commit_leaves_all_or_nothing_and_the_error_allows_for_
 def test_a_transaction_that_meets_another_is_done_again(embedded: Connection, limit: int) -> None:
     load(write(pairs(40)))
     met: list[bool] = []
-    sent = b""
 
-    def meet(proxy: Proxy, data: bytes) -> None:
+    def meet(proxy: Proxy, sent: bytes) -> None:
         """Change, right before a commit, a node that it changes too, with no regard to the lock."""
-        nonlocal sent
-        sent += data
-        if not data.endswith(COMMIT):
-            return
-        is_written, sent = b"SET n.updated_at" in sent, b""
-        if is_written:
+        if b"SET n.updated_at" in sent:
             with elsewhere(embedded) as session:
                 session.run(
                     "MATCH (n:Dataset {uid: 'd33', size: 1}) SET n.num_rows = $n",
@@ -611,7 +619,7 @@ def test_a_transaction_that_meets_another_is_done_again(embedded: Connection, li
             met.append(True)
 
     write(pairs(40, size=2))
-    with through_a_proxy(embedded, meet):
+    with through_a_proxy(embedded, at_each_commit(meet)):
         report = load("f.jsonl", batch_size=10, transaction_limit=limit)
     assert counts(report)["Dataset"] == (0, 40, 0)
     assert counts(report)["Model"] == (0, 40, 0)

@@ -25,5 +25,10 @@ def compression_of(path: Path) -> str | None:
 
 def format_of(path: Path) -> str | None:
     """Return the format's name, or None where the file's name does not tell."""
+    return SUFFIXES.get(suffix_of(path))
+
+
+def suffix_of(path: Path) -> str:
+    """Return the end of a name, in lower case, without that of a compression."""
     plain = path.with_suffix("") if compression_of(path) else path
-    return SUFFIXES.get(plain.suffix.lower())
+    return plain.suffix.lower()

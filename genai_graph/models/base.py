@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Node")
 
 _REPR_LENGTH = 79
+# How far lineage and impact go, and how many nodes come of a node's surroundings, at most.
+LINEAGE_DEPTH, NODE_LIMIT = 8, 5_000
 
 
 class _NodesOf:
@@ -183,7 +185,7 @@ class Node(NodeBase):
         values = loaded(cls, {name: found.get(name) for name in properties_of(cls)})
         self._stored = stored(cls, values)
 
-    def neighbourhood(self, *, depth: int = 1, limit: int = 5_000) -> Subgraph:
+    def neighbourhood(self, *, depth: int = 1, limit: int = NODE_LIMIT) -> Subgraph:
         """Return what is within `depth` edges of the node, whatever their kind and direction.
 
         At most `limit` nodes come, and five times as many edges; `is_cut` tells when there are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_graph.models.base import VersionedNode
+from genai_graph.models.base import LINEAGE_DEPTH, NODE_LIMIT, VersionedNode
 from genai_graph.models.properties import (
     IntegerProperty,
     JSONProperty,
@@ -52,7 +52,7 @@ class Dataset(VersionedNode):
     parents: To[Dataset] = To("Dataset", "DERIVED_FROM", DatasetDerivedFrom, acyclic=True)
     children: From[Dataset] = From("Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom)
 
-    def impact(self, *, depth: int = 8, limit: int = 5_000) -> Subgraph:
+    def impact(self, *, depth: int = LINEAGE_DEPTH, limit: int = NODE_LIMIT) -> Subgraph:
         """Return what rests on the dataset: what is derived from it, and the models trained on it.
 
         It is `Model.lineage` the other way round, by the same rules: a dataset is in the lineage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_graph.models.base import VersionedNode
+from genai_graph.models.base import LINEAGE_DEPTH, NODE_LIMIT, VersionedNode
 from genai_graph.models.properties import (
     IntegerProperty,
     JSONProperty,
@@ -41,7 +41,7 @@ class Model(VersionedNode):
     parents: To[Model] = To("Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True)
     children: From[Model] = From("Model", "parents", "DERIVED_FROM", ModelDerivedFrom)
 
-    def lineage(self, *, depth: int = 8, limit: int = 5_000) -> Subgraph:
+    def lineage(self, *, depth: int = LINEAGE_DEPTH, limit: int = NODE_LIMIT) -> Subgraph:
         """Return what the model rests on: its parents, and the data that they were trained on.
 
         It follows DERIVED_FROM, and TRAINED_ON where the role is training or not said, for at most

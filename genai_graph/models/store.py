@@ -258,7 +258,9 @@ def _merge(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
 def _add(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
     names, sent = _sent(rows, [complete(row) for row in rows])
     values = {name: f"row[{at}]" for at, name in enumerate(names, 1)}
-    values |= {name: f"coalesce({values.get(name, 'null')}, $now)" for name in _TIMES}
+    values |= {
+        name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in _TIMES
+    }
     _, counters = change(
         f"UNWIND $rows AS row MERGE (n:{quote(label)} {{uid: row[0]}}) "
         f"ON CREATE SET {', '.join(f'n.{quote(name)} = {values[name]}' for name in values)}",

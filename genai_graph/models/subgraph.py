@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import NodeNotFoundError, QuestionError
 from genai_graph.models import encryption, store
-from genai_graph.models.base import loaded
+from genai_graph.models.base import NODE_LIMIT, loaded
 from genai_graph.models.checking import properties_of
 from genai_graph.models.locations import without_secrets
 from genai_graph.models.properties import LocationProperty, describe, did_you_mean
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from genai_graph.models.store import EdgeKind
 
-LINEAGE_DEPTH = 8
-NODE_LIMIT = 5_000
 EDGES_PER_NODE = 5
 _NEAR_UIDS = 100
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from genai_graph.exchange.naming import compression_of
+from genai_graph.exchange.naming import suffix_of
 from genai_graph.models.shown import as_json
 from genai_graph.models.subgraph import Subgraph
 from genai_graph.pictures import dot, html, mermaid, tree
@@ -47,6 +47,4 @@ def limits(picture: str, format: str) -> str:
 
 def format_of(name: str) -> str | None:
     """Return the format that a file's name says, or None where it does not tell."""
-    path = Path(name)
-    plain = path.with_suffix("") if compression_of(path) else path
-    return _SUFFIXES.get(plain.suffix.lower())
+    return _SUFFIXES.get(suffix_of(Path(name)))
