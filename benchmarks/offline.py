@@ -15,7 +15,7 @@ from neo4j._codec.packstream.v1 import PackableBuffer, Packer
 import genai_graph
 from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
-from genai_graph.exchange.load import edge_batches, node_batches
+from genai_graph.exchange.load import edge_batches, node_batches, seldom_collected
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import complete
 from genai_graph.models import store
@@ -78,13 +78,13 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
 
 def _pack_nodes(lines: list[bytes]) -> None:
     """Pass lines through the loader's batches and statements, which here reach a packer only."""
-    with _offline():
+    with _offline(), seldom_collected():
         for label, nodes in node_batches(_sound(lines, NodeRecord)):
             store.add_nodes(label, nodes, complete)
 
 
 def _pack_edges(lines: list[bytes]) -> None:
-    with _offline():
+    with _offline(), seldom_collected():
         for kind, edges in edge_batches(_sound(lines, EdgeRecord)):
             store.add_edges(kind, edges)
 

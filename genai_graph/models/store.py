@@ -779,12 +779,15 @@ def _sent(
     Lists take the driver half the time of maps.
     """
     names = sorted(set().union(*values) - {"uid"})
-    sent = [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
+    sent: list[list[Any]] = [
+        [row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)
+    ]
     for at in range(1, len(names) + 1):
         # All values of a property are of one type.
         if isinstance(next((row[at] for row in sent if row[at] is not None), None), datetime):
             for row in sent:
-                row[at] = _packed(row[at])
+                if (moment := row[at]) is not None:
+                    row[at] = packed(moment)
     return names, sent
 
 

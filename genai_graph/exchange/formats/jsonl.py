@@ -164,8 +164,7 @@ def _node_reader() -> _Reader:
             conversions, rules = left[label]
             if given is None:
                 given = {}
-            elif not conversions.keys().isdisjoint(given):
-                _convert(given, conversions)
+            _convert(given, conversions)
             for rule_faults in rules:
                 for _, error in rule_faults(given):
                     raise error
@@ -213,7 +212,7 @@ def _edge_properties() -> dict[EdgeKind, tuple[Any, _Conversions]]:
 
 def _convert(given: dict[str, Any], conversions: _Conversions) -> None:
     for name, value in given.items():
-        if name in conversions and value is not None:
+        if value is not None and name in conversions:
             given[name] = conversions[name](value)
 
 
