@@ -675,6 +675,7 @@ def test_the_command_takes_numbers_and_leaves_out_what_is_optional(
         (["shared-data", "--min-shard", "1"], 2, "Did you mean '--min-shared'?"),
         (["shared-data", "--min-shared", "x"], 2, "'x' is not a valid integer"),
         (["license-impact"], 2, "Missing option '--licenses'"),
+        (["leaderboard", "--dataset", "x"], 2, "Missing option '--metric'"),
         (["orphans", "--limit", "-1"], 2, "--limit"),
         (["orphans", "more"], 2, "unexpected extra argument"),
         (["dataset-impact", "--dataset", "none"], 1, "no Dataset with uid 'none' is in the graph"),

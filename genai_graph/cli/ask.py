@@ -99,13 +99,15 @@ def _listed_value(value: Any) -> Any:
 
 
 def _option(parameter: Parameter) -> click.Option:
+    # To click 8.3 None is a value, and what has a default is not missing.
+    default = {} if parameter.default is None else {"default": parameter.default}
     return click.Option(
         [_flag(parameter)],
         type=int if parameter.type == "integer" else str,
         multiple=_is_list(parameter),
         required=parameter.is_required,
-        default=parameter.default,
-        show_default=parameter.default is not None,
+        show_default=bool(default),
+        **default,
         metavar=_metavar(parameter),
         help=_sentence(parameter),
     )
