@@ -14,7 +14,7 @@ import neo4j
 import neomodel
 import pytest
 from neomodel import db
-from neomodel.exceptions import RelationshipClassRedefined
+from neomodel.exceptions import NodeClassNotDefined, RelationshipClassRedefined
 
 from genai_graph.database import Connection
 from genai_graph.errors import DatabaseError
@@ -22,6 +22,11 @@ from genai_graph.errors import DatabaseError
 
 class Weighted(neomodel.StructuredRel):
     weight = neomodel.IntegerProperty()
+
+
+class Keyed(neomodel.StructuredNode):
+    uid = neomodel.StringProperty(unique_index=True)
+    name = neomodel.StringProperty(required=True)
 
 
 class Knot(neomodel.StructuredNode):
@@ -118,6 +123,22 @@ def test_neomodel_connects_twice_what_is_connected_with_other_properties(
     assert len(a.to.all_relationships(b)) == 2
 
 
+def test_neomodel_merges_on_all_that_is_required(graph: Connection) -> None:
+    """Only `uid` is required to neomodel; the rest is by our own checks."""
+    for name in ("before", "after"):
+        Keyed.nodes.bulk_create_or_update({"uid": "1", "name": name})
+    assert len(Keyed.nodes) == 2
+
+
+def test_neomodel_knows_no_node_that_has_a_further_label(
+    graph: Connection, bare: neo4j.Session
+) -> None:
+    """`models/registry.py` finds the class by the label that is ours."""
+    bare.run("CREATE (:Keyed:Other {uid: '1', name: 'x'})").consume()
+    with pytest.raises(NodeClassNotDefined):
+        Keyed.nodes.all()
+
+
 def test_install_labels_fails_on_the_embedded_engine_where_an_index_is(
     embedded: Connection,
 ) -> None:
@@ -171,6 +192,35 @@ def test_the_embedded_engine_gives_the_id_of_a_deleted_node_to_the_next_one(
     first = made()
     bare.run("MATCH (n:Short) DELETE n").consume()
     assert made() == first
+
+
+def test_the_embedded_engine_finds_a_changed_time_twice_by_an_index(
+    embedded: Connection, bare: neo4j.Session
+) -> None:
+    """`indexes.declared` leaves out the indexes on times there."""
+    bare.run("CREATE INDEX timed_at IF NOT EXISTS FOR (n:Timed) ON (n.at)").consume()
+    try:
+        first, second = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 2))
+        bare.run("CREATE (:Timed {at: $at})", at=first).consume()
+        bare.run("MATCH (n:Timed) SET n.at = $at", at=second).consume()
+        found = bare.run("MATCH (n:Timed) WHERE n.at >= $at RETURN n", at=first)
+        assert len(list(found)) == 2
+    finally:
+        bare.run("DROP INDEX timed_at").consume()
+
+
+def test_the_embedded_engine_makes_integers_of_numbers_under_an_index_made_on_integers(
+    embedded: Connection, bare: neo4j.Session
+) -> None:
+    """`connection.prepare_to_write` makes the schema before the first value is there."""
+    bare.run("CREATE (:Counted {value: 1})").consume()
+    bare.run("CREATE INDEX counted_value IF NOT EXISTS FOR (n:Counted) ON (n.value)").consume()
+    try:
+        bare.run("CREATE (:Counted {value: 2.5})").consume()
+        values = [row["value"] for row in bare.run("MATCH (n:Counted) RETURN n.value AS value")]
+        assert sorted(values) == [1, 2]
+    finally:
+        bare.run("DROP INDEX counted_value").consume()
 
 
 # Neo4j

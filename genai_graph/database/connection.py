@@ -201,7 +201,7 @@ class Connection:
         except neo4j.exceptions.Neo4jError as error:
             raise translate(error) from frameless(error)
         except (neo4j.exceptions.DriverError, ValueError) as error:
-            # A host that can't be resolved is a ValueError of the driver's.
+            # Some failures to resolve a host are a ValueError of the driver's.
             raise unreachable(self.uri, error) from frameless(error)
 
 
