@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_graph.models.subgraph import Subgraph
+    from genai_graph.pictures.subgraph import Subgraph
 
 T = TypeVar("T", bound="Node")
 

@@ -524,11 +524,6 @@ _JSON_CHECKS: dict[type, Callable[[Any, Path], Any]] = {
 }
 
 
-def non_finite(value: float) -> str:
-    """Return the name of a number that JSON lacks."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
 def did_you_mean(name: str, known: Any) -> str:
     """Return a hint at the nearest known name, or nothing when none is near."""
     import difflib

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from genai_graph.exchange.naming import suffix_of
-from genai_graph.models.shown import as_json
-from genai_graph.models.subgraph import Subgraph
 from genai_graph.pictures import dot, html, mermaid, tree
+from genai_graph.pictures.subgraph import Subgraph
+from genai_graph.shown import as_json
 
 
 def _document(subgraph: Subgraph) -> str:
@@ -45,6 +43,6 @@ def limits(picture: str, format: str) -> str:
     return mermaid.limits(picture) if format == "mermaid" else ""
 
 
-def format_of(name: str) -> str | None:
-    """Return the format that a file's name says, or None where it does not tell."""
-    return _SUFFIXES.get(suffix_of(Path(name)))
+def format_of(suffix: str) -> str | None:
+    """Return the format that the end of a file's name says, or None where it does not tell."""
+    return _SUFFIXES.get(suffix)
