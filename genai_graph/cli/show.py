@@ -9,7 +9,7 @@ import click
 
 from genai_graph.cli.labels import known_label
 
-FORMATS = ("tree", "json", "mermaid", "dot", "html")
+FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
 
 
 @click.command()

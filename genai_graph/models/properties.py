@@ -68,6 +68,10 @@ class Strict:
         """Return a stored value as Python has it."""
         return value
 
+    def shown(self, value: Any) -> Any:
+        """Return a value as others may see it, whoever wrote it."""
+        return value
+
     def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Check a value to be searched for, and return it as the database keeps it.
 
@@ -180,6 +184,10 @@ class LocationProperty(StringProperty):
     def check(self, value: Any) -> str:
         """Take a string, without what opens the location."""
         return self.bare(super().check(value))
+
+    def shown(self, value: Any) -> Any:
+        """Return it without what opens the location."""
+        return without_secrets(value) if isinstance(value, str) else value
 
     def bare(self, value: str) -> str:
         """Return a checked text without what opens the location, and warn of it."""

@@ -14,8 +14,7 @@ from genai_graph.errors import NodeNotFoundError, QuestionError
 from genai_graph.models import encryption, store
 from genai_graph.models.base import NODE_LIMIT, loaded
 from genai_graph.models.checking import properties_of
-from genai_graph.models.locations import without_secrets
-from genai_graph.models.properties import LocationProperty, describe, did_you_mean
+from genai_graph.models.properties import describe, did_you_mean
 from genai_graph.models.registry import EDGES, NODES
 from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
 
@@ -178,15 +177,10 @@ def _shown(label: str, found: dict[str, Any]) -> dict[str, Any]:
     declared = {name: found.get(name) for name in known}
     values = loaded(cls, encryption.opened(label, declared)) if found else {}
     return {
-        name: _without_secrets(known[name], value)
+        name: known[name].shown(value)
         for name, value in values.items()
         if value is not None and name != "uid"
     }
-
-
-def _without_secrets(prop: Any, value: Any) -> Any:
-    is_location = isinstance(prop, LocationProperty) and isinstance(value, str)
-    return without_secrets(value) if is_location else value
 
 
 def _not_found(label: str, uid: str) -> NodeNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from genai_graph.pictures import dot, html, mermaid, tree
+from genai_graph.pictures import dot, html, mermaid, svg, tree
 from genai_graph.pictures.subgraph import Subgraph
 from genai_graph.shown import as_json
 
@@ -18,6 +18,7 @@ _WRITERS: dict[str, Callable[[Subgraph], str]] = {
     "json": _document,
     "mermaid": mermaid.draw,
     "dot": dot.draw,
+    "svg": svg.draw,
     "html": html.draw,
 }
 FORMATS = tuple(_WRITERS)
@@ -28,6 +29,7 @@ _SUFFIXES = {
     ".mermaid": "mermaid",
     ".dot": "dot",
     ".gv": "dot",
+    ".svg": "svg",
     ".html": "html",
     ".htm": "html",
 }

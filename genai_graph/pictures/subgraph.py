@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.shown import jsonable
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EDGES_PER_NODE = 5
+_DRAWN = 40  # more in one picture of a notebook are nothing to be read
 
 
 @dataclass(frozen=True)
@@ -93,3 +94,15 @@ class Subgraph:
             "nodes": [node.as_dict() for node in self.nodes],
             "edges": [edge.as_dict() for edge in self.edges],
         }
+
+    def _repr_svg_(self) -> str:
+        """Draw the nearest nodes, as notebooks do."""
+        from genai_graph.pictures import svg
+
+        near = self.nodes[:_DRAWN]
+        if len(near) == len(self.nodes):
+            return svg.draw(self)
+        drawn = set(near)
+        edges = [edge for edge in self.edges if {edge.source, edge.target} <= drawn]
+        notice = f"the nearest {len(near)} of {len(self.nodes):,} nodes"
+        return svg.draw(replace(self, nodes=near, edges=tuple(edges)), notice=notice)
