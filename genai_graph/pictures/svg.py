@@ -67,8 +67,9 @@ def draw(subgraph: Subgraph, *, notice: str = "") -> str:
     SubElement(picture, "style").text = _DARK
     paper = {"class": "paper", "fill": _PAPER, "width": "100%", "height": "100%"}
     SubElement(picture, "rect", paper)
+    lines, labels = SubElement(picture, "g"), SubElement(picture, "g")  # no line over a label
     for edge in subgraph.edges:
-        _draw_edge(picture, edge, boxes[edge.source], boxes[edge.target])
+        _draw_edge(lines, labels, edge, boxes[edge.source], boxes[edge.target])
     for node, box in boxes.items():
         _draw_node(picture, node, box)
     for place, text in enumerate(notices):
@@ -125,30 +126,32 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
         line.text = text
 
 
-def _draw_edge(picture: Element, edge: SubgraphEdge, source: _Box, target: _Box) -> None:
+def _draw_edge(
+    lines: Element, labels: Element, edge: SubgraphEdge, source: _Box, target: _Box
+) -> None:
     near, far = sorted((source, target))
     same_column = near.left == far.left  # then it goes out to the right, and back
     start, end = near.right, far.right if same_column else far.left
     turn = end + _GAP / 2 if same_column else (start + end) / 2
     _draw_line(
-        picture,
+        lines,
         f"M{start:g} {near.middle:g} "
         f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}",
     )
     at = end if target is far else start
     back = at + (-7 if target is far and not same_column else 7)
     above, below = target.middle - 4, target.middle + 4
-    _draw_line(picture, f"M{back:g} {above:g} L{at:g} {target.middle:g} L{back:g} {below:g}")
+    _draw_line(lines, f"M{back:g} {above:g} L{at:g} {target.middle:g} L{back:g} {below:g}")
     # On the curve: a loop's half way, others' where they have parted, nearer to the far end.
     far_part = 0.5 if same_column else 0.78
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.66 * (end - start)
     y = near.middle + far_part * (far.middle - near.middle)
-    role = next(map(as_text, edge.properties.values()), "")  # or its kind: they come first
-    _write(picture, cut(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
+    role = as_text(edge.properties.get("role", edge.properties.get("kind")))
+    _write(labels, cut(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
 
 
-def _draw_line(picture: Element, path: str) -> None:
-    SubElement(picture, "path", {"class": "line", "fill": "none", "stroke": _MUTED, "d": path})
+def _draw_line(lines: Element, path: str) -> None:
+    SubElement(lines, "path", {"class": "line", "fill": "none", "stroke": _MUTED, "d": path})
 
 
 def _write(picture: Element, text: str, x: float, y: float, *, anchor: str = "middle") -> None:
