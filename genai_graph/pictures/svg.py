@@ -143,8 +143,8 @@ def _draw_edge(
     above, below = target.middle - 4, target.middle + 4
     _draw_line(lines, f"M{back:g} {above:g} L{at:g} {target.middle:g} L{back:g} {below:g}")
     # On the curve: a loop's half way, others' where they have parted, nearer to the far end.
-    far_part = 0.5 if same_column else 0.78
-    x = (start + end + 6 * turn) / 8 if same_column else start + 0.66 * (end - start)
+    far_part = 0.5 if same_column else 0.65
+    x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
     y = near.middle + far_part * (far.middle - near.middle)
     role = as_text(edge.properties.get("role", edge.properties.get("kind")))
     _write(labels, cut(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
