@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
-    from genai_graph.models.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
     from genai_graph.questions import Answer, ask
 
 __version__ = "0.1.0"
@@ -50,7 +50,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
-    **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "models.subgraph"),
+    **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
     **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),

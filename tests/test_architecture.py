@@ -17,11 +17,12 @@ PACKAGE = Path(genai_graph.__file__).parent
 # From the lowest room up; a room knows only those before it, and those beside it not at all.
 ROOMS = [
     {"errors"},
-    {"database"},
+    {"database", "shown"},
+    {"pictures"},
     {"models"},
     {"schema", "access"},
     {"status", "exchange"},
-    {"questions", "integrity", "pictures"},
+    {"questions", "integrity"},
     {"cli", "shell", "pytest_plugin"},
 ]
 LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}

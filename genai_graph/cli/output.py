@@ -73,7 +73,7 @@ _WRITERS: dict[str, Callable[[Rows], None]] = {
 
 
 def _text(value: Any) -> str:
-    from genai_graph.models.shown import as_text
+    from genai_graph.shown import as_text
 
     return as_text(value)
 
@@ -84,6 +84,6 @@ def _cell(value: Any) -> str:
 
 
 def _as_json(value: Any) -> str:
-    from genai_graph.models.shown import as_json
+    from genai_graph.shown import as_json
 
     return as_json(value)

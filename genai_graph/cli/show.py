@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from genai_graph.cli.labels import known_label
 
-FORMATS = ("tree", "json", "mermaid", "dot", "html")
+FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
 
 
 @click.command()
@@ -42,13 +43,14 @@ def show(
 ) -> None:
     """Show a node with its properties, and its neighbourhood: all edges, in both directions."""
     from genai_graph.cli.connection import connect
+    from genai_graph.exchange.naming import suffix_of
     from genai_graph.exchange.output import open_output
     from genai_graph.models.subgraph import neighbourhood
     from genai_graph.pictures import draw, format_of, limits
 
     with connect():
         subgraph = neighbourhood(label, uid, **options)
-    chosen = format or format_of(output) or "tree"
+    chosen = format or format_of(suffix_of(Path(output))) or "tree"
     picture = draw(subgraph, chosen)
     with open_output(output, overwrite=force) as stream:
         stream.write(picture.encode())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from genai_graph.models.subgraph import Subgraph
+    from genai_graph.pictures.subgraph import Subgraph
 
 T = TypeVar("T", bound="Node")
 
@@ -113,11 +113,17 @@ class Node(NodeBase):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show one property a line, as IPython prints it."""
+        from genai_graph.models import tables
+
         printer.text(repr(self))
-        for name in properties_of(type(self)):
-            value = getattr(self, name)
-            if value is not None and value not in ([], {}):
-                printer.text(f"\n  {name}: {value!r}")
+        for name, value in tables.shown(self).items():
+            printer.text(f"\n  {name}: {value!r}")
+
+    def _repr_html_(self) -> str:
+        """Show one property a row, as notebooks do."""
+        from genai_graph.models import tables
+
+        return tables.of_node(self)
 
     # Identity
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genai_graph.models.metric import Metric
     from genai_graph.models.model import Model
     from genai_graph.models.project import Project
-    from genai_graph.models.subgraph import Subgraph
+    from genai_graph.pictures.subgraph import Subgraph
 
 
 class Dataset(VersionedNode):

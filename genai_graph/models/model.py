@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genai_graph.models.dataset import Dataset
     from genai_graph.models.experiment import Experiment
     from genai_graph.models.project import Project
-    from genai_graph.models.subgraph import Subgraph
+    from genai_graph.pictures.subgraph import Subgraph
 
 
 class Model(VersionedNode):

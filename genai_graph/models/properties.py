@@ -68,6 +68,10 @@ class Strict:
         """Return a stored value as Python has it."""
         return value
 
+    def shown(self, value: Any) -> Any:
+        """Return a value as others may see it, whoever wrote it."""
+        return value
+
     def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Check a value to be searched for, and return it as the database keeps it.
 
@@ -180,6 +184,10 @@ class LocationProperty(StringProperty):
     def check(self, value: Any) -> str:
         """Take a string, without what opens the location."""
         return self.bare(super().check(value))
+
+    def shown(self, value: Any) -> Any:
+        """Return it without what opens the location."""
+        return without_secrets(value) if isinstance(value, str) else value
 
     def bare(self, value: str) -> str:
         """Return a checked text without what opens the location, and warn of it."""
@@ -522,11 +530,6 @@ _JSON_CHECKS: dict[type, Callable[[Any, Path], Any]] = {
     list: _json_list,
     dict: _json_map,
 }
-
-
-def non_finite(value: float) -> str:
-    """Return the name of a number that JSON lacks."""
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def did_you_mean(name: str, known: Any) -> str:

@@ -177,6 +177,12 @@ class Nodes(_ByUid, NodeSetBase[T]):
                 encryption.refuse_search(prop)
         return super().order_by(*names)
 
+    def _repr_html_(self) -> str:
+        """Show the first ones, a row each, as notebooks do."""
+        from genai_graph.models import tables
+
+        return tables.of_nodes(self)
+
 
 class Edges(ManagerBase, Generic[T]):
     """The edges of one kind at one node, and the nodes at their other ends."""
@@ -282,6 +288,10 @@ class Edges(ManagerBase, Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.all())
+
+    def _repr_html_(self) -> str:
+        """Show the first nodes at the other ends, a row each, as notebooks do."""
+        return self._nodes()._repr_html_()
 
     def __contains__(self, node: Any) -> bool:
         return self.is_connected(node)

@@ -7,7 +7,6 @@ so circles end by themselves, and many ways to a node cost no more than one.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,100 +14,16 @@ from genai_graph.errors import NodeNotFoundError, QuestionError
 from genai_graph.models import encryption, store
 from genai_graph.models.base import NODE_LIMIT, loaded
 from genai_graph.models.checking import properties_of
-from genai_graph.models.locations import without_secrets
-from genai_graph.models.properties import LocationProperty, describe, did_you_mean
+from genai_graph.models.properties import describe, did_you_mean
 from genai_graph.models.registry import EDGES, NODES
-from genai_graph.models.shown import jsonable
+from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from genai_graph.models.store import EdgeKind
 
-EDGES_PER_NODE = 5
 _NEAR_UIDS = 100
-
-
-@dataclass(frozen=True)
-class SubgraphNode:
-    """A node as it was read: no object to be saved.
-
-    `distance` is how many edges it is from the root; `properties` are those that have a value,
-    beside the uid.
-    """
-
-    label: str
-    uid: str
-    distance: int = 0
-    properties: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.label} {self.uid}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return {
-            "label": self.label,
-            "uid": self.uid,
-            "distance": self.distance,
-            "properties": jsonable(self.properties),
-        }
-
-
-@dataclass(frozen=True)
-class SubgraphEdge:
-    """An edge as it was read, between two nodes of the subgraph."""
-
-    type: str
-    source: SubgraphNode
-    target: SubgraphNode
-    properties: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it; its ends are named by label and uid."""
-        return {
-            "type": self.type,
-            "source": {"label": self.source.label, "uid": self.source.uid},
-            "target": {"label": self.target.label, "uid": self.target.uid},
-            "properties": jsonable(self.properties),
-        }
-
-
-@dataclass(frozen=True)
-class Subgraph:
-    """Nodes and edges round a root, in an order that is always the same.
-
-    The root comes first, then the nodes by distance, label and uid. `is_cut` tells that there are
-    more within `depth` than the limit let in; which ones came is then the database's choice.
-    """
-
-    root: SubgraphNode
-    nodes: tuple[SubgraphNode, ...] = field(repr=False)
-    edges: tuple[SubgraphEdge, ...] = field(repr=False)
-    depth: int
-    limit: int
-    is_cut: bool
-
-    @property
-    def notice(self) -> str:
-        """What is to be said when it is cut; else nothing."""
-        if not self.is_cut:
-            return ""
-        return (
-            f"cut: there is more than {self.limit:,} nodes and "
-            f"{self.limit * EDGES_PER_NODE:,} edges, the limit, let in"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it, as ``show --format json`` prints it."""
-        return {
-            "root": {"label": self.root.label, "uid": self.root.uid},
-            "depth": self.depth,
-            "limit": self.limit,
-            "is_cut": self.is_cut,
-            "nodes": [node.as_dict() for node in self.nodes],
-            "edges": [edge.as_dict() for edge in self.edges],
-        }
 
 
 class Step(NamedTuple):
@@ -262,15 +177,10 @@ def _shown(label: str, found: dict[str, Any]) -> dict[str, Any]:
     declared = {name: found.get(name) for name in known}
     values = loaded(cls, encryption.opened(label, declared)) if found else {}
     return {
-        name: _without_secrets(known[name], value)
+        name: known[name].shown(value)
         for name, value in values.items()
         if value is not None and name != "uid"
     }
-
-
-def _without_secrets(prop: Any, value: Any) -> Any:
-    is_location = isinstance(prop, LocationProperty) and isinstance(value, str)
-    return without_secrets(value) if is_location else value
 
 
 def _not_found(label: str, uid: str) -> NodeNotFoundError:

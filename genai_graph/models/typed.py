@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         """`neomodel.NodeSet`."""
 
         source_class: Any
+        limit: int  # the attribute is there only where it was sliced
 
         def __init__(self, source: Any) -> None: ...
         def all(self, lazy: bool = False) -> list[T]: ...

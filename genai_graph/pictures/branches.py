@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-from genai_graph.models.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
 
 class Branch(NamedTuple):

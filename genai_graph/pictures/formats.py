@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
-from genai_graph.exchange.naming import suffix_of
-from genai_graph.models.shown import as_json
-from genai_graph.models.subgraph import Subgraph
-from genai_graph.pictures import dot, html, mermaid, tree
+from genai_graph.pictures import dot, html, mermaid, svg, tree
+from genai_graph.pictures.subgraph import Subgraph
+from genai_graph.shown import as_json
 
 
 def _document(subgraph: Subgraph) -> str:
@@ -20,6 +18,7 @@ _WRITERS: dict[str, Callable[[Subgraph], str]] = {
     "json": _document,
     "mermaid": mermaid.draw,
     "dot": dot.draw,
+    "svg": svg.draw,
     "html": html.draw,
 }
 FORMATS = tuple(_WRITERS)
@@ -30,6 +29,7 @@ _SUFFIXES = {
     ".mermaid": "mermaid",
     ".dot": "dot",
     ".gv": "dot",
+    ".svg": "svg",
     ".html": "html",
     ".htm": "html",
 }
@@ -45,6 +45,6 @@ def limits(picture: str, format: str) -> str:
     return mermaid.limits(picture) if format == "mermaid" else ""
 
 
-def format_of(name: str) -> str | None:
-    """Return the format that a file's name says, or None where it does not tell."""
-    return _SUFFIXES.get(suffix_of(Path(name)))
+def format_of(suffix: str) -> str | None:
+    """Return the format that the end of a file's name says, or None where it does not tell."""
+    return _SUFFIXES.get(suffix)

@@ -15,9 +15,9 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from genai_graph.models.shown import as_text
-from genai_graph.models.subgraph import Subgraph
 from genai_graph.pictures.layout import positions
+from genai_graph.pictures.subgraph import Subgraph
+from genai_graph.shown import as_text
 
 # What Cytoscape.js would add to the page by itself, where the policy would not let it.
 _CYTOSCAPE_STYLE = ".__________cytoscape_container { position: relative; }"

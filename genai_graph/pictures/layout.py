@@ -12,8 +12,8 @@ import math
 from collections import defaultdict
 from typing import NamedTuple
 
-from genai_graph.models.subgraph import Subgraph, SubgraphNode
 from genai_graph.pictures.branches import branches
+from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
 
 SPACE = 80  # between two nodes, in the units of the picture
 GAP = 150  # between two rings

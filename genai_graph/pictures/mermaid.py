@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genai_graph.errors import printable
-from genai_graph.models.shown import as_text
 from genai_graph.pictures.colours import COLOURS, INK
+from genai_graph.shown import as_text
 
 if TYPE_CHECKING:
-    from genai_graph.models.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
 # Mermaid refuses more unless its configuration says otherwise (its `maxEdges`, `maxTextSize`).
 EDGE_LIMIT, TEXT_LIMIT = 500, 50_000

@@ -6,11 +6,11 @@ import io
 from typing import TYPE_CHECKING
 
 from genai_graph.errors import printable
-from genai_graph.models.shown import as_text
 from genai_graph.pictures.branches import Branch, branches
+from genai_graph.shown import as_text
 
 if TYPE_CHECKING:
-    from genai_graph.models.subgraph import Subgraph, SubgraphNode
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
 
 _WIDTH = 100_000  # lines are as long as they are: a terminal folds them itself
 

@@ -34,6 +34,15 @@ class Answer(list[dict[str, Any]]):
             raise MissingExtraError("pandas", "pandas") from None
         return pandas.DataFrame(list(self), columns=list(self.question.columns))
 
+    def _repr_html_(self) -> str:
+        """Show the first rows, as notebooks do."""
+        from genai_graph.pictures.table import ROWS, rest, table
+
+        columns = self.question.columns
+        rows = [[row.get(name) for name in columns] for row in self[:ROWS]]
+        note = rest(len(self) - len(rows), "to_pandas()")
+        return table(self.question.title, columns, rows, note=note)
+
 
 def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     """Answer a question by its name, such as ``ask("license-impact", licenses=["CC-BY-NC-4.0"])``.

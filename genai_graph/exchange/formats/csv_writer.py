@@ -21,8 +21,8 @@ from genai_graph.models.properties import (
     JSONProperty,
     Strict,
     StringProperty,
-    non_finite,
 )
+from genai_graph.shown import non_finite
 
 # neo4j-admin's buffer, into which each cell must fit, has this size unless another is given.
 _BUFFER = 4 * 1024 * 1024

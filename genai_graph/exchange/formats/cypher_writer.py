@@ -18,8 +18,8 @@ from genai_graph.database import quote
 from genai_graph.database.indexes import UNIQUENESS, declared
 from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
 from genai_graph.models import NODES
-from genai_graph.models.properties import non_finite
 from genai_graph.models.store import EdgeKind, batches
+from genai_graph.shown import non_finite
 
 _ROWS = 500
 

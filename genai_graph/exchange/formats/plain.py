@@ -14,8 +14,8 @@ from genai_graph.models.properties import (
     ArrayProperty,
     FloatProperty,
     JSONProperty,
-    non_finite,
 )
+from genai_graph.shown import non_finite
 
 
 def jsonable(cls: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,14 +7,13 @@ import math
 from datetime import date, datetime, time
 from typing import Any
 
-from genai_graph.models.encryption import Encrypted
-from genai_graph.models.properties import non_finite
-
 
 def jsonable(value: Any) -> Any:
     """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return non_finite(value)
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else non_finite(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, (date, time)):
@@ -25,7 +24,12 @@ def jsonable(value: Any) -> Any:
         return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [jsonable(item) for item in value]
-    return str(value) if isinstance(value, Encrypted) else value
+    return str(value)  # such as what is encrypted
+
+
+def non_finite(value: float) -> str:
+    """Return the name of a number that JSON lacks."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def as_json(value: Any) -> str:
