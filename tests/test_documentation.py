@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
+import derived
 import pytest
 import yaml
 from conftest import FIXTURES, ROOT
@@ -31,12 +33,35 @@ def test_the_examples_run(page: Path, graph: Connection, tmp_path: Path) -> None
             current().close()
 
 
-def test_every_command_is_in_the_readme() -> None:
+@pytest.mark.parametrize("page", derived.PAGES, ids=lambda page: page.name)
+def test_what_a_page_has_from_the_code_is_as_the_code_has_it(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert derived.renewed(text) == text, "make reference writes it"
+
+
+def test_the_pages_have_all_that_can_be_derived() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in derived.PAGES)
+    there = set(re.findall("<!-- derived: (.*) -->", text))
+    assert there == {*derived.SECTIONS, *NODES}
+
+
+def test_every_property_says_what_it_is_for() -> None:
+    for cls in (*NODES.values(), *EDGES.values()):
+        for name, prop in properties_of(cls).items():
+            assert prop.help_text, f"{cls.__name__}.{name}"
+
+
+def test_every_command_and_option_is_in_the_readme() -> None:
     for name, command in main.commands.items():
-        assert f"    {name} " in README, name
+        line = next(line for line in README.splitlines() if line.startswith(f"| `{name}"))
         if isinstance(command, click.Group):
-            line = next(line for line in README.splitlines() if line.startswith(f"    {name} "))
             assert all(part in line for part in command.commands), name
+        else:
+            assert all(option.opts[-1] in line for option in options_of(command)), name
+
+
+def options_of(command: click.Command) -> list[click.Parameter]:
+    return [each for each in command.params if isinstance(each, click.Option)]
 
 
 def test_every_setting_is_in_the_readme() -> None:
