@@ -118,7 +118,7 @@ def _edge(kind: EdgeKind) -> list[str]:
     properties = "; ".join(
         f"`{name}`: {_type(prop)} ({prop.help_text})" for name, prop in known.items()
     )
-    return [f"{kind}{_rule(kind)}", f"`{source[0]}`", f"`{target[0]}`", properties]
+    return [f"`{kind}`{_rule(kind)}", f"`{source[0]}`", f"`{target[0]}`", properties]
 
 
 def _rule(kind: EdgeKind) -> str:

@@ -135,6 +135,13 @@ def test_every_setting_is_in_the_readme() -> None:
         assert f"`{field.validation_alias}`" in README
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    page = text_of(ROOT / "docs" / "api.md")
+    elsewhere = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # in errors.md
+    for name in set(genai_graph.__all__) - elsewhere:
+        assert re.search(rf":: genai_graph\.{name}$", page, re.MULTILINE), name
+
+
 def test_the_fixture_of_the_readme_is_right(tmp_path: Path) -> None:
     text = README.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "readme.yaml").write_text(text)
