@@ -17,7 +17,7 @@ ORDER BY top_1_accuracy DESC LIMIT 5
 endef
 export DATASETS BEST
 
-.PHONY: help demo test coverage lint format type bench shell clean
+.PHONY: help demo test coverage lint format type docs reference bench shell clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -55,8 +55,18 @@ format: $(VENV)/.installed ## Mend style and format
 
 type: $(VENV)/.installed ## Check types, of the package, the fixtures' script and the documentation's examples
 	$(BIN)/mypy
-	$(BIN)/mypy fixtures/torchvision.py
+	$(BIN)/mypy fixtures/torchvision.py docs/derived.py
 	$(BIN)/python tests/documentation.py
+
+docs: $(VENV)/.docs ## Make a site of the documentation in build/docs; whatever is wrong in it fails
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs build/docs
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	@touch $@
+
+reference: $(VENV)/.installed ## Write what the pages have from the code: tables, the diagram
+	$(BIN)/python docs/derived.py
 
 # Neo4j is measured too where NEO4J_URI names an empty one; make bench ARGS=--help tells the rest.
 bench: $(VENV)/.bench ## Measure, and write docs/performance.md (takes long)

@@ -1,21 +1,104 @@
-"""The Python examples of the documentation: found, type-checked, and run by test_documentation."""
+"""The examples of the documentation: found, parsed, type-checked; test_documentation runs them.
+
+Blocks of ``python`` are one program for each page; ``output`` below one is what it prints. Blocks
+of ``console`` are commands behind ``$``, each with what it prints, if that is shown (``...`` stands
+for anything). Blocks that begin with ``# NAME.yaml`` are that file. Commands in blocks of ``sh``
+and in the text can't be run everywhere: they are parsed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+import click
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+PROGRAM = "genai-graph"
+
+
+class Command(NamedTuple):
+    """A call of the program, with the variables before it and what it is said to print."""
+
+    variables: dict[str, str]
+    arguments: list[str]
+    output: str = ""
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the language and the text of each block of a page."""
+    return _BLOCK.findall(text_of(page))
 
 
 def examples(page: Path) -> str:
     """Return the Python blocks of a page as one program."""
-    return "\n\n".join(_BLOCK.findall(page.read_text(encoding="utf-8")))
+    return "\n\n".join(text for language, text in blocks(page) if language == "python")
+
+
+def console(text: str) -> Iterator[Command]:
+    """Yield the commands of a console block."""
+    for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        line, _, output = entry.partition("\n")
+        found = command(shlex.split(line, comments=True))
+        assert found is not None, f"expected {PROGRAM} behind $: {line}"
+        yield found._replace(output=output)
+
+
+def command(words: list[str]) -> Command | None:
+    """Return a call of the program, or None for one of another."""
+    names = [re.fullmatch(r"([A-Z]\w*)=(.*)", word) for word in words]
+    count = next((place for place, name in enumerate(names) if name is None), len(words))
+    if words[count : count + 1] != [PROGRAM]:
+        return None
+    variables = {name[1]: name[2] for name in names[:count] if name is not None}
+    return Command(variables, words[count + 1 :])
+
+
+def told(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of the commands that a page tells without having them run."""
+    prose = _BLOCK.sub("", text_of(page))
+    spans = (span for span in _SPAN.findall(prose) if f"{PROGRAM} " in span)
+    lines = (
+        line for language, text in blocks(page) if language == "sh" for line in text.split("\n")
+    )
+    for line in (*lines, *spans):
+        reader = shlex.shlex(line, posix=True, punctuation_chars="|;<>")
+        reader.whitespace_split = True
+        words = list(reader)
+        while words:
+            end = next((place for place, word in enumerate(words) if word in "|;<>"), len(words))
+            if (found := command(words[:end])) is not None:
+                yield found.arguments
+            words = words[end + 1 :]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command as the program does, and run nothing; `click.UsageError` for a wrong one."""
+    from genai_graph.cli import main
+
+    name: str | None = PROGRAM
+    command: click.Command | None = main
+    context: click.Context | None = None
+    while isinstance(command, click.Group) and arguments and arguments[0][0] != "-":
+        context = click.Context(command, parent=context, info_name=name)
+        name, command, arguments = command.resolve_command(context, arguments)
+    if command is not None and not isinstance(command, click.Group):
+        with contextlib.suppress(click.exceptions.Exit):  # --help
+            command.make_context(name, list(arguments), parent=context)
 
 
 def check_types() -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
 import click
+import derived
 import pytest
 import yaml
-from conftest import FIXTURES, ROOT
-from documentation import PAGES, examples
+from conftest import FIXTURES, ROOT, Run, written
+from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, told
 
 import genai_graph
 from genai_graph.cli import main
@@ -16,27 +19,113 @@ from genai_graph.database import Connection, current
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.checking import properties_of
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = text_of(ROOT / "README.md")
+
+
+RUN = {"python", "output", "console"}
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if examples(page)], ids=lambda page: page.name
+    "page",
+    [page for page in PAGES if RUN & {language for language, _ in blocks(page)}],
+    ids=lambda page: page.name,
 )
-def test_the_examples_run(page: Path, graph: Connection, tmp_path: Path) -> None:
+def test_the_examples_run(
+    page: Path, graph: Connection, cli: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "fixtures").symlink_to(FIXTURES)  # what the examples write stays in this folder
+    names: dict[str, object] = {"__name__": "__main__"}
     try:
-        exec(compile(examples(page), str(page), "exec"), {"__name__": "__main__"})
+        for language, text in blocks(page):
+            if language == "python":
+                capsys.readouterr()
+                exec(compile(text, str(page), "exec"), names)
+            elif language == "output":
+                assert_printed(text, capsys.readouterr().out)
+            elif language == "console":
+                run_console(text, cli)
+            elif name := re.match(r"# (\S+\.yaml)\n", text):
+                written(name[1], text)
     finally:
         while current() is not graph:
             current().close()
 
 
-def test_every_command_is_in_the_readme() -> None:
+def run_console(text: str, cli: Run) -> None:
+    for command in console(text):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in command.variables.items():
+                patch.setenv(name, value)
+            result = cli(*command.arguments)
+        assert isinstance(result.exception, (SystemExit, type(None))), result.exception
+        if command.output:
+            assert_printed(command.output, result.output)
+        else:
+            assert result.exit_code == 0, f"{command.arguments}: {result.output}"
+
+
+def assert_printed(told: str, printed: str) -> None:
+    """Compare as doctest does: ``...`` stands for anything."""
+    assert OutputChecker().check_output(told, printed, ELLIPSIS), f"{told}\nnot:\n{printed}"
+
+
+def test_the_demo_prints_what_the_readme_shows(graph: Connection, cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "fixtures").symlink_to(FIXTURES)
+    shown = README.partition("make demo\n")[2].partition("```text\n")[2].partition("stopped\n")[0]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    printed = cli("load", "torchvision").output
+    for cypher in re.findall(r"^define \w+\n(.*?)^endef$", makefile, re.MULTILINE | re.DOTALL):
+        printed += cli("query", "--format", "table", cypher).output
+    told = re.sub("entities in .*$", "entities in ...", shown, flags=re.MULTILINE)
+    assert_printed(told.partition("\n")[2], printed)
+
+
+@each_page
+def test_the_commands_that_are_told_are_there(page: Path) -> None:
+    for arguments in told(page):
+        try:
+            parse(arguments)
+        except click.UsageError as error:
+            pytest.fail(f"{PROGRAM} {' '.join(arguments)}: {error.format_message()}")
+
+
+@each_page
+def test_every_block_says_its_language(page: Path) -> None:
+    """A command in an indented block would be neither run nor parsed."""
+    assert all(language for language, _ in blocks(page))
+    assert not re.findall(rf"^    .*{PROGRAM} .*$", text_of(page), re.MULTILINE)
+
+
+@each_page
+def test_what_a_page_has_from_the_code_is_as_the_code_has_it(page: Path) -> None:
+    text = text_of(page)
+    assert derived.renewed(text) == text, "make reference writes it"
+
+
+def test_the_pages_have_all_that_can_be_derived() -> None:
+    text = "".join(map(text_of, PAGES))
+    there = set(re.findall("^<!-- derived: (.*) -->$", text, re.MULTILINE))
+    assert there == {*derived.SECTIONS, *NODES}
+
+
+def test_every_property_says_what_it_is_for() -> None:
+    for cls in (*NODES.values(), *EDGES.values()):
+        for name, prop in properties_of(cls).items():
+            assert prop.help_text, f"{cls.__name__}.{name}"
+
+
+def test_every_command_and_option_is_in_the_readme() -> None:
     for name, command in main.commands.items():
-        assert f"    {name} " in README, name
+        line = next(line for line in README.splitlines() if line.startswith(f"| `{name}"))
         if isinstance(command, click.Group):
-            line = next(line for line in README.splitlines() if line.startswith(f"    {name} "))
             assert all(part in line for part in command.commands), name
+        else:
+            assert all(option.opts[-1] in line for option in options_of(command)), name
+
+
+def options_of(command: click.Command) -> list[click.Parameter]:
+    return [each for each in command.params if isinstance(each, click.Option)]
 
 
 def test_every_setting_is_in_the_readme() -> None:
@@ -44,6 +133,13 @@ def test_every_setting_is_in_the_readme() -> None:
 
     for field in Settings.model_fields.values():
         assert f"`{field.validation_alias}`" in README
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    page = text_of(ROOT / "docs" / "api.md")
+    elsewhere = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # in errors.md
+    for name in set(genai_graph.__all__) - elsewhere:
+        assert re.search(rf":: genai_graph\.{name}$", page, re.MULTILINE), name
 
 
 def test_the_fixture_of_the_readme_is_right(tmp_path: Path) -> None:

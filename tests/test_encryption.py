@@ -520,7 +520,7 @@ def test_without_the_extra_the_message_says_how_to_install_it(
 
 def test_the_page_lists_what_is_marked() -> None:
     page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
-    rows = page.split("| property | of |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    rows = page.split("| property | of |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
     told = set()
     for row in rows:
         name, labels = (cell.strip(" `") for cell in row.strip("|").split("|"))

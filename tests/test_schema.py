@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
@@ -11,7 +14,7 @@ from conftest import Run
 
 from genai_graph import Dataset, Experiment, connect, query, schema
 from genai_graph.database import Connection
-from genai_graph.models import NODES
+from genai_graph.models import EDGES, NODES
 
 
 @pytest.fixture
@@ -127,6 +130,30 @@ def test_schema_show_cypher_makes_the_schema(installed: Connection, cli: Run) ->
     wanted = next(s for s in statements if "index_Dataset_license" in s)
     query(wanted.rstrip(";"), write=True)
     assert not schema.check()
+
+
+def test_schema_draw_draws_every_kind_of_node_and_edge(cli: Run) -> None:
+    drawn = cli("schema", "draw").stdout.splitlines()
+    assert drawn[0] == "flowchart LR"
+    assert {f"  {label}([{label}])" for label in NODES} <= {*drawn}
+    edges = {f"  {kind.source} -->|{kind.type}| {kind.target}" for kind in EDGES}
+    assert {line for line in drawn if "-->" in line} == edges
+
+
+def test_graphviz_draws_the_models(cli: Run) -> None:
+    if shutil.which("dot") is None:
+        pytest.skip("there is no dot: Graphviz is not installed")
+    drawn = subprocess.run(
+        ["dot", "-Tplain"],
+        input=cli("schema", "draw", "--format", "dot").stdout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.split() for line in drawn.stdout.splitlines()]
+    assert {words[1] for words in lines if words[0] == "node"} == {*NODES}
+    ends = Counter((words[1], words[2]) for words in lines if words[0] == "edge")
+    assert ends == Counter((kind.source, kind.target) for kind in EDGES)
 
 
 def test_two_nodes_can_not_share_a_uid_whoever_makes_them(installed: Connection) -> None:

@@ -49,3 +49,18 @@ def check() -> None:
         click.echo(str(drift))
         raise SystemExit(1)
     click.echo("the schema is in step", err=True)
+
+
+@schema.command()
+@click.option(
+    "--format",
+    type=click.Choice(["mermaid", "dot"]),
+    default="mermaid",
+    show_default=True,
+    help="For Markdown pages, or for Graphviz.",
+)
+def draw(format: str) -> None:
+    """Draw the kinds of nodes and edges; needs no database."""
+    from genai_graph.pictures.models import DRAWINGS
+
+    click.echo(DRAWINGS[format](), nl=False)

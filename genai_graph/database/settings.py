@@ -36,21 +36,63 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    uri: str | None = Field(None, validation_alias="NEO4J_URI")
-    username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
-    password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
-    password_file: Path | None = Field(None, validation_alias="NEO4J_PASSWORD_FILE")
-    database: str | None = Field(None, validation_alias="NEO4J_DATABASE")
-    trusted_certificates: Path | None = Field(None, validation_alias="NEO4J_TRUSTED_CERTIFICATES")
-    allow_plaintext: bool = Field(False, validation_alias="NEO4J_ALLOW_PLAINTEXT")
-    engine: Literal["embedded", "neo4j"] = Field("embedded", validation_alias="GENAI_GRAPH_ENGINE")
+    uri: str | None = Field(
+        None,
+        validation_alias="NEO4J_URI",
+        description="a server, such as `neo4j://host:7687`; without it, a managed engine",
+    )
+    username: str = Field(
+        "neo4j", validation_alias="NEO4J_USERNAME", description="who enters there"
+    )
+    password: SecretStr | None = Field(
+        None,
+        validation_alias="NEO4J_PASSWORD",
+        description="the password; where it is missing, a command asks on a terminal",
+    )
+    password_file: Path | None = Field(
+        None, validation_alias="NEO4J_PASSWORD_FILE", description="a file with the password instead"
+    )
+    database: str | None = Field(
+        None,
+        validation_alias="NEO4J_DATABASE",
+        description="which database of the server; without it, the user's home database",
+    )
+    trusted_certificates: Path | None = Field(
+        None,
+        validation_alias="NEO4J_TRUSTED_CERTIFICATES",
+        description="a file of certificate authorities of your own: TLS, checked by them",
+    )
+    allow_plaintext: bool = Field(
+        False,
+        validation_alias="NEO4J_ALLOW_PLAINTEXT",
+        description="1 allows `bolt://` and `neo4j://` to other machines, unencrypted",
+    )
+    engine: Literal["embedded", "neo4j"] = Field(
+        "embedded",
+        validation_alias="GENAI_GRAPH_ENGINE",
+        description="which managed engine: `embedded` or `neo4j`",
+    )
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
+        description="the managed engines' data folder; without it, in the user's data folder",
     )
-    writer_timeout: float = Field(60.0, ge=0, validation_alias="GENAI_GRAPH_WRITER_TIMEOUT")
-    keys: SecretStr | None = Field(None, validation_alias="GENAI_GRAPH_KEYS")
-    encrypted: str | None = Field(None, validation_alias="GENAI_GRAPH_ENCRYPTED")
+    writer_timeout: float = Field(
+        60.0,
+        ge=0,
+        validation_alias="GENAI_GRAPH_WRITER_TIMEOUT",
+        description="seconds to wait for another writer of the embedded engine",
+    )
+    keys: SecretStr | None = Field(
+        None,
+        validation_alias="GENAI_GRAPH_KEYS",
+        description="keys that encrypt what is sensitive; the first encrypts, all decrypt",
+    )
+    encrypted: str | None = Field(
+        None,
+        validation_alias="GENAI_GRAPH_ENCRYPTED",
+        description="what they encrypt instead, such as `metadata,Dataset.creator`",
+    )
 
     @field_validator("uri")
     @classmethod

@@ -58,12 +58,15 @@ class Node(NodeBase):
     __abstract_node__ = True
     nodes = _NodesOf()
 
-    uid = RequiredStringProperty(unique=True)
-    description = StringProperty()
-    tags = ArrayProperty(StringProperty())
-    metadata = JSONProperty(sensitive=True)
-    created_at = DateTimeProperty()
-    updated_at = DateTimeProperty()
+    uid = RequiredStringProperty(
+        unique=True,
+        help_text="the only unique key; derived when not given, never changed once saved",
+    )
+    description = StringProperty(help_text="what a reader should know")
+    tags = ArrayProperty(StringProperty(), help_text="words to find it by")
+    metadata = JSONProperty(sensitive=True, help_text="what has no property of its own")
+    created_at = DateTimeProperty(help_text="when the node was made, unless it is given")
+    updated_at = DateTimeProperty(help_text="when a value last changed")
 
     def __init_subclass__(cls, **options: Any) -> None:
         if cls.__module__.partition(".")[0] != __package__.partition(".")[0]:
@@ -372,8 +375,8 @@ class VersionedNode(Node):
 
     __abstract_node__ = True
 
-    name = RequiredStringProperty(index=True)
-    version = StringProperty(index=True)
+    name = RequiredStringProperty(index=True, help_text="what all its versions are called")
+    version = StringProperty(index=True, help_text="which of them, such as 2.1")
 
     @classmethod
     def derive_uid(cls, values: Mapping[str, Any]) -> str:

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 class Dataset(VersionedNode):
     """A version of a set of data; its uid is ``name[@version]``."""
 
-    digest = StringProperty(index=True)
-    location = LocationProperty(sensitive=True)
-    source_type = StringProperty()
-    size = IntegerProperty(minimum=0)  # bytes
-    num_rows = IntegerProperty(minimum=0)
-    num_features = IntegerProperty(minimum=0)
-    license = StringProperty(index=True)
-    encoding_format = StringProperty()
-    url = LocationProperty()
-    creator = StringProperty()
-    citation = StringProperty()
-    data_schema = JSONProperty()
+    digest = StringProperty(index=True, help_text="hash of the data")
+    location = LocationProperty(sensitive=True, help_text="where the data are")
+    source_type = StringProperty(help_text="what kind of place that is, such as s3")
+    size = IntegerProperty(minimum=0, help_text="in bytes")
+    num_rows = IntegerProperty(minimum=0, help_text="rows, or examples")
+    num_features = IntegerProperty(minimum=0, help_text="columns")
+    license = StringProperty(index=True, help_text="such as CC-BY-4.0")
+    encoding_format = StringProperty(help_text="media type, such as text/csv")
+    url = LocationProperty(help_text="its page")
+    creator = StringProperty(help_text="who made it")
+    citation = StringProperty(help_text="how it is cited")
+    data_schema = JSONProperty(help_text="fields and types of the data")
 
     projects: From[Project] = From("Project", "datasets", "HAS", Has)
     trained_models: From[Model] = From("Model", "trained_on", "TRAINED_ON", TrainedOn)

@@ -31,20 +31,22 @@ if TYPE_CHECKING:
 class Experiment(Node):
     """One run of training or evaluation; its uid is random unless it is given."""
 
-    name = StringProperty(index=True)
+    name = StringProperty(index=True, help_text="what the run is called")
     status = StringProperty(
-        index=True, choices=("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
+        index=True,
+        choices=("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"),
+        help_text="how far the run is",
     )
-    started_at = DateTimeProperty(index=True)
-    ended_at = DateTimeProperty()
-    parameters = JSONProperty()
-    results = JSONProperty()
-    code_version = StringProperty()
-    code_url = LocationProperty()
-    random_seed = IntegerProperty()
-    environment = JSONProperty(sensitive=True)
-    created_by = StringProperty(index=True)
-    source = StringProperty()
+    started_at = DateTimeProperty(index=True, help_text="when the run began")
+    ended_at = DateTimeProperty(help_text="when the run ended")
+    parameters = JSONProperty(help_text="what the run was given")
+    results = JSONProperty(help_text="what it found, beside its metrics")
+    code_version = StringProperty(help_text="commit or release of the code")
+    code_url = LocationProperty(help_text="where the code is")
+    random_seed = IntegerProperty(help_text="what random numbers began with")
+    environment = JSONProperty(sensitive=True, help_text="machine, packages, variables")
+    created_by = StringProperty(index=True, help_text="who started it, or what")
+    source = StringProperty(help_text="script, notebook or job that ran")
 
     projects: From[Project] = From("Project", "experiments", "HAS", Has)
     models: To[Model] = To("Model", "RUN", Run)

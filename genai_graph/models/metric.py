@@ -32,17 +32,17 @@ class Metric(Node):
     `Experiment.record` makes it. Its uid is ``experiment/name[/dataset[/split]]``.
     """
 
-    name = RequiredStringProperty(index=True)
-    value = RequiredFloatProperty(index=True)
-    step = IntegerProperty()
-    split = StringProperty()
-    unit = StringProperty()
-    greater_is_better = BooleanProperty()
-    recorded_at = DateTimeProperty()
-    ci_lower = FloatProperty()
-    ci_upper = FloatProperty()
-    steps = ArrayProperty(IntegerProperty())
-    values = ArrayProperty(FloatProperty())
+    name = RequiredStringProperty(index=True, help_text="such as accuracy")
+    value = RequiredFloatProperty(index=True, help_text="NaN and the infinities are values")
+    step = IntegerProperty(help_text="the step of `value`")
+    split = StringProperty(help_text="part of the dataset, such as val")
+    unit = StringProperty(help_text="such as ms")
+    greater_is_better = BooleanProperty(help_text="not set: unknown")
+    recorded_at = DateTimeProperty(help_text="when it was taken")
+    ci_lower = FloatProperty(help_text="lower end of its confidence interval")
+    ci_upper = FloatProperty(help_text="upper end of it")
+    steps = ArrayProperty(IntegerProperty(), help_text="the history, by step")
+    values = ArrayProperty(FloatProperty(), help_text="the history, parallel to `steps`")
 
     experiment: From[Experiment] = From("Experiment", "metrics", "HAS", Has)
     dataset: To[Dataset] = To("Dataset", "EVALUATED_ON", EvaluatedOn, one_target=True)

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 class Model(VersionedNode):
     """A version of a model; its uid is ``name[@version]``."""
 
-    architecture = StringProperty(index=True)
-    task = StringProperty(index=True)
-    framework = StringProperty()
-    num_parameters = IntegerProperty(minimum=0)
-    hyperparameters = JSONProperty()
-    training_history = JSONProperty()
-    status = StringProperty(choices=("PENDING", "READY", "FAILED"))
-    size = IntegerProperty(minimum=0)  # bytes
-    license = StringProperty(index=True)
-    location = LocationProperty(sensitive=True)
-    digest = StringProperty()
+    architecture = StringProperty(index=True, help_text="such as ResNet50")
+    task = StringProperty(index=True, help_text="such as image-classification")
+    framework = StringProperty(help_text="such as xgboost")
+    num_parameters = IntegerProperty(minimum=0, help_text="weights")
+    hyperparameters = JSONProperty(help_text="what training was given")
+    training_history = JSONProperty(help_text="how training went")
+    status = StringProperty(
+        choices=("PENDING", "READY", "FAILED"), help_text="whether it can be used"
+    )
+    size = IntegerProperty(minimum=0, help_text="in bytes")
+    license = StringProperty(index=True, help_text="such as Apache-2.0")
+    location = LocationProperty(sensitive=True, help_text="where the weights are")
+    digest = StringProperty(help_text="hash of the weights")
 
     projects: From[Project] = From("Project", "models", "HAS", Has)
     trained_on: To[Dataset] = To("Dataset", "TRAINED_ON", TrainedOn)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Project(Node):
     """A body of work; its uid is its name."""
 
-    name = RequiredStringProperty(index=True)
-    owner = StringProperty(index=True)
-    url = LocationProperty()
-    license = StringProperty()
+    name = RequiredStringProperty(index=True, help_text="what the work is called")
+    owner = StringProperty(index=True, help_text="who answers for it")
+    url = LocationProperty(help_text="its page")
+    license = StringProperty(help_text="what it is published under")
 
     datasets: To[Dataset] = To("Dataset", "HAS", Has, fan_in=True)
     models: To[Model] = To("Model", "HAS", Has, fan_in=True)

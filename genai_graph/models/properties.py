@@ -139,9 +139,12 @@ class StringProperty(Strict, neomodel.StringProperty):
         index: bool = False,
         choices: tuple[str, ...] | None = None,
         sensitive: bool = False,
+        help_text: str = "",
     ) -> None:
         named = None if choices is None else {choice: choice for choice in choices}
-        super().__init__(unique_index=unique, required=unique, index=index, choices=named)
+        super().__init__(
+            unique_index=unique, required=unique, index=index, choices=named, help_text=help_text
+        )
         self.mandatory = False
         self.sensitive = sensitive
         self.annotation = _text(self.is_indexed, 0) if choices is None else Literal[choices]
@@ -178,8 +181,8 @@ class StringProperty(Strict, neomodel.StringProperty):
 class LocationProperty(StringProperty):
     """Where something is: a path or an address, kept without logins, signatures and tokens."""
 
-    def __init__(self, *, sensitive: bool = False) -> None:
-        super().__init__(sensitive=sensitive)
+    def __init__(self, *, sensitive: bool = False, help_text: str = "") -> None:
+        super().__init__(sensitive=sensitive, help_text=help_text)
 
     def check(self, value: Any) -> str:
         """Take a string, without what opens the location."""
@@ -208,8 +211,8 @@ class RequiredStringProperty(StringProperty):
         def __get__(self, instance: object, owner: Any = None) -> str: ...
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
 
-    def __init__(self, *, unique: bool = False, index: bool = False) -> None:
-        super().__init__(unique=unique, index=index)
+    def __init__(self, *, unique: bool = False, index: bool = False, help_text: str = "") -> None:
+        super().__init__(unique=unique, index=index, help_text=help_text)
         self.mandatory = True
         self.annotation = _text(self.is_indexed, 1)
 
@@ -228,8 +231,8 @@ class IntegerProperty(Strict, neomodel.IntegerProperty):
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
         def __set__(self, instance: object, value: int | None) -> None: ...
 
-    def __init__(self, *, minimum: int = INTEGER_MIN) -> None:
-        super().__init__()
+    def __init__(self, *, minimum: int = INTEGER_MIN, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
         self.mandatory = False
         self.minimum = minimum
         self.annotation = Annotated[int, Meta(ge=minimum, le=INTEGER_MAX)]
@@ -262,8 +265,8 @@ class FloatProperty(Strict, neomodel.FloatProperty):
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
         def __set__(self, instance: object, value: float | None) -> None: ...
 
-    def __init__(self, *, index: bool = False) -> None:
-        super().__init__(index=index)
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, help_text=help_text)
         self.mandatory = False
 
     def check(self, value: Any) -> float:
@@ -289,8 +292,8 @@ class RequiredFloatProperty(FloatProperty):
         def __get__(self, instance: object, owner: Any = None) -> float: ...
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
 
-    def __init__(self, *, index: bool = False) -> None:
-        super().__init__(index=index)
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, help_text=help_text)
         self.mandatory = True
 
 
@@ -309,8 +312,8 @@ class BooleanProperty(Strict, neomodel.BooleanProperty):
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
         def __set__(self, instance: object, value: bool | None) -> None: ...
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
         self.mandatory = False
 
     def check(self, value: Any) -> bool:
@@ -335,8 +338,8 @@ class DateTimeProperty(Strict, neomodel.DateTimeNeo4jFormatProperty):
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
         def __set__(self, instance: object, value: datetime | None) -> None: ...
 
-    def __init__(self, *, index: bool = False) -> None:
-        super().__init__(index=index)
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, help_text=help_text)
         self.mandatory = False
 
     def check(self, value: Any) -> datetime:
@@ -361,8 +364,8 @@ class JSONProperty(Strict, neomodel.JSONProperty):
     expected = "JSON"
     annotation = msgspec.Raw  # for json_text
 
-    def __init__(self, *, sensitive: bool = False) -> None:
-        super().__init__()
+    def __init__(self, *, sensitive: bool = False, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
         self.mandatory = False
         self.sensitive = sensitive
 
@@ -387,8 +390,10 @@ class JSONProperty(Strict, neomodel.JSONProperty):
 class ArrayProperty(Strict, neomodel.ArrayProperty):
     """A list whose items are all of one kind of property."""
 
-    def __init__(self, item: StringProperty | IntegerProperty | FloatProperty) -> None:
-        super().__init__()
+    def __init__(
+        self, item: StringProperty | IntegerProperty | FloatProperty, *, help_text: str = ""
+    ) -> None:
+        super().__init__(help_text=help_text)
         self.mandatory = False
         self.item = item
         self.expected = f"a list, each item {item.expected}"

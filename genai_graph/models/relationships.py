@@ -90,22 +90,22 @@ class Has(Edge):
 class TrainedOn(Edge):
     """A model was trained on a dataset; no role means training."""
 
-    role = StringProperty(choices=DATA_ROLES)
-    split = StringProperty()
-    revision = StringProperty()
+    role = StringProperty(choices=DATA_ROLES, help_text="none means training")
+    split = StringProperty(help_text="part of the dataset")
+    revision = StringProperty(help_text="commit or state of the dataset")
 
 
 class Run(Edge):
     """An experiment made a model or used one; no role means output."""
 
-    role = StringProperty(choices=MODEL_ROLES)
-    step = IntegerProperty()
+    role = StringProperty(choices=MODEL_ROLES, help_text="none means output")
+    step = IntegerProperty(help_text="the step that a checkpoint is of")
 
 
 class Used(Edge):
     """An experiment used a dataset; no role means training."""
 
-    role = StringProperty(choices=DATA_ROLES)
+    role = StringProperty(choices=DATA_ROLES, help_text="none means training")
 
 
 class EvaluatedOn(Edge):
@@ -119,13 +119,13 @@ class DerivedFrom(Edge):
 class ModelDerivedFrom(DerivedFrom):
     """A model was made from another model."""
 
-    kind = StringProperty(choices=MODEL_KINDS)
+    kind = StringProperty(choices=MODEL_KINDS, help_text="what was done to the parent")
 
 
 class DatasetDerivedFrom(DerivedFrom):
     """A dataset was made from another dataset."""
 
-    kind = StringProperty(choices=DATASET_KINDS)
+    kind = StringProperty(choices=DATASET_KINDS, help_text="what was done to the parent")
 
 
 class UidQueryBuilder(QueryBuilder):
