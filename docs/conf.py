@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for derived.py
 from derived import ROOT
 
 from genai_graph import __version__
-from genai_graph.pictures import models as pictures
+from genai_graph.models import diagram
 
 project = "genai_graph"
 version = release = __version__
@@ -57,7 +57,7 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = _LINK.sub(lambda link: "](" if link[1] else "](../", readme) + source[0]
     source[0] = source[0].replace("](../README.md", "](index.md")
     kind = "{graphviz}" if shutil.which("dot") else "text"
-    picture = f"```{kind}\n{pictures.dot()}```"
+    picture = f"```{kind}\n{diagram.dot()}```"
     source[0] = _MERMAID.sub(lambda _: picture, source[0])
 
 

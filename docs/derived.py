@@ -17,7 +17,7 @@ import click
 from genai_graph import schema
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
-from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
+from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING, diagram
 from genai_graph.models.base import Node
 from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import (
@@ -32,7 +32,6 @@ from genai_graph.models.properties import (
     Strict,
 )
 from genai_graph.models.store import EdgeKind
-from genai_graph.pictures import models as pictures
 from genai_graph.questions import Parameter, Question, find, names
 
 ROOT = Path(__file__).parent.parent
@@ -144,7 +143,7 @@ def _sensitive() -> str:
 
 
 def _graph() -> str:
-    return f"```mermaid\n{pictures.mermaid()}```"
+    return f"```mermaid\n{diagram.mermaid()}```"
 
 
 # Questions

@@ -75,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("on_neo4j"):
         usual.append("neo4j")
     names = metafunc.config.getoption("--engine") or usual
-    if "embedded" in metafunc.fixturenames:
+    if {"embedded", "embedded_engine"} & set(metafunc.fixturenames):
         names = [name for name in names if name == "embedded"]
     elif "neo4j_graph" in metafunc.fixturenames:
         names = [name for name in names if name != "embedded"]
@@ -147,6 +147,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     assert managed.stop() is True, "a test left a connection open"
     if (process := running.process()) is not None:
         process.kill()  # what a slow one still has to do is of no use: its folder is the run's
+
+
+@pytest.fixture(scope="session")
+def embedded_engine(engine: Engine) -> Engine:
+    """The embedded one, for those who need no graph of their own on it."""
+    return engine
 
 
 def _settings(name: str, running: Running) -> dict[str, str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Run
+from conftest import Engine, Run
 
 from genai_graph import Connection, Dataset, Project, atomic, connect, query
 from genai_graph.errors import (
@@ -309,7 +309,7 @@ def test_before_the_first_connect_of_a_program_neomodel_says_the_same() -> None:
 # The life of a connection
 
 
-def test_a_connection_ends_with_its_block(engine: None) -> None:
+def test_a_connection_ends_with_its_block(embedded_engine: Engine) -> None:
     with connect() as connection:
         assert isinstance(connection, Connection)
         assert query("RETURN 1 AS one") == [{"one": 1}]
@@ -317,14 +317,16 @@ def test_a_connection_ends_with_its_block(engine: None) -> None:
         query("RETURN 1 AS one")
 
 
-def test_a_connection_ends_with_its_block_when_that_fails(engine: None) -> None:
+def test_a_connection_ends_with_its_block_when_that_fails(embedded_engine: Engine) -> None:
     with pytest.raises(KeyError), connect():
         raise KeyError("boom")
     with pytest.raises(NotConnectedError):
         query("RETURN 1 AS one")
 
 
-def test_a_connection_works_without_a_block_and_may_be_closed_twice(engine: None) -> None:
+def test_a_connection_works_without_a_block_and_may_be_closed_twice(
+    embedded_engine: Engine,
+) -> None:
     connection = connect()
     try:
         assert query("RETURN 1 AS one") == [{"one": 1}]
@@ -335,7 +337,7 @@ def test_a_connection_works_without_a_block_and_may_be_closed_twice(engine: None
         query("RETURN 1 AS one")
 
 
-def test_a_program_may_end_without_closing(engine: None) -> None:
+def test_a_program_may_end_without_closing(embedded_engine: Engine) -> None:
     done = python("import genai_graph as g; g.connect(); print(g.query('RETURN 1 AS one'))")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[{'one': 1}]\n", "")
 
@@ -399,7 +401,7 @@ def test_what_a_thread_writes_is_seen_by_the_others(graph: Connection) -> None:
     assert Dataset.nodes.get(name="mnist").uid == "mnist"
 
 
-def test_a_thread_may_connect_for_the_program(engine: None) -> None:
+def test_a_thread_may_connect_for_the_program(embedded_engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool:
         connection = pool.submit(connect).result()
     with connection:

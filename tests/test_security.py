@@ -21,7 +21,7 @@ from pathlib import Path
 import neo4j_server
 import pytest
 import trustme
-from conftest import Run
+from conftest import Engine, Run
 
 from genai_graph import Connection, connect, query
 from genai_graph.database import connection as connection_module
@@ -138,7 +138,7 @@ def neo4j_with_tls(authority: trustme.CA, files: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module", params=[engine_behind_tls, neo4j_with_tls])
 def server(
-    request: pytest.FixtureRequest, engine: None, authority: trustme.CA, files: Path
+    request: pytest.FixtureRequest, embedded_engine: Engine, authority: trustme.CA, files: Path
 ) -> Iterator[Server]:
     if os.environ.get("NEO4J_URI"):
         pytest.skip("these servers are the test's own")

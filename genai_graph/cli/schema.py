@@ -61,6 +61,6 @@ def check() -> None:
 )
 def draw(format: str) -> None:
     """Draw the kinds of nodes and edges; needs no database."""
-    from genai_graph.pictures.models import DRAWINGS
+    from genai_graph.models.diagram import DRAWINGS
 
     click.echo(DRAWINGS[format](), nl=False)

@@ -1,4 +1,4 @@
-"""The models themselves, drawn: the kinds of nodes, and the kinds of edges between them."""
+"""The diagram of the models: the kinds of nodes, and the kinds of edges between them."""
 
 from __future__ import annotations
 
