@@ -324,7 +324,7 @@ def test_a_connection_ends_with_its_block_when_that_fails(embedded_engine: Engin
         query("RETURN 1 AS one")
 
 
-def test_a_connection_works_without_a_block_and_may_be_closed_twice(
+def test_a_connection_works_without_a_block_and_closes_twice(
     embedded_engine: Engine,
 ) -> None:
     connection = connect()
