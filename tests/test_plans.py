@@ -212,6 +212,7 @@ def use_questions() -> None:
             elif parameter.is_required:
                 given[parameter.name] = "auc"
         ask(name, **given)
+    assert ask("best-models", metric="no such metric").notice
 
 
 def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:

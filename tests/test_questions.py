@@ -612,6 +612,35 @@ def test_a_wrong_question_says_what_is_right(
         call()
 
 
+@pytest.mark.on_neo4j
+@pytest.mark.parametrize(
+    ("arguments", "notice"),
+    [
+        (["best-models", "--metric", "Acc@"],
+         "no Metric has the name 'Acc@' (did you mean 'acc@1'?)"),
+        (["best-models", "--metric", "x"], "no Metric has the name 'x': some are 'acc@1', 'loss'"),
+        (["leaderboard", "--metric", "loss", "--dataset", "d"], ""),
+        (["license-impact", "--licenses", "mit", "--licenses", "GPL"],
+         "no Dataset has the license 'mit' or 'GPL' (did you mean 'MIT'?)"),
+        (["license-impact", "--licenses", "mit", "--licenses", "MIT"], ""),
+    ],
+)  # fmt: skip
+def test_an_answer_without_rows_says_which_value_nothing_has(
+    graph: Connection, cli: Run, arguments: list[str], notice: str
+) -> None:
+    made(
+        """
+        Dataset: {d: {license: MIT}, e: {}}
+        Model: {m: {}}
+        Experiment:
+          run: {models: [m], metrics: {acc@1: {value: 1, dataset: e}, loss: {value: 1}}}
+        """
+    )
+    result = cli("ask", *arguments)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.strip() == notice
+
+
 def test_answers_become_data_frames(graph: Connection) -> None:
     pandas = pytest.importorskip("pandas")
     assert list(ask("orphans").to_pandas().columns) == ["kind", "uid"]

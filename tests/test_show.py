@@ -280,6 +280,46 @@ def test_a_tree_has_the_properties_and_each_node_once(graph: Connection, cli: Ru
         """)
 
 
+@pytest.mark.on_neo4j
+def test_lineage_and_impact_are_commands_too(graph: Connection, cli: Run) -> None:
+    made(LINEAGE)
+    query("MATCH (n) REMOVE n.created_at, n.updated_at", write=True)
+    assert cli("lineage", "child").stdout == dedent("""\
+        Model child
+          name: child
+        ├── -DERIVED_FROM-> Model base {kind: fine-tuned}
+        │   └── -TRAINED_ON-> Dataset raw
+        └── -TRAINED_ON-> Dataset clean {role: training}
+            └── -DERIVED_FROM-> Dataset raw {kind: preprocessed} (shown elsewhere)
+        """)
+    assert cli("impact", "clean", "-o", "impact.json").exit_code == 0
+    assert json.loads(Path("impact.json").read_text()) == dataset("clean").impact().as_dict()
+    short = json.loads(cli("lineage", "child", "--depth", 1, "--format", "json").stdout)
+    assert short == model("child").lineage(depth=1).as_dict()
+    result = cli("lineage", "CHIL")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no Model with uid 'CHIL' is in the graph (did you mean 'child'?)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("uid", "hint"),
+    [
+        ("imagenet", " (did you mean 'ImageNet-1K' or 'ImageNet-22K'?)"),
+        ("ImageNet-2", " (did you mean 'ImageNet-22K'?)"),
+        ("COKO", " (did you mean 'COCO'?)"),
+        ("", ""),
+        ("nothing like it", ""),
+    ],
+)
+def test_a_uid_that_is_not_there_is_told_with_those_that_come_near(
+    graph: Connection, cli: Run, uid: str, hint: str
+) -> None:
+    made("Dataset: {COCO: {}, ImageNet-1K: {}, ImageNet-22K: {}}")
+    result = cli("show", "Dataset", uid)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"no Dataset with uid {uid!r} is in the graph{hint}: ")
+
+
 def test_json_is_one_document(graph: Connection, cli: Run) -> None:
     load(FIXTURES / "quickstart.yaml")
     Experiment.upsert(uid="fraud-2026-03-01").record("loss", float("nan"))

@@ -22,7 +22,7 @@ from genai_graph.cli.query import query
 from genai_graph.cli.schema import schema
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
-from genai_graph.cli.show import show
+from genai_graph.cli.show import impact, lineage, show
 from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
 
@@ -88,6 +88,8 @@ _COMMANDS = (
     check,
     clear,
     dump,
+    impact,
+    lineage,
     load,
     query,
     schema,

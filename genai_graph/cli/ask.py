@@ -83,15 +83,17 @@ def _command(question: Question) -> click.Command:
 
 
 def _answering(name: str) -> Any:
-    def answer(format: str | None, **parameters: Any) -> None:
+    def run(format: str | None, **parameters: Any) -> None:
         from genai_graph import ask
         from genai_graph.cli.connection import connect
 
         with connect():
-            rows = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})
-        write_rows(rows, format)
+            answer = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})
+        write_rows(answer, format)
+        if answer.notice:
+            click.echo(answer.notice, err=True)
 
-    return answer
+    return run
 
 
 def _listed_value(value: Any) -> Any:

@@ -1,55 +1,108 @@
-"""show."""
+"""show, lineage and impact: a node and what is round it, on the terminal or in a file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from genai_graph.cli.labels import known_label
 
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph
+
 FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
+_LINEAGE_DEPTH = 8
+
+
+def _drawn(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of a picture; `depth` is the default."""
+    options = [
+        click.option(
+            "--depth",
+            type=click.IntRange(min=0),
+            default=depth,
+            show_default=True,
+            help="How many edges to go.",
+        ),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            default=5_000,
+            show_default=True,
+            help="The most nodes, with five times as many edges; what is cut is told.",
+        ),
+        click.option(
+            "--format",
+            type=click.Choice(FORMATS),
+            help="Without it the name of FILE tells; a tree where it does not.",
+        ),
+        click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            default="-",
+            show_default=True,
+            help="- is standard output.",
+        ),
+        click.option("--force", is_flag=True, help="Replace a file that is there already."),
+    ]
+
+    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
 
 
 @click.command()
 @click.argument("label", callback=known_label)
 @click.argument("uid")
-@click.option(
-    "--depth",
-    type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="How many edges to go, in any direction.",
-)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    default=5_000,
-    show_default=True,
-    help="The most nodes, with five times as many edges; what is cut is told.",
-)
-@click.option(
-    "--format",
-    type=click.Choice(FORMATS),
-    help="Without it the name of FILE tells; a tree where it does not.",
-)
-@click.option(
-    "-o", "--output", metavar="FILE", default="-", show_default=True, help="- is standard output."
-)
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
-def show(
-    label: str, uid: str, format: str | None, output: str, force: bool, **options: Any
-) -> None:
+@_drawn(depth=1)
+def show(label: str, uid: str, depth: int, limit: int, **picture: Any) -> None:
     """Show a node with its properties, and its neighbourhood: all edges, in both directions."""
+    from genai_graph.models.subgraph import neighbourhood
+
+    _draw(lambda: neighbourhood(label, uid, depth=depth, limit=limit), **picture)
+
+
+@click.command()
+@click.argument("model")
+@_drawn(depth=_LINEAGE_DEPTH)
+def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
+    """Show what a model rests on: its parents, and the data that they were trained on.
+
+    MODEL is its uid.
+    """
+    from genai_graph.models.subgraph import lineage
+
+    _draw(lambda: lineage(model, depth=depth, limit=limit), **picture)
+
+
+@click.command()
+@click.argument("dataset")
+@_drawn(depth=_LINEAGE_DEPTH)
+def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
+    """Show what rests on a dataset: what is derived from it, and the models trained on these.
+
+    DATASET is its uid.
+    """
+    from genai_graph.models.subgraph import impact
+
+    _draw(lambda: impact(dataset, depth=depth, limit=limit), **picture)
+
+
+def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
     from genai_graph.cli.connection import connect
     from genai_graph.exchange.naming import suffix_of
     from genai_graph.exchange.output import open_output
-    from genai_graph.models.subgraph import neighbourhood
     from genai_graph.pictures import draw, format_of, limits
 
     with connect():
-        subgraph = neighbourhood(label, uid, **options)
+        subgraph = read()
     chosen = format or format_of(suffix_of(Path(output))) or "tree"
     picture = draw(subgraph, chosen)
     with open_output(output, overwrite=force) as stream:

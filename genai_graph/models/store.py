@@ -513,6 +513,26 @@ def uids_beginning(label: str, prefix: str, limit: int) -> list[str]:
     return sorted(found[0]["uids"])
 
 
+def value_occurs(label: str, name: str, values: list[str]) -> bool:
+    """Tell whether a node has one of the values of a property."""
+    rows = query(
+        f"UNWIND $values AS value MATCH (n:{quote(label)} {{{quote(name)}: value}}) "
+        "RETURN 1 AS one LIMIT 1",
+        values=values,
+    )
+    return bool(rows)
+
+
+def values_among(label: str, name: str, limit: int) -> list[str]:
+    """Return the values that nodes of a label have of a property; only so many are looked at."""
+    found = query(
+        f"MATCH (n:{quote(label)}) WITH n.{quote(name)} AS value LIMIT $limit "
+        "RETURN collect(DISTINCT value) AS found",
+        limit=limit,
+    )
+    return sorted(value for value in found[0]["found"] if isinstance(value, str))
+
+
 def pages(label: str) -> Iterator[list[str]]:
     """Yield all uids of a label in their order, a page at a time."""
     uids = uids_after(label, "", BATCH)

@@ -10,11 +10,12 @@ from collections import defaultdict
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_graph.errors import NodeNotFoundError, QuestionError
+from genai_graph.errors import QuestionError
 from genai_graph.models import encryption, store
 from genai_graph.models.base import NODE_LIMIT, loaded
 from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import describe, did_you_mean
+from genai_graph.models.nearby import node_not_found
+from genai_graph.models.properties import describe
 from genai_graph.models.registry import EDGES, NODES
 from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from genai_graph.models.store import EdgeKind
-
-_NEAR_UIDS = 100
 
 
 class Step(NamedTuple):
@@ -122,7 +121,7 @@ class _Found:
 def _walk(label: str, uid: str, steps: list[Step], depth: int, limit: int) -> Subgraph:
     _check(depth=(depth, 0), limit=(limit, 1))
     if not store.existing_nodes(label, [uid]):
-        raise _not_found(label, uid)
+        raise node_not_found(label, uid)
     found = _Found((label, uid), limit)
     for distance in range(1, depth + 1):
         front = found.front(distance - 1)
@@ -181,14 +180,3 @@ def _shown(label: str, found: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if value is not None and name != "uid"
     }
-
-
-def _not_found(label: str, uid: str) -> NodeNotFoundError:
-    """Return the error for a node that is not there, with the uids that come near."""
-    near = store.uids_after(label, uid, _NEAR_UIDS)
-    longer = [repr(other) for other in near if other.startswith(uid)][:5]
-    hint = f" (did you mean {' or '.join(longer)}?)" if longer else did_you_mean(uid, near)
-    return NodeNotFoundError(
-        f"no {label} with uid {uid!r} is in the graph{hint}: "
-        f"genai-graph query 'MATCH (n:{label}) RETURN n.uid'  lists them"
-    )

@@ -5,23 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import query
-from genai_graph.errors import MissingExtraError, NodeNotFoundError, QuestionError
+from genai_graph.errors import MissingExtraError, QuestionError
 from genai_graph.models import store
+from genai_graph.models.nearby import node_not_found, value_not_found
 from genai_graph.questions.catalog import Question, find
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import pandas
 
 
 class Answer(list[dict[str, Any]]):
-    """The rows of an answer, a list of dicts; `question` tells what was asked."""
+    """The rows of an answer, a list of dicts; `question` tells what was asked.
 
-    def __init__(self, question: Question, rows: Iterable[dict[str, Any]]) -> None:
+    `notice` says why there is no row, where it is for a value that nothing in the graph has.
+    """
+
+    def __init__(
+        self, question: Question, rows: Iterable[dict[str, Any]], notice: str = ""
+    ) -> None:
         super().__init__(rows)
         self.question = question
+        self.notice = notice
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a DataFrame, with the columns also where there is no row.
@@ -40,7 +47,7 @@ class Answer(list[dict[str, Any]]):
 
         columns = self.question.columns
         rows = [[row.get(name) for name in columns] for row in self[:ROWS]]
-        note = rest(len(self) - len(rows), "to_pandas()")
+        note = self.notice or rest(len(self) - len(rows), "to_pandas()")
         return table(self.question.title, columns, rows, note=note)
 
 
@@ -60,8 +67,20 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     for parameter in question.parameters.values():
         uid = values[parameter.name]
         if parameter.label and uid is not None and not store.existing_nodes(parameter.label, [uid]):
-            raise NodeNotFoundError(f"no {parameter.label} with uid {uid!r} is in the graph")
+            raise node_not_found(parameter.label, uid)
     # All that a statement may refer to is sent, whether it does or not.
     given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": limit}
     cypher = f"{question.cypher}\nLIMIT $limit" if limit else question.cypher
-    return Answer(question, query(cypher, given))
+    rows = query(cypher, given)
+    return Answer(question, rows, "" if rows else _why_none(question, values))
+
+
+def _why_none(question: Question, values: Mapping[str, Any]) -> str:
+    """Return which of the values nothing in the graph has."""
+    reasons = []
+    for parameter in question.parameters.values():
+        if parameter.as_in:
+            value = values[parameter.name]
+            asked = [value] if isinstance(value, str) else value
+            reasons.append(value_not_found(*parameter.as_in, asked))
+    return "; ".join(filter(None, reasons))

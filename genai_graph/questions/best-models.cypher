@@ -1,7 +1,7 @@
 // Which model is the best on each dataset, by a metric
 //
 // Parameters:
-//   metric (string): the metric's name
+//   metric (string, as in Metric.name): the metric's name
 // Given by ask:
 //   known_directions (map): whether more is better, by the names of well-known metrics
 // Columns:

@@ -13,7 +13,7 @@ from genai_graph.errors import QuestionError, UnknownQuestionError
 from genai_graph.models.properties import describe, did_you_mean
 
 _SUFFIX = ".cypher"
-_ENTRY = re.compile(r"  (\w+)(?: \((.*?)(?:, default (.*))?\))?: (.*)")
+_ENTRY = re.compile(r"  (\w+)(?: \((.*?)(?:, as in (\w+)\.(\w+))?(?:, default (.*))?\))?: (.*)")
 _SECTION = re.compile(r"^(Parameters|Given by ask|Columns):\n", re.MULTILINE)
 _UID = re.compile(r"uid of a (\w+)")
 STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
@@ -21,13 +21,17 @@ STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a question; `label` is that of the node whose uid it is, if it is one."""
+    """A parameter of a question; `label` is that of the node whose uid it is, if it is one.
+
+    Its values are those that a property has where `as_in` names one: a label and a property.
+    """
 
     name: str
     type: str
     help: str
     is_required: bool = True
     default: Any = None
+    as_in: tuple[str, str] | None = None
 
     @property
     def label(self) -> str | None:
@@ -123,7 +127,7 @@ def read(name: str, text: str) -> Question:
         name,
         " ".join(title.split()),
         {entry.name: entry for entry in entries},
-        {column[1]: column[4] for column in columns},
+        {column[1]: column[6] for column in columns},
         body.strip().removesuffix(";"),
     )
 
@@ -146,8 +150,9 @@ def _match(line: str) -> re.Match[str]:
 
 
 def _entry(line: str) -> Parameter:
-    name, type_, default, text = _match(line).groups()
-    return Parameter(name, type_, text, default is None, _default(default))
+    name, type_, label, property_, default, text = _match(line).groups()
+    as_in = (label, property_) if label else None
+    return Parameter(name, type_, text, default is None, _default(default), as_in)
 
 
 def _default(text: str | None) -> int | None:

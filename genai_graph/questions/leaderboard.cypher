@@ -1,7 +1,7 @@
 // How models rank on a dataset, by a metric: each model with its best score
 //
 // Parameters:
-//   metric (string): the metric's name
+//   metric (string, as in Metric.name): the metric's name
 //   dataset (uid of a Dataset): the dataset that it was taken on
 // Given by ask:
 //   known_directions (map): whether more is better, by the names of well-known metrics

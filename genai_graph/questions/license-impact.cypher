@@ -1,7 +1,7 @@
 // Which models rest on datasets of these licenses, also through parent models and derived datasets
 //
 // Parameters:
-//   licenses (list of strings): the licenses, as the datasets have them
+//   licenses (list of strings, as in Dataset.license): the licenses, as the datasets have them
 // Columns:
 //   model: a model that was trained on the dataset or on one derived from it, or a descendant of one
 //   dataset: the dataset of that license
