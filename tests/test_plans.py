@@ -48,6 +48,8 @@ ENTITIES = 10_000
 SCANS = {"AllNodesScan", "NodeByLabelScan", "DirectedRelationshipTypeScan", "NodeIndexScan"}
 SEEKS = {"NodeUniqueIndexSeek", "NodeIndexSeek", "NodeIndexSeekByRange", "MergeUniqueNode"}
 UID = re.compile(r":`?\w+`? \{uid: ")
+# Of many rows, each would be looked for by a scan of the index where the plan is of a small graph.
+UNHINTED = re.compile(r"UNWIND.* MATCH \(\w*:`?\w+`? \{uid: [^}]*\}\)(?! USING INDEX SEEK)")
 INDEXED = {
     name
     for cls in NODES.values()
@@ -242,6 +244,12 @@ class Operator(NamedTuple):
         for source in self.sources:
             yield from source.all()
 
+    def is_one_row(self) -> bool:
+        """Whether it gives one row at most."""
+        if self.name == "Filter":
+            return self.sources[0].is_one_row()
+        return self.name == "NodeUniqueIndexSeek"
+
 
 def plan_of(told: dict[str, Any]) -> Operator:
     name = told["operatorType"].partition("@")[0].partition("(Locking)")[0]
@@ -255,15 +263,17 @@ def faults(statement: Statement, plan: Operator) -> Iterator[str]:
     given = len(UID.findall(statement.text))
     if sum(name in SEEKS for name in names) < given:
         yield "a uid is given and not looked up"
+    if UNHINTED.search(statement.text):
+        yield "a scan of the index may take the place of looking into it"
     if "AllNodesScan" in names:
         yield "all nodes are read"
     is_keyed = given or KEY.search(statement.text)
     if is_keyed and SCANS.intersection(names) and statement.text not in ALL_OR_ONE:
         yield "a key is given, and all nodes of a label are read, or all edges of a type"
     for operator in operators:
-        if operator.name == "CartesianProduct" and {one.name for one in operator.sources} != {
-            "NodeUniqueIndexSeek"  # one row at most
-        }:
+        if operator.name == "CartesianProduct" and not all(
+            source.is_one_row() for source in operator.sources
+        ):
             yield "every row is joined with every other"
 
 

@@ -1,7 +1,7 @@
 """Where the graph lives: settings, connection, transactions, and what differs between engines."""
 
 from genai_graph.database.connection import Connection, connect, current, managed_engine
-from genai_graph.database.cypher import quote
+from genai_graph.database.cypher import match_uid, quote
 from genai_graph.database.sandbox import sandbox
 from genai_graph.database.statements import printed
 from genai_graph.database.transaction import atomic, change, in_transaction, query, retried
@@ -14,6 +14,7 @@ __all__ = [
     "current",
     "in_transaction",
     "managed_engine",
+    "match_uid",
     "printed",
     "query",
     "quote",

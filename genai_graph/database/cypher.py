@@ -53,6 +53,16 @@ def _bare(cypher: str) -> str:
     return _COMMENT_OR_QUOTED.sub(lambda found: " " if found["comment"] else "''", cypher)
 
 
+def match_uid(variable: str, label: str, uid: str) -> str:
+    """Return the clause that finds a node by its label and an expression for its uid.
+
+    The hint is for Neo4j: where it thinks that there are few nodes, as it still does while many are
+    loaded, a scan of the index is as good to it as a look into it, and it does one for every row.
+    """
+    node = f"{variable}:{quote(label)}"
+    return f"MATCH ({node} {{uid: {uid}}}) USING INDEX SEEK {node}(uid)"
+
+
 def quote(name: str) -> str:
     """Quote a label, type or property name for a statement."""
     return "`" + name.replace("`", "``") + "`"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
-from genai_graph.database import query, quote
+from genai_graph.database import match_uid, query, quote
 from genai_graph.exchange.stored import edges_of, faults_of
 from genai_graph.integrity.findings import Finding, Undeclared
 from genai_graph.models import EDGES, NODES, store
@@ -96,7 +96,7 @@ def strays(label: str) -> Iterator[Finding]:
     for kind in EDGES:
         if kind.source == label:
             targets[kind.type].append(kind.target)
-    start = f"UNWIND $uids AS uid MATCH (a:{quote(label)} {{uid: uid}})"
+    start = f"UNWIND $uids AS uid {match_uid('a', label, 'uid')} MATCH (a)"
     leaving = (
         f"{start}-[r:{_ANY_TYPE}]->(b) WHERE none(one IN labels(b) WHERE one IN $targets[type(r)]) "
         "RETURN a.uid AS here, type(r) AS type, labels(b) AS labels, b.uid AS there"
@@ -134,7 +134,8 @@ def twins() -> Iterator[Finding]:
     """Yield metrics that are one: of the same experiment, name, dataset and split."""
     for page in pages("Experiment"):
         rows = query(
-            "UNWIND $uids AS uid MATCH (x:Experiment {uid: uid})-[:HAS]->(m:Metric) "
+            f"UNWIND $uids AS uid {match_uid('x', 'Experiment', 'uid')} "
+            "MATCH (x)-[:HAS]->(m:Metric) "
             "OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
             "WITH uid, m.name AS name, d.uid AS dataset, m.split AS split, "
             "collect(DISTINCT m.uid) AS metrics WHERE size(metrics) > 1 "

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from genai_graph.database import query, quote
+from genai_graph.database import match_uid, query, quote
 from genai_graph.errors import PropertyError
 from genai_graph.exchange.stored import faults_of, times_of
 from genai_graph.integrity.findings import Finding, Undeclared
@@ -44,7 +44,7 @@ def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[s
         for name in times_of(cls)
     )
     rows = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         f"RETURN collect([[one IN labels(n) WHERE one IN $ours], n {{.*, {times}}}]) AS nodes",
         uids=sorted(set(uids)),
         ours=list(NODES),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from neomodel import db
 
-from genai_graph.database import atomic, in_transaction, query, quote
+from genai_graph.database import atomic, in_transaction, match_uid, query
 from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
 from genai_graph.models import encryption, identity, store
 from genai_graph.models.checking import checked, properties_of, require, stored
@@ -409,7 +409,7 @@ def _load(prop: Strict, value: Any) -> Any:
 
 
 def _match(node: Node) -> str:
-    return f"MATCH (n:{quote(node.__label__)} {{uid: $uid}})"
+    return match_uid("n", node.__label__, "$uid")
 
 
 def _refuse(options: Mapping[str, Any]) -> None:

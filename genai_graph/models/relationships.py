@@ -13,7 +13,7 @@ import neomodel
 from neomodel.sync_.match import QueryBuilder
 from neomodel.util import RelationshipDirection
 
-from genai_graph.database import atomic, in_transaction, quote
+from genai_graph.database import atomic, in_transaction, match_uid
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError, UnsupportedError
 from genai_graph.models import encryption, store
 from genai_graph.models.checking import checked, stored
@@ -135,7 +135,7 @@ class UidQueryBuilder(QueryBuilder):
         """Start from one node."""
         ident: str = node.__label__.lower()
         uid = self._register_place_holder(ident)
-        self._ast.lookup = f"MATCH ({ident}:{quote(node.__label__)} {{uid: ${uid}}}) WITH {ident}"
+        self._ast.lookup = f"{match_uid(ident, node.__label__, f'${uid}')} WITH {ident}"
         self._query_params[uid] = node.saved_uid
         self._ast.return_clause = ident
         self._ast.result_class = type(node)

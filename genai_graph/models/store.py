@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from genai_graph.database import atomic, change, current, query, quote
+from genai_graph.database import atomic, change, current, match_uid, query, quote
 from genai_graph.database.values import packed, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 from genai_graph.models import encryption
@@ -76,10 +76,7 @@ class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
 
     def ends_of(self, source: str, target: str) -> str:
         """Finds both ends, whose uids are these expressions."""
-        return (
-            f"MATCH (a:{quote(self.source)} {{uid: {source}}}) "
-            f"MATCH (b:{quote(self.target)} {{uid: {target}}})"
-        )
+        return f"{match_uid('a', self.source, source)} {match_uid('b', self.target, target)}"
 
 
 @dataclass(slots=True)
@@ -182,7 +179,7 @@ def now() -> datetime:
 def find_nodes(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return the properties of the nodes that exist, by uid."""
     rows = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN properties(n) AS found",
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} RETURN properties(n) AS found",
         uids=list(uids),
     )
     return {row["found"]["uid"]: row["found"] for row in rows}
@@ -276,7 +273,7 @@ def _add(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
 
 def _change_nodes(label: str, changes: list[list[Any]]) -> None:
     rows = query(
-        f"UNWIND $rows AS row MATCH (n:{quote(label)} {{uid: row[0]}}) "
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
         "SET n.updated_at = $now, n += row[1] RETURN count(n) AS count",
         write=True,
         now=now(),
@@ -295,7 +292,7 @@ def _found_values(label: str, rows: Sequence[Values]) -> dict[str, dict[str, Any
     times = sorted(name for name in given if isinstance(given[name], datetime) or name in _TIMES)
     names = sorted(given.keys() - set(times))
     found = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         "RETURN collect([uid, [name IN $names | n[name]], "
         "[name IN $times | toString(n[name])]]) AS found",
         uids=[row.uid for row in rows],
@@ -321,7 +318,7 @@ def _moment(text: str | None) -> datetime | str | None:
 def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
     """Return those of the uids that a node has."""
     rows = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) RETURN collect(uid) AS found",
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} RETURN collect(uid) AS found",
         uids=list(uids),
     )
     return set(rows[0]["found"])
@@ -330,7 +327,7 @@ def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
 def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
     """Set some values of a node (None removes); `NodeNotFoundError` when it is gone."""
     rows = query(
-        f"MATCH (n:{quote(label)} {{uid: $uid}}) SET n += $changes RETURN n.uid AS uid",
+        f"{match_uid('n', label, '$uid')} SET n += $changes RETURN n.uid AS uid",
         write=True,
         uid=uid,
         changes=encryption.sealed(label, uid, changes),
@@ -342,7 +339,7 @@ def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
 def delete_node(label: str, uid: str) -> None:
     """Delete a node and its edges; `NodeNotFoundError` when it is gone."""
     rows = query(
-        f"MATCH (n:{quote(label)} {{uid: $uid}}) DETACH DELETE n RETURN 1 AS one",
+        f"{match_uid('n', label, '$uid')} DETACH DELETE n RETURN 1 AS one",
         write=True,
         uid=uid,
     )
@@ -353,8 +350,8 @@ def delete_node(label: str, uid: str) -> None:
 def delete_targets(kind: EdgeKind, source: str) -> None:
     """Delete the nodes at the other end of a node's edges."""
     query(
-        f"MATCH (a:{quote(kind.source)} {{uid: $source}})-[:{quote(kind.type)}]->"
-        f"(b:{quote(kind.target)}) DETACH DELETE b",
+        f"{match_uid('a', kind.source, '$source')} "
+        f"MATCH (a)-[:{quote(kind.type)}]->(b:{quote(kind.target)}) DETACH DELETE b",
         write=True,
         source=source,
     )
@@ -471,10 +468,10 @@ def _raise_missing(label: str, uids: list[str]) -> None:
 def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
     """Delete the edges between two nodes, or all of one node's; return how many."""
     ends = [
-        (f"(a:{quote(kind.source)} {{uid: $source}})", source),
-        (f"(b:{quote(kind.target)} {{uid: $target}})", target),
+        (match_uid("a", kind.source, "$source"), source),
+        (match_uid("b", kind.target, "$target"), target),
     ]
-    given = " ".join(f"MATCH {pattern}" for pattern, uid in ends if uid is not None)
+    given = " ".join(match for match, uid in ends if uid is not None)
     both = source is not None and target is not None
     way = kind.pattern if both else kind.way(by_source=source is not None)
     rows = query(
@@ -544,7 +541,7 @@ def pages(label: str) -> Iterator[list[str]]:
 def values_of(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[str, list[Any]]]:
     """Return some values of nodes, in the order of the names."""
     found = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         "RETURN collect([uid, [name IN $names | n[name]]]) AS found",
         uids=uids,
         names=list(names),
@@ -559,7 +556,7 @@ def replace_values(label: str, rows: Sequence[tuple[str, str, str, str]]) -> int
     the node on Neo4j, so that no other writer comes between the look and the change.
     """
     found, _ = change(
-        f"UNWIND $rows AS row MATCH (n:{quote(label)} {{uid: row[0]}}) "
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
         "SET n.updated_at = n.updated_at WITH n, row WHERE n[row[1]] = row[2] "
         "SET n += row[3] RETURN count(n) AS count",
         rows=[[uid, name, old, {name: new}] for uid, name, old, new in rows],
@@ -593,7 +590,7 @@ def read_nodes(label: str, uids: Iterable[str], times: Iterable[str]) -> list[di
     """
     as_text = "".join(f", {quote(name)}: toString(n.{quote(name)})" for name in times)
     found = query(
-        f"UNWIND $uids AS uid MATCH (n:{quote(label)} {{uid: uid}}) "
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         f"RETURN collect(n {{.*{as_text}}}) AS nodes",
         uids=list(uids),
     )
@@ -613,7 +610,7 @@ def read_edges(
     name = "coalesce(b.name, '')" if kind.one_source and by_source else "''"
     order = "" if skip is None else f"ORDER BY name, {other}.uid SKIP $skip "
     found = query(
-        f"UNWIND $uids AS uid MATCH ({near}:{quote(label)} {{uid: uid}}) "
+        f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
         f"MATCH {kind.way(by_source=by_source)} WITH a, r, b, {name} AS name {order}LIMIT $limit "
         "RETURN collect([a.uid, b.uid, properties(r), name]) AS edges",
         uids=list(uids),
@@ -644,7 +641,7 @@ class Graph:
         return self._others(
             kind,
             sources,
-            f"UNWIND $uids AS uid MATCH (a:{quote(kind.source)} {{uid: uid}}) "
+            f"UNWIND $uids AS uid {match_uid('a', kind.source, 'uid')} "
             f"MATCH (a)-[:{quote(kind.type)}]->(b:{quote(kind.target)}) "
             "RETURN uid, b.uid AS other",
         )
@@ -654,7 +651,7 @@ class Graph:
         return self._others(
             kind,
             targets,
-            f"UNWIND $uids AS uid MATCH (b:{quote(kind.target)} {{uid: uid}}) "
+            f"UNWIND $uids AS uid {match_uid('b', kind.target, 'uid')} "
             f"MATCH (b)<-[:{quote(kind.type)}]-(a:{quote(kind.source)}) "
             "RETURN uid, a.uid AS other",
         )

@@ -6,7 +6,7 @@
 //   dependants: how many models were trained on it, or are descendants of such models
 //   percent: of the models whose training data is known, their own or an ancestor's
 
-CALL {
+CALL () {
   MATCH (m:Model)-[:DERIVED_FROM*0..8]->(trained:Model)
   WHERE EXISTS {
     MATCH (trained)-[data:TRAINED_ON]->(:Dataset) WHERE coalesce(data.role, 'training') = 'training'

@@ -7,7 +7,7 @@
 //   depth: how many steps the chain has, at most 8
 //   chain: the models from it to the root, a list
 
-CALL {
+CALL () {
   UNWIND CASE WHEN $model IS NULL THEN [] ELSE [$model] END AS uid
   MATCH (m:Model {uid: uid})
   RETURN m

@@ -5,7 +5,7 @@
 //   kind: Dataset, Model or Metric
 //   uid: its uid
 
-CALL {
+CALL () {
   MATCH (d:Dataset)
   WHERE NOT EXISTS { MATCH (d)<-[:HAS]-(:Project) }
     AND NOT EXISTS { MATCH (d)<-[:TRAINED_ON]-(:Model) }
