@@ -38,11 +38,11 @@ demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and as
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"
 
-test: $(VENV)/.installed ## Run the tests, in two processes
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+test: $(VENV)/.installed ## Run the tests, in three processes: the engines let two cores wait
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 coverage: $(VENV)/.installed ## Run the tests with the coverage of branches, which takes longer
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
 
 lint: $(VENV)/.installed ## Check style and format
 	$(BIN)/ruff check .

@@ -1,9 +1,9 @@
 """What the tests share: an engine of each kind in its turn, emptied for every test that asks.
 
 A test that uses `graph` runs on every engine that `--engine` names; without it on the embedded one,
-and on Neo4j where it is marked `on_neo4j`, since a run should not take long. One that uses
-`embedded` runs on that engine only, one marked `any_engine` on the first. The others are about no
-engine or start their own, and run once.
+and on both versions of Neo4j where it is marked `on_neo4j`, since a run should not take long. One
+that uses `embedded` runs on that engine only, one marked `any_engine` on the first. The others are
+about no engine or start their own, and run once.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     usual = ["embedded"]
     if metafunc.definition.get_closest_marker("on_neo4j"):
-        usual.append("neo4j")
+        usual += ["neo4j", "neo4j-5"]
     names = metafunc.config.getoption("--engine") or usual
     if {"embedded", "embedded_engine"} & set(metafunc.fixturenames):
         names = [name for name in names if name == "embedded"]
@@ -86,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep an engine's tests in one process, and a file's other tests too (`pytest -n 2`)."""
+    """Keep an engine's tests in one process, and a file's other tests too (`pytest -n 3`)."""
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
     class ByEngine(LoadScopeScheduling):

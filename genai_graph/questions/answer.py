@@ -70,9 +70,18 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
             raise node_not_found(parameter.label, uid)
     # All that a statement may refer to is sent, whether it does or not.
     given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": limit}
-    cypher = f"{question.cypher}\nLIMIT $limit" if limit else question.cypher
-    rows = query(cypher, given)
+    rows = _rows(question, given, "\nLIMIT $limit" if limit else "")
     return Answer(question, rows, "" if rows else _why_none(question, values))
+
+
+def _rows(question: Question, given: dict[str, Any], limit: str) -> list[dict[str, Any]]:
+    """Run the question; all rows come as one, since to the driver every row has its price."""
+    columns = list(question.columns)
+    found = query(
+        f"CALL () {{\n{question.cypher}{limit}\n}} RETURN collect([{', '.join(columns)}]) AS rows",
+        given,
+    )
+    return [dict(zip(columns, row, strict=True)) for row in found[0]["rows"]]
 
 
 def _why_none(question: Question, values: Mapping[str, Any]) -> str:
