@@ -264,21 +264,20 @@ class _Writer:
     def begin(self, *, shared: bool) -> None:
         """Begin at the beginning: nothing is written yet.
 
-        Where others may write between the batches, edges that have rules are looked up: theirs
+        What may be there already is looked up: nodes of a label that has some, and edges between
+        such nodes. Where others may write between the batches, so are edges that have rules: theirs
         may be in the way of ours.
         """
         self.report = Report()
         graph = Graph()
-        # Between nodes of which one is new there can be no edge yet.
-        self._looked_up = {
+        filled = {label for label in NODES if not graph.is_empty(label)}
+        kinds = {
             kind
             for kind in self._ledger.kinds()
             if (shared and kind.is_ruled)
-            or (
-                not (graph.is_empty(kind.source) or graph.is_empty(kind.target))
-                and store.type_occurs(kind.type)
-            )
+            or ({kind.source, kind.target} <= filled and store.type_occurs(kind.type))
         }
+        self._looked_up = filled | kinds
 
     @cached_property
     def _repeated(self) -> dict[EdgeKind, set[tuple[str, str]]]:
@@ -295,10 +294,11 @@ class _Writer:
         key, rows = batch
         if isinstance(key, EdgeKind):
             return (store.merge_edges if key in self._looked_up else store.add_edges)(key, rows)
-        if key not in self._looked_up and store.count_nodes(key) != self._created(key):
-            self._looked_up.add(key)
         write = store.merge_nodes if key in self._looked_up else store.add_nodes
-        return write(key, rows, complete)
+        tally = write(key, rows, complete)
+        if tally.created < tally.total:  # someone else makes them too
+            self._looked_up.add(key)
+        return tally
 
     def note(self, batch: Batch, tally: Tally) -> None:
         """Add what was written to the report."""
@@ -334,9 +334,6 @@ class _Writer:
             else:
                 joined[ends] = record
         yield from joined.values()
-
-    def _created(self, label: str) -> int:
-        return self.report.nodes.get(label, Tally()).created
 
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
         """Yield the records of a kind: a fault now means that a file changed since the check."""
