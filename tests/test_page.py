@@ -157,12 +157,12 @@ class Page:
         self.mouse("mousePressed", x, y, buttons=1)
         self.mouse("mouseReleased", x, y)
 
-    def drag(self) -> None:
-        """Drag the background, from the lower left corner to the right and up."""
-        self.mouse("mousePressed", 12, 640, buttons=1)
+    def drag(self, x: float = 12, y: float = 640) -> None:
+        """Drag to the right and up, the background from the lower left corner unless told else."""
+        self.mouse("mousePressed", x, y, buttons=1)
         for step in range(1, 11):
-            self.mouse("mouseMoved", 12 + 10 * step, 640 - 5 * step, buttons=1)
-        self.mouse("mouseReleased", 112, 590)
+            self.mouse("mouseMoved", x + 10 * step, y - 5 * step, buttons=1)
+        self.mouse("mouseReleased", x + 100, y - 50)
 
 
 @in_chromium
@@ -262,9 +262,16 @@ def test_five_thousand_nodes_are_moved_as_one_picture(browser: Any) -> None:
     assert page.text("#counts") == "5000 nodes, 9947 edges"
     assert page.text("#legend") == "Project 1Dataset 50Model 2474Experiment 2475"
     assert page.run("return cy.renderer().textureOnViewport") is True
-    before = page.run("return cy.pan()")
-    page.drag()
-    assert page.run("return cy.pan()")["x"] > before["x"]
+    x, y = page.run(
+        "const place = cy.nodes('.root').renderedPosition(), "
+        "frame = cy.container().getBoundingClientRect(); "
+        "return [frame.x + place.x, frame.y + place.y]"
+    )
+    for start in ((12, 640), (x, y)):  # the background, and a node
+        before = page.run("return cy.pan()")
+        page.drag(*start)
+        assert page.run("return cy.pan()")["x"] > before["x"]
+    assert page.run("return cy.nodes('.root').position()") == {"x": 0, "y": 0}
     assert page.faults() == []
 
 

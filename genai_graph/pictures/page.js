@@ -65,6 +65,7 @@
       ...data.nodes.map((node, place) => ({
         data: { id: `n${place}`, name: node.uid }, position: { x: node.x, y: node.y },
         classes: place ? node.label : `${node.label} root`,
+        grabbable: !isLarge, pannable: isLarge,
       })),
       ...data.edges.map((edge, place) => ({
         data: { id: `e${place}`, source: `n${edge.source}`, target: `n${edge.target}`, name: edge.type },
