@@ -13,7 +13,12 @@ from genai_graph.errors import QuestionError, UnknownQuestionError
 from genai_graph.models.properties import describe, did_you_mean
 
 _SUFFIX = ".cypher"
-_ENTRY = re.compile(r"  (\w+)(?: \((.*?)(?:, as in (\w+)\.(\w+))?(?:, default (.*))?\))?: (.*)")
+_ENTRY = re.compile(
+    r"  (?P<name>\w+)"
+    r"(?: \((?P<type>.*?)(?:, as in (?P<label>\w+)\.(?P<property>\w+))?"
+    r"(?:, default (?P<default>.*))?\))?"
+    r": (?P<text>.*)"
+)
 _SECTION = re.compile(r"^(Parameters|Given by ask|Columns):\n", re.MULTILINE)
 _UID = re.compile(r"uid of a (\w+)")
 STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
@@ -127,7 +132,7 @@ def read(name: str, text: str) -> Question:
         name,
         " ".join(title.split()),
         {entry.name: entry for entry in entries},
-        {column[1]: column[6] for column in columns},
+        {column["name"]: column["text"] for column in columns},
         body.strip().removesuffix(";"),
     )
 
@@ -150,9 +155,12 @@ def _match(line: str) -> re.Match[str]:
 
 
 def _entry(line: str) -> Parameter:
-    name, type_, label, property_, default, text = _match(line).groups()
-    as_in = (label, property_) if label else None
-    return Parameter(name, type_, text, default is None, _default(default), as_in)
+    found = _match(line)
+    as_in = (found["label"], found["property"]) if found["label"] else None
+    default = found["default"]
+    return Parameter(
+        found["name"], found["type"], found["text"], default is None, _default(default), as_in
+    )
 
 
 def _default(text: str | None) -> int | None:
