@@ -171,6 +171,69 @@ def test_circles_hang_no_question(graph: Connection) -> None:
         ask(name)
 
 
+def lineage_of(*steps: tuple[str, str]) -> None:
+    """Derive models from others, in whatever circles."""
+    query(
+        "UNWIND $steps AS step MATCH (a:Model {uid: step[0]}) MATCH (b:Model {uid: step[1]}) "
+        "CREATE (a)-[:DERIVED_FROM]->(b)",
+        write=True,
+        steps=[list(step) for step in steps],
+    )
+
+
+def test_many_ways_to_a_model_are_not_gone_one_by_one(graph: Connection) -> None:
+    """Nine levels of seven models, each derived from all of the level before: 7**8 ways from `m80`.
+
+    The longest chain goes through the first of each level.
+    """
+    models = [f"m{level}{i}" for level in range(9) for i in range(7)]
+    trained = ", ".join(f"{model}: {{trained_on: [d]}}" for model in models[:7])
+    made(
+        f"""
+        Dataset: {{d: {{license: NC}}}}
+        Model: {{{trained}, {", ".join(f"{model}: {{}}" for model in models[7:])}}}
+        Experiment: {{run: {{models: [m80], metrics: {{acc: {{value: 1, dataset: d}}}}}}}}
+        """
+    )
+    lineage_of(
+        *(
+            (f"m{level + 1}{i}", f"m{level}{j}")
+            for level in range(8)
+            for i in range(7)
+            for j in range(7)
+        )
+    )
+    chains = [
+        (model, int(model[1]), [model, *(f"m{level}0" for level in reversed(range(int(model[1]))))])
+        for model in models[7:]
+    ]
+    assert rows(ask("lineage")) == chains
+    assert rows(ask("lineage", model="m86")) == chains[-1:]
+    assert rows(ask("license-impact", licenses=["NC"])) == [(model, "d", "NC") for model in models]
+    assert rows(ask("dataset-impact", dataset="d")) == [(1, 63, 1, 1, [])]
+    assert rows(ask("dependency-share")) == [("d", "NC", 63, 100.0)]
+    assert [row["trained_via"] for row in ask("contaminated-scores")] == models[:7]
+
+
+def test_models_that_are_all_derived_from_each_other_hang_no_question(graph: Connection) -> None:
+    """Each of seven from all others: a chain meets no model twice, so it has six steps at most."""
+    models = [f"m{i}" for i in range(7)]
+    made(
+        f"""
+        Dataset: {{d: {{license: NC}}}}
+        Model: {{m0: {{trained_on: [d]}}, {", ".join(f"{model}: {{}}" for model in models[1:])}}}
+        """
+    )
+    lineage_of(*((a, b) for a in models for b in models if a != b))
+    assert rows(ask("lineage", model="m0")) == [("m0", 6, models)]
+    for model, depth, chain in rows(ask("lineage")):
+        assert chain[0] == model
+        assert 1 <= depth == len(set(chain)) - 1
+    assert rows(ask("dataset-impact", dataset="d")) == [(1, 7, 0, 0, [])]
+    assert rows(ask("dependency-share")) == [("d", "NC", 7, 100.0)]
+    assert [row["model"] for row in ask("license-impact", licenses=["NC"])] == models
+
+
 SCORES = """
     Dataset: {bench: {}, clean: {}, half: {parents: [bench]}}
     Model:
@@ -210,6 +273,21 @@ def test_contaminated_scores_tell_what_is_certain(graph: Connection) -> None:
         ("mixed", "bench", "r-mixed/acc/bench", 0.7, "tuned", "suspected"),
         ("tuned", "bench", "r-tuned/acc/bench/test", 0.8, "base", "certain"),
     ]
+
+
+def test_an_empty_split_is_an_unknown_one(graph: Connection) -> None:
+    """`a` was trained on nobody knows what, and the score of `b` was taken there."""
+    made(
+        """
+        Dataset: {d: {}}
+        Model: {a: {trained_on: {d: {split: ''}}}, b: {trained_on: {d: {split: train}}}}
+        Experiment:
+          ra: {models: [a], metrics: {acc: {value: 1, dataset: d, split: test}}}
+          rb: {models: [b], metrics: {acc: {uid: score, value: 2, dataset: d}}}
+        """
+    )
+    query("MATCH (s:Metric {uid: 'score'}) SET s.split = ''", write=True)
+    assert [row[-1] for row in rows(ask("contaminated-scores"))] == ["suspected", "suspected"]
 
 
 IMPACT = """
@@ -493,6 +571,26 @@ def test_orphans_are_what_nothing_refers_to(graph: Connection) -> None:
     assert rows(ask("orphans")) == [("Dataset", "lost"), ("Metric", "adrift"), ("Model", "child")]
 
 
+@pytest.mark.parametrize("value", ["high", True, [0.99], None])
+def test_a_value_that_is_no_number_is_left_out(graph: Connection, value: object) -> None:
+    """What another program wrote in the place of the best score keeps nobody from the others."""
+    made(
+        """
+        Dataset: {d: {}}
+        Model: {old: {}, new: {parents: [old]}}
+        Experiment:
+          one: {models: [old], metrics: {acc: [{value: 0.9, dataset: d}]}}
+          two: {models: [new], metrics: {acc: [{value: 0.8, dataset: d}]}}
+          odd: {models: [new], metrics: {acc: [{uid: odd, value: 0.99, dataset: d}]}}
+        """
+    )
+    query("MATCH (m:Metric {uid: 'odd'}) SET m.value = $value", write=True, value=value)
+    assert rows(ask("leaderboard", metric="acc", dataset="d")) == [(1, "old", 0.9), (2, "new", 0.8)]
+    assert rows(ask("best-models", metric="acc")) == [("d", "old", 0.9, 2)]
+    (worse,) = rows(ask("regressions"))
+    assert worse[:6] == ("old", "new", "d", "acc", 0.9, 0.8)
+
+
 def test_stale_models_were_trained_on_what_has_a_successor(graph: Connection) -> None:
     """v1 and v2 have the successors v3 and v3b (v2 lies between); a subset is no successor.
 
@@ -522,6 +620,25 @@ def test_stale_models_were_trained_on_what_has_a_successor(graph: Connection) ->
         ("data", "data@2", "data@3", ["mid"]),
         ("data", "data@2", "data@3b", ["mid"]),
     ]
+
+
+def test_versions_in_a_circle_have_successors_too(graph: Connection) -> None:
+    """From `old` two others follow each other for ever; each of these has the other."""
+    made(
+        """
+        Dataset: {old: {}, a: {parents: {old: {kind: version}}}, b: {}}
+        Model: {m: {trained_on: [old]}, k: {trained_on: [a]}}
+        """
+    )
+    circle("Dataset", "a", "b")
+    query("MATCH (:Dataset)-[r:DERIVED_FROM]->(:Dataset) SET r.kind = 'version'", write=True)
+    found = ask("stale-models")
+    assert [(row["trained_on"], row["stale_models"]) for row in found] == [
+        ("a", ["k"]),
+        ("old", ["m"]),
+    ]
+    assert found[0]["available"] == "b"
+    assert found[1]["available"] in ("a", "b")
 
 
 def test_more_than_eight_versions_are_not_taken_for_none(graph: Connection) -> None:

@@ -17,7 +17,7 @@ WHERE coalesce(run.role, 'output') = 'output'
    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
 WITH d.uid AS dataset,
      collect(score.greater_is_better) AS said,
-     [one IN collect({model: m.uid, value: score.value}) WHERE NOT isNaN(one.value)] AS scores
+     [one IN collect({model: m.uid, value: score.value}) WHERE one.value < 0 OR one.value >= 0] AS scores
 WITH dataset, scores,
      CASE WHEN true IN said AND false IN said THEN null
           WHEN true IN said THEN 1 WHEN false IN said THEN -1

@@ -9,15 +9,23 @@
 //   metrics: how many scores these models have
 //   projects: the projects that have these models, a list
 
-MATCH (:Dataset {uid: $dataset})<-[:DERIVED_FROM*0..8]-(derived:Dataset)
-WITH collect(DISTINCT derived) AS datasets
+// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
+MATCH (d:Dataset {uid: $dataset})
+MATCH (d)<-[:DERIVED_FROM*0..2]-(derived2:Dataset) WITH DISTINCT derived2
+MATCH (derived2)<-[:DERIVED_FROM*0..2]-(derived4:Dataset) WITH DISTINCT derived4
+MATCH (derived4)<-[:DERIVED_FROM*0..2]-(derived6:Dataset) WITH DISTINCT derived6
+MATCH (derived6)<-[:DERIVED_FROM*0..2]-(derived:Dataset) WITH DISTINCT derived
+WITH collect(derived) AS datasets
 WITH datasets, COLLECT {
   UNWIND datasets AS d
   MATCH (d)<-[data:TRAINED_ON]-(trained:Model)
   WHERE coalesce(data.role, 'training') = 'training'
   WITH DISTINCT trained
-  MATCH (trained)<-[:DERIVED_FROM*0..8]-(m:Model)
-  RETURN DISTINCT m
+  MATCH (trained)<-[:DERIVED_FROM*0..2]-(m2:Model) WITH DISTINCT m2
+  MATCH (m2)<-[:DERIVED_FROM*0..2]-(m4:Model) WITH DISTINCT m4
+  MATCH (m4)<-[:DERIVED_FROM*0..2]-(m6:Model) WITH DISTINCT m6
+  MATCH (m6)<-[:DERIVED_FROM*0..2]-(m:Model) WITH DISTINCT m
+  RETURN m
 } AS models
 RETURN size(datasets) AS datasets, size(models) AS models,
   COUNT {

@@ -6,16 +6,26 @@
 //   dependants: how many models were trained on it, or are descendants of such models
 //   percent: of the models whose training data is known, their own or an ancestor's
 
+// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
 CALL () {
-  MATCH (m:Model)-[:DERIVED_FROM*0..8]->(trained:Model)
-  WHERE EXISTS {
-    MATCH (trained)-[data:TRAINED_ON]->(:Dataset) WHERE coalesce(data.role, 'training') = 'training'
-  }
-  RETURN count(DISTINCT m) AS known
+  MATCH (trained:Model)-[data:TRAINED_ON]->(:Dataset)
+  WHERE coalesce(data.role, 'training') = 'training'
+  WITH DISTINCT trained
+  MATCH (trained)<-[:DERIVED_FROM*0..2]-(m2:Model) WITH DISTINCT m2
+  MATCH (m2)<-[:DERIVED_FROM*0..2]-(m4:Model) WITH DISTINCT m4
+  MATCH (m4)<-[:DERIVED_FROM*0..2]-(m6:Model) WITH DISTINCT m6
+  MATCH (m6)<-[:DERIVED_FROM*0..2]-(m:Model) WITH DISTINCT m
+  RETURN count(m) AS known
 }
-MATCH (d:Dataset)<-[data:TRAINED_ON]-(trained:Model)
+MATCH (trained:Model)-[data:TRAINED_ON]->(:Dataset)
 WHERE coalesce(data.role, 'training') = 'training'
-MATCH (trained)<-[:DERIVED_FROM*0..8]-(m:Model)
+WITH DISTINCT known, trained
+MATCH (trained)<-[:DERIVED_FROM*0..2]-(m2:Model) WITH DISTINCT known, trained, m2
+MATCH (m2)<-[:DERIVED_FROM*0..2]-(m4:Model) WITH DISTINCT known, trained, m4
+MATCH (m4)<-[:DERIVED_FROM*0..2]-(m6:Model) WITH DISTINCT known, trained, m6
+MATCH (m6)<-[:DERIVED_FROM*0..2]-(m:Model) WITH DISTINCT known, trained, m
+MATCH (trained)-[data:TRAINED_ON]->(d:Dataset)
+WHERE coalesce(data.role, 'training') = 'training'
 WITH known, d, count(DISTINCT m) AS dependants
 RETURN d.uid AS dataset, d.license AS license, dependants, 100.0 * dependants / known AS percent
 ORDER BY dependants DESC, dataset;

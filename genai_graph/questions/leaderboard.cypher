@@ -12,6 +12,7 @@
 //   value: the score
 
 MATCH (d:Dataset {uid: $dataset})<-[:EVALUATED_ON]-(score:Metric {name: $metric})
+WHERE score.value < 0 OR score.value >= 0 OR score.value <> score.value // a number, or NaN
 MATCH (score)<-[:HAS]-(x:Experiment)-[run:RUN]->(m:Model)
 WHERE coalesce(run.role, 'output') = 'output'
    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }

@@ -17,7 +17,7 @@ CALL (child) {
   WHERE coalesce(run.role, 'output') = 'output'
      OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
   MATCH (x)-[:HAS]->(after:Metric)-[:EVALUATED_ON]->(d:Dataset)
-  WHERE NOT isNaN(after.value)
+  WHERE after.value < 0 OR after.value >= 0
   RETURN after, d
 }
 CALL (parent) {
@@ -25,7 +25,7 @@ CALL (parent) {
   WHERE coalesce(run.role, 'output') = 'output'
      OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
   MATCH (x)-[:HAS]->(before:Metric)-[:EVALUATED_ON]->(other:Dataset)
-  WHERE NOT isNaN(before.value)
+  WHERE before.value < 0 OR before.value >= 0
   RETURN before, other
 }
 WITH parent, child, d, before, after, other

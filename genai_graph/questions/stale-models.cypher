@@ -8,12 +8,23 @@
 
 MATCH (newer:Dataset)-[step:DERIVED_FROM]->(d:Dataset)
 WHERE step.kind = 'version'
-WITH DISTINCT d
-MATCH path = (d)<-[:DERIVED_FROM*1..8]-(newest:Dataset)
-WHERE all(step IN relationships(path) WHERE step.kind = 'version')
-  AND (length(path) = 8
-    OR NOT EXISTS { MATCH (newest)<-[step:DERIVED_FROM]-(:Dataset) WHERE step.kind = 'version' })
-WITH DISTINCT d, newest
+WITH DISTINCT d, d AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+WITH DISTINCT d, coalesce(newer, newest) AS newest
 MATCH (d)<-[data:TRAINED_ON]-(m:Model)
 WHERE coalesce(data.role, 'training') = 'training'
 WITH d, newest, m.uid AS model
