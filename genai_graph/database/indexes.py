@@ -15,7 +15,7 @@ from genai_graph.database.transaction import query
 from genai_graph.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
 # Cypher 25 has another word for it.
@@ -83,7 +83,11 @@ def install(classes: Iterable[Any]) -> list[Index]:
 
     Safe to repeat, and when several clients do it at once.
     """
-    made = [index for cls in classes for index in _install_class(cls)]
+    classes = list(classes)
+    lacking = _missing(classes)
+    made = [
+        index for cls in classes if lacking & set(declared([cls])) for index in _install_class(cls)
+    ]
     return sorted(made)
 
 
@@ -110,13 +114,13 @@ def suspended(classes: Iterable[Any]) -> Iterator[None]:
 
 
 def _install_class(cls: Any) -> set[Index]:
-    made = lacking = _missing(cls)
+    made = lacking = _missing([cls])
     while lacking:
         names = {index.property for index in lacking}
         try:
             db.install_labels(_Lacking(cls, names), quiet=True, stdout=io.StringIO())
         except DatabaseError as error:
-            before, lacking = lacking, _missing(cls)
+            before, lacking = lacking, _missing([cls])
             if lacking == before:
                 listed = ", ".join(map(str, sorted(lacking)))
                 raise DatabaseError(f"the schema lacks {listed}: {error}") from error
@@ -125,10 +129,10 @@ def _install_class(cls: Any) -> set[Index]:
     return made
 
 
-def _missing(cls: Any) -> set[Index]:
+def _missing(classes: Collection[Any]) -> set[Index]:
     """Return what is declared and not there, whatever the name of what is there."""
-    there = {index[:3] for index in present([cls])}
-    return {index for index in declared([cls], current().engine) if index[:3] not in there}
+    there = {index[:3] for index in present(classes)}
+    return {index for index in declared(classes, current().engine) if index[:3] not in there}
 
 
 class _Lacking:
