@@ -1,9 +1,8 @@
 """What the tests share: an engine of each kind in its turn, emptied for every test that asks.
 
-A test that uses `graph` runs on every engine that `--engine` names; without it on the embedded one,
-and on both versions of Neo4j where it is marked `on_neo4j`, since a run should not take long. One
-that uses `embedded` runs on that engine only, one marked `any_engine` on the first. The others are
-about no engine or start their own, and run once.
+A test that uses `graph` runs on all three, or on those that `--engine` names. One that uses
+`embedded` runs on that engine only, one marked `any_engine` on the first. The others are about no
+engine or start their own, and run once.
 """
 
 from __future__ import annotations
@@ -71,10 +70,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that uses an engine on each of them."""
     if "engine" not in metafunc.fixturenames:
         return
-    usual = ["embedded"]
-    if metafunc.definition.get_closest_marker("on_neo4j"):
-        usual += ["neo4j", "neo4j-5"]
-    names = metafunc.config.getoption("--engine") or usual
+    names = metafunc.config.getoption("--engine") or list(ENGINES)
     if {"embedded", "embedded_engine"} & set(metafunc.fixturenames):
         names = [name for name in names if name == "embedded"]
     elif "neo4j_graph" in metafunc.fixturenames:

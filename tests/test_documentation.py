@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
@@ -22,34 +23,49 @@ from genai_graph.models.checking import properties_of
 README = text_of(ROOT / "README.md")
 
 
-RUN = {"python", "output", "console"}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+RUN = {"python", "output", "console"}
+# Its users are those of the embedded engine.
+ACCESS = next(page for page in PAGES if page.name == "access.md")
+WITH_EXAMPLES = [page for page in PAGES if RUN & {language for language, _ in blocks(page)}]
+
+
+@pytest.fixture
+def run_examples(
+    graph: Connection, cli: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[[Path], None]:
+    def run(page: Path) -> None:
+        (tmp_path / "fixtures").symlink_to(FIXTURES)  # what the examples write stays in this folder
+        names: dict[str, object] = {"__name__": "__main__"}
+        try:
+            for language, text in blocks(page):
+                if language == "python":
+                    capsys.readouterr()
+                    exec(compile(text, str(page), "exec"), names)
+                elif language == "output":
+                    assert_printed(text, capsys.readouterr().out)
+                elif language == "console":
+                    run_console(text, cli)
+                elif name := re.match(r"# (\S+\.yaml)\n", text):
+                    written(name[1], text)
+        finally:
+            while current() is not graph:
+                current().close()
+
+    return run
 
 
 @pytest.mark.parametrize(
-    "page",
-    [page for page in PAGES if RUN & {language for language, _ in blocks(page)}],
-    ids=lambda page: page.name,
+    "page", [page for page in WITH_EXAMPLES if page != ACCESS], ids=lambda page: page.name
 )
-def test_the_examples_run(
-    page: Path, graph: Connection, cli: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_examples_run(page: Path, run_examples: Callable[[Path], None]) -> None:
+    run_examples(page)
+
+
+def test_the_examples_of_access_run(
+    embedded: Connection, run_examples: Callable[[Path], None]
 ) -> None:
-    (tmp_path / "fixtures").symlink_to(FIXTURES)  # what the examples write stays in this folder
-    names: dict[str, object] = {"__name__": "__main__"}
-    try:
-        for language, text in blocks(page):
-            if language == "python":
-                capsys.readouterr()
-                exec(compile(text, str(page), "exec"), names)
-            elif language == "output":
-                assert_printed(text, capsys.readouterr().out)
-            elif language == "console":
-                run_console(text, cli)
-            elif name := re.match(r"# (\S+\.yaml)\n", text):
-                written(name[1], text)
-    finally:
-        while current() is not graph:
-            current().close()
+    run_examples(ACCESS)
 
 
 def run_console(text: str, cli: Run) -> None:

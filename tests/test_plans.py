@@ -40,8 +40,6 @@ from genai_graph.questions import catalog
 from genai_graph.shell.completion import Completion, complete
 from genai_graph.status import read_status
 
-pytestmark = pytest.mark.on_neo4j
-
 PACKAGE = Path(genai_graph.__file__).parent
 BELOW = {PACKAGE / "database" / f"{name}.py" for name in ("driver", "transaction", "connection")}
 ENTITIES = 10_000

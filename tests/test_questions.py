@@ -19,8 +19,6 @@ from genai_graph.database import Connection
 from genai_graph.questions import find, names
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
-pytestmark = pytest.mark.on_neo4j
-
 # What the questions promise: their parameters with the defaults, and their columns.
 CONTRACT = {
     "license-impact": ("licenses", "model dataset license"),
@@ -729,7 +727,6 @@ def test_a_wrong_question_says_what_is_right(
         call()
 
 
-@pytest.mark.on_neo4j
 @pytest.mark.parametrize(
     ("arguments", "notice"),
     [

@@ -30,8 +30,6 @@ from genai_graph.errors import (
     UnknownPropertyError,
 )
 
-pytestmark = pytest.mark.on_neo4j
-
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
 
 

@@ -34,8 +34,6 @@ from genai_graph.errors import (
     WriterTimeoutError,
 )
 
-pytestmark = pytest.mark.on_neo4j
-
 ANEW = "the sandbox is rolled back and begins anew: a transaction can't be undone in part"
 
 

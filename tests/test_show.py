@@ -79,7 +79,6 @@ def circle() -> None:
 # Lineage
 
 
-@pytest.mark.on_neo4j
 def test_lineage_is_what_a_model_rests_on(graph: Connection) -> None:
     """By two ways it comes to raw; test data is not there, nor what it has nothing to do with."""
     made(LINEAGE)
@@ -122,7 +121,6 @@ def test_lineage_and_impact_tell_the_same(graph: Connection) -> None:
     assert rests == {(uid, one) for uid, found in datasets.items() for one in found & models}
 
 
-@pytest.mark.on_neo4j
 def test_a_circle_ends(graph: Connection) -> None:
     made(LINEAGE)
     circle()
@@ -163,7 +161,6 @@ def test_only_what_is_saved_and_still_there_has_a_lineage(graph: Connection) -> 
 # The neighbourhood
 
 
-@pytest.mark.on_neo4j
 def test_a_neighbourhood_has_all_kinds_of_edges_in_both_directions(graph: Connection) -> None:
     made(LINEAGE)
     found = model("child").neighbourhood()
@@ -189,7 +186,6 @@ def test_values_are_as_python_has_them(graph: Connection) -> None:
     assert "ended_at" not in run.properties
 
 
-@pytest.mark.on_neo4j
 def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connection) -> None:
     query(
         "CREATE (:Dataset {uid: 'd', creator: 7, data_schema: '{', password: 'abc', "
@@ -207,7 +203,6 @@ def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connecti
     }
 
 
-@pytest.mark.on_neo4j
 def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
     made(
         "Dataset:\n  d: {}\nModel:\n" + "".join(f"  m{n}: {{trained_on: [d]}}\n" for n in range(9))
@@ -280,7 +275,6 @@ def test_a_tree_has_the_properties_and_each_node_once(graph: Connection, cli: Ru
         """)
 
 
-@pytest.mark.on_neo4j
 def test_lineage_and_impact_are_commands_too(graph: Connection, cli: Run) -> None:
     made(LINEAGE)
     query("MATCH (n) REMOVE n.created_at, n.updated_at", write=True)
@@ -338,7 +332,6 @@ def test_a_label_that_there_is_not_is_told_with_the_nearest(cli: Run) -> None:
     assert "did you mean 'Model'?" in result.stderr
 
 
-@pytest.mark.on_neo4j
 def test_a_uid_that_there_is_not_is_told_with_those_that_go_on_from_it(
     graph: Connection, cli: Run
 ) -> None:

@@ -31,8 +31,6 @@ from genai_graph.errors import (
     WriterTimeoutError,
 )
 
-pytestmark = pytest.mark.on_neo4j
-
 
 def make(name: str = "thing") -> None:
     query("CREATE (:Thing {name: $name})", write=True, name=name)

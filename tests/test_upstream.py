@@ -98,7 +98,6 @@ def test_neomodel_takes_one_class_for_a_type_of_edge() -> None:
             two = neomodel.RelationshipTo(Start, "UPSTREAM", model=Second)
 
 
-@pytest.mark.on_neo4j
 def test_neomodel_saves_a_node_that_is_gone_without_a_word(graph: Connection) -> None:
     """`Node.save` asks whether it was there."""
 
@@ -112,7 +111,6 @@ def test_neomodel_saves_a_node_that_is_gone_without_a_word(graph: Connection) ->
     assert len(Gone.nodes) == 0
 
 
-@pytest.mark.on_neo4j
 def test_neomodel_connects_twice_what_is_connected_with_other_properties(
     graph: Connection,
 ) -> None:

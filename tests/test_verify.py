@@ -13,8 +13,6 @@ from genai_graph.database import Connection
 from genai_graph.database.keyring import generate
 from genai_graph.models import store
 
-pytestmark = pytest.mark.on_neo4j
-
 GRAPH = """\
 format: genai_graph/1
 Project: {p: {datasets: [d], models: [m]}}
