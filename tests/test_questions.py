@@ -693,6 +693,13 @@ def test_limit_zero_is_all(graph: Connection) -> None:
     assert rows(ask("orphans", limit=1)) == [("Dataset", "a")]
 
 
+@pytest.mark.parametrize("limit", [2**31 - 1, 2**31, 2**32, 2**32 + 3, 2**63 - 1, 2**64])
+def test_a_limit_that_no_engine_counts_to_is_none(graph: Connection, cli: Run, limit: int) -> None:
+    made("Dataset: {a: {}, b: {}, c: {}, d: {}, e: {}}")
+    assert len(ask("orphans", limit=limit)) == 5
+    assert len(cli("ask", "orphans", "--limit", limit).stdout.splitlines()) == 5
+
+
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [

@@ -222,6 +222,15 @@ def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
     ]
 
 
+@pytest.mark.on_neo4j
+@pytest.mark.parametrize("limit", [2**31 - 1, 2**32 - 1, 2**32, 2**63 - 1, 2**64])
+def test_a_limit_that_no_engine_counts_to_cuts_nothing(graph: Connection, limit: int) -> None:
+    made(LINEAGE)
+    whole = model("child").neighbourhood(depth=3)
+    found = model("child").neighbourhood(depth=3, limit=limit)
+    assert (found.nodes, found.edges, found.is_cut) == (whole.nodes, whole.edges, False)
+
+
 def test_edges_are_cut_too_where_there_are_many(graph: Connection) -> None:
     """12 models that each rest on 12 datasets: 144 edges, of which 5 * 24 come."""
     datasets = [f"d{n:02}" for n in range(12)]

@@ -27,6 +27,8 @@ _COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b|\\u", re.I
 # An escape may stand for any letter.
 _LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)|\\u", re.IGNORECASE)
 
+_MOST_ROWS = 1_000_000_000
+
 
 def may_write(cypher: str) -> bool:
     """Tell whether a statement may write, as far as its text shows.
@@ -61,6 +63,14 @@ def match_uid(variable: str, label: str, uid: str) -> str:
     """
     node = f"{variable}:{quote(label)}"
     return f"MATCH ({node} {{uid: {uid}}}) USING INDEX SEEK {node}(uid)"
+
+
+def at_most(limit: int) -> int:
+    """Return a limit as a statement may have it: as many rows as nobody holds in memory.
+
+    The embedded engine counts in 32 bits: larger ones come out as others there, Neo4j's end at 64.
+    """
+    return min(limit, _MOST_ROWS)
 
 
 def quote(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from genai_graph.database import atomic, change, current, match_uid, query, quote
+from genai_graph.database import at_most, atomic, change, current, match_uid, query, quote
 from genai_graph.database.values import packed, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 from genai_graph.models import encryption
@@ -505,7 +505,7 @@ def uids_beginning(label: str, prefix: str, limit: int) -> list[str]:
         f"MATCH (n:{quote(label)}) WHERE n.uid STARTS WITH $prefix "
         "WITH n.uid AS uid LIMIT $limit RETURN collect(uid) AS uids",
         prefix=prefix,
-        limit=limit,
+        limit=at_most(limit),
     )
     return sorted(found[0]["uids"])
 
@@ -525,7 +525,7 @@ def values_among(label: str, name: str, limit: int) -> list[str]:
     found = query(
         f"MATCH (n:{quote(label)}) WITH n.{quote(name)} AS value LIMIT $limit "
         "RETURN collect(DISTINCT value) AS found",
-        limit=limit,
+        limit=at_most(limit),
     )
     return sorted(value for value in found[0]["found"] if isinstance(value, str))
 
@@ -614,7 +614,7 @@ def read_edges(
         f"MATCH {kind.way(by_source=by_source)} WITH a, r, b, {name} AS name {order}LIMIT $limit "
         "RETURN collect([a.uid, b.uid, properties(r), name]) AS edges",
         uids=list(uids),
-        limit=limit,
+        limit=at_most(limit),
         skip=skip,
     )
     return list(found[0]["edges"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import query
+from genai_graph.database import at_most, query
 from genai_graph.errors import MissingExtraError, QuestionError
 from genai_graph.models import store
 from genai_graph.models.nearby import node_not_found, value_not_found
@@ -69,7 +69,7 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
         if parameter.label and uid is not None and not store.existing_nodes(parameter.label, [uid]):
             raise node_not_found(parameter.label, uid)
     # All that a statement may refer to is sent, whether it does or not.
-    given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": limit}
+    given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": at_most(limit)}
     rows = _rows(question, given, "\nLIMIT $limit" if limit else "")
     return Answer(question, rows, "" if rows else _why_none(question, values))
 
