@@ -23,6 +23,7 @@ from genai_graph import (
     Experiment,
     Model,
     Project,
+    ask,
     connect,
     dump,
     errors,
@@ -103,6 +104,35 @@ def test_no_way_of_writing_leaves_a_sensitive_value_in_the_clear(keys: Keys) -> 
     assert found.count("enc:1:") == 9
 
 
+def test_what_is_empty_stays_clear_on_every_path(keys: Keys) -> None:
+    """It holds no secret, and questions tell it from what is not empty."""
+    keys(generate())
+    Experiment(uid="saved", status="FINISHED", environment={}, metadata={"x": 1}).save()
+    Experiment.upsert(uid="changed", status="FINISHED", environment={"x": 1})
+    Experiment.upsert(uid="changed", environment={})
+    load(fixture("d.jsonl", location="", metadata=[]))
+    assert [raw("d", name) for name in ("location", "metadata")] == ["", "[]"]
+    assert raw("changed", "environment") == "{}"
+    found = Dataset.nodes.get(uid="d")
+    assert (found.location, found.metadata) == ("", [])
+    told = {row["experiment"]: row["missing"] for row in ask("not-reproducible")}
+    assert all("environment" in told[uid] for uid in ("saved", "changed"))
+    assert (usage().clear, rotate().written) == (0, 0)
+
+
+def test_what_was_empty_and_encrypted_is_read_as_empty(keys: Keys) -> None:
+    old = generate()
+    keys(old)
+    Dataset(name="d", location="x").save()
+    token = Keyring.read(old).encrypt("{}", Spot("Dataset", "d", "metadata"))
+    query("MATCH (d:Dataset) SET d.metadata = $token", write=True, token=f'"{token}"')
+    assert Dataset.nodes.get(uid="d").metadata == {}
+    keys(generate(), old)
+    assert rotate().written == 2
+    assert raw("d", "metadata") == "{}"
+    assert Dataset.nodes.get(uid="d").metadata == {}
+
+
 def test_csv_is_encrypted_on_its_way_in(keys: Keys) -> None:
     keys()
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
@@ -144,7 +174,7 @@ def test_with_the_key_python_sees_clear_values(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "é\n\U0001f600", "enc:1:", "enc:1:x:y", '"enc:1:', "x" * 9000]
+    "value", [" ", "é\n\U0001f600", "enc:1:", "enc:1:x:y", '"enc:1:', "x" * 9000]
 )
 def test_any_text_comes_back_as_it_was(keys: Keys, value: str) -> None:
     keys(generate())

@@ -110,5 +110,7 @@ def _texts_of(label: str, uids: list[str]) -> Iterator[tuple[Spot, str]]:
     names, sensitive = list(encryption.possible(label)), encryption.names_of(label)
     for uid, values in store.values_of(label, uids, names):
         for name, text in zip(names, values, strict=True):
-            if isinstance(text, str) and (name in sensitive or encryption.key_in(text)):
+            if isinstance(text, str) and (
+                encryption.key_in(text) or (name in sensitive and text not in encryption.EMPTY)
+            ):
                 yield Spot(label, uid, name), text

@@ -1,7 +1,8 @@
 """Which values are encrypted, and how they go to the database and come back.
 
 A value is encrypted as its text; that of a JSON property then stands in quotes, so that it is still
-JSON. A text of this form that is given, out of a dump say, is kept when it was made for its place.
+JSON. An empty one is not: it holds no secret, and questions ask for it. A text of this form that is
+given, out of a dump say, is kept when it was made for its place.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from genai_graph.models.properties import Strict
 
 SETTING, KEYS = "GENAI_GRAPH_ENCRYPTED", "GENAI_GRAPH_KEYS"
+EMPTY = ("", "{}", "[]")
 _BEGINNINGS = (PREFIX, f'"{PREFIX}')
 
 
@@ -149,6 +151,8 @@ def _sealed(keyring: Keyring, spot: Spot, text: str) -> str:
         if key == keyring.first:
             return text
         text = clear
+    if text in EMPTY:
+        return text
     token = keyring.encrypt(text, spot)
     return f'"{token}"' if possible(spot.label)[spot.property] else token
 
