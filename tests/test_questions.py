@@ -665,6 +665,7 @@ def test_shared_data_compares_what_models_were_trained_on(graph: Connection) -> 
     assert rows(ask("shared-data")) == expected
     assert rows(ask("shared-data", min_shared=2)) == expected[:1]
     assert rows(ask("shared-data", limit=1)) == expected[:1]
+    assert rows(ask("shared-data", min_shared=None)) == expected
 
 
 def test_dependency_share_is_of_models_with_known_data(graph: Connection) -> None:

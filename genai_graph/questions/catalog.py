@@ -85,18 +85,19 @@ class Question:
     cypher: str
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of all parameters, or raise `QuestionError`."""
+        """Return the values of all parameters, or raise `QuestionError`; None is not given."""
         for name in given:
             if name not in self.parameters:
                 hint = did_you_mean(name, self.parameters) or self._told()
                 raise QuestionError(f"{self.name}: there is no parameter {name!r}{hint}")
+        said = {name: value for name, value in given.items() if value is not None}
         for name, parameter in self.parameters.items():
-            if parameter.is_required and given.get(name) is None:
+            if parameter.is_required and name not in said:
                 raise QuestionError(
                     f"{self.name}: {name} is missing: expected {parameter.expected}"
                 )
         return {
-            name: parameter.check(given.get(name, parameter.default))
+            name: parameter.check(said.get(name, parameter.default))
             for name, parameter in self.parameters.items()
         }
 
