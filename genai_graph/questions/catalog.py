@@ -112,12 +112,17 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX)))
 
 
-@functools.cache
 def find(name: str) -> Question:
     """Return a question; `UnknownQuestionError` when there is none of this name."""
     if name not in names():
-        hint = did_you_mean(name, names()) or f": expected one of {', '.join(names())}"
+        near = did_you_mean(name, names()) if isinstance(name, str) else ""
+        hint = near or f": expected one of {', '.join(names())}"
         raise UnknownQuestionError(f"there is no question {name!r}{hint}")
+    return _found(name)
+
+
+@functools.cache
+def _found(name: str) -> Question:
     text = files(__package__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
     return read(name, text)
 
