@@ -49,7 +49,7 @@ class Parameter:
         if value is None and not self.is_required:
             return None
         if not _FITS.get(self.type, _is_string)(value):
-            raise QuestionError(f"{self.name}: expected {self.expected}, got {describe(value)}")
+            raise QuestionError(f"{self.name}: expected {self.expected}, got {_described(value)}")
         return value
 
     @property
@@ -69,6 +69,17 @@ def _is_strings(value: Any) -> bool:
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _described(value: Any) -> str:
+    """Name a value that does not fit; of a list, what is wrong with it."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            return "an empty list"
+        for place, item in enumerate(value, 1):
+            if not _is_string(item):
+                return f"a list whose item {place} is {describe(item)}"
+    return describe(value)
 
 
 _FITS = {STRING: _is_string, STRINGS: _is_strings, INTEGER: _is_integer}
