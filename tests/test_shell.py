@@ -221,7 +221,9 @@ UIDS = Completion("Image", ["ImageNet-1K", "ImageNet-22K"])
     [
         ('ask("lea', Completion("lea", ["leaderboard"])),
         ("rows = ask('lin", Completion("lin", ["lineage"])),
-        ("ask('leaderboard', ", Completion("", ["dataset=", "metric="])),
+        ("ask('leaderboard', ", Completion("", ["dataset=", "limit=", "metric="])),
+        ('ask("leaderboard", lim', Completion("lim", ["limit="])),
+        ("ask('orphans', ", Completion("", ["limit="])),
         ("ask('leaderboard', metric='acc@1', da", Completion("da", ["dataset="])),
         ("ask('leaderboard', metric='acc", None),
         ("ask('nonsense', da", None),

@@ -68,7 +68,7 @@ def _parameter(question: str, rest: str) -> Completion | None:
         label = parameter and parameter.label
         return _uids(label, found["fragment"], found["quote"]) if label else None
     if found := _NAME.match(rest):
-        return _beginning(found["fragment"], (f"{name}=" for name in parameters))
+        return _beginning(found["fragment"], (f"{name}=" for name in (*parameters, "limit")))
     return None
 
 
