@@ -310,6 +310,12 @@ def test_shell_runs_what_comes_in_a_pipe(graph: Connection, cli: Run) -> None:
     assert result.stdout == "0 <Model m>\n1 <Model m>\n"
 
 
+def test_shell_runs_code_as_python_would(graph: Connection, cli: Run) -> None:
+    code = "def f(x: int): pass\nprint(f.__annotations__)"
+    assert cli("shell", "-c", code).stdout == cli("shell", input=code).stdout
+    assert cli("shell", "-c", code).stdout == "{'x': <class 'int'>}\n"
+
+
 @pytest.mark.parametrize(("command", "what"), [(["shell"], "code"), (["query", "-"], "query")])
 def test_what_comes_in_a_pipe_must_be_text(
     graph: Connection, cli: Run, command: list[str], what: str

@@ -36,7 +36,9 @@ def banner(connection: Connection) -> str:
 def run(source: str, name: str = "<command>") -> None:
     """Run code in the shell's namespace; its own mistakes are shown as Python shows them."""
     try:
-        exec(compile(source, name, "exec"), {"__name__": "__main__", **namespace()})
+        # Without what this module takes from the future.
+        code = compile(source, name, "exec", dont_inherit=True)
+        exec(code, {"__name__": "__main__", **namespace()})
     except GenaiGraphError:
         raise
     except Exception as error:
