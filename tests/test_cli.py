@@ -350,10 +350,19 @@ def test_ctrl_c_ends_with_130(graph: Connection) -> None:
     assert "Traceback" not in errors
 
 
-def test_a_reader_that_goes_away_is_no_traceback(graph: Connection) -> None:
-    code = "UNWIND range(1, 50000) AS n RETURN n, 'a long text to fill the pipe' AS text"
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query", "UNWIND range(1, 50000) AS n RETURN n, 'a long text to fill the pipe' AS text"),
+        ("shell", "-c", "print('a long text to fill the pipe\\n' * 50_000)"),
+        ("shell", "-c", "for n in range(50_000): print(n, 'a long text to fill the pipe')"),
+    ],
+)
+def test_a_reader_that_goes_away_is_no_traceback(
+    graph: Connection, command: tuple[str, ...]
+) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-m", "genai_graph", "query", code],
+        [sys.executable, "-m", "genai_graph", *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

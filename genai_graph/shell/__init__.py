@@ -39,7 +39,7 @@ def run(source: str, name: str = "<command>") -> None:
         # Without what this module takes from the future.
         code = compile(source, name, "exec", dont_inherit=True)
         exec(code, {"__name__": "__main__", **namespace()})
-    except GenaiGraphError:
+    except (GenaiGraphError, BrokenPipeError):  # the command line tells them, or need not
         raise
     except Exception as error:
         # Without the frame of this function; broken syntax has no other.
