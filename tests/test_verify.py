@@ -76,6 +76,12 @@ HARM = [
         "expected one of PENDING, READY, FAILED, got 'DONE'",
     ),
     (
+        "MATCH (n:Model {uid: 'm'}) SET n.location = 'https://u:secret@host/x'",
+        ("value", "Model.location", ("m",)),
+        "Model 'm': location: holds a login, a signature or a token, for all readers to see: "
+        "set it: Model.upsert(uid='m', location=...)",
+    ),
+    (
         "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [2, 1], n.values = [0.5, 0.25]",
         ("value", "Metric.steps", ("x/acc",)),
         "expected steps that rise",
@@ -185,6 +191,20 @@ def test_the_cures_that_are_code_cure(sound: Connection) -> None:
     query("MATCH (n:Dataset) SET n.licence = 'MIT'", write=True)
     query("MATCH (n:Dataset) REMOVE n.licence", write=True)
     assert list(verify()) == []
+
+
+def test_a_login_in_a_location_is_told_without_showing_it_and_can_be_cured(
+    sound: Connection, cli: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is left out by looking, so no warning says that something was."""
+    location = "https://u:secret@host/x?sig=secret"
+    query("MATCH (n:Dataset) SET n.url = $location", write=True, location=location)
+    result = cli("verify", "--json")
+    assert (result.exit_code, result.stderr) == (1, "2 findings\n")
+    assert "secret" not in result.stdout
+    assert caplog.messages == []
+    Dataset.upsert(uid="d", url=location)
+    assert found().uids == ("e",)
 
 
 def test_a_node_of_two_of_our_labels_is_told_once(sound: Connection) -> None:

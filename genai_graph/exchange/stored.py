@@ -17,7 +17,12 @@ from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.models import EDGES, NODES, OUTGOING, store
 from genai_graph.models.checking import missing_in, properties_of
 from genai_graph.models.encryption import decrypted
-from genai_graph.models.properties import DateTimeProperty, JSONProperty, Strict
+from genai_graph.models.properties import (
+    DateTimeProperty,
+    JSONProperty,
+    LocationProperty,
+    Strict,
+)
 from genai_graph.models.store import EdgeKind, batches
 
 Records = Iterator[NodeRecord | EdgeRecord]
@@ -209,6 +214,16 @@ def _checks(cls: Any) -> dict[str, Callable[[Any], Any]]:
     return {name: _check(prop) for name, prop in properties_of(cls).items()}
 
 
+@functools.cache
+def _checks_in_place(cls: Any) -> dict[str, Callable[[Any], Any]]:
+    """Return the same for values that stay where they are."""
+    declared = properties_of(cls).items()
+    locations = {
+        name: prop.check_kept for name, prop in declared if isinstance(prop, LocationProperty)
+    }
+    return {**_checks(cls), **locations}
+
+
 def _check(prop: Strict) -> Callable[[Any], Any]:
     """Return what checks a stored value of a property and returns it as it is kept."""
     if isinstance(prop, DateTimeProperty):
@@ -261,7 +276,7 @@ def edges_of(kind: EdgeKind, uids: list[str]) -> Iterator[list[Any]]:
 def faults_of(cls: Any, found: dict[str, Any]) -> Iterator[tuple[str, PropertyError]]:
     """Yield what is wrong with the values that are stored, by property; times come as text."""
     given: dict[str, Any] = {}
-    for name, check in _checks(cls).items():
+    for name, check in _checks_in_place(cls).items():
         try:
             if found.get(name) is not None:
                 given[name] = check(found[name])

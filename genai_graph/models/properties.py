@@ -188,6 +188,13 @@ class LocationProperty(StringProperty):
         """Take a string, without what opens the location."""
         return self.bare(super().check(value))
 
+    def check_kept(self, value: Any) -> str:
+        """Take a string that is in the graph, where nothing is left out of it any more."""
+        text = super().check(value)
+        if without_secrets(text) != text:
+            raise PropertyError("holds a login, a signature or a token, for all readers to see")
+        return text
+
     def shown(self, value: Any) -> Any:
         """Return it without what opens the location."""
         return without_secrets(value) if isinstance(value, str) else value
