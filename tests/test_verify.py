@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -100,12 +102,14 @@ HARM = [
         "MATCH (n:Dataset) SET n.licence = 'MIT'",
         ("undeclared", "Dataset.licence", ("d", "e")),
         "Dataset has no property 'licence' (did you mean 'license'?), but 'd', 'e' has it: "
-        "rename or remove it (MATCH (n:Dataset) REMOVE n.licence), or pass --allow Dataset.licence",
+        "rename or remove it (MATCH (n:Dataset) SET n.`licence` = null), "
+        "or pass --allow Dataset.licence",
     ),
     (
         "MATCH (:Model {uid: 'm'})-[r:TRAINED_ON]->(:Dataset) SET r.epochs = 3",
         ("undeclared", "Model-TRAINED_ON->Dataset.epochs", ("m",)),
-        "REMOVE r.epochs",
+        "(MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) SET r.`epochs` = null), "
+        "or pass --allow 'Model-TRAINED_ON->Dataset.epochs'",
     ),
     (
         "MATCH (a:Model {uid: 'm'}) MATCH (b:Dataset {uid: 'd'}) CREATE (a)-[:TRAINED_ON]->(b)",
@@ -189,7 +193,21 @@ def test_the_cures_that_are_code_cure(sound: Connection) -> None:
     Dataset.upsert(uid="d", size=3)
     Dataset.upsert(uid="d", name="d")
     query("MATCH (n:Dataset) SET n.licence = 'MIT'", write=True)
-    query("MATCH (n:Dataset) REMOVE n.licence", write=True)
+    query("MATCH (n:Dataset) SET n.licence = null", write=True)
+    assert list(verify()) == []
+
+
+@pytest.mark.parametrize("of_edge", [False, True])
+@pytest.mark.parametrize("name", ["licence", "we ird", "it's", "a-b", "$HOME"])
+def test_the_cures_of_an_undeclared_property_can_be_copied(
+    sound: Connection, cli: Run, name: str, of_edge: bool
+) -> None:
+    where = "MATCH (:Dataset {uid: 'e'})-[n:DERIVED_FROM]->()" if of_edge else "MATCH (n:Dataset)"
+    query(f"{where} SET n.`{name}` = 1", write=True)
+    cure = re.fullmatch(r"rename or remove it \((.*)\), or pass (.*) if it is .*", found().cure)
+    assert cure is not None
+    assert cli("verify", *shlex.split(cure[2])).stderr == "no findings\n"
+    query(cure[1], write=True)
     assert list(verify()) == []
 
 

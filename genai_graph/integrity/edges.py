@@ -10,7 +10,7 @@ from typing import Any
 
 from genai_graph.database import match_uid, query, quote
 from genai_graph.exchange.stored import edges_of, faults_of
-from genai_graph.integrity.findings import Finding, Undeclared
+from genai_graph.integrity.findings import Finding, Undeclared, allowing
 from genai_graph.models import EDGES, NODES, store
 from genai_graph.models.checking import properties_of
 from genai_graph.models.store import EdgeKind, pages
@@ -22,8 +22,8 @@ _ANY_TYPE = "|".join(map(quote, _TYPES))
 
 def findings(kind: EdgeKind) -> Iterator[Finding]:
     """Yield what is wrong with the edges of a kind."""
-    removal = f"MATCH (:{kind.source})-[r:{kind.type}]->(:{kind.target}) REMOVE r.{{}}"
-    undeclared = Undeclared(str(kind), properties_of(EDGES[kind]), removal)
+    start = f"MATCH (:{kind.source})-[r:{kind.type}]->(:{kind.target}) SET r"
+    undeclared = Undeclared(str(kind), properties_of(EDGES[kind]), start)
     onward: dict[str, set[str]] = defaultdict(set)
     near = _TARGET if kind.fan_in else _SOURCE
     for page in pages(kind.target if kind.fan_in else kind.source):
@@ -126,7 +126,7 @@ def _stray(source: str, target: str, here: Any, there: Any, type_: str) -> Findi
         subject,
         tuple(uid for uid in (here, there) if isinstance(uid, str)),
         f"{source} {here!r}: no model has an edge {type_} to {target} {there!r}",
-        f"delete it, or pass --allow '{subject}' if it is another program's",
+        f"delete it, or {allowing(subject)} if it is another program's",
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from genai_graph.database import quote
 from genai_graph.errors import printable
 from genai_graph.models.properties import did_you_mean
 
@@ -36,13 +38,21 @@ class Finding:
         return printable(f"{self.problem}: {self.cure}")
 
 
-class Undeclared:
-    """Counts the properties that a label or a kind of edge does not have."""
+def allowing(subject: str) -> str:
+    """Return the part of a cure that says how to allow a subject, on the command line."""
+    return f"pass --allow {shlex.quote(subject)}"
 
-    def __init__(self, group: str, known: Iterable[str], removal: str) -> None:
+
+class Undeclared:
+    """Counts the properties that a label or a kind of edge does not have.
+
+    `setting` is how a statement begins that sets one of them.
+    """
+
+    def __init__(self, group: str, known: Iterable[str], setting: str) -> None:
         self._group = group
         self._known = frozenset(known)
-        self._removal = removal
+        self._setting = setting
         self._counts: dict[str, int] = {}
         self._examples: dict[str, list[str]] = {}
 
@@ -60,12 +70,14 @@ class Undeclared:
             subject = f"{self._group}.{name}"
             uids = self._examples[name]
             more = f" and {count - len(uids)} more" if count > len(uids) else ""
+            # The embedded engine's REMOVE does nothing to a name in quotes.
+            removal = f"{self._setting}.{quote(name)} = null"
             yield Finding(
                 "undeclared",
                 subject,
                 tuple(uids),
                 f"{self._group} has no property {name!r}{did_you_mean(name, self._known)}, but "
                 f"{', '.join(map(repr, uids))}{more} has it",
-                f"rename or remove it ({self._removal.format(name)}), or pass --allow {subject} "
-                "if it is another program's",
+                f"rename or remove it ({removal}), "
+                f"or {allowing(subject)} if it is another program's",
             )

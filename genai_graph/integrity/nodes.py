@@ -19,8 +19,7 @@ from genai_graph.models.store import pages
 def findings(label: str) -> Iterator[Finding]:
     """Yield what is wrong with the nodes of a label."""
     yield from _without_uid(label)
-    removal = f"MATCH (n:{label}) REMOVE n.{{}}"
-    undeclared = Undeclared(label, properties_of(NODES[label]), removal)
+    undeclared = Undeclared(label, properties_of(NODES[label]), f"MATCH (n:{label}) SET n")
     for page in pages(label):
         for uid, found in _read(label, page).items():
             if len(found) > 1:

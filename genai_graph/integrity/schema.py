@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from genai_graph import schema
 from genai_graph.database import quote
 from genai_graph.database.indexes import UNIQUENESS, Index
-from genai_graph.integrity.findings import Finding
+from genai_graph.integrity.findings import Finding, allowing
 
 
 def findings() -> Iterator[Finding]:
@@ -17,7 +17,7 @@ def findings() -> Iterator[Finding]:
     for index in drift.missing:
         yield _finding(index, f"the schema lacks the {index}", install)
     for index in drift.extra:
-        cure = f"drop it ({_drop(index)}), or pass --allow {index.name} if another program needs it"
+        cure = f"drop it ({_drop(index)}), or {allowing(index.name)} if another program needs it"
         yield _finding(index, f"no model declares the {index}", cure)
     for want, have in drift.different:
         cure = f"drop it ({_drop(have)}) and {install}"
