@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import FIXTURES, Run
+from test_cli import genai_graph_command
 
-from genai_graph import Dataset, Experiment, Finding, Model, connect, load, query, verify
+from genai_graph import Dataset, Experiment, Finding, Model, connect, errors, load, query, verify
 from genai_graph.database import Connection
 from genai_graph.database.keyring import generate
 from genai_graph.models import store
@@ -300,6 +301,23 @@ def test_findings_come_while_the_rest_is_not_yet_read(
     assert next(findings).kind == "value"
     monkeypatch.setattr(store, "uids_after", lambda *_: pytest.fail("read on"))
     findings.close()
+
+
+def test_a_text_is_no_list_of_what_is_allowed() -> None:
+    with pytest.raises(errors.SettingsError, match=r"expected a list .*: \['Dataset.size'\]"):
+        verify(allowed="Dataset.size")
+
+
+def test_what_is_allowed_and_not_there_is_told(sound: Connection) -> None:
+    query("MATCH (n:Dataset {uid: 'd'}) SET n.reviewed = true", write=True)
+    allowed = ("Datset.reviewed", "Dataset.reviewed", "Model-HAS->Review")
+    done = genai_graph_command("verify", *(part for each in allowed for part in ("--allow", each)))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "nothing is found of Datset.reviewed, which is allowed (did you mean 'Dataset.reviewed'?)",
+        "nothing is found of Model-HAS->Review, which is allowed",
+        "no findings",
+    ]
 
 
 def test_the_command_ends_with_one_where_something_is_found(cli: Run, sound: Connection) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import logging
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
+from genai_graph.errors import SettingsError, printable
 from genai_graph.integrity import edges, nodes, schema
 from genai_graph.integrity.findings import Finding
 from genai_graph.models import EDGES, NODES
+from genai_graph.models.properties import did_you_mean
 
 __all__ = ["Finding", "verify"]
+
+_log = logging.getLogger("genai_graph")
 
 
 def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
@@ -19,10 +24,14 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
     but for the ends of DERIVED_FROM, which are remembered to find circles. Nodes without a label of
     ours, and labels of others on our nodes, are not looked at. What another program keeps in our
     nodes or ties to them by our types of edges is left out where its subject is `allowed`, such as
-    ``Dataset.reviewed`` or ``Dataset-HAS->Review``.
+    ``Dataset.reviewed`` or ``Dataset-HAS->Review``; at the end a warning tells what of it was not
+    met.
 
-    Raises `NotConnectedError`, or another `DatabaseError`, while it is iterated.
+    Raises `SettingsError` for a text in the place of a list, and `NotConnectedError`, or another
+    `DatabaseError`, while it is iterated.
     """
+    if isinstance(allowed, str):  # in which every part of it would be found
+        raise SettingsError(f"allowed: expected a list of subjects, got a text: [{allowed!r}]")
     found = chain(
         schema.findings(),
         *(nodes.findings(label) for label in NODES),
@@ -30,4 +39,17 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
         *(edges.strays(label) for label in NODES),
         edges.twins(),
     )
-    return (finding for finding in found if finding.subject not in allowed)
+    return _without(found, allowed)
+
+
+def _without(found: Iterable[Finding], allowed: Collection[str]) -> Iterator[Finding]:
+    """Leave out what is allowed, and tell what is allowed for nothing: it may be misspelt."""
+    met = set()
+    for finding in found:
+        met.add(finding.subject)
+        if finding.subject not in allowed:
+            yield finding
+    for subject in allowed:
+        if subject not in met:
+            hint = did_you_mean(subject, met)
+            _log.warning("nothing is found of %s, which is allowed%s", printable(subject), hint)
