@@ -814,6 +814,13 @@ def test_the_command_answers_in_every_format(cli: Run, graph: Connection) -> Non
     assert table.stderr == "2 rows\n"
 
 
+def test_an_answer_in_csv_has_its_header_also_without_rows(cli: Run, graph: Connection) -> None:
+    result = cli("ask", "orphans", "--format", "csv")
+    assert (result.exit_code, result.stdout) == (0, "kind,uid\n")
+    for name, nothing in {"json": "[]\n", "jsonl": "", "table": ""}.items():
+        assert cli("ask", "orphans", "--format", name).stdout == nothing
+
+
 def test_the_command_takes_numbers_and_leaves_out_what_is_optional(
     cli: Run, graph: Connection
 ) -> None:

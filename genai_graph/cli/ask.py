@@ -89,7 +89,7 @@ def _answering(name: str) -> Any:
 
         with connect():
             answer = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})
-        write_rows(answer, format)
+        write_rows(answer, format, answer.question.columns)
         if answer.notice:
             click.echo(answer.notice, err=True)
 

@@ -21,12 +21,16 @@ format_option = click.option(
 )
 
 
-def write_rows(rows: Rows, format: str | None) -> None:
-    """Write rows in a format; all of them have the same keys."""
-    _WRITERS[format or ("table" if sys.stdout.isatty() else "jsonl")](rows)
+def write_rows(rows: Rows, format: str | None, columns: Iterable[str] = ()) -> None:
+    """Write rows in a format; all of them have the same keys.
+
+    Where these are known as `columns`, CSV has its header also where there is no row.
+    """
+    names = list(rows[0] if rows else columns)
+    _WRITERS[format or ("table" if sys.stdout.isatty() else "jsonl")](names, rows)
 
 
-def _table(rows: Rows) -> None:
+def _table(names: list[str], rows: Rows) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -34,7 +38,7 @@ def _table(rows: Rows) -> None:
     # In a pipe nobody knows the width, and nothing may be cut.
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     table = Table()
-    for name in rows[0] if rows else ():
+    for name in names:
         table.add_column(Text(printable(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
@@ -43,28 +47,23 @@ def _table(rows: Rows) -> None:
     click.echo(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", err=True)
 
 
-def _json(rows: Rows) -> None:
+def _json(_: list[str], rows: Rows) -> None:
     click.echo(_as_json(rows))
 
 
-def _jsonl(rows: Rows) -> None:
+def _jsonl(_: list[str], rows: Rows) -> None:
     for row in rows:
         click.echo(_as_json(row))
 
 
-def _csv(rows: Rows) -> None:
+def _csv(names: list[str], rows: Rows) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerows(_csv_lines(rows))
+    if names:
+        writer.writerow(names)
+    writer.writerows([_text(value) for value in row.values()] for row in rows)
 
 
-def _csv_lines(rows: Rows) -> Iterable[list[Any]]:
-    if rows:
-        yield list(rows[0])
-    for row in rows:
-        yield [_text(value) for value in row.values()]
-
-
-_WRITERS: dict[str, Callable[[Rows], None]] = {
+_WRITERS: dict[str, Callable[[list[str], Rows], None]] = {
     "table": _table,
     "json": _json,
     "jsonl": _jsonl,
