@@ -290,6 +290,7 @@ def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
         ("none/out.jsonl", "No such file or directory"),
         ("/proc/out.jsonl", "can't be written"),
         (".", "is a folder"),
+        ("", "the output's name is empty"),
         ("out.json", "there is no dump in JSON"),
         ("x" * 300, "File name too long"),
     ],

@@ -32,7 +32,7 @@ def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(name)
+    path = _path(name)
     with _told(name):
         if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a device
             with path.open("wb") as stream, _compressed(stream, path) as compressed:
@@ -51,9 +51,15 @@ def open_folder(name: str, *, replaceable: Collection[str]) -> Iterator[Path]:
 
     A folder that is there is replaced only when it holds nothing but files of these names.
     """
-    path = Path(name)
+    path = _path(name)
     with _told(name), _replacing_folder(path, replaceable) as temporary:
         yield temporary
+
+
+def _path(name: str) -> Path:
+    if not name:  # which would be the current folder
+        raise OutputError("the output's name is empty: name a file, or - for standard output")
+    return Path(name)
 
 
 @contextlib.contextmanager
