@@ -364,6 +364,26 @@ def test_a_file_is_named_by_its_end_and_replaced_only_by_force(graph: Connection
     assert json.loads(Path("m.dot").read_text())["root"]["uid"] == "m"
 
 
+@pytest.mark.parametrize("name", ["m.png", "m.svgz", "m.png.gz", "m@2.1"])
+def test_an_end_of_a_name_that_is_no_format_is_refused(
+    graph: Connection, cli: Run, name: str
+) -> None:
+    Model(name="m").save()
+    refused = cli("show", "Model", "m", "-o", name)
+    assert refused.exit_code == 1
+    assert f"{name}: there is no picture in ." in refused.stderr
+    assert ".html" in refused.stderr
+    assert not Path(name).exists()
+    assert cli("show", "Model", "m", "-o", name, "--format", "dot").exit_code == 0
+    assert Path(name).exists()
+
+
+def test_a_name_without_an_end_is_that_of_a_tree(graph: Connection, cli: Run) -> None:
+    Model(name="m").save()
+    assert cli("show", "Model", "m", "-o", "m").exit_code == 0
+    assert Path("m").read_text().startswith("Model m\n")
+
+
 def test_every_format_is_offered() -> None:
     assert OFFERED == FORMATS
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genai_graph.cli.labels import known_label
+from genai_graph.errors import SettingsError
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
@@ -37,7 +38,7 @@ def _drawn(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         click.option(
             "--format",
             type=click.Choice(FORMATS),
-            help="Without it the name of FILE tells; a tree where it does not.",
+            help="Without it the end of FILE's name tells; a tree where it has none.",
         ),
         click.option(
             "-o",
@@ -97,13 +98,12 @@ def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
 
 def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
     from genai_graph.cli.connection import connect
-    from genai_graph.exchange.naming import suffix_of
     from genai_graph.exchange.output import open_output
-    from genai_graph.pictures import draw, format_of, limits
+    from genai_graph.pictures import draw, limits
 
+    chosen = format or _format_of(output)
     with connect():
         subgraph = read()
-    chosen = format or format_of(suffix_of(Path(output))) or "tree"
     picture = draw(subgraph, chosen)
     with open_output(output, overwrite=force) as stream:
         stream.write(picture.encode())
@@ -111,3 +111,17 @@ def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: 
         click.echo(f"{subgraph.notice}: raise --limit, or lower --depth", err=True)
     if over := limits(picture, chosen):
         click.echo(f"Mermaid draws this only where its configuration raises {over}", err=True)
+
+
+def _format_of(output: str) -> str:
+    from genai_graph.exchange.naming import suffix_of
+    from genai_graph.pictures import SUFFIXES, format_of
+
+    suffix = suffix_of(Path(output))
+    named = format_of(suffix)
+    if suffix and named is None:
+        raise SettingsError(
+            f"{output}: there is no picture in {suffix}: end the name with one of "
+            f"{', '.join(SUFFIXES)}, or give --format"
+        )
+    return named or "tree"

@@ -1,5 +1,5 @@
 """Pictures of a subgraph: as a tree of text, JSON, Mermaid, DOT, and a page of HTML."""
 
-from genai_graph.pictures.formats import FORMATS, draw, format_of, limits
+from genai_graph.pictures.formats import FORMATS, SUFFIXES, draw, format_of, limits
 
-__all__ = ["FORMATS", "draw", "format_of", "limits"]
+__all__ = ["FORMATS", "SUFFIXES", "draw", "format_of", "limits"]

@@ -22,7 +22,7 @@ _WRITERS: dict[str, Callable[[Subgraph], str]] = {
     "html": html.draw,
 }
 FORMATS = tuple(_WRITERS)
-_SUFFIXES = {
+SUFFIXES = {
     ".txt": "tree",
     ".json": "json",
     ".mmd": "mermaid",
@@ -47,4 +47,4 @@ def limits(picture: str, format: str) -> str:
 
 def format_of(suffix: str) -> str | None:
     """Return the format that the end of a file's name says, or None where it does not tell."""
-    return _SUFFIXES.get(suffix)
+    return SUFFIXES.get(suffix)
