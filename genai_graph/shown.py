@@ -7,6 +7,8 @@ import math
 from datetime import date, datetime, time
 from typing import Any
 
+from genai_graph.errors import printable
+
 
 def jsonable(value: Any) -> Any:
     """Turn a value into what JSON has; numbers that it lacks are written as in fixtures."""
@@ -35,6 +37,12 @@ def non_finite(value: float) -> str:
 def as_json(value: Any) -> str:
     """Return a value as JSON, in one line."""
     return json.dumps(jsonable(value), ensure_ascii=False)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text as one line that is no longer than that; what was cut shows."""
+    line = printable(text)
+    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def as_text(value: Any) -> str:

@@ -18,9 +18,9 @@ from traps import TRAPS
 from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, errors, load, query
 from genai_graph.cli.show import FORMATS as OFFERED
 from genai_graph.database import Connection
-from genai_graph.errors import printable
 from genai_graph.models import NODES
 from genai_graph.pictures import FORMATS, draw
+from genai_graph.shown import shortened
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -439,8 +439,18 @@ def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
     picture = ElementTree.fromstring(drawn.stdout)
     texts = [(text.text or "").replace("\xa0", " ") for text in picture.iter(f"{SVG}text")]
     assert len([text for text in texts if text in NODES]) == len(subgraph.nodes)
-    assert {printable(node.uid) for node in subgraph.nodes} <= {*texts}
+    assert {shortened(node.uid, 48) for node in subgraph.nodes} <= {*texts}
     assert texts.count("TRAINED_ON") == len(TRAPS)
+
+
+@pytest.mark.parametrize("name", ["dot", "svg"])
+def test_a_picture_is_not_as_wide_as_its_longest_text(graph: Connection, name: str) -> None:
+    long = "x" * 5_000
+    model, data = Model(name=long).save(), Dataset(name="d").save()
+    model.trained_on.connect(data, {"revision": long})
+    picture = re.sub("<title>.*?</title>", "", draw(model.lineage(), name))
+    assert "x" * 47 + "…" in picture
+    assert "x" * 48 not in picture
 
 
 def test_mermaid_has_nothing_in_its_labels_that_it_could_take_for_its_own(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from genai_graph.errors import printable
 from genai_graph.pictures.colours import COLOURS, INK
-from genai_graph.shown import as_text
-
-if TYPE_CHECKING:
-    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.pictures.subgraph import LONGEST_LINE, Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.shown import as_text, shortened
 
 
 def draw(subgraph: Subgraph) -> str:
@@ -31,11 +27,15 @@ def draw(subgraph: Subgraph) -> str:
 
 def _attributes(node: SubgraphNode) -> str:
     width = ", penwidth=3" if node.distance == 0 else ""
-    return f'label={_quoted(node.label, node.uid)}, fillcolor="{COLOURS[node.label]}"{width}'
+    return f'label={_label(node.label, node.uid)}, fillcolor="{COLOURS[node.label]}"{width}'
 
 
 def _edge_label(edge: SubgraphEdge) -> str:
-    return _quoted(edge.type, *map(as_text, edge.properties.values()))
+    return _label(edge.type, *map(as_text, edge.properties.values()))
+
+
+def _label(*texts: str) -> str:
+    return _quoted(*(shortened(text, LONGEST_LINE) for text in texts))
 
 
 def _quoted(*texts: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EDGES_PER_NODE = 5
+LONGEST_LINE = 48  # of a text in a picture, which would be as wide as that
 _DRAWN = 40  # more in one picture of a notebook are nothing to be read
 
 

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from genai_graph.errors import printable
 from genai_graph.pictures.branches import branches
 from genai_graph.pictures.colours import COLOURS, INK
-from genai_graph.pictures.table import cut
-from genai_graph.shown import as_text
-
-if TYPE_CHECKING:
-    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.pictures.subgraph import LONGEST_LINE, Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.shown import as_text, shortened
 
 _BOX, _ROW, _GAP, _MARGIN = 38, 48, 190, 12  # heights of a box and a row, width between columns
-_LONGEST_UID, _LONGEST_LABEL = 48, 24
+_LONGEST_LABEL = 24
 _WIDEST = 960  # about what a notebook has; one that is wider is drawn smaller
 _PAPER, _MUTED = "#ffffff", "#6b6b6b"
 # It is alone in a file, or beside others in a page: the class keeps the rules to the picture.
@@ -95,7 +92,7 @@ def _boxes(subgraph: Subgraph) -> tuple[dict[SubgraphNode, _Box], float, float]:
 
 
 def _name(node: SubgraphNode) -> str:
-    return cut(printable(node.uid), _LONGEST_UID)
+    return shortened(node.uid, LONGEST_LINE)
 
 
 def _width(text: str) -> float:
@@ -147,7 +144,7 @@ def _draw_edge(
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
     y = near.middle + far_part * (far.middle - near.middle)
     role = as_text(edge.properties.get("role", edge.properties.get("kind")))
-    _write(labels, cut(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
+    _write(labels, shortened(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
 
 
 def _draw_line(lines: Element, path: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from genai_graph.errors import printable
-from genai_graph.shown import as_text
+from genai_graph.shown import as_text, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -45,12 +45,7 @@ def rest(count: int, where: str) -> str:
 
 
 def _text(element: Element, text: str) -> None:
-    element.text = cut(printable(text), _LONGEST)
-
-
-def cut(text: str, length: int) -> str:
-    """Return a text that is no longer than that; what was cut shows."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    element.text = shortened(text, _LONGEST)
 
 
 def _side(value: Any) -> str:
