@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import shutil
@@ -16,9 +17,10 @@ from conftest import FIXTURES, Run
 from traps import TRAPS
 
 from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, errors, load, query
+from genai_graph.cli import main
 from genai_graph.cli.show import FORMATS as OFFERED
 from genai_graph.database import Connection
-from genai_graph.models import NODES
+from genai_graph.models import NODES, subgraph
 from genai_graph.pictures import FORMATS, draw
 from genai_graph.shown import shortened
 
@@ -384,8 +386,18 @@ def test_a_name_without_an_end_is_that_of_a_tree(graph: Connection, cli: Run) ->
     assert Path("m").read_text().startswith("Model m\n")
 
 
-def test_every_format_is_offered() -> None:
+def test_the_commands_offer_what_the_library_has() -> None:
+    """They say it again, since importing the library takes longer than a `--help` may."""
     assert OFFERED == FORMATS
+    functions = {
+        main.commands["show"]: subgraph.neighbourhood,
+        main.commands["lineage"]: Model.lineage,
+        main.commands["impact"]: Dataset.impact,
+    }
+    for command, function in functions.items():
+        options = {option.name: option.default for option in command.params}
+        for name in ("depth", "limit"):
+            assert options[name] == inspect.signature(function).parameters[name].default
 
 
 def test_encrypted_values_stay_so_without_keys(
