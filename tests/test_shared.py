@@ -15,6 +15,7 @@ from genai_graph import (
     Project,
     clear,
     dump,
+    errors,
     load,
     query,
     schema,
@@ -58,6 +59,17 @@ def test_writing_to_it_leaves_what_is_theirs(shared: Model) -> None:
     )
     assert [sorted(row.pop("labels")) for row in found] == [["Model", "TheirLabel"]]
     assert found == [{"theirs": 1, "task": "classification"}]
+
+
+@pytest.mark.on_neo4j
+def test_a_node_of_two_of_our_labels_is_told_in_our_words(cli: Run) -> None:
+    query("CREATE (:Model:Dataset {uid: 'both', name: 'both'})", write=True)
+    for read in (Dataset.nodes.all, Model.nodes._repr_html_, lambda: Model.nodes.get(uid="both")):
+        with pytest.raises(errors.UnsupportedError, match=r"both Dataset and Model, .* verify"):
+            read()
+    assert "'both' is a Model too" in cli("verify").stdout
+    query("MATCH (n:Dataset {uid: 'both'}) REMOVE n:Dataset", write=True)
+    assert Model.nodes.get(uid="both").name == "both"
 
 
 def test_a_class_of_theirs_still_reads_its_own_nodes() -> None:

@@ -9,6 +9,7 @@ from neomodel.sync_._registry import registry as neomodel_registry
 
 from genai_graph.database import indexes
 from genai_graph.database.connection import before_first_write
+from genai_graph.errors import UnsupportedError
 from genai_graph.models.dataset import Dataset
 from genai_graph.models.experiment import Experiment
 from genai_graph.models.metric import Metric
@@ -31,8 +32,15 @@ for _label, _cls in NODES.items():
 def _with_further_labels(label_set: frozenset[Any], database_name: str | None) -> Any | None:
     """Return the class for a node's labels: others may have given ours further ones."""
     found = _by_exact_labels(label_set, database_name)
-    ours = NODES.keys() & label_set
-    return NODES[ours.pop()] if found is None and len(ours) == 1 else found
+    ours = [label for label in NODES if label in label_set]
+    if found is not None or not ours:
+        return found
+    if len(ours) > 1:
+        raise UnsupportedError(
+            f"a node is both {' and '.join(ours)}, and can be read as one of them only: "
+            "genai-graph verify  tells its uid, and how to mend it"
+        )
+    return NODES[ours[0]]
 
 
 _by_exact_labels = neomodel_registry.get_class
