@@ -33,6 +33,7 @@ from genai_graph import (
 )
 from genai_graph.access.keys import rotate, usage
 from genai_graph.database.keyring import Keyring, Spot, generate, key_of
+from genai_graph.database.sandbox import sandbox
 from genai_graph.models import NODES, store
 
 SECRET = "s3://very-secret/place"
@@ -238,26 +239,81 @@ def test_saving_what_could_not_be_decrypted_leaves_it_as_it_is(keys: Keys, other
     assert (found.location, found.metadata, found.description) == (SECRET, METADATA, "newer")
 
 
-def test_a_value_that_could_not_be_decrypted_can_be_replaced_on_the_node(keys: Keys) -> None:
-    keys(generate())
-    Dataset(name="d", location=SECRET).save()
-    keys()
+def _load(**props: Any) -> None:
+    load(fixture("d.jsonl", **props))
+
+
+def _upsert(**props: Any) -> None:
+    Dataset.upsert(uid="d", **props)
+
+
+def _save(**props: Any) -> None:
     found = Dataset.nodes.get(uid="d")
-    found.location = "public"
+    for name, value in props.items():
+        setattr(found, name, value)
     found.save()
-    assert raw("d", "location") == "public"
 
 
-@pytest.mark.parametrize("way", ["load", "upsert"])
-def test_forgotten_keys_put_no_clear_text_into_its_place(keys: Keys, way: str) -> None:
-    keys(generate())
-    path = fixture("d.jsonl", location=SECRET)
-    load(path)
+def _save_over_what_came_meanwhile(**props: Any) -> None:
+    """Save a node that was read before the value was encrypted."""
+    token = raw("d", "location")
+    query("MATCH (d:Dataset) REMOVE d.location", write=True)
+    found = Dataset.nodes.get(uid="d")
+    found.location = props["location"] or "x"
+    query("MATCH (d:Dataset) SET d.location = $token", write=True, token=token)
+    found.save()
+
+
+@pytest.mark.parametrize("value", [SECRET, None])
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("way", [_load, _upsert, _save, _save_over_what_came_meanwhile])
+def test_what_can_not_be_read_is_neither_replaced_nor_removed(
+    keys: Keys, way: Callable[..., None], others: int, value: str | None
+) -> None:
+    key = generate()
+    keys(key)
+    _load(location=SECRET)
     before = raw("d", "location")
-    keys()
-    with pytest.raises(errors.PropertyError, match=r"'d': location: .*set GENAI_GRAPH_KEYS"):
-        load(path) if way == "load" else Dataset.upsert(uid="d", location=SECRET)
+    keys(*(generate() for _ in range(others)))
+    with pytest.raises(errors.GenaiGraphError, match=r"'d': location: .* GENAI_GRAPH_KEYS"):
+        way(location=value)
     assert raw("d", "location") == before
+    keys(generate(), key)
+    way(location="public")
+    assert Dataset.nodes.get(uid="d").location == "public"
+
+
+def test_a_record_removes_no_value_that_can_not_be_read(keys: Keys) -> None:
+    keys(generate())
+    run = Experiment(uid="run").save()
+    run.record("accuracy", 0.9, metadata=METADATA)
+    keys(generate())
+    with pytest.raises(errors.PropertyError, match=r"metadata: .* GENAI_GRAPH_KEYS"):
+        run.record("accuracy", 0.8, metadata={"other": 1})
+    run.record("accuracy", 0.7)
+
+
+def test_a_refused_save_leaves_the_transaction_of_a_sandbox_as_it_is(keys: Keys) -> None:
+    keys(generate())
+    _load(location=SECRET)
+    keys()
+    with sandbox():
+        Dataset(name="e").save()
+        with pytest.raises(errors.PropertyError):
+            _save(location="x")
+        assert Dataset.nodes.get(uid="e")
+
+
+def test_a_text_under_the_same_key_replaces_what_can_not_be_read(keys: Keys) -> None:
+    key = generate()
+    keys(key)
+    _load(location=SECRET)
+    dump("secret.jsonl")
+    _load(location="else")
+    keys(generate())
+    load("secret.jsonl")
+    keys(key)
+    assert Dataset.nodes.get(uid="d").location == SECRET
 
 
 def test_a_value_that_can_not_be_decrypted_can_not_be_moved(keys: Keys) -> None:

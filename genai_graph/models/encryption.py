@@ -139,7 +139,7 @@ def resealed(keyring: Keyring, spot: Spot, text: str) -> str | None:
 
 
 def _sealed(keyring: Keyring, spot: Spot, text: str) -> str:
-    if text.startswith(_BEGINNINGS) and (key := key_in(text)) is not None:
+    if (key := key_in(text)) is not None:
         clear = _opened(keyring, spot, text)
         if clear is None:
             if key not in keyring:
@@ -164,14 +164,12 @@ def opened(label: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = dict(found)
     for name in possible(label):
-        text = values.get(name)
-        if type(text) is str and text.startswith(_BEGINNINGS):
-            key = key_in(text)
-            if key is not None:
-                spot = Spot(label, str(found.get("uid")), name)
-                keyring = current().keyring
-                clear = None if keyring is None else _opened(keyring, spot, text)
-                values[name] = Encrypted(spot, text, key) if clear is None else clear
+        text: Any = values.get(name)
+        if (key := key_in(text)) is not None:
+            spot = Spot(label, str(found.get("uid")), name)
+            keyring = current().keyring
+            clear = None if keyring is None else _opened(keyring, spot, text)
+            values[name] = Encrypted(spot, text, key) if clear is None else clear
     return values
 
 
@@ -191,16 +189,20 @@ def _why(value: Encrypted) -> str:
     return f"is encrypted with the key {value.key}, which {KEYS} does not hold"
 
 
-def refuse_clear(label: str, uid: str, before: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Refuse to put a clear text into an encrypted one's place because the keys are not set."""
-    if current().keyring is not None:
-        return
+def refuse_unread(
+    label: str, uid: str, before: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """Refuse to replace or remove what is encrypted under a key that is not here.
+
+    Another text under that key, as a dump has it, may replace it: who made it has the key.
+    """
+    keyring = current().keyring or ()
     for name, value in given.items():
-        old = before.get(name)
-        if type(old) is str and key_in(old) and isinstance(value, str) and not key_in(value):
+        key = key_in(before.get(name))
+        if key is not None and key not in keyring and key != key_in(value):
             raise PropertyError(
-                f"{Spot(label, uid, name)}: is encrypted in the graph with the key {key_in(old)}: "
-                f"set {KEYS} to change it, or to find it unchanged"
+                f"{Spot(label, uid, name)}: is encrypted in the graph with the key {key}, which "
+                f"{KEYS} does not hold: add it to change the value, or to find it unchanged"
             )
 
 
@@ -221,11 +223,11 @@ def refuse_search(prop: Strict) -> None:
                 )
 
 
-def key_in(text: str) -> str | None:
-    """Return the id of the key of a stored text, or None where it is clear."""
-    if text[:1] == '"' == text[-1:]:
-        text = text[1:-1]
-    return key_of(text)
+def key_in(value: object) -> str | None:
+    """Return the id of the key of a stored value, or None where it is no encrypted text."""
+    if type(value) is not str or not value.startswith(_BEGINNINGS):
+        return None
+    return key_of(value[1:-1] if value[:1] == '"' == value[-1:] else value)
 
 
 def _opened(keyring: Keyring, spot: Spot, text: str) -> str | None:

@@ -242,7 +242,7 @@ def _merge(label: str, rows: Sequence[_N], complete: Complete[_N]) -> Tally:
             if before is None:
                 new.append(row)
             elif differing := changed_values(before, without_lost_times(row.given)):
-                encryption.refuse_clear(label, row.uid, before, differing)
+                encryption.refuse_unread(label, row.uid, before, differing)
                 sent = {name: _packed(value) for name, value in differing.items()}
                 changes.append([row.uid, sent])
         tally = _add(label, new, complete) if new else Tally()
@@ -326,12 +326,17 @@ def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
 
 def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
     """Set some values of a node (None removes); `NodeNotFoundError` when it is gone."""
-    rows = query(
-        f"{match_uid('n', label, '$uid')} SET n += $changes RETURN n.uid AS uid",
-        write=True,
-        uid=uid,
-        changes=encryption.sealed(label, uid, changes),
-    )
+    names = list(encryption.possible(label).keys() & changes)
+    with atomic():
+        for _, values in values_of(label, [uid], names) if names else ():
+            before = dict(zip(names, values, strict=True))
+            encryption.refuse_unread(label, uid, before, changes)
+        rows = query(
+            f"{match_uid('n', label, '$uid')} SET n += $changes RETURN n.uid AS uid",
+            write=True,
+            uid=uid,
+            changes=encryption.sealed(label, uid, changes),
+        )
     if not rows:
         raise not_found(label, uid)
 
