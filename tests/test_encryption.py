@@ -13,7 +13,7 @@ from typing import Any
 
 import neo4j
 import pytest
-from conftest import ROOT, Run
+from conftest import ROOT, Run, written
 from test_secrets import told
 
 import genai_graph
@@ -281,6 +281,61 @@ def test_what_can_not_be_read_is_neither_replaced_nor_removed(
     keys(generate(), key)
     way(location="public")
     assert Dataset.nodes.get(uid="d").location == "public"
+
+
+def _many(**props: Any) -> str:
+    """Write a fixture of d and of two projects and a dataset, which come to the graph before it."""
+    lines = [{"format": "genai_graph/1"}]
+    lines += [{"node": "Project", "uid": uid, "props": {}} for uid in "pq"]
+    lines += [{"node": "Dataset", "uid": "c", "props": {}}]
+    lines += [{"node": "Dataset", "uid": "d", "props": props}]
+    return written("many.jsonl", "\n".join(map(json.dumps, lines)))
+
+
+def _refused_before_the_first_write(told: str) -> None:
+    """Tell whether a load in batches of one finds the fault of d by its checks."""
+    for dry_run in (True, False):
+        with pytest.raises(errors.GenaiGraphError, match=told):
+            load("many.jsonl", dry_run=dry_run, batch_size=1, transaction_limit=0)
+        assert [node.uid for cls in (Project, Dataset) for node in cls.nodes.all()] == ["d"]
+
+
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("value", ["else", None])
+def test_a_load_tells_what_it_may_not_replace_before_the_first_write(
+    keys: Keys, others: int, value: str | None
+) -> None:
+    keys(generate())
+    _load(location=SECRET)
+    _many(location=value)
+    keys(*(generate() for _ in range(others)))
+    _refused_before_the_first_write(r"^many.jsonl:5: Dataset 'd': location: .* GENAI_GRAPH_KEYS")
+
+
+def test_a_load_tells_a_text_of_another_place_before_the_first_write(keys: Keys) -> None:
+    keys(generate())
+    Dataset(name="e", location=SECRET).save()
+    _many(location=raw("e", "location"))
+    Dataset.nodes.get(uid="e").delete()
+    Dataset(name="d").save()
+    _refused_before_the_first_write(r"^many.jsonl:5: Dataset 'd': location: .* another place")
+
+
+def test_a_load_tells_a_wrong_setting_before_the_first_write(keys: Keys) -> None:
+    keys()
+    Dataset(name="d").save()
+    keys(encrypted="nonsense")
+    _many(location="x")
+    _refused_before_the_first_write("^GENAI_GRAPH_ENCRYPTED: 'nonsense': no such property")
+
+
+def test_what_is_refused_while_it_is_written_is_to_be_mended_first(keys: Keys) -> None:
+    keys(generate(), encrypted="Dataset.creator")
+    Dataset.upsert(name="d", creator="very-secret")
+    keys()
+    _many(creator="else")
+    with pytest.raises(errors.PropertyError, match=r"3 of 4 .*: mend that, and load again"):
+        load("many.jsonl", batch_size=1, transaction_limit=0)
 
 
 def test_a_record_removes_no_value_that_can_not_be_read(keys: Keys) -> None:

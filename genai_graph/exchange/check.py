@@ -9,12 +9,12 @@ from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
-from genai_graph.errors import Fault, FixtureError, Place
+from genai_graph.errors import Fault, FixtureError, Place, PropertyError
 from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord, Unread
 from genai_graph.exchange.validation import complete
-from genai_graph.models import EDGES, NODES
+from genai_graph.models import EDGES, NODES, encryption
 from genai_graph.models.checking import mandatory_in, missing_in
-from genai_graph.models.store import EdgeRow, batches, forbidden_edges
+from genai_graph.models.store import BATCH, EdgeRow, batches, forbidden_edges
 
 if TYPE_CHECKING:
     from genai_graph.exchange.records import Record
@@ -147,10 +147,56 @@ class Ledger:
         return set(ends.named(set(compress(ordered, map(eq, ordered, ordered[1:])))))
 
 
+class Sealing:
+    """What encryption refuses: a text of another place, and what would hide what can't be read.
+
+    The graph is asked while the records are read, a batch of uids at a time: no value is kept.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.refused: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._graph = graph
+        self._names = {label: graph.sensitive(label) for label in NODES}
+        # By label and uid: the sensitive names that are given, and the keys of encrypted texts.
+        self._waiting: dict[str, dict[str, dict[str, str | None]]] = defaultdict(dict)
+
+    def add_node(self, record: NodeRecord) -> None:
+        """Take note of a node."""
+        label, uid, given = record.label, record.uid, record.given
+        names = self._names[label]
+        if names.isdisjoint(given):
+            return
+        keys = {name: encryption.key_in(given[name]) for name in given.keys() & names}
+        for name in filter(keys.get, keys):
+            try:
+                encryption.sealed(label, uid, {name: given[name]})
+            except PropertyError as error:
+                self.refused[label, uid].append(str(error))
+        waiting = self._waiting[label]
+        waiting[uid] = keys
+        if len(waiting) >= BATCH:
+            self._ask(label)
+
+    def settle(self) -> None:
+        """Ask for the rest."""
+        for label in list(self._waiting):
+            self._ask(label)
+
+    def _ask(self, label: str) -> None:
+        waiting = self._waiting.pop(label)
+        for uid, name, before in self._graph.unread(label, waiting, self._names[label]):
+            if name in waiting[uid]:
+                refusal = encryption.refused(label, uid, name, before, waiting[uid][name])
+                if refusal is not None:
+                    self.refused[label, uid].append(str(refusal))
+
+
 class Problems:
     """What is wrong over the whole of a load; the places are not known yet."""
 
-    def __init__(self, ledger: Ledger, graph: Graph) -> None:
+    def __init__(self, ledger: Ledger, graph: Graph, sealing: Sealing) -> None:
+        sealing.settle()
+        self._refused = sealing.refused
         self._ledger = ledger
         self._repeated = ledger.repeated
         self._incomplete = {
@@ -169,7 +215,9 @@ class Problems:
 
     def __bool__(self) -> bool:
         groups = (self._repeated, self._incomplete, self._absent, self._alone)
-        return bool(self._forbidden) or any(any(group.values()) for group in groups)
+        return bool(self._forbidden or self._refused) or any(
+            any(group.values()) for group in groups
+        )
 
     def faults(self, records: Iterable[Record]) -> Iterator[Fault]:
         """Yield the faults of the records: those that they bring, and those that show here."""
@@ -220,6 +268,9 @@ class Problems:
         if isinstance(record, NodeRecord) and uid in self._incomplete.get(label, ()):
             for name in missing_values(record):
                 yield Fault(record.place, f"{subject}: {name}: is required: give it")
+        if isinstance(record, NodeRecord):
+            for message in self._refused.get((label, uid), ()):
+                yield Fault(record.place, message)
         if uid in self._alone.get(label, ()):
             kind = _REQUIRED_SOURCE[label]
             yield Fault(
@@ -234,12 +285,13 @@ def examine(read: Callable[[], Iterable[Record]], graph: Graph, limit: int = FAU
 
     The records are read once, and once more to tell the faults where there are any.
     """
-    ledger = Ledger()
+    ledger, sealing = Ledger(), Sealing(graph)
     for record in read():
         if isinstance(record, EdgeRecord):
             ledger.add_edge(record)
         elif isinstance(record, NodeRecord):
             ledger.add_node(record)
+            sealing.add_node(record)
         elif isinstance(record, FlawedNode):
             ledger.declare(record.label, record.uid)
         elif isinstance(record, FlawedEdge):
@@ -247,7 +299,7 @@ def examine(read: Callable[[], Iterable[Record]], graph: Graph, limit: int = FAU
         else:
             ledger.flawed = True
             ledger.unread |= isinstance(record, Unread)
-    problems = Problems(ledger, graph)
+    problems = Problems(ledger, graph, sealing)
     if ledger.flawed or problems:
         raise _fixture_error(problems.faults(read()), limit)
     return ledger

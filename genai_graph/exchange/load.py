@@ -21,6 +21,7 @@ from genai_graph.errors import (
     FixtureError,
     GenaiGraphError,
     GraphNotEmptyError,
+    PropertyError,
     TransactionMemoryError,
     extend,
 )
@@ -209,9 +210,9 @@ def _write_at_once(writer: _Writer, entities: int) -> None:
             writer.begin(shared=False)
             for batch in writer.batches():
                 writer.note(batch, writer.write(batch))
-            outcome = f"all of it was written or nothing: {writer.again} to be sure"
+            outcome = "all of it was written or nothing: {again} to be sure"
 
-    with writer.telling(lambda: outcome):
+    with writer.telling(lambda again: outcome.format(again=again)):
         retried(attempt)
 
 
@@ -227,10 +228,10 @@ def _write_in_batches(writer: _Writer, entities: int) -> None:
             unsure = ", and perhaps the next batch"  # while it is committed
         return tally
 
-    def outcome() -> str:
+    def outcome(again: str) -> str:
         return (
             f"{writer.report.entities:,} of {entities:,} nodes and edges were written{unsure}, "
-            f"in whole batches: {writer.again} to write the rest"
+            f"in whole batches: {again} to write the rest"
         )
 
     with writer.telling(outcome):
@@ -306,15 +307,19 @@ class _Writer:
         group.setdefault(str(batch.key), Tally()).add(tally)
 
     @contextmanager
-    def telling(self, outcome: Callable[[], str]) -> Iterator[None]:
-        """Say how much was written when the writing ends before its time."""
+    def telling(self, outcome: Callable[[str], str]) -> Iterator[None]:
+        """Say how much was written when the writing ends before its time, and what to do."""
         try:
             yield
         except GenaiGraphError as error:
+            # A value that is refused is refused again.
+            again = (
+                f"mend that, and {self.again}" if isinstance(error, PropertyError) else self.again
+            )
             advice = _LESS_AT_ONCE if isinstance(error, TransactionMemoryError) else ""
-            raise extend(error, outcome() + advice) from error.__cause__
+            raise extend(error, outcome(again) + advice) from error.__cause__
         except BaseException:
-            self._progress.say(outcome())
+            self._progress.say(outcome(self.again))
             raise
 
     def _edges(self) -> Iterable[EdgeRecord]:

@@ -192,18 +192,34 @@ def _why(value: Encrypted) -> str:
 def refuse_unread(
     label: str, uid: str, before: Mapping[str, Any], given: Mapping[str, Any]
 ) -> None:
-    """Refuse to replace or remove what is encrypted under a key that is not here.
-
-    Another text under that key, as a dump has it, may replace it: who made it has the key.
-    """
-    keyring = current().keyring or ()
+    """Raise `PropertyError` for a value that can't come in place of the one before."""
     for name, value in given.items():
-        key = key_in(before.get(name))
-        if key is not None and key not in keyring and key != key_in(value):
-            raise PropertyError(
-                f"{Spot(label, uid, name)}: is encrypted in the graph with the key {key}, which "
-                f"{KEYS} does not hold: add it to change the value, or to find it unchanged"
-            )
+        refusal = refused(label, uid, name, before.get(name), key_in(value))
+        if refusal is not None:
+            raise refusal
+
+
+def refused(
+    label: str, uid: str, name: str, before: object, given: str | None
+) -> PropertyError | None:
+    """Return why a value can't come in place of the one before; `given` is its key, if any.
+
+    What is encrypted under a key that is not here is neither replaced nor removed, but by another
+    text under that key, as a dump has it: who made it has the key.
+    """
+    key = key_in(before)
+    if key is None or key == given or key in (current().keyring or ()):
+        return None
+    return PropertyError(
+        f"{Spot(label, uid, name)}: is encrypted in the graph with the key {key}, which {KEYS} "
+        "does not hold: add it to change the value, or to find it unchanged"
+    )
+
+
+def unread() -> tuple[list[str], list[str]]:
+    """Return how encrypted texts begin, and how those do for which there is a key here."""
+    ours = [f"{start}{key}:" for start in _BEGINNINGS for key in current().keyring or ()]
+    return list(_BEGINNINGS), ours
 
 
 def refuse_search(prop: Strict) -> None:

@@ -554,6 +554,26 @@ def values_of(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[s
     return [(uid, values) for uid, values in found[0]["found"]]
 
 
+def unread_values(
+    label: str, uids: Iterable[str], names: Iterable[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield values that are encrypted under keys that are not here, as (uid, name, text)."""
+    encrypted, ours = encryption.unread()
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WITH uid, [name IN $names "
+        "WHERE any(start IN $encrypted WHERE n[name] STARTS WITH start) "
+        "AND none(start IN $ours WHERE n[name] STARTS WITH start) | [name, n[name]]] AS found "
+        "WHERE size(found) > 0 RETURN collect([uid, found]) AS found",
+        uids=list(uids),
+        names=list(names),
+        encrypted=encrypted,
+        ours=ours,
+    )
+    for uid, values in found[0]["found"]:
+        for name, text in values:
+            yield uid, name, text
+
+
 def replace_values(label: str, rows: Sequence[tuple[str, str, str, str]]) -> int:
     """Replace values (uid, name, old, new) that are still the old ones; return how many.
 
@@ -626,7 +646,7 @@ def read_edges(
 
 
 class Graph:
-    """What is in the graph already, as far as the rules for edges need to know it."""
+    """What is in the graph already, as far as what is checked before a write needs to know it."""
 
     def __init__(self) -> None:
         self._empty: dict[str, bool] = {}
@@ -640,6 +660,16 @@ class Graph:
     def existing(self, label: str, uids: Iterable[str]) -> set[str]:
         """Return those of the uids that a node has."""
         return set() if self.is_empty(label) else existing_nodes(label, uids)
+
+    def sensitive(self, label: str) -> frozenset[str]:
+        """Return the properties of a label whose values may be encrypted."""
+        return encryption.names_of(label)
+
+    def unread(
+        self, label: str, uids: Iterable[str], names: Iterable[str]
+    ) -> Iterable[tuple[str, str, str]]:
+        """Return values that are encrypted under keys that are not here, as `unread_values`."""
+        return () if self.is_empty(label) else unread_values(label, uids, names)
 
     def targets(self, kind: EdgeKind, sources: Iterable[str]) -> list[tuple[str, str]]:
         """Return the edges that start at some nodes, as (source, target)."""
@@ -677,6 +707,10 @@ class EmptyGraph(Graph):
     def is_empty(self, label: str) -> bool:
         """Return True."""
         return True
+
+    def sensitive(self, label: str) -> frozenset[str]:
+        """Return nothing: without a connection, nothing is known of keys."""
+        return frozenset()
 
 
 def forbidden_edges(
