@@ -465,6 +465,20 @@ def test_rotate_leaves_what_it_can_not_decrypt_and_says_so(keys: Keys, cli: Run)
     assert "is not in GENAI_GRAPH_KEYS" in cli("access", "keys", "status").stdout
 
 
+def test_rotate_and_status_tell_what_the_key_itself_can_not_decrypt(keys: Keys, cli: Run) -> None:
+    keys(generate())
+    Dataset(name="d", location=SECRET).save()
+    query(
+        "CREATE (:Dataset {uid: 'e', name: 'e', location: $x})", write=True, x=raw("d", "location")
+    )
+    done = cli("access", "keys", "rotate")
+    assert done.exit_code == 1
+    assert "1 of them can't be decrypted, though it is there" in done.stderr
+    assert "add that key" not in done.stderr
+    status = cli("access", "keys", "status").stdout
+    assert "2 values (the first key; 1 of them can't be decrypted" in status
+
+
 def test_rotate_without_keys_says_how_to_make_one(keys: Keys, cli: Run) -> None:
     keys()
     done = cli("access", "keys", "rotate")

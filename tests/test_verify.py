@@ -254,6 +254,25 @@ def test_encrypted_values_are_no_findings(
     assert list(verify()) == []
 
 
+def test_a_text_that_was_moved_or_changed_is_found_by_who_has_its_key(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with connect():
+        Dataset(name="d", location="s3://secret/", metadata={"owner": "someone"}).save()
+        query(
+            "MATCH (d:Dataset) CREATE (:Dataset {uid: 'e', name: 'e', location: d.location, "
+            "created_at: d.created_at, updated_at: d.updated_at})",
+            write=True,
+        )
+        moved = found()
+        assert (moved.kind, moved.subject, moved.uids) == ("value", "Dataset.location", ("e",))
+        assert "'e': location: was not encrypted for there" in moved.problem
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    with connect():
+        assert list(verify()) == []
+
+
 def test_a_uid_that_several_nodes_have_is_told(sound: Connection) -> None:
     query("DROP CONSTRAINT constraint_unique_Project_uid", write=True)
     query("CREATE (:Project {uid: 'p', name: 'again'})", write=True)

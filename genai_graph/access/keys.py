@@ -10,58 +10,82 @@ from genai_graph.database import current
 from genai_graph.database.keyring import Spot
 from genai_graph.errors import SettingsError
 from genai_graph.models import NODES, encryption, store
+from genai_graph.models.encryption import Encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from genai_graph.database.keyring import Keyring
-
 
 @dataclass
 class Usage:
-    """How many values are under each key, by its id, and how many sensitive ones are clear."""
+    """How many values are under each key, by its id, and how many sensitive ones are clear.
+
+    `spoiled` are those of them that can't be decrypted though their key is here.
+    """
 
     keys: Counter[str] = field(default_factory=Counter)
+    spoiled: Counter[str] = field(default_factory=Counter)
     clear: int = 0
 
     def __str__(self) -> str:
         ours = list(current().keyring or ())
         told = {**dict.fromkeys(ours, 0), **self.keys}
-        lines = [f"{key}  {told[key]:,} values{_note(key, ours)}" for key in told]
+        lines = [f"{key}  {told[key]:,} values{self._note(key, ours)}" for key in told]
         return "\n".join([*lines, f"clear     {self.clear:,} values"])
 
+    def _note(self, key: str, ours: list[str]) -> str:
+        notes = []
+        if key not in ours:
+            notes.append(f"the key is not in {encryption.KEYS}")
+        elif key == ours[0]:
+            notes.append("the first key")
+        if self.spoiled[key]:
+            notes.append(_spoiled(self.spoiled[key]))
+        return f" ({'; '.join(notes)})" if notes else ""
 
-def _note(key: str, ours: list[str]) -> str:
-    if key not in ours:
-        return f" (the key is not in {encryption.KEYS})"
-    return " (the first key)" if key == ours[0] else ""
+
+def _spoiled(count: int) -> str:
+    return (
+        f"{count:,} of them can't be decrypted, though it is there: not made for their places, or "
+        "changed since: `genai-graph verify` names them"
+    )
 
 
 @dataclass
 class Rotation:
-    """How many values a rotation wrote, and how many it had to leave, by the id of their key."""
+    """How many values a rotation wrote, and how many it had to leave, by the id of their key.
+
+    `spoiled` are those of them whose key is here.
+    """
 
     written: int = 0
     left: Counter[str] = field(default_factory=Counter)
+    spoiled: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         lines = [f"{self.written:,} values were put under the first key"]
-        lines += [
-            f"{count:,} under {key} can't be decrypted: add that key to {encryption.KEYS}"
-            for key, count in self.left.items()
-        ]
+        for key, count in self.left.items():
+            if self.spoiled[key]:
+                lines.append(f"under {key}: {_spoiled(count)}")
+            else:
+                lines.append(
+                    f"{count:,} under {key} can't be decrypted: add that key to {encryption.KEYS}"
+                )
         return "\n".join(lines)
 
 
 def usage() -> Usage:
     """Count the encrypted values by their keys, and the sensitive ones that are clear."""
     found = Usage()
-    for _, text in _texts():
+    for spot, text in _texts():
         key = encryption.key_in(text)
         if key is None:
             found.clear += 1
-        else:
-            found.keys[key] += 1
+            continue
+        found.keys[key] += 1
+        value = encryption.read(spot, text)
+        if isinstance(value, Encrypted) and value.is_spoiled:
+            found.spoiled[key] += 1
     return found
 
 
@@ -73,28 +97,26 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
 
     Raises `SettingsError` when there are no keys.
     """
-    keyring = current().keyring
-    if keyring is None:
+    if current().keyring is None:
         raise SettingsError(
             f"{encryption.KEYS}: there is no key: `genai-graph access keys generate` makes one"
         )
     done = Rotation()
     for label in NODES:
         for uids in store.pages(label):
-            rows = list(_renewed(keyring, label, uids, done))
+            rows = list(_renewed(label, uids, done))
             if rows:
                 done.written += store.replace_values(label, rows)
             advance(len(uids))
     return done
 
 
-def _renewed(
-    keyring: Keyring, label: str, uids: list[str], done: Rotation
-) -> Iterator[tuple[str, str, str, str]]:
+def _renewed(label: str, uids: list[str], done: Rotation) -> Iterator[tuple[str, str, str, str]]:
     for spot, old in _texts_of(label, uids):
-        new = encryption.resealed(keyring, spot, old)
-        if new is None:
-            done.left[encryption.key_in(old) or ""] += 1
+        new = encryption.resealed(spot, old)
+        if isinstance(new, Encrypted):
+            done.left[new.key] += 1
+            done.spoiled[new.key] += new.is_spoiled
         elif new != old:
             yield spot.uid, spot.property, old, new
 

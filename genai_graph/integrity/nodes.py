@@ -10,8 +10,9 @@ from genai_graph.database import match_uid, query, quote
 from genai_graph.errors import PropertyError
 from genai_graph.exchange.stored import faults_of, times_of
 from genai_graph.integrity.findings import Finding, Undeclared
-from genai_graph.models import NODES, store
+from genai_graph.models import NODES, encryption, store
 from genai_graph.models.checking import properties_of
+from genai_graph.models.encryption import Encrypted
 from genai_graph.models.properties import DateTimeProperty, describe
 from genai_graph.models.store import pages
 
@@ -91,7 +92,12 @@ def _labels(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
 
 def _values(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
     cls = NODES[label]
-    for name, error in faults_of(cls, values):
+    spoiled = {
+        name: PropertyError(value.why)
+        for name, value in encryption.opened(label, values).items()
+        if isinstance(value, Encrypted) and value.is_spoiled
+    }
+    for name, error in (*faults_of(cls, values), *spoiled.items()):
         kind = "missing" if values.get(name) is None else "value"
         problem = _told(label, name, values.get(name), error)
         cure = f"set it: {label}.upsert(uid={uid!r}, {name}=...)"

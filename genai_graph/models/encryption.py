@@ -42,6 +42,18 @@ class Encrypted:
 
     __str__ = __repr__
 
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether its key is here, so that nothing but a new value helps."""
+        return self.key in (current().keyring or ())
+
+    @property
+    def why(self) -> str:
+        """Why it can't be decrypted."""
+        if self.is_spoiled:
+            return f"was not encrypted for there with the key {self.key}, or was changed since"
+        return f"is encrypted with the key {self.key}, which {KEYS} does not hold"
+
     def kept(self, label: object, uid: object, name: str) -> str:
         """Return what the graph has, for the place where it has it.
 
@@ -130,11 +142,12 @@ def sealed(label: str, uid: str, values: dict[str, Any]) -> dict[str, Any]:
     return {**values, **changed}
 
 
-def resealed(keyring: Keyring, spot: Spot, text: str) -> str | None:
-    """Return a stored text under the first key, or None when it can't be decrypted."""
-    key = key_in(text)
-    if key is not None and _opened(keyring, spot, text) is None:
-        return None
+def resealed(spot: Spot, text: str) -> str | Encrypted:
+    """Return a stored text under the first key, or what it is when it can't be decrypted."""
+    value = read(spot, text)
+    keyring = current().keyring
+    if isinstance(value, Encrypted) or keyring is None:
+        return value
     return _sealed(keyring, spot, text)
 
 
@@ -165,12 +178,18 @@ def opened(label: str, found: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(found)
     for name in possible(label):
         text: Any = values.get(name)
-        if (key := key_in(text)) is not None:
-            spot = Spot(label, str(found.get("uid")), name)
-            keyring = current().keyring
-            clear = None if keyring is None else _opened(keyring, spot, text)
-            values[name] = Encrypted(spot, text, key) if clear is None else clear
+        if key_in(text) is not None:
+            values[name] = read(Spot(label, str(found.get("uid")), name), text)
     return values
+
+
+def read(spot: Spot, text: str) -> str | Encrypted:
+    """Return a stored text as it was before it was encrypted."""
+    key, keyring = key_in(text), current().keyring
+    if key is None:
+        return text
+    clear = None if keyring is None else _opened(keyring, spot, text)
+    return Encrypted(spot, text, key) if clear is None else clear
 
 
 def decrypted(label: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,15 +197,8 @@ def decrypted(label: str, found: Mapping[str, Any]) -> dict[str, Any]:
     values = opened(label, found)
     for value in values.values():
         if isinstance(value, Encrypted):
-            raise PropertyError(f"{value.spot}: {_why(value)}")
+            raise PropertyError(f"{value.spot}: {value.why}")
     return values
-
-
-def _why(value: Encrypted) -> str:
-    keyring = current().keyring
-    if keyring is not None and value.key in keyring:
-        return f"was not encrypted for there with the key {value.key}, or was changed since"
-    return f"is encrypted with the key {value.key}, which {KEYS} does not hold"
 
 
 def refuse_unread(
