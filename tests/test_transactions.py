@@ -531,6 +531,28 @@ def test_reading_a_file_of_the_server_is_refused_unless_it_is_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("cypher", "told"),
+    [
+        ("TERMINATE TRANSACTION 'neo4j-transaction-1'", "acts on the server or on its other"),
+        ("show transactions YIELD transactionId AS t terminate transactions t", "acts on"),
+        ("CALL dbms . killConnection('bolt-1')", "acts on"),
+        ("CALL `dbms`.killConnections(['bolt-1'])", "acts on"),
+        ("STOP DATABASE neo4j", "acts on"),
+        ("RENAME USER somebody TO nobody", "acts on"),
+        ("CYPHER 5 PROFILE CREATE (n:Thing)", "may write"),
+        ("profile MERGE (n:Thing) RETURN n", "may write"),
+        ("\\u0043REATE (n:Thing)", "has an escape"),
+    ],
+)
+def test_what_no_server_holds_back_from_a_reader_is_refused_and_named(
+    graph: Connection, block: Callable[[], Any], cypher: str, told: str
+) -> None:
+    with block(), pytest.raises(ReadOnlyError, match=f"this query {told}.*write=True"):
+        query(cypher)
+    assert names() == []
+
+
+@pytest.mark.parametrize(
     "procedure",
     [
         "db.createLabel('Thing')",

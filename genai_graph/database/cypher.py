@@ -23,9 +23,16 @@ _ADMINISTERS = re.compile(
     r"(?:CREATE|DROP|ALTER|RENAME|GRANT|DENY|REVOKE|ENABLE|START|STOP)\s+(?!\w+\s*=)\w",
     re.IGNORECASE,
 )
-_COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b|\\u", re.IGNORECASE)
-# An escape may stand for any letter.
-_LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)|\\u", re.IGNORECASE)
+# What acts on the server or on its other clients wherever it stands; a quoted name may be any.
+_ACTS_ON_OTHERS = re.compile(
+    r"\bTERMINATE\s+TRANSACTIONS?\b"
+    r"|\bCALL\s+(?:''|dbms\s*\.(?!\s*(?:components|info|list\w*|show\w*|queryJmx)\b))",
+    re.IGNORECASE,
+)
+_COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
+_LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)", re.IGNORECASE)
+_PROFILES = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bPROFILE\b", re.IGNORECASE)
+_ESCAPE = "\\u"  # may stand for any letter
 
 _MOST_ROWS = 1_000_000_000
 
@@ -39,15 +46,31 @@ def may_write(cypher: str) -> bool:
     return _WRITES.search(_bare(cypher)) is not None
 
 
-def loads_files(cypher: str) -> bool:
-    """Tell whether a statement reads files of the server, which Neo4j lets every reader do."""
-    return _LOADS_FILES.search(_bare(cypher)) is not None
+def more_than_reads(cypher: str) -> str | None:
+    """Say what a statement does that a server lets a mere reader do, or refuses too late to tell.
+
+    None where it only reads, or is a plain write: the server refuses that.
+    """
+    bare = _bare(cypher)
+    if _ESCAPE in bare:
+        return "has an escape (\\u) that may stand for any clause"
+    if _LOADS_FILES.search(bare):
+        return "reads a file of the server"
+    if _administers(bare):
+        return "acts on the server or on its other clients"
+    if _PROFILES.match(bare) and _WRITES.search(bare):
+        return "may write"
+    return None
 
 
 def stays(cypher: str) -> bool:
     """Tell whether something of a statement stays when its transaction is rolled back."""
     bare = _bare(cypher)
-    return _ADMINISTERS.match(bare) is not None or _COMMITS.search(bare) is not None
+    return _ESCAPE in bare or _administers(bare) or _COMMITS.search(bare) is not None
+
+
+def _administers(bare: str) -> bool:
+    return bool(_ADMINISTERS.match(bare) or _ACTS_ON_OTHERS.search(bare))
 
 
 def _bare(cypher: str) -> str:

@@ -12,7 +12,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
 
 from genai_graph.database.connection import current, graph_driver
-from genai_graph.database.cypher import loads_files, may_write
+from genai_graph.database.cypher import may_write, more_than_reads
 from genai_graph.database.values import plain
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
@@ -156,14 +156,15 @@ def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
     """Use the transaction that is open, or one for a single statement."""
     if write and current().read_only:
         raise ReadOnlyError("this connection may only read: connect without read_only to write")
-    if db._active_transaction is not None:
-        if not write and may_write(cypher):
-            raise ReadOnlyError("this query may write: pass write=True (--write) to let it")
-        transaction: Any = db._active_transaction
-        yield transaction
+    in_another: Any = db._active_transaction
+    if not write:
+        # In a transaction that may write, the server lets everything pass.
+        refused = more_than_reads(cypher) or (in_another and may_write(cypher) and "may write")
+        if refused:
+            raise ReadOnlyError(f"this query {refused}: pass write=True (--write) to let it")
+    if in_another is not None:
+        yield in_another
         return
-    if not write and loads_files(cypher):
-        raise ReadOnlyError("this query reads a file of the server: pass write=True (--write)")
     mode = WRITE_ACCESS if write else READ_ACCESS
     session = graph_driver.session(default_access_mode=mode)
     with session, session.begin_transaction() as transaction:
