@@ -230,6 +230,13 @@ def test_tls_to_a_server_that_speaks_plain_text_is_told(embedded: Connection) ->
             connect(f"{scheme}://localhost:{port}", **login())
 
 
+def test_authorities_for_a_server_that_speaks_plain_text_are_told(
+    embedded: Connection, files: Path
+) -> None:
+    with pytest.raises(TLSError, match=r"plain text .* no NEO4J_TRUSTED_CERTIFICATES"):
+        connect(embedded.uri, trusted_certificates=files / "right.pem", **login())
+
+
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
 def test_a_file_that_holds_no_authority_is_told(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
@@ -237,6 +244,16 @@ def test_a_file_that_holds_no_authority_is_told(content: str | None, tmp_path: P
         file.write_text(content)
     with pytest.raises(SettingsError, match=r"^NEO4J_TRUSTED_CERTIFICATES: .*ca\.pem"):
         connect("bolt://localhost:1", trusted_certificates=file)
+
+
+@pytest.mark.on_neo4j
+def test_a_password_that_must_be_changed_first_is_one_clear_line(neo4j_graph: Connection) -> None:
+    query("CREATE USER newcomer SET PASSWORD 'first-password' CHANGE REQUIRED", write=True)
+    try:
+        with pytest.raises(AuthenticationError, match=r"^the server wants .* ALTER CURRENT USER"):
+            connect(neo4j_graph.uri, username="newcomer", password="first-password")
+    finally:
+        query("DROP USER newcomer", write=True)
 
 
 # Plain text

@@ -74,8 +74,8 @@ def unreachable(uri: str, error: BaseException) -> UnavailableError:
             return _untrusted(uri, cause)
         if isinstance(cause, ssl.SSLError):
             return TLSError(
-                f"what listens at {uri} does not answer in TLS: set the scheme (without +s it is "
-                "plain text) and the port in NEO4J_URI"
+                f"what listens at {uri} does not answer in TLS: set the port in NEO4J_URI, or for "
+                "plain text a scheme without +s, and no NEO4J_TRUSTED_CERTIFICATES"
             )
         if isinstance(cause, TimeoutError):
             return UnavailableError(
@@ -128,6 +128,11 @@ def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
             "the server refused the user or the password: set NEO4J_USERNAME and NEO4J_PASSWORD "
             "(or NEO4J_PASSWORD_FILE)"
             + ("; after several tries it wants some seconds of waiting" if "Rate" in code else "")
+        )
+    if code == "Neo.ClientError.Security.CredentialsExpired":
+        return AuthenticationError(
+            "the server wants the user to change the password first: in cypher-shell, with "
+            "--database system, run  ALTER CURRENT USER SET PASSWORD FROM 'old' TO 'new'"
         )
     if code in _READ_ONLY:
         return ReadOnlyError(
