@@ -167,6 +167,13 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(uri: str) -> None
     assert SECRET not in repr(caught.value.__context__)
 
 
+def test_a_path_in_the_address_is_no_name_of_a_database() -> None:
+    with pytest.raises(SettingsError, match=r"NEO4J_URI: .* NEO4J_DATABASE"):
+        connect("bolt://localhost:1/movies")
+    with pytest.raises(UnavailableError):
+        connect("bolt://localhost:1/")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -176,6 +183,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(uri: str) -> None
         ("home", 5),
         ("home", "nul\0byte"),
         ("home", "~no-such-user/graph"),
+        ("trusted_certificates", "~no-such-user/ca.pem"),
         ("username", 5),
         ("password", 5),
         ("database", 5),

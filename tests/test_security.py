@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import socket
 import ssl
 import sys
@@ -276,7 +277,14 @@ def test_plain_text_to_another_machine_is_refused(uri: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["bolt://localhost:1", "neo4j://127.0.0.1:1", "bolt://127.1.2.3:1", "bolt://[::1]:1"]
+    "uri",
+    [
+        "bolt://localhost:1",
+        "bolt://LocalHost:1",
+        "neo4j://127.0.0.1:1",
+        "bolt://127.1.2.3:1",
+        "bolt://[::1]:1",
+    ],
 )
 def test_plain_text_on_this_machine_is_not(uri: str) -> None:
     with pytest.raises(UnavailableError, match="no server answers"):
@@ -412,6 +420,19 @@ def test_a_password_is_read_from_a_file(
         with connect():
             assert works()
     assert not caplog.records
+
+
+def test_a_file_may_be_named_from_the_home_of_the_user(
+    remote: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    file_of(remote).rename(tmp_path / "password-at-home")
+    monkeypatch.setenv("NEO4J_PASSWORD_FILE", "~/password-at-home")
+    with connect():
+        assert works()
+    with pytest.raises(SettingsError, match=re.escape(str(tmp_path / "ca.pem"))):
+        connect(trusted_certificates="~/ca.pem")
 
 
 def test_a_password_comes_before_its_file(remote: str, monkeypatch: pytest.MonkeyPatch) -> None:

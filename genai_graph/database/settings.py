@@ -9,17 +9,27 @@ import logging
 import os
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from genai_graph.errors import SettingsError
 
 _log = logging.getLogger("genai_graph")
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(str(error)) from None
+
+
+UserPath = Annotated[Path, AfterValidator(_expanded)]  # a shell leaves ~ alone in a .env file
 
 
 class Settings(BaseSettings):
@@ -49,7 +59,7 @@ class Settings(BaseSettings):
         validation_alias="NEO4J_PASSWORD",
         description="the password; where it is missing, a command asks on a terminal",
     )
-    password_file: Path | None = Field(
+    password_file: UserPath | None = Field(
         None, validation_alias="NEO4J_PASSWORD_FILE", description="a file with the password instead"
     )
     database: str | None = Field(
@@ -57,7 +67,7 @@ class Settings(BaseSettings):
         validation_alias="NEO4J_DATABASE",
         description="which database of the server; without it, the user's home database",
     )
-    trusted_certificates: Path | None = Field(
+    trusted_certificates: UserPath | None = Field(
         None,
         validation_alias="NEO4J_TRUSTED_CERTIFICATES",
         description="a file of certificate authorities of your own: TLS, checked by them",
@@ -72,7 +82,7 @@ class Settings(BaseSettings):
         validation_alias="GENAI_GRAPH_ENGINE",
         description="which managed engine: `embedded` or `neo4j`",
     )
-    home: Path = Field(
+    home: UserPath = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
         description="the managed engines' data folder; without it, in the user's data folder",
@@ -112,6 +122,8 @@ class Settings(BaseSettings):
             )
         if parts.username is not None or parts.password is not None:
             raise ValueError("give the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
+        if parts.path.strip("/"):
+            raise ValueError("expected no path behind the port: NEO4J_DATABASE names a database")
         return uri
 
     def secret(self) -> SecretStr | None:
@@ -126,10 +138,7 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, home: Path) -> Path:
-        try:
-            absolute = home.expanduser().absolute()
-        except RuntimeError as error:
-            raise ValueError(str(error)) from None
+        absolute = home.absolute()
         if "\0" in str(absolute):
             raise ValueError("expected the path of a folder")
         return absolute
