@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Run, written
 
-from genai_graph import Dataset, Experiment, FixtureError, Metric, atomic, check, connect, query
+from genai_graph import (
+    Dataset,
+    Experiment,
+    FixtureError,
+    Metric,
+    atomic,
+    check,
+    connect,
+    load,
+    query,
+)
 from genai_graph.database import Connection
-from genai_graph.errors import PropertyError, TransactionError, UnsupportedError
+from genai_graph.errors import PropertyError, QueryError, TransactionError, UnsupportedError
+from genai_graph.models import store
 
 
 def test_the_five_classes_can_not_be_extended() -> None:
@@ -112,3 +123,54 @@ def test_the_demo_does_not_write_to_a_server_of_the_user() -> None:
         )
         assert done.returncode != 0
         assert "unset NEO4J_URI" in done.stderr
+
+
+LONG = 8 * 2**20 + 1
+
+
+def test_a_text_that_an_engine_would_not_take_is_refused_on_every_way(cli: Run) -> None:
+    long = "x" * LONG
+    for values, problem in (
+        ({"description": long}, f"description: a string may have {LONG - 1} bytes of UTF-8, this"),
+        ({"tags": ["a", long]}, f"tags: item 2: a string may have {LONG - 1} bytes of UTF-8, this"),
+        ({"metadata": {"a": long}}, f"metadata: JSON may have {LONG - 1} bytes of UTF-8, this has"),
+    ):
+        with pytest.raises(PropertyError, match=f"Dataset.{problem}"):
+            Dataset(name="d", **values)
+        line = json.dumps({"node": "Dataset", "uid": "d", "props": values})
+        result = cli("check", written("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
+        assert f"f.jsonl:2: Dataset 'd': {problem}" in result.stderr
+        Path("folder").mkdir(exist_ok=True)
+        cells = {"description": long, "tags": f"a;{long}", "metadata": f'"{{""a"":""{long}""}}"'}
+        [name] = values
+        column = {"tags": "tags:string[]"}.get(name, name)
+        written("folder/Dataset.csv", f"uid:ID(Dataset),{column}\nd,{cells[name]}\n")
+        assert f"Dataset.csv:2: Dataset 'd': {problem}" in cli("check", "folder").stderr
+
+
+def test_large_values_are_written_in_statements_that_an_engine_takes(graph: Connection) -> None:
+    # 17 MB: the embedded engine takes 16 MiB unless it is told otherwise.
+    text = "x" * 5_700_000
+    rows = [{"node": "Dataset", "uid": uid, "props": {"description": text}} for uid in "abc"]
+    lines = [{"format": "genai_graph/1"}, *rows]
+    assert load(written("f.jsonl", "\n".join(map(json.dumps, lines)))).nodes["Dataset"].created == 3
+    Dataset(name="d", description=text, location=text, metadata={"text": text}).save()
+    whole = "MATCH (d:Dataset) WHERE d.description = $text RETURN count(d) AS count"
+    assert query(whole, text=text) == [{"count": 4}]
+
+
+def test_a_message_that_the_engine_would_never_answer_is_not_sent(embedded: Connection) -> None:
+    largest = embedded.largest_message
+    assert largest is not None
+    text = "x" * 10_000_000
+    with pytest.raises(QueryError, match=rf"may have {largest:,} bytes on this engine.*send less"):
+        query("RETURN size($texts) AS size", texts=[text] * (largest // len(text) + 1))
+    assert query("RETURN size($texts) AS size", texts=[text] * 6) == [{"size": 6}]
+
+
+def test_a_batch_ends_at_its_rows_or_at_its_bytes() -> None:
+    rows = [store.NodeRow(str(at), {"description": "x" * 3 * 2**20}) for at in range(4)]
+    small = [store.NodeRow(str(at), {}) for at in range(4)]
+    assert [len(batch) for _, batch in store.grouped(rows, type, 5_000)] == [3, 1]
+    assert [len(batch) for _, batch in store.grouped(rows, type, 2)] == [2, 2]
+    assert [len(batch) for _, batch in store.grouped(small, type, 5_000)] == [4]

@@ -39,6 +39,7 @@ class ArcadeDB(Server):
     database = _DATABASE
     takes_one_writer = True
     largest_transaction = 300_000  # larger ones stall without an error
+    largest_message = 128 * 2**20  # it never answers again after one that is too large for it
 
     def install(self) -> None:
         """Make sure that pip has installed it."""
@@ -67,6 +68,7 @@ class ArcadeDB(Server):
             "server.httpIncomingPort": 0,
             "bolt.host": "127.0.0.1",
             "bolt.port": 0,
+            "bolt.maxMessageSize": 2 * self.largest_message,  # of ours none comes near it
         }
         return [
             str(self._java()),

@@ -62,6 +62,7 @@ class Connection:
     database: str | None
     engine: str
     largest_transaction: int | None = None  # nodes and edges; None where the server tells itself
+    largest_message: int | None = None  # bytes of a statement with its parameters; likewise
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         _refuse_within_a_transaction()
@@ -147,6 +148,7 @@ class Connection:
         managed = managed_engine(settings.engine, settings.home)
         self.database = managed.server.database
         self.largest_transaction = managed.server.largest_transaction
+        self.largest_message = managed.server.largest_message
         if managed.server.takes_one_writer:
             self.writer = TimedWriter(WriterLock.at(managed.writer_lock), settings.writer_timeout)
         try:

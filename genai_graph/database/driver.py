@@ -17,6 +17,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 from genai_graph.database import statements
 from genai_graph.database.cypher import may_write
 from genai_graph.database.faults import translated
+from genai_graph.database.values import packed_size
 from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Link(Protocol):
     database: str | None
     writer: Writer
     bookmarks: BookmarkManager | None  # what a read waits for: this connection's last writes
+    largest_message: int | None  # bytes of a statement with its parameters
 
     def driver(self, access_mode: str) -> neo4j.Driver:
         """Return the driver of a user who may do what the mode says."""
@@ -160,7 +162,7 @@ class GraphSession:
                     **self._options,
                 )
                 transaction = self._session.begin_transaction(**options)
-                return GraphTransaction(transaction, writer, self._link.is_stopping)
+                return GraphTransaction(transaction, writer, self._link)
         except BaseException as error:
             with contextlib.suppress(DatabaseError):
                 self.__exit__(type(error))
@@ -171,12 +173,11 @@ class GraphSession:
 class GraphTransaction:
     """A transaction that gives its turn to write back when it ends, however it ends."""
 
-    def __init__(
-        self, transaction: neo4j.Transaction, writer: Writer, is_stopping: Callable[[], bool]
-    ) -> None:
+    def __init__(self, transaction: neo4j.Transaction, writer: Writer, link: Link) -> None:
         self._transaction = transaction
-        self._translated = partial(translated, is_stopping)
+        self._translated = partial(translated, link.is_stopping)
         self._writer: Writer | None = writer
+        self._largest_message = link.largest_message
 
     def __enter__(self) -> GraphTransaction:
         return self
@@ -192,10 +193,20 @@ class GraphTransaction:
         statements.tell(query, parameters or {}, more)
         with self._translated():
             try:
+                self._refuse_larger(query, parameters, more)
                 result = self._transaction.run(query, parameters, **more)
                 return Rows(result, self._translated)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
-                raise QueryError(f"a parameter can't be sent to the database: {error}") from error
+                raise QueryError(f"parameters can't be sent to the database: {error}") from error
+
+    def _refuse_larger(self, *message: Any) -> None:
+        """Refuse a message that the server would not answer, before any of it is sent."""
+        largest = self._largest_message
+        if largest is not None and (size := packed_size(message)) > largest:
+            raise ValueError(
+                f"with the statement they may have {largest:,} bytes on this engine, and have "
+                f"{size:,}: send less at once, or use a Neo4j server"
+            )
 
     def commit(self) -> None:
         """Commit, and end the transaction."""

@@ -87,6 +87,7 @@ class Server(ABC):
     takes_one_writer = False
     start_limit = 60.0  # seconds
     largest_transaction: int | None = None  # nodes and edges; None where the server refuses itself
+    largest_message: int | None = None  # bytes of a statement with its parameters; likewise
 
     @abstractmethod
     def install(self) -> None:

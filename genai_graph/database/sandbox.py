@@ -143,7 +143,7 @@ class _Part(GraphTransaction):
     """What is a transaction outside; its end is not that of the sandbox's."""
 
     def __init__(self, box: Sandbox, whole: GraphTransaction, link: Link) -> None:
-        super().__init__(whole._transaction, NoWriter(), link.is_stopping)
+        super().__init__(whole._transaction, NoWriter(), link)
         self._box: Sandbox | None = box
         self._wrote = False
 

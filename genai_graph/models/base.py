@@ -269,15 +269,17 @@ class Node(NodeBase):
     @classmethod
     def _merge(cls, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Merge values by uid, and return what is then there."""
-        there = store.find_nodes(cls.__label__, rows)
-        for uid, values in rows.items():
-            if uid not in there:
-                require(cls, values)
-        store.merge_nodes(
-            cls.__label__,
-            [store.NodeRow(uid, stored(cls, values)) for uid, values in rows.items()],
-        )
-        return store.find_nodes(cls.__label__, rows)
+        found: dict[str, dict[str, Any]] = {}
+        nodes = (store.NodeRow(uid, stored(cls, values)) for uid, values in rows.items())
+        for label, batch in store.grouped(nodes, lambda _: cls.__label__, store.BATCH):
+            uids = [row.uid for row in batch]
+            there = store.find_nodes(label, uids)
+            for uid in uids:
+                if uid not in there:
+                    require(cls, rows[uid])
+            store.merge_nodes(label, batch)
+            found |= store.find_nodes(label, uids)
+        return found
 
     @classmethod
     def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:

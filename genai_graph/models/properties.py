@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # An index of Neo4j takes keys of up to 8,167 bytes (its manual, "range index key size").
 INDEXED_BYTES = 8_000
+# The embedded engine takes texts of 16 MiB; encrypted ones are longer by a third.
+TEXT_BYTES = 8 * 2**20
 JSON_DEPTH = 64
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _decode_json = msgspec.json.Decoder().decode
@@ -161,7 +163,7 @@ class StringProperty(Strict, neomodel.StringProperty):
             )
         if self.mandatory and not value:
             raise PropertyError("expected a string that is not empty")
-        if self.is_indexed and len(value) > INDEXED_BYTES // 4:
+        if len(value) > self._longest // 4:  # the longest that characters of four bytes are sure of
             self._check_size(value)
         return str.__str__(value)  # the text of an enum's member, not its name
 
@@ -170,11 +172,16 @@ class StringProperty(Strict, neomodel.StringProperty):
         """Whether it is neither required, nor indexed, nor chosen from a list."""
         return not (self.mandatory or self.is_indexed or self.choices)
 
+    @property
+    def _longest(self) -> int:
+        return INDEXED_BYTES if self.is_indexed else TEXT_BYTES
+
     def _check_size(self, value: str) -> None:
         size = len(value.encode())
-        if size > INDEXED_BYTES:
+        if size > self._longest:
+            kind = "an indexed string" if self.is_indexed else "a string"
             raise PropertyError(
-                f"an indexed string may have {INDEXED_BYTES} bytes of UTF-8, this one has {size}"
+                f"{kind} may have {self._longest} bytes of UTF-8, this one has {size}"
             )
 
 
@@ -383,7 +390,9 @@ class JSONProperty(Strict, neomodel.JSONProperty):
 
     def check(self, value: Any) -> Any:
         """Take what JSON can say; the message for anything else has the path to it."""
-        return check_json(value)
+        taken = check_json(value)
+        _check_size_of_json(_encode_json(taken))
+        return taken
 
     def store(self, value: Any) -> str:
         """Return the JSON text."""
@@ -425,7 +434,7 @@ class ArrayProperty(Strict, neomodel.ArrayProperty):
 
 def _text(indexed: bool, shortest: int) -> Any:
     """Return the type of a text; one whose bytes must be counted does not fit it."""
-    longest = INDEXED_BYTES // 4 if indexed else None
+    longest = (INDEXED_BYTES if indexed else TEXT_BYTES) // 4
     return Annotated[str, Meta(min_length=shortest, max_length=longest)]
 
 
@@ -453,6 +462,11 @@ def check_json(value: Any, path: Path = ()) -> Any:
     return check(value, path)
 
 
+def _check_size_of_json(encoded: bytes) -> None:
+    if len(encoded) > TEXT_BYTES:
+        raise PropertyError(f"JSON may have {TEXT_BYTES} bytes of UTF-8, this has {len(encoded)}")
+
+
 def json_text(document: bytes) -> str | None:
     """Return what is stored of a JSON document; of null, nothing.
 
@@ -468,9 +482,11 @@ def _text_of(document: bytes) -> str | None:
     if value is None:
         return None
     try:
-        text: str = _encode_json(value).decode()
+        encoded = _encode_json(value)
     except (OverflowError, RecursionError):
-        return _encode_json(check_json(value)).decode()
+        encoded = _encode_json(check_json(value))
+    _check_size_of_json(encoded)
+    text: str = encoded.decode()
     # Little is left to be checked: depth, and integers that are too long.
     may_be_deep = len(text) > JSON_DEPTH and text.count("{") + text.count("[") > JSON_DEPTH
     if may_be_deep or _LONG_NUMBER.search(text):

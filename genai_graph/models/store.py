@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from genai_graph.database import at_most, atomic, change, current, match_uid, query, quote
-from genai_graph.database.values import packed, time_of
+from genai_graph.database.values import packed, packed_size, time_of
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
 from genai_graph.models import encryption
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
+G = TypeVar("G")
 
 
 class EdgeKind(msgspec.Struct, frozen=True, cache_hash=True):
@@ -156,7 +157,7 @@ class Ends(Protocol):
 _TIMES = ("created_at", "updated_at")
 
 
-BATCH = 5_000
+BATCH, BATCH_BYTES = 5_000, 8 * 2**20
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -164,6 +165,24 @@ def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
+
+
+def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[tuple[G, list[T]]]:
+    """Yield rows as statements take them: those of one group, in one pass.
+
+    There are at most `size` of them, and no more once they have `BATCH_BYTES`.
+    """
+    waiting: dict[G, list[T]] = defaultdict(list)
+    weights: dict[G, int] = defaultdict(int)
+    for row in rows:
+        key = group(row)
+        batch = waiting[key]
+        batch.append(row)
+        weights[key] += packed_size(row)
+        if len(batch) >= size or weights[key] >= BATCH_BYTES:
+            yield key, waiting.pop(key)
+            del weights[key]
+    yield from waiting.items()
 
 
 def without_lost_times(given: dict[str, Any]) -> dict[str, Any]:

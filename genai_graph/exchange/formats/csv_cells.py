@@ -21,6 +21,7 @@ from genai_graph.exchange.validation import decode
 from genai_graph.models.properties import (
     INDEXED_BYTES,
     NON_FINITE,
+    TEXT_BYTES,
     ArrayProperty,
     BooleanProperty,
     DateTimeProperty,
@@ -45,8 +46,8 @@ _NOT_JSON = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 # A longer one is taken for a quote that was never closed: the file is not read any further.
 LONGEST_ROW = 64 * 1024 * 1024
-# So long a text fits into any index.
-SHORT = INDEXED_BYTES // 4
+# So long a text fits into any index, or where there is none.
+SHORT, SHORT_UNINDEXED = INDEXED_BYTES // 4, TEXT_BYTES // 4
 Convert = Callable[[str], Any]
 
 
@@ -139,7 +140,7 @@ def converter(prop: Strict) -> Convert:
     if isinstance(prop, StringProperty):
         return _text_converter(prop)
     if isinstance(prop, ArrayProperty) and _is_plain(prop.item):
-        return lambda cell: items(text_of(cell))
+        return lambda cell: _plain_texts(prop, cell)
     parse, check, store = parser(prop), prop.check, prop.store
 
     def convert(cell: str) -> Any:
@@ -152,13 +153,22 @@ def converter(prop: Strict) -> Convert:
 def _text_converter(prop: StringProperty) -> Convert:
     """Check only what may be wrong: what was read as UTF-8 is a text, and a short one has room."""
     if _is_plain(prop):
-        return text_of
+        return lambda cell: _plain_text(prop, cell)
 
     def convert(cell: str) -> str:
         text = text_of(cell)
         return text if 0 < len(text) <= SHORT and not prop.choices else prop.check(text)
 
     return convert
+
+
+def _plain_text(prop: StringProperty, cell: str) -> str:
+    return text_of(cell) if len(cell) <= SHORT_UNINDEXED else prop.check(text_of(cell))
+
+
+def _plain_texts(prop: ArrayProperty, cell: str) -> list[str]:
+    found = items(text_of(cell))
+    return found if len(cell) <= SHORT_UNINDEXED else prop.check(found)
 
 
 def _is_plain(prop: Strict) -> bool:
