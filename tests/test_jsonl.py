@@ -12,6 +12,7 @@ import pytest
 from conftest import faults_of, written
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
+from genai_graph.exchange import reading
 
 HEADER = '{"format": "genai_graph/1"}'
 NODE = '{{"node": "{}", "uid": "d", "props": {{{}}}}}'
@@ -354,6 +355,24 @@ def test_a_uid_that_is_called_like_a_key_is_no_trap(word: str) -> None:
     nodes = [f'{{"uid": "{word}", "node": "{label}"}}' for label in ("Model", "Dataset")]
     edge = f'{{"to": ["Dataset", "{word}"], "edge": "TRAINED_ON", "from": ["Model", "{word}"]}}'
     assert check(write(*nodes, edge)) == (2, 1)
+
+
+def test_a_line_is_read_as_what_it_is_however_it_is_written_and_read_again(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_KEPT_RECORDS", 0)  # so that few lines are read again, too
+    lines = [
+        r'{"nod\u0065": "Dataset", "uid": "node"}',
+        '{"uid": "edge", "props": {"metadata": {"edge": 1}}, "node": "Model"}',
+        '{"from": ["Model", "edge"], "to": ["Dataset", "node"], "edge": "TRAINED_ON"}',
+    ]
+    report = load(write(*lines))
+    assert {name: tally.created for name, tally in {**report.nodes, **report.edges}.items()} == {
+        "Dataset": 1,
+        "Model": 1,
+        "Model-TRAINED_ON->Dataset": 1,
+    }
+    assert [model.uid for model in Dataset.nodes.get(uid="node").trained_models.all()] == ["edge"]
 
 
 def test_of_two_equal_keys_the_last_one_holds(graph: Connection) -> None:

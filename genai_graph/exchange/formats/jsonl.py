@@ -74,7 +74,10 @@ _REFUSALS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, 
 def records(
     lines: Iterable[bytes], file: str, wanted: type[Record] | None = None
 ) -> Iterator[Record]:
-    """Yield the records of the lines and the faults in them; only the wanted ones are decoded."""
+    """Yield the records of the lines and the faults in them, or the wanted ones and the faults.
+
+    Lines that plainly are of another kind are not decoded.
+    """
     failures: list[Exception] = []
     readable = _readable(lines, failures)
     first = next(readable, b"")
@@ -84,11 +87,14 @@ def records(
     number = 1 if header is None else 2
     if header is None:
         readable = itertools.chain([first], readable)
-    for kind, group in _by_kind(readable):
+    for kind, is_sure, group in _by_kind(readable):
         read = _node_reader() if kind is NodeRecord else _edge_reader()
         while run := list(itertools.islice(group, _RUN)):
-            if wanted is None or wanted is kind:
+            if wanted is None:
                 yield from _understood(run, read, file, number)
+            elif wanted is kind or not is_sure:
+                found = _understood(run, read, file, number)
+                yield from [record for record in found if isinstance(record, (wanted, Fault))]
             number += len(run)
     for error in failures:
         yield Unread(Place(file, number), unreadable(error))
@@ -114,16 +120,20 @@ def _understood(run: list[bytes], read: _Reader, file: str, number: int) -> list
     return [] if blank else list(_explain(run[0], Place(file, number)))
 
 
-def _by_kind(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], Iterator[bytes]]]:
-    """Group lines of one kind that follow each other, quickly where the key stands first."""
+def _by_kind(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
+    """Group lines of one kind that follow each other; it is sure only where the key stands first.
+
+    Else it is the likely one: by which a line is read at once, or else as what it is.
+    """
     for start, group in itertools.groupby(lines, _START):
         if start in _KINDS:
-            yield _KINDS[start], group
+            yield _KINDS[start], True, group
         else:
-            yield from itertools.groupby(group, _kind)
+            for kind, part in itertools.groupby(group, _likely_kind):
+                yield kind, False, part
 
 
-def _kind(line: bytes) -> type[Record]:
+def _likely_kind(line: bytes) -> type[Record]:
     return NodeRecord if b'"node"' in line else EdgeRecord
 
 
