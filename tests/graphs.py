@@ -109,7 +109,15 @@ def given_values(known: dict[str, Strict]) -> st.SearchStrategy[dict[str, Any]]:
         for name, prop in known.items()
         if name not in ("uid", "steps")  # these have rules of their own
     }
-    return st.fixed_dictionaries({}, optional=options)
+    return st.fixed_dictionaries({}, optional=options).map(_with_steps)
+
+
+def _with_steps(values: dict[str, Any]) -> dict[str, Any]:
+    """Give a history its steps: they are given together."""
+    if "values" not in values:
+        return values
+    history = values["values"]
+    return {**values, "steps": None if history is None else list(range(len(history)))}
 
 
 @st.composite
@@ -172,11 +180,10 @@ def _node(draw: st.DrawFn, label: str, uid: str) -> NodeRecord:
     told = {key: value for key, value in NODES[label].read_uid(uid).items() if value}
     if draw(st.booleans()):
         values.update(told)
-    if "steps" in values:
-        values["steps"] = sorted(set(values["steps"]))
-        if "values" in values:
-            length = min(len(values["steps"]), len(values["values"]))
-            values["steps"], values["values"] = values["steps"][:length], values["values"][:length]
+    history = {name: values.pop(name) for name in ("steps", "values") if name in values}
+    if len(history) == 2:  # else it would be none
+        pairs = list(zip(sorted(set(history["steps"])), history["values"], strict=False))
+        values["steps"], values["values"] = [step for step, _ in pairs], [v for _, v in pairs]
     return NodeRecord(label, uid, {name: values[name] for name in known if name in values}, "", 0)
 
 

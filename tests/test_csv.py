@@ -287,7 +287,11 @@ def test_json_that_is_none_is_told(text: str) -> None:
             "1,TRUE",
             "greater_is_better: expected true or false, got 'TRUE'",
         ),
-        ("value:double,steps:long[]", "1,1;x", "steps: item 2: expected an integer, got 'x'"),
+        (
+            "value:double,steps:long[],values:double[]",
+            "1,1;x,1;2",
+            "steps: item 2: expected an integer, got 'x'",
+        ),
         (
             "value:double,steps:long[],values:double[]",
             "1,1;2,1",

@@ -42,6 +42,8 @@ HISTORIES = [
     ),
     ({"steps": [2, 1], "values": [1.0, 2.0]}, "steps: expected steps that rise, each once"),
     ({"steps": [1, 1], "values": [1.0, 2.0]}, "steps: expected steps that rise, each once"),
+    ({"steps": [1]}, "steps: expected steps and values together: give or remove both"),
+    ({"values": [1.0]}, "values: expected steps and values together: give or remove both"),
 ]
 
 
@@ -73,6 +75,19 @@ def test_a_history_that_is_none_is_refused_in_json_lines() -> None:
     )
     with pytest.raises(FixtureError, match=r"f.jsonl:3: Metric 'e/loss': values: expected as many"):
         check("f.jsonl")
+
+
+def test_a_part_of_a_history_is_not_joined_with_that_of_the_graph(graph: Connection) -> None:
+    uid = Experiment(uid="e").save().record("loss", values=[0.5], steps=[1]).uid
+    for part in ({"steps": [1, 2]}, {"values": [0.5, 0.25]}, {"steps": None}, {"values": None}):
+        with pytest.raises(PropertyError, match=r"Metric.\w+: expected steps and values together"):
+            Metric.upsert(uid=uid, **part)
+        [name] = part
+        line = json.dumps({"node": "Metric", "uid": uid, "props": part})
+        with pytest.raises(FixtureError, match=f"f.jsonl:2: Metric 'e/loss': {name}: expected"):
+            load(written("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
+    assert Metric.upsert(uid=uid, steps=[1, 2], values=[0.5, 0.25]).values == [0.5, 0.25]
+    assert Metric.upsert(uid=uid, steps=None, values=None).steps == []
 
 
 def test_the_name_of_a_metric_is_its_key() -> None:

@@ -49,8 +49,14 @@ class Metric(Node):
 
     @classmethod
     def rule_faults(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
-        """Yield a history that is none: `steps` rise, and each has its value."""
+        """Yield a history that is none: `steps` rise, and each has its value.
+
+        They are given together: one of them alone would be joined with what the graph has.
+        """
+        given = [name for name in ("steps", "values") if name in values]
         steps, history = values.get("steps"), values.get("values")
+        if len(given) == 1 or (steps is None) != (history is None):
+            yield given[0], PropertyError("expected steps and values together: give or remove both")
         if not isinstance(steps, list) or not isinstance(history, list):
             return
         if len(steps) != len(history):
