@@ -350,6 +350,44 @@ def test_ctrl_c_ends_with_130(graph: Connection) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_sigterm_ends_with_143_and_leaves_no_files(graph: Connection) -> None:
+    folder = Path("temporary")
+    folder.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "genai_graph", "load", "-"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(folder.resolve())},
+    )
+    assert child.stdin is not None
+    try:
+        child.stdin.write(b'{"format": "genai_graph/1"}\n')
+        child.stdin.flush()
+        while not list(folder.iterdir()):  # what it copies standard input into
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.terminate()
+        assert child.wait(timeout=30) == 143
+    finally:
+        child.kill()
+        _, errors = child.communicate()
+    assert errors == b"terminated\n"
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_sigterm_ends_a_shell_at_once(graph: Connection) -> None:
+    code = "import time; print('ready', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "genai_graph", "shell", "-c", code], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.terminate()
+        assert child.wait(timeout=30) == -signal.SIGTERM
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -6,10 +6,13 @@ command needs is imported when it runs.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import sys
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +29,14 @@ from genai_graph.cli.show import impact, lineage, show
 from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+INTERRUPTED, TERMINATED = 130, 143
+
+
+_TERMINATED = "genai_graph.terminated"
 
 
 class Commands(click.Group):
@@ -42,9 +52,10 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and write out what it printed."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
+            with _terminated_as_interrupted(ctx):
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+                return result
         except GenaiGraphError as error:
             click.echo(str(error), err=True)
             ctx.exit(1)
@@ -61,9 +72,34 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
+@contextlib.contextmanager
+def _terminated_as_interrupted(ctx: click.Context) -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no files behind.
+
+    The shell, which goes on after Ctrl-C, ends at once, and so does what is told a second time.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, before)
+        if ctx.invoked_subcommand == "shell":
+            signal.raise_signal(number)
+        ctx.meta[_TERMINATED] = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _interrupted(ctx: click.Context) -> None:
-    click.echo("interrupted", err=True)
-    ctx.exit(INTERRUPTED)
+    is_terminated = _TERMINATED in ctx.meta
+    click.echo("terminated" if is_terminated else "interrupted", err=True)
+    ctx.exit(TERMINATED if is_terminated else INTERRUPTED)
 
 
 def _drop_stdout() -> None:
