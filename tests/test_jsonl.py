@@ -210,6 +210,29 @@ def test_a_wrong_property_of_an_edge_is_told(props: str, problem: str) -> None:
     assert faults_in(MODEL, DATASET, edge) == [f"f.jsonl:4: Model 'm': TRAINED_ON: 'd': {problem}"]
 
 
+SOUND = '"props": {"name": "x", "value": 1}'
+
+
+@pytest.mark.parametrize(
+    ("node", "edge", "problem"),
+    [
+        ('"props": {"value": 1, "uid": "x"}', "", "2: Metric 'x': uid: stands before props"),
+        ('"props": []', "", "2: Metric 'x': props: expected a map, got a list"),
+        (SOUND, ', "props": {"a": 1}', "3: Experiment 'e': HAS: 'x': a: "),
+        (SOUND, ', "props": []', "3: Experiment 'e': HAS: props: expected a map"),
+    ],
+)
+def test_a_node_or_an_edge_with_a_fault_is_not_missing_too(
+    node: str, edge: str, problem: str
+) -> None:
+    [fault] = faults_in(
+        f'{{"node": "Metric", "uid": "x", {node}}}',
+        f'{{"edge": "HAS", "from": ["Experiment", "e"], "to": ["Metric", "x"]{edge}}}',
+        '{"node": "Experiment", "uid": "e"}',
+    )
+    assert fault.startswith(f"f.jsonl:{problem}")
+
+
 def test_a_choice_of_another_edge_of_the_same_type_is_refused() -> None:
     edge = (
         '{"edge": "DERIVED_FROM", "from": ["Dataset", "d"], "to": ["Dataset", "e"], '

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from genai_graph.errors import Fault, Place, PropertyError, PropertyTypeError
-from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, FlawedEdge, FlawedNode, NodeRecord
 from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING
 from genai_graph.models.checking import examined, properties_of, stored
 from genai_graph.models.properties import (
@@ -61,7 +61,9 @@ def edge_records(
     given, faults = _convert(EDGES[kind], values)
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
-    if not faults:
+    if faults:
+        yield FlawedEdge(kind, target, *place)
+    else:
         yield EdgeRecord(kind, source, target, given, *place)
 
 

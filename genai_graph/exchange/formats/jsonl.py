@@ -28,7 +28,14 @@ from genai_graph.errors import Fault, Place, PropertyError
 from genai_graph.exchange import rows
 from genai_graph.exchange.compression import UNREADABLE, unreadable
 from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
-from genai_graph.exchange.records import EdgeRecord, FlawedNode, NodeRecord, Record, Unread
+from genai_graph.exchange.records import (
+    EdgeRecord,
+    FlawedEdge,
+    FlawedNode,
+    NodeRecord,
+    Record,
+    Unread,
+)
 from genai_graph.exchange.validation import (
     FORMAT,
     HEADER_ADVICE,
@@ -292,6 +299,7 @@ def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield FlawedNode(label, uid, *place)
     elif "uid" in props:
         yield Fault(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
+        yield FlawedNode(label, uid, *place)
     else:
         yield from node_records(label, uid, props, place, lambda *path: place)
 
@@ -311,6 +319,7 @@ def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
         yield Fault(place, f"{subject}: {kind}")
     elif not isinstance(props, dict):
         yield Fault(place, f"{subject}: props: expected a map, got {describe(props)}")
+        yield FlawedEdge(kind, target, *place)
     else:
         about = f"{subject}: {target!r}"
         yield from edge_records(kind, source, target, props, place, lambda *path: place, about)
