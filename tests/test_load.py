@@ -148,7 +148,8 @@ def test_loading_twice_changes_nothing_and_leaves_the_times(graph: Connection) -
     name = write(
         "Dataset:\n  d: {size: 5, tags: [a], metadata: {b: 1, a: [1.5, null]}}\n"
         "Experiment:\n  e:\n    started_at: 2026-03-01T11:00:00+02:00\n"
-        "    metrics: {acc: {value: NaN, dataset: d, values: [1, .nan], ci_upper: 1}}\n"
+        "    metrics:\n"
+        "      acc: {value: NaN, dataset: d, steps: [1, 2], values: [1, .nan], ci_upper: 1}\n"
         "Model:\n  m: {trained_on: {d: {split: train}}, status: null}\n"
     )
     load(name)

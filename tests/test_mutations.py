@@ -80,7 +80,9 @@ EDGES = {
         "run-1": {
             "metrics": {
                 "loss": "NaN",
-                "accuracy": [{"value": 1, "dataset": "coco@2", "values": [0.5, "-Infinity"]}],
+                "accuracy": [
+                    {"value": 1, "dataset": "coco@2", "steps": [1, 2], "values": [0.5, "-Infinity"]}
+                ],
             }
         }
     },
@@ -98,7 +100,13 @@ def as_json() -> bytes:
 
 
 def as_jsonl() -> bytes:
-    metric = {"name": "loss", "value": "NaN", "values": [1, "Infinity"], "greater_is_better": False}
+    metric = {
+        "name": "loss",
+        "value": "NaN",
+        "steps": [1, 2],
+        "values": [1, "Infinity"],
+        "greater_is_better": False,
+    }
     edges = [
         ("HAS", "Project", "vision é😀", "Dataset", "imagenet@1", {}),
         ("HAS", "Experiment", "run-1", "Metric", "m", None),

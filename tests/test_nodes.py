@@ -876,7 +876,9 @@ def test_the_time_of_creation_may_be_given(
 
 
 def test_saving_without_a_change_leaves_the_times(graph: Connection) -> None:
-    node = Metric(uid="m", name="m", value=math.nan, values=[math.nan], metadata={"a": 1}).save()
+    node = Metric(
+        uid="m", name="m", value=math.nan, steps=[1], values=[math.nan], metadata={"a": 1}
+    ).save()
     times = node.created_at, node.updated_at
     node.save()
     again = Metric.nodes.get(uid="m").save()
