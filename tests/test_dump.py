@@ -292,6 +292,8 @@ def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
         (".", "is a folder"),
         ("", "the output's name is empty"),
         ("out.json", "there is no dump in JSON"),
+        ("out.csv", "csv is a folder of files"),
+        ("out.csv.gz", "csv is a folder of files"),
         ("x" * 300, "File name too long"),
     ],
 )

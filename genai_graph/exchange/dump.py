@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
 from genai_graph.exchange.formats import csv, cypher_writer, jsonl_writer, yaml_writer
-from genai_graph.exchange.naming import format_of
+from genai_graph.exchange.naming import format_of, suffix_of
 from genai_graph.exchange.output import STDOUT, open_folder, open_output
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.stored import Stored
@@ -95,6 +95,10 @@ def _format_of(name: str) -> str:
     named = format_of(Path(name))
     if named == "json":  # JSON Lines under this name could not be loaded
         raise SettingsError(f"{name}: there is no dump in JSON: name it .jsonl or .yaml")
+    if suffix_of(Path(name)) == ".csv":
+        raise SettingsError(
+            f"{name}: csv is a folder of files: give format='csv' (--format csv), and name a folder"
+        )
     return named or "jsonl"
 
 
