@@ -25,6 +25,7 @@ from test_load import counts, everything, faults_of, size_of_graph
 from genai_graph import Connection, Dataset, check, load, query
 from genai_graph.errors import (
     GraphNotEmptyError,
+    SettingsError,
     TransactionMemoryError,
     TransientError,
 )
@@ -167,6 +168,23 @@ def test_the_number_of_faults_that_are_told_can_be_set(graph: Connection, cli: R
             "and 248 more",
         ]
         assert len(cli(command, name, "--fault-limit", 1000).stderr.splitlines()) == 250
+
+
+@pytest.mark.parametrize(
+    ("work", "limits", "least"),
+    [
+        (check, {"fault_limit": 0}, 1),
+        (load, {"fault_limit": -1}, 1),
+        (load, {"batch_size": 0}, 1),
+        (load, {"transaction_limit": -1}, 0),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_before_anything_is_read(
+    work: Callable[..., object], limits: dict[str, int], least: int
+) -> None:
+    [(name, number)] = limits.items()
+    with pytest.raises(SettingsError, match=f"{name}: expected at least {least}, got {number}"):
+        work("no-such-file", **limits)
 
 
 # Transactions

@@ -22,6 +22,7 @@ from genai_graph.errors import (
     GenaiGraphError,
     GraphNotEmptyError,
     PropertyError,
+    SettingsError,
     TransactionMemoryError,
     extend,
 )
@@ -135,9 +136,11 @@ def load(
     sooner where its values have 8 MiB.
 
     Raises `FixtureError` with all faults (at most `fault_limit` are told), and nothing is written
-    then; `GraphNotEmptyError`; `TransactionMemoryError` when one transaction is too large for the
-    server; any other `DatabaseError`, whose message says what was written.
+    then; `SettingsError`; `GraphNotEmptyError`; `TransactionMemoryError` when one transaction is
+    too large for the server; any other `DatabaseError`, whose message says what was written.
     """
+    _refuse_below(1, batch_size=batch_size, fault_limit=fault_limit)
+    _refuse_below(0, transaction_limit=transaction_limit)
     started = time.monotonic()
     graph = Graph()
     if create:
@@ -170,11 +173,18 @@ def check(
 
     The files must be whole in themselves: what they refer to must be in one of them.
 
-    Raises `FixtureError` with all faults (at most `fault_limit` are told).
+    Raises `FixtureError` with all faults (at most `fault_limit` are told), `SettingsError`.
     """
+    _refuse_below(1, fault_limit=fault_limit)
     reading = Reading(opened(fixtures, format), progress)
     ledger = examine(lambda: reading.records("checking"), EmptyGraph(), fault_limit)
     return ledger.nodes, ledger.edges
+
+
+def _refuse_below(least: int, **numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < least:
+            raise SettingsError(f"{name}: expected at least {least}, got {number}")
 
 
 def _pending(ledger: Ledger) -> Report:
