@@ -57,13 +57,13 @@ FAULTY = [
     (
         "Dataset:\n  d:\nModel:\n  m:\n    trained_on:\n      d: {rol: test}\n",
         [
-            "7: Model 'm': trained_on: 'd': rol: TrainedOn has no such property "
+            "7: Model 'm': trained_on: 'd': rol: Model-TRAINED_ON->Dataset has no such property "
             "(did you mean 'role'?)"
         ],
     ),
     (
         "Dataset:\n  d:\nProject:\n  p:\n    datasets:\n      d: {role: test}\n",
-        ["7: Project 'p': datasets: 'd': role: Has has no such property"],
+        ["7: Project 'p': datasets: 'd': role: Project-HAS->Dataset has no such property"],
     ),
     (
         "Dataset:\n  d:\nModel:\n  m:\n    trained_on:\n      d:\n        split: no\n",

@@ -196,7 +196,10 @@ def test_an_edge_that_can_not_be_is_refused(line: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("props", "problem"),
     [
-        ('"rol": "test"', "rol: TrainedOn has no such property (did you mean 'role'?)"),
+        (
+            '"rol": "test"',
+            "rol: Model-TRAINED_ON->Dataset has no such property (did you mean 'role'?)",
+        ),
         (
             '"role": "train"',
             "role: expected one of training, validation, test, got 'train' "

@@ -41,7 +41,7 @@ def node_records(
     """Yield the record of a node, or its faults; `at` tells where a path of names leads to."""
     cls = NODES[label]
     subject = f"{label} {uid!r}"
-    given, faults = _convert(cls, values)
+    given, faults = _convert(cls, label, values)
     faults += [("uid", (), str(error)) for _, error in examined(cls, {"uid": uid})[1]]
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
@@ -58,7 +58,7 @@ def edge_records(
     subject: str,
 ) -> Iterator[Record]:
     """Yield the record of an edge, or its faults; `subject` says what the edge belongs to."""
-    given, faults = _convert(EDGES[kind], values)
+    given, faults = _convert(EDGES[kind], str(kind), values)
     for name, path, message in faults:
         yield Fault(at(name, *path), f"{subject}: {name}: {message}")
     if faults:
@@ -115,7 +115,7 @@ def edge_kind(type_: Any, source: Any, target: Any) -> EdgeKind | str:
 
 
 def _convert(
-    cls: Any, values: Mapping[str, Any]
+    cls: Any, called: str, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, Path, str]]]:
     """Return the values as stored, or all faults: the property, the way into it, and what is."""
     known = properties_of(cls)
@@ -126,7 +126,7 @@ def _convert(
             decoded[name] = decode(known[name], value) if name in known else value
         except PropertyError as error:
             faults.append((name, (), str(error)))
-    taken, found = examined(cls, decoded)
+    taken, found = examined(cls, decoded, called)
     for name, fault in (*found, *cls.rule_faults(decoded)):
         advice = _quoting(known.get(name), decoded[name], fault)
         faults.append((name, fault.path, f"{fault}{advice}"))

@@ -32,10 +32,12 @@ def _declared(cls: Any) -> tuple[dict[str, Strict], tuple[str, ...]]:
 Faults = list[tuple[str, PropertyError]]
 
 
-def examined(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], Faults]:
+def examined(
+    cls: Any, values: Mapping[str, Any], called: str | None = None
+) -> tuple[dict[str, Any], Faults]:
     """Return the values as Python keeps them, and the reason for each that can't be taken.
 
-    None means not set.
+    None means not set. The class is `called` by its name if by nothing else.
     """
     known = properties_of(cls)
     taken: dict[str, Any] = {}
@@ -44,7 +46,7 @@ def examined(cls: Any, values: Mapping[str, Any]) -> tuple[dict[str, Any], Fault
         try:
             if name not in known:
                 hint = did_you_mean(name, known)
-                raise UnknownPropertyError(f"{cls.__name__} has no such property{hint}")
+                raise UnknownPropertyError(f"{called or cls.__name__} has no such property{hint}")
             if value is None and known[name].mandatory:
                 raise PropertyError("is required and can't be removed")
             kept = value is None or isinstance(value, Encrypted)
