@@ -487,6 +487,12 @@ def test_load_and_check_tell_the_same_faults_in_the_same_words(
     assert told(cli(command, "-", input=b"\xff")) == [
         "<stdin>:1: is not UTF-8 text: save the file as UTF-8"
     ]
+    assert told(cli(command, "-", "-", input="format: genai_graph/1\n")) == [
+        "<stdin>:1: stands twice, and can be read once: keep one -"
+    ]
+    assert told(cli(command, "")) == [
+        "'':1: expected the name of a file or a folder, got an empty one"
+    ]
 
 
 def test_faults_beyond_a_hundred_are_counted(cli: Run, tmp_path: Path) -> None:

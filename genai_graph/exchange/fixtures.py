@@ -151,6 +151,8 @@ def _stdin() -> IO[bytes]:
 
 def find(name: str) -> Path:
     """Return the path of a fixture; a mere name stands for ``fixtures/NAME.yaml``."""
+    if not name:  # a path of nothing is the current folder
+        raise _fault("''", "expected the name of a file or a folder, got an empty one")
     path = Path(name)
     candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in SUFFIXES)]
     try:
@@ -166,9 +168,12 @@ def find(name: str) -> Path:
 def opened(names: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
     """Open fixtures; `FixtureFileError` when none of them can be read."""
     sources: list[Source] = []
-    for name in names:
+    named = [str(name) for name in names]
+    for at, name in enumerate(named):
         try:
-            sources.append(Fixture(str(name), format))
+            if name == STDIN and STDIN in named[:at]:
+                raise _fault("<stdin>", "stands twice, and can be read once: keep one -")
+            sources.append(Fixture(name, format))
         except FixtureFileError as error:
             sources.append(_Unreadable(error.faults))
     faults = [fault for source in sources for fault in getattr(source, "faults", ())]
