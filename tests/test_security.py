@@ -247,7 +247,6 @@ def test_a_file_that_holds_no_authority_is_told(content: str | None, tmp_path: P
         connect("bolt://localhost:1", trusted_certificates=file)
 
 
-@pytest.mark.on_neo4j
 def test_a_password_that_must_be_changed_first_is_one_clear_line(neo4j_graph: Connection) -> None:
     query("CREATE USER newcomer SET PASSWORD 'first-password' CHANGE REQUIRED", write=True)
     try:

@@ -61,7 +61,6 @@ def test_writing_to_it_leaves_what_is_theirs(shared: Model) -> None:
     assert found == [{"theirs": 1, "task": "classification"}]
 
 
-@pytest.mark.on_neo4j
 def test_a_node_of_two_of_our_labels_is_told_in_our_words(cli: Run) -> None:
     query("CREATE (:Model:Dataset {uid: 'both', name: 'both'})", write=True)
     for read in (Dataset.nodes.all, Model.nodes._repr_html_, lambda: Model.nodes.get(uid="both")):

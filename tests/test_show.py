@@ -224,7 +224,6 @@ def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
     ]
 
 
-@pytest.mark.on_neo4j
 @pytest.mark.parametrize("limit", [2**31 - 1, 2**32 - 1, 2**32, 2**63 - 1, 2**64])
 def test_a_limit_that_no_engine_counts_to_cuts_nothing(graph: Connection, limit: int) -> None:
     made(LINEAGE)
