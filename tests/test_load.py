@@ -17,7 +17,6 @@ from genai_graph import (
     Connection,
     Dataset,
     FixtureError,
-    Metric,
     Model,
     Project,
     Report,
@@ -182,15 +181,6 @@ def test_only_what_differs_is_changed_and_only_its_time_moves(graph: Connection)
     later = {node.uid: node.updated_at for node in Dataset.nodes.all()}
     assert later["a"] == times["a"]
     assert later["b"] > times["b"]
-
-
-def test_a_zero_of_the_other_sign_is_a_change(graph: Connection) -> None:
-    text = "Experiment:\n  e:\n    metrics: {{m: {{value: {0}, steps: [1], values: [{0}]}}}}\n"
-    load(write(text.format("0.0")))
-    changed = [counts(load(write(text.format("-0.0"))))["Metric"] for _ in range(2)]
-    assert changed == [(0, 1, 0), (0, 0, 1)]
-    metric = Metric.nodes.get(uid="e/m")
-    assert str((metric.value, metric.values)) == "(-0.0, [-0.0])"
 
 
 def test_what_is_not_given_stays(graph: Connection) -> None:

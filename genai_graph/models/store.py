@@ -818,11 +818,9 @@ def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, A
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two stored values are the same: unlike by ``==`` NaN is, and -0.0 is not 0.0."""
+    """Tell whether two stored values are the same; unlike ``==``, NaN is the same as NaN."""
     if isinstance(one, float) and isinstance(other, float):
-        if one == other:
-            return one != 0 or math.copysign(1, one) == math.copysign(1, other)
-        return math.isnan(one) and math.isnan(other)
+        return one == other or (math.isnan(one) and math.isnan(other))
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return bool(one == other)
