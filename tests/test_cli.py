@@ -350,6 +350,31 @@ def test_ctrl_c_ends_with_130(graph: Connection) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.any_engine
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_ctrl_c_in_a_finalizer_is_not_lost(graph: Connection) -> None:
+    code = (
+        "import time\n"
+        "class Slow:\n"
+        "    def __del__(self):\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "Slow()\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "genai_graph", "shell", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=interruptible,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=30)
+    assert (child.returncode, errors) == (130, b"interrupted\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 def test_sigterm_ends_with_143_and_leaves_no_files(graph: Connection) -> None:
     folder = Path("temporary")

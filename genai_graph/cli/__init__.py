@@ -6,6 +6,7 @@ command needs is imported when it runs.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import os
@@ -52,7 +53,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and write out what it printed."""
         try:
-            with _terminated_as_interrupted(ctx):
+            with _terminated_as_interrupted(ctx), _lost_interrupts_come_again():
                 result = super().invoke(ctx)
                 sys.stdout.flush()
                 return result
@@ -76,24 +77,54 @@ class Commands(click.Group):
 def _terminated_as_interrupted(ctx: click.Context) -> Iterator[None]:
     """Let SIGTERM end a command as Ctrl-C does, so that it leaves no files behind.
 
-    The shell, which goes on after Ctrl-C, ends at once, and so does what is told a second time.
+    The shell, which goes on after Ctrl-C, ends at once, and so does what is told a second time. Who
+    started the command may have its own way with SIGTERM.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if ctx.invoked_subcommand == "shell":
             signal.raise_signal(number)
         ctx.meta[_TERMINATED] = True
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
-        yield
+    is_ours = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if not is_ours or threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
         return
-    before = signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _lost_interrupts_come_again() -> Iterator[None]:
+    """Let a Ctrl-C come again that came in a finalizer, where Python tells it and goes on."""
+    before = sys.unraisablehook
+
+    def heard(unraisable: sys.UnraisableHookArgs) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+            return
+        again = threading.Timer(0.01, _interrupt)  # once this function is left
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = heard
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _interrupt() -> None:
+    """Do to the main thread what Ctrl-C does, also where it waits."""
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _interrupted(ctx: click.Context) -> None:
