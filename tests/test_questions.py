@@ -639,6 +639,20 @@ def test_versions_in_a_circle_have_successors_too(graph: Connection) -> None:
     assert found[1]["available"] in ("a", "b")
 
 
+def test_a_version_of_itself_is_no_successor(graph: Connection) -> None:
+    """`alone` has no other, and `old` has `new` alone."""
+    made(
+        """
+        Dataset: {alone: {}, old: {}, new: {parents: {old: {kind: version}}}}
+        Model: {m: {trained_on: [alone, old, new]}}
+        """
+    )
+    for uid in ("alone", "old", "new"):
+        circle("Dataset", uid)
+    query("MATCH (:Dataset)-[r:DERIVED_FROM]->(:Dataset) SET r.kind = 'version'", write=True)
+    assert rows(ask("stale-models")) == [("old", "old", "new", ["m"])]
+
+
 def test_more_than_eight_versions_are_not_taken_for_none(graph: Connection) -> None:
     made("Dataset: {d@0: {}}\nModel: {m: {trained_on: [d@0]}}")
     for version in range(1, 12):

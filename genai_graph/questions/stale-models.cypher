@@ -9,22 +9,30 @@
 MATCH (newer:Dataset)-[step:DERIVED_FROM]->(d:Dataset)
 WHERE step.kind = 'version'
 WITH DISTINCT d, d AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
 WITH DISTINCT d, coalesce(newer, newest) AS newest
-OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset) WHERE step.kind = 'version' AND newer <> d
-WITH DISTINCT d, coalesce(newer, newest) AS newest
+OPTIONAL MATCH (newest)<-[step:DERIVED_FROM]-(newer:Dataset)
+  WHERE step.kind = 'version' AND NOT newer IN [d, newest]
+WITH DISTINCT d, coalesce(newer, newest) AS newest WHERE newest <> d
 MATCH (d)<-[data:TRAINED_ON]-(m:Model)
 WHERE coalesce(data.role, 'training') = 'training'
 WITH d, newest, m.uid AS model
