@@ -536,7 +536,7 @@ def test_reading_a_file_of_the_server_is_refused_unless_it_is_asked_for(
         ("TERMINATE TRANSACTION 'neo4j-transaction-1'", "acts on the server or on its other"),
         ("show transactions YIELD transactionId AS t terminate transactions t", "acts on"),
         ("CALL dbms . killConnection('bolt-1')", "acts on"),
-        ("CALL `dbms`.killConnections(['bolt-1'])", "acts on"),
+        ("CALL `dbms`.killConnections(['bolt-1'])", "calls a procedure whose name is quoted"),
         ("STOP DATABASE neo4j", "acts on"),
         ("RENAME USER somebody TO nobody", "acts on"),
         ("CYPHER 5 PROFILE CREATE (n:Thing)", "may write"),

@@ -23,12 +23,14 @@ _ADMINISTERS = re.compile(
     r"(?:CREATE|DROP|ALTER|RENAME|GRANT|DENY|REVOKE|ENABLE|START|STOP)\s+(?!\w+\s*=)\w",
     re.IGNORECASE,
 )
-# What acts on the server or on its other clients wherever it stands; a quoted name may be any.
+# What acts on the server or on its other clients wherever it stands.
 _ACTS_ON_OTHERS = re.compile(
     r"\bTERMINATE\s+TRANSACTIONS?\b"
-    r"|\bCALL\s+(?:''|dbms\s*\.(?!\s*(?:components|info|list\w*|show\w*|queryJmx)\b))",
+    r"|\bCALL\s+dbms\s*\.(?!\s*(?:components|info|list\w*|show\w*|queryJmx|routing)\b)",
     re.IGNORECASE,
 )
+_CALLS_QUOTED = re.compile(r"\bCALL\s+''", re.IGNORECASE)  # which may be any procedure
+_EXPLAINS = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bEXPLAIN\b", re.IGNORECASE)
 _COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
 _LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)", re.IGNORECASE)
 _PROFILES = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bPROFILE\b", re.IGNORECASE)
@@ -52,6 +54,10 @@ def more_than_reads(cypher: str) -> str | None:
     None where it only reads, or is a plain write: the server refuses that.
     """
     bare = _bare(cypher)
+    if _EXPLAINS.match(bare):
+        return None
+    if _CALLS_QUOTED.search(bare):
+        return "calls a procedure whose name is quoted"
     if _ESCAPE in bare:
         return "has an escape (\\u) that may stand for any clause"
     if _LOADS_FILES.search(bare):
@@ -70,7 +76,7 @@ def stays(cypher: str) -> bool:
 
 
 def _administers(bare: str) -> bool:
-    return bool(_ADMINISTERS.match(bare) or _ACTS_ON_OTHERS.search(bare))
+    return any((_ADMINISTERS.match(bare), _ACTS_ON_OTHERS.search(bare), _CALLS_QUOTED.search(bare)))
 
 
 def _bare(cypher: str) -> str:
