@@ -284,6 +284,7 @@ STRIPPED = {
     f"https://h/p?private_key={MARK}&secret-key={MARK}": "https://h/p",
     f"https://h/p?%73ig={MARK}&a%20b=1": "https://h/p?a%20b=1",
     f"jdbc:oracle:thin:u/{MARK}@//h:1521/db": "jdbc:oracle:thin:@//h:1521/db",
+    f"jdbc:oracle:oci:u/p@{MARK}@tns": "jdbc:oracle:oci:@tns",
 }
 KEPT = [
     "s3://ml/transactions/2026/",

@@ -20,7 +20,7 @@ _LOGIN = re.compile(
     r"|(?<=//)(?<!///)(?!arn:)[^/?#\s:@\[]+:(?![0-9]*(?:[/?#]|$))[^\s@]{0,256}@"
     r"|(?<=http://)[^/?#\s]+@"
     r"|(?<=https://)[^/?#\s]+@"
-    r"|(?<=jdbc:oracle:thin:)[^/?#\s:@]+/[^\s@]{0,256}(?=@)",
+    r"|(?:(?<=jdbc:oracle:thin:)|(?<=jdbc:oracle:oci:))[^/?#\s:@]+/[^\s?]{0,256}(?=@)",
     re.IGNORECASE,
 )
 _SECRET = re.compile(
