@@ -11,7 +11,18 @@ import pytest
 from conftest import FIXTURES, Run
 from test_cli import genai_graph_command
 
-from genai_graph import Dataset, Experiment, Finding, Model, connect, errors, load, query, verify
+from genai_graph import (
+    Dataset,
+    Experiment,
+    Finding,
+    Metric,
+    Model,
+    connect,
+    errors,
+    load,
+    query,
+    verify,
+)
 from genai_graph.database import Connection
 from genai_graph.database.keyring import generate
 from genai_graph.models import store
@@ -87,7 +98,13 @@ HARM = [
     (
         "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [2, 1], n.values = [0.5, 0.25]",
         ("value", "Metric.steps", ("x/acc",)),
-        "expected steps that rise",
+        "expected steps that rise, each once: set it: "
+        "Metric.upsert(uid='x/acc', steps=..., values=...)",
+    ),
+    (
+        "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = ['a'], n.values = [0.5]",
+        ("value", "Metric.steps", ("x/acc",)),
+        "expected an integer, got 'a'",
     ),
     (
         "MATCH (n:Dataset {uid: 'd'}) REMOVE n.name",
@@ -193,6 +210,8 @@ def test_the_cures_that_are_code_cure(sound: Connection) -> None:
     assert [finding.kind for finding in verify()] == ["value", "missing"]
     Dataset.upsert(uid="d", size=3)
     Dataset.upsert(uid="d", name="d")
+    query("MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [2, 1], n.values = [1.0, 2.0]", write=True)
+    Metric.upsert(uid="x/acc", steps=[1, 2], values=[1.0, 2.0])
     query("MATCH (n:Dataset) SET n.licence = 'MIT'", write=True)
     query("MATCH (n:Dataset) SET n.licence = null", write=True)
     assert list(verify()) == []

@@ -279,6 +279,7 @@ def faults_of(cls: Any, found: dict[str, Any]) -> Iterator[tuple[str, PropertyEr
     for name, check in _checks_in_place(cls).items():
         try:
             if found.get(name) is not None:
+                given[name] = found[name]
                 given[name] = check(found[name])
         except PropertyError as error:
             yield name, error

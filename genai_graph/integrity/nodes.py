@@ -100,7 +100,9 @@ def _values(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
     for name, error in (*faults_of(cls, values), *spoiled.items()):
         kind = "missing" if values.get(name) is None else "value"
         problem = _told(label, name, values.get(name), error)
-        cure = f"set it: {label}.upsert(uid={uid!r}, {name}=...)"
+        together = cls.given_together if name in cls.given_together else (name,)
+        values_given = ", ".join(f"{each}=..." for each in together)
+        cure = f"set it: {label}.upsert(uid={uid!r}, {values_given})"
         yield Finding(kind, f"{label}.{name}", (uid,), f"{label} {uid!r}: {name}: {problem}", cure)
 
 

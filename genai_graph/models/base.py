@@ -137,6 +137,7 @@ class Node(NodeBase):
 
     # The names of the values that a derived uid tells.
     told_by_uid: ClassVar[frozenset[str]] = frozenset()
+    given_together: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def read_uid(cls, uid: str) -> dict[str, str]:

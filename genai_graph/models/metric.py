@@ -44,6 +44,8 @@ class Metric(Node):
     steps = ArrayProperty(IntegerProperty(), help_text="the history, by step")
     values = ArrayProperty(FloatProperty(), help_text="the history, parallel to `steps`")
 
+    given_together = ("steps", "values")
+
     experiment: From[Experiment] = From("Experiment", "metrics", "HAS", Has)
     dataset: To[Dataset] = To("Dataset", "EVALUATED_ON", EvaluatedOn, one_target=True)
 
@@ -53,7 +55,7 @@ class Metric(Node):
 
         They are given together: one of them alone would be joined with what the graph has.
         """
-        given = [name for name in ("steps", "values") if name in values]
+        given = [name for name in cls.given_together if name in values]
         steps, history = values.get("steps"), values.get("values")
         if len(given) == 1 or (steps is None) != (history is None):
             yield given[0], PropertyError("expected steps and values together: give or remove both")
