@@ -32,6 +32,7 @@ from genai_graph import (
     schema,
 )
 from genai_graph.access.keys import rotate, usage
+from genai_graph.database import current
 from genai_graph.database.keyring import Keyring, Spot, generate, key_of
 from genai_graph.database.sandbox import sandbox
 from genai_graph.models import NODES, store
@@ -450,6 +451,18 @@ def test_rotate_puts_everything_under_the_first_key(keys: Keys, cli: Run) -> Non
     keys(new)
     assert {each.location for each in Dataset.nodes.all()} == {SECRET}
     assert Dataset.nodes.get(uid="clear").metadata == METADATA
+
+
+def test_rotate_sends_no_more_at_once_than_the_engine_takes(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys()
+    for number in range(20):
+        Dataset(name=f"d{number}", metadata={"text": "x" * 2_000}).save()
+    keys(generate())
+    monkeypatch.setattr(current(), "largest_message", 20_000)
+    monkeypatch.setattr(store, "BATCH_BYTES", 10_000)
+    assert rotate().written == 20
 
 
 def test_rotate_leaves_what_it_can_not_decrypt_and_says_so(keys: Keys, cli: Run) -> None:

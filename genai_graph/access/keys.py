@@ -92,8 +92,8 @@ def usage() -> Usage:
 def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
     """Put all sensitive values under the first of the keys, and encrypt those that are clear.
 
-    Each page of nodes is a transaction, and what is under the first key is left alone: when it is
-    cut short, doing it again does the rest. `updated_at` stays, since no value changes.
+    Each batch is a transaction, and what is under the first key is left alone: when it is cut
+    short, doing it again does the rest. `updated_at` stays, since no value changes.
 
     Raises `SettingsError` when there are no keys.
     """
@@ -104,8 +104,8 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
     done = Rotation()
     for label in NODES:
         for uids in store.pages(label):
-            rows = list(_renewed(label, uids, done))
-            if rows:
+            renewed = _renewed(label, uids, done)
+            for _, rows in store.grouped(renewed, lambda _: None, store.BATCH):
                 done.written += store.replace_values(label, rows)
             advance(len(uids))
     return done

@@ -28,7 +28,9 @@ _BEGINNINGS = (PREFIX, f'"{PREFIX}')
 
 @dataclass(frozen=True)
 class Encrypted:
-    """A value that can't be decrypted here: it can be kept or replaced, and says no more.
+    """A value that can't be decrypted here: it can be kept, and says no more.
+
+    It can be replaced only where its key is here.
 
     `key` is the id of the key that it needs; `text` is what the graph has.
     """
@@ -148,7 +150,7 @@ def resealed(spot: Spot, text: str) -> str | Encrypted:
     keyring = current().keyring
     if isinstance(value, Encrypted) or keyring is None:
         return value
-    return _sealed(keyring, spot, text)
+    return text if key_in(text) == keyring.first else _new(keyring, spot, value)
 
 
 def _sealed(keyring: Keyring, spot: Spot, text: str) -> str:
@@ -164,6 +166,10 @@ def _sealed(keyring: Keyring, spot: Spot, text: str) -> str:
         if key == keyring.first:
             return text
         text = clear
+    return _new(keyring, spot, text)
+
+
+def _new(keyring: Keyring, spot: Spot, text: str) -> str:
     if text in EMPTY:
         return text
     token = keyring.encrypt(text, spot)

@@ -346,18 +346,33 @@ def existing_nodes(label: str, uids: Iterable[str]) -> set[str]:
 def update_node(label: str, uid: str, changes: dict[str, Any]) -> None:
     """Set some values of a node (None removes); `NodeNotFoundError` when it is gone."""
     names = list(encryption.possible(label).keys() & changes)
+    sealed = encryption.sealed(label, uid, changes)
+    if _set_unless_unread(label, uid, sealed, names):
+        return
     with atomic():
-        for _, values in values_of(label, [uid], names) if names else ():
-            before = dict(zip(names, values, strict=True))
-            encryption.refuse_unread(label, uid, before, changes)
-        rows = query(
-            f"{match_uid('n', label, '$uid')} SET n += $changes RETURN n.uid AS uid",
-            write=True,
-            uid=uid,
-            changes=encryption.sealed(label, uid, changes),
-        )
-    if not rows:
-        raise not_found(label, uid)
+        found = values_of(label, [uid], names)
+        if not found:
+            raise not_found(label, uid)
+        before = dict(zip(names, found[0][1], strict=True))
+        encryption.refuse_unread(label, uid, before, changes)
+        _set_unless_unread(label, uid, sealed, ())
+
+
+def _set_unless_unread(label: str, uid: str, changes: dict[str, Any], names: Sequence[str]) -> bool:
+    """Set values where none of those names is encrypted under a key that is not here."""
+    encrypted, ours = encryption.unread()
+    rows = query(
+        f"{match_uid('n', label, '$uid')} "
+        f"WITH n, [name IN $names WHERE {_IS_UNREAD}] AS unread WHERE size(unread) = 0 "
+        "SET n += $changes RETURN n.uid AS uid",
+        write=True,
+        uid=uid,
+        changes=changes,
+        names=list(names),
+        encrypted=encrypted,
+        ours=ours,
+    )
+    return bool(rows)
 
 
 def delete_node(label: str, uid: str) -> None:
@@ -573,15 +588,21 @@ def values_of(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[s
     return [(uid, values) for uid, values in found[0]["found"]]
 
 
+# Of a property `name` of `n`: no key that is here fits what it is encrypted with.
+_IS_UNREAD = (
+    "any(start IN $encrypted WHERE n[name] STARTS WITH start) "
+    "AND none(start IN $ours WHERE n[name] STARTS WITH start)"
+)
+
+
 def unread_values(
     label: str, uids: Iterable[str], names: Iterable[str]
 ) -> Iterator[tuple[str, str, str]]:
     """Yield values that are encrypted under keys that are not here, as (uid, name, text)."""
     encrypted, ours = encryption.unread()
     found = query(
-        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WITH uid, [name IN $names "
-        "WHERE any(start IN $encrypted WHERE n[name] STARTS WITH start) "
-        "AND none(start IN $ours WHERE n[name] STARTS WITH start) | [name, n[name]]] AS found "
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        f"WITH uid, [name IN $names WHERE {_IS_UNREAD} | [name, n[name]]] AS found "
         "WHERE size(found) > 0 RETURN collect([uid, found]) AS found",
         uids=list(uids),
         names=list(names),
