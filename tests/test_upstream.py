@@ -221,6 +221,24 @@ def test_the_embedded_engine_makes_integers_of_numbers_under_an_index_made_on_in
         bare.run("DROP INDEX counted_value").consume()
 
 
+def test_the_embedded_engine_removes_no_property_whose_name_is_quoted(
+    embedded: Connection, bare: neo4j.Session
+) -> None:
+    """The cures of `integrity/findings.py` set it to null."""
+    bare.run("CREATE (:Odd {`we ird`: 1})").consume()
+    bare.run("MATCH (n:Odd) REMOVE n.`we ird`").consume()
+    (row,) = bare.run("MATCH (n:Odd) RETURN n.`we ird` AS value")
+    assert row["value"] == 1
+
+
+def test_the_embedded_engine_counts_a_limit_in_32_bits(
+    embedded: Connection, bare: neo4j.Session
+) -> None:
+    """`cypher.at_most` sends no larger one."""
+    found = bare.run("UNWIND range(1, 5) AS n RETURN n LIMIT $limit", limit=2**32 + 3)
+    assert len(list(found)) == 3
+
+
 # Neo4j
 
 
