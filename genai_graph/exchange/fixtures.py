@@ -10,8 +10,10 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
+from uuid import uuid4
 
 from genai_graph.errors import Fault, FixtureFileError, Place, SettingsError
 from genai_graph.exchange.compression import UNREADABLE, opened_file, unreadable
@@ -90,13 +92,14 @@ class Fixture:
     def _spooled(self, name: str, stream: IO[bytes]) -> Path:
         """Copy a stream, which can be read once, into a file that goes when the fixture does."""
         try:
-            descriptor, copy = tempfile.mkstemp(prefix="genai-graph-")
-            weakref.finalize(self, os.unlink, copy)
-            with os.fdopen(descriptor, "wb") as file:
+            copy = Path(tempfile.gettempdir(), f"genai-graph-{uuid4().hex}")
+            # Before it is there: the command may be told to end at any time.
+            weakref.finalize(self, copy.unlink, missing_ok=True)
+            with open(copy, "xb", opener=partial(os.open, mode=0o600)) as file:
                 shutil.copyfileobj(stream, file)
         except OSError as error:
             raise _fault(name, f"{_NOT_COPIED}: {error.strerror or error}") from error
-        return Path(copy)
+        return copy
 
     def _read_lines(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
         try:

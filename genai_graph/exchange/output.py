@@ -9,9 +9,9 @@ import lzma
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
+from uuid import uuid4
 
 from genai_graph.errors import GenaiGraphError, OutputError
 from genai_graph.exchange.naming import compression_of
@@ -66,8 +66,9 @@ def _path(name: str) -> Path:
 def _replacing_folder(path: Path, replaceable: Collection[str]) -> Iterator[Path]:
     path = Path(os.path.realpath(path))
     _refuse_folder(path, replaceable)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=".genai-graph-"))
+    temporary = _beside(path)
     try:
+        temporary.mkdir(0o700)
         yield temporary
         temporary.chmod(_mode(path, 0o777))
         if path.exists():
@@ -76,6 +77,11 @@ def _replacing_folder(path: Path, replaceable: Collection[str]) -> Iterator[Path
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _beside(path: Path) -> Path:
+    """Return a name for what is to replace a path: who makes it knows it before it is there."""
+    return path.with_name(f".genai-graph-{uuid4().hex}")
 
 
 def _refuse_folder(path: Path, replaceable: Collection[str]) -> None:
@@ -101,10 +107,9 @@ def _replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         raise OutputError(f"{path}: is a folder")
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: is there already: overwrite=True (--force) replaces it")
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".genai-graph-")
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = _beside(path)
     try:
+        temporary.touch(0o600, exist_ok=False)
         yield temporary
         temporary.chmod(_mode(path, 0o666))
         temporary.replace(path)
