@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 INTERRUPTED, TERMINATED = 130, 143
-
-
 _TERMINATED = "genai_graph.terminated"
 
 

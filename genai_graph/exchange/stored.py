@@ -18,10 +18,12 @@ from genai_graph.models import EDGES, NODES, OUTGOING, store
 from genai_graph.models.checking import missing_in, properties_of
 from genai_graph.models.encryption import decrypted
 from genai_graph.models.properties import (
+    SHORT_JSON,
     DateTimeProperty,
     JSONProperty,
     LocationProperty,
     Strict,
+    check_json,
 )
 from genai_graph.models.store import EdgeKind, batches
 
@@ -243,7 +245,8 @@ def _check_time(prop: DateTimeProperty, value: Any) -> Any:
 def _check_json(prop: JSONProperty, value: Any) -> str:
     """Return the text of a JSON value, in one line."""
     try:
-        content = prop.check(msgspec.json.decode(value))
+        decoded = msgspec.json.decode(value)
+        content = check_json(decoded) if len(value) <= SHORT_JSON else prop.check(decoded)
     except (msgspec.MsgspecError, TypeError, RecursionError):
         raise PropertyError(f"expected the text of a JSON value, got {value!r:.40}") from None
     return prop.store(content) if "\n" in value or "\r" in value else value

@@ -35,6 +35,9 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 INDEXED_BYTES = 8_000
 # The embedded engine takes texts of 16 MiB; encrypted ones are longer by a third.
 TEXT_BYTES = 8 * 2**20
+# So short a JSON text has room however it is written: a character has four bytes at most, and of
+# 1e15 comes 1000000000000000.0.
+SHORT_JSON = TEXT_BYTES // 8
 JSON_DEPTH = 64
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _decode_json = msgspec.json.Decoder().decode
