@@ -7,11 +7,14 @@ import contextlib
 import json
 import os
 import subprocess
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Run, written
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genai_graph import (
     Dataset,
@@ -189,3 +192,29 @@ def test_a_batch_ends_at_its_rows_or_at_its_bytes() -> None:
     assert [len(batch) for _, batch in store.grouped(rows, type, 5_000)] == [3, 1]
     assert [len(batch) for _, batch in store.grouped(rows, type, 2)] == [2, 2]
     assert [len(batch) for _, batch in store.grouped(small, type, 5_000)] == [4]
+
+
+_ROWS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([0, 0, 0, 0, 3, 9])), max_size=70)
+
+
+@given(_ROWS, st.sampled_from([1, 2, 5, 19, 20, 21, 30]))
+def test_batches_hold_all_rows_of_their_group_in_order_and_none_more_than_fit(
+    rows: list[tuple[str, int]], size: int
+) -> None:
+    text = {megabytes: "x" * (megabytes * 2**20) for megabytes in (0, 3, 9)}
+    nodes = [
+        store.NodeRow(f"{group}{at}", {"description": text[megabytes]})
+        for at, (group, megabytes) in enumerate(rows)
+    ]
+    found: dict[str, list[list[store.NodeRow]]] = {"a": [], "b": []}
+    for group, batch in store.grouped(nodes, lambda row: row.uid[0], size):
+        found[group].append(batch)
+    for group, batches in found.items():
+        assert list(chain.from_iterable(batches)) == [row for row in nodes if row.uid[0] == group]
+        full = [len(batch) == size or _megabytes(batch) > 8 for batch in batches]
+        assert all(full[:-1]), "only the last ends for want of rows"
+        assert all(len(batch) <= size and _megabytes(batch[:-1]) <= 8 for batch in batches)
+
+
+def _megabytes(rows: list[store.NodeRow]) -> int:
+    return sum(len(row.given["description"]) for row in rows) // 2**20

@@ -55,17 +55,9 @@ class Metric(Node):
 
         They are given together: one of them alone would be joined with what the graph has.
         """
-        given = [name for name in cls.given_together if name in values]
-        steps, history = values.get("steps"), values.get("values")
-        if len(given) == 1 or (steps is None) != (history is None):
-            yield given[0], PropertyError("expected steps and values together: give or remove both")
-        if not isinstance(steps, list) or not isinstance(history, list):
-            return
-        if len(steps) != len(history):
-            problem = f"expected as many values as steps, got {len(history)} and {len(steps)}"
-            yield "values", PropertyError(problem)
-        elif any(not later > step for step, later in pairwise(filter(_is_integer, steps))):
-            yield "steps", PropertyError("expected steps that rise, each once")
+        if "steps" not in values and "values" not in values:  # as with most of them
+            return iter(())
+        return _history_faults(values)
 
     @classmethod
     def derive_uid(cls, values: Mapping[str, Any]) -> str:
@@ -85,6 +77,20 @@ class Metric(Node):
             return {}
         told = {"name": parts[1]}
         return {**told, "split": parts[3]} if len(parts) == 4 else told
+
+
+def _history_faults(values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+    given = [name for name in Metric.given_together if name in values]
+    steps, history = values.get("steps"), values.get("values")
+    if len(given) == 1 or (steps is None) != (history is None):
+        yield given[0], PropertyError("expected steps and values together: give or remove both")
+    if not isinstance(steps, list) or not isinstance(history, list):
+        return
+    if len(steps) != len(history):
+        problem = f"expected as many values as steps, got {len(history)} and {len(steps)}"
+        yield "values", PropertyError(problem)
+    elif any(not later > step for step, later in pairwise(filter(_is_integer, steps))):
+        yield "steps", PropertyError("expected steps that rise, each once")
 
 
 def _is_integer(step: object) -> bool:

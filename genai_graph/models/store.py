@@ -11,9 +11,10 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -158,6 +159,7 @@ _TIMES = ("created_at", "updated_at")
 
 
 BATCH, BATCH_BYTES = 5_000, 8 * 2**20
+_WEIGHED = 20  # rows that are weighed together
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -174,15 +176,25 @@ def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[t
     """
     waiting: dict[G, list[T]] = defaultdict(list)
     weights: dict[G, int] = defaultdict(int)
-    for row in rows:
-        key = group(row)
-        batch = waiting[key]
-        batch.append(row)
-        weights[key] += packed_size(row)
-        if len(batch) >= size or weights[key] >= BATCH_BYTES:
-            yield key, waiting.pop(key)
-            del weights[key]
+    for key, run in itertools.groupby(rows, group):
+        while part := list(itertools.islice(run, min(_WEIGHED, size - len(waiting.get(key, ()))))):
+            for rows_in, weight in _weighed(part, BATCH_BYTES - weights[key]):
+                batch = waiting[key]
+                batch += rows_in
+                weights[key] += weight
+                if len(batch) >= size or weights[key] >= BATCH_BYTES:
+                    yield key, waiting.pop(key)
+                    del weights[key]
     yield from waiting.items()
+
+
+def _weighed(rows: list[T], room: int) -> Iterator[tuple[list[T], int]]:
+    """Yield rows with the bytes they take: together, which is soonest, or each where room ends."""
+    weight = packed_size(rows)
+    if weight < room:
+        yield rows, weight
+    else:
+        yield from (([row], packed_size(row)) for row in rows)
 
 
 def without_lost_times(given: dict[str, Any]) -> dict[str, Any]:
@@ -875,9 +887,7 @@ def _sent(
     Lists take the driver half the time of maps.
     """
     names = sorted(set().union(*values) - {"uid"})
-    sent: list[list[Any]] = [
-        [row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)
-    ]
+    sent = _lists(rows, values, names)
     for at in range(1, len(names) + 1):
         # All values of a property are of one type.
         if isinstance(next((row[at] for row in sent if row[at] is not None), None), datetime):
@@ -885,6 +895,17 @@ def _sent(
                 if (moment := row[at]) is not None:
                     row[at] = packed(moment)
     return names, sent
+
+
+def _lists(
+    rows: Sequence[Values], values: Sequence[dict[str, Any]], names: list[str]
+) -> list[list[Any]]:
+    """Return each row's uid and its values of some names, None for those that are not there."""
+    if len(names) > 1:
+        picked = map(itemgetter(*names), values)
+        with suppress(KeyError):  # mostly all are there, and that takes a third of the time
+            return [[row.uid, *of_row] for row, of_row in zip(rows, picked, strict=True)]
+    return [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
 
 
 def _packed(value: Any) -> Any:
