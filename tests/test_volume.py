@@ -210,6 +210,24 @@ def test_above_it_each_batch_is_one_and_that_is_said_before(graph: Connection) -
     assert size_of_graph() == 40
 
 
+def large_texts(number: int) -> list[dict[str, object]]:
+    """Return so many nodes of 8 MB."""
+    return [node("Dataset", f"d{i}", description="x" * 8_000_000) for i in range(number)]
+
+
+@pytest.mark.any_engine
+@pytest.mark.parametrize("name", ["f.jsonl", "f.jsonl.gz"])
+def test_few_rows_with_large_values_are_batches_too(graph: Connection, name: str) -> None:
+    rows = jsonl(large_texts(9))
+    Path(name).write_bytes(gzip.compress(rows, 1) if name.endswith(".gz") else rows)
+    watcher = Watcher()
+    report = load(name, progress=watcher)
+    assert (report.nodes["Dataset"].created, size_of_graph()) == (9, 9)
+    [said] = watcher.said
+    begun = r"7\d,\d{3},\d{3} bytes are more than 67,108,864: each batch of 5,000 is a transaction"
+    assert re.match(begun, said)
+
+
 @pytest.mark.any_engine
 def test_the_command_line_says_it_on_stderr(graph: Connection) -> None:
     done = run("load", write(pairs(4)), "--transaction-limit", 11, "--batch-size", 3, "--json")
@@ -267,12 +285,21 @@ def test_atomic_is_refused_where_the_embedded_engine_would_not_end(
     assert isinstance(raised.value, TransactionMemoryError)
     message = str(raised.value)
     assert message == (
-        "300,001 nodes and edges are too many for one transaction of the embedded engine, "
-        "which takes 300,000: load them without atomic, or on a Neo4j server"
+        "300,001 nodes and edges are more than 300,000, the most in one transaction of the "
+        "embedded engine: load them without atomic, or on a Neo4j server"
     )
     result = cli("load", "--atomic", name)
     assert (result.exit_code, result.stderr) == (1, message + "\n")
     assert size_of_graph() == 0
+
+
+def test_so_it_is_where_its_memory_would_not_hold_the_values(embedded: Connection) -> None:
+    name = write(large_texts(17))
+    refused = r"136,\d{3},\d{3} bytes are more than 134,217,728, the most in one transaction of the"
+    with pytest.raises(TransactionMemoryError, match=refused):
+        load(name, atomic=True)
+    assert size_of_graph() == 0
+    assert load(name).entities == 17
 
 
 def test_the_pauses_between_tries_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,9 @@ class ArcadeDB(Server):
     name = "embedded"
     database = _DATABASE
     takes_one_writer = True
-    largest_transaction = 300_000  # larger ones stall without an error
+    # More nodes and edges stall without an error, and more bytes than its memory holds fail with
+    # one that does not say so.
+    largest_transaction = 300_000, 128 * 2**20
     largest_message = 128 * 2**20  # it never answers again after one that is too large for it
 
     def install(self) -> None:

@@ -61,7 +61,8 @@ class Connection:
     uri: str
     database: str | None
     engine: str
-    largest_transaction: int | None = None  # nodes and edges; None where the server tells itself
+    # Nodes and edges, and bytes; None where the server refuses itself.
+    largest_transaction: tuple[int, int] | None = None
     largest_message: int | None = None  # bytes of a statement with its parameters; likewise
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:

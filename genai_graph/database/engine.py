@@ -86,7 +86,8 @@ class Server(ABC):
     is_slow = False
     takes_one_writer = False
     start_limit = 60.0  # seconds
-    largest_transaction: int | None = None  # nodes and edges; None where the server refuses itself
+    # Nodes and edges, and bytes; None where the server refuses itself.
+    largest_transaction: tuple[int, int] | None = None
     largest_message: int | None = None  # bytes of a statement with its parameters; likewise
 
     @abstractmethod

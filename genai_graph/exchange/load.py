@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange.check import Ledger
 
 
-TRANSACTION_LIMIT = 100_000
+TRANSACTION_LIMIT, TRANSACTION_BYTES = 100_000, 64 * 2**20
 _COLLECT_EVERY = 10_000  # containers; Python's own 700 would be seven times a batch
 _LESS_AT_ONCE = (
     "; write less at once: load without atomic, or with a lower transaction_limit or batch_size"
@@ -130,10 +130,10 @@ def load(
     within the files and against the graph. With `dry_run` nothing is written, and the report says
     how much would be; with `create` the graph must be empty.
 
-    Up to `transaction_limit` nodes and edges are one transaction. More are written in batches of at
-    most `batch_size`, each a transaction of its own, unless `atomic` is true: a load that ends
-    before its time has then written whole batches, and doing it again writes the rest. A batch ends
-    sooner where its values have 8 MiB.
+    Up to `transaction_limit` nodes and edges, and 64 MiB of values, are one transaction. More are
+    written in batches of at most `batch_size`, each a transaction of its own, unless `atomic` is
+    true: a load that ends before its time has then written whole batches, and doing it again writes
+    the rest. A batch ends sooner where its values have 8 MiB.
 
     Raises `FixtureError` with all faults (at most `fault_limit` are told), and nothing is written
     then; `SettingsError`; `GraphNotEmptyError`; `TransactionMemoryError` when one transaction is
@@ -149,15 +149,15 @@ def load(
     ledger = examine(lambda: reading.records("checking"), graph, fault_limit)
     again = "load again without create" if create else "load again"
     writer = _Writer(reading, ledger, batch_size, progress, again)
+    size = ledger.entities, reading.weight
+    excess = _excess(size, (transaction_limit, TRANSACTION_BYTES))
     if dry_run:
         writer.report = _pending(ledger)
-    elif atomic or ledger.entities <= transaction_limit or current().sandbox is not None:
-        _write_at_once(writer, ledger.entities)
+    elif atomic or not excess or current().sandbox is not None:
+        _refuse_too_large(size)
+        _write_at_once(writer)
     else:
-        progress.say(
-            f"{ledger.entities:,} nodes and edges are more than {transaction_limit:,}: "
-            f"each batch of {batch_size:,} is a transaction of its own"
-        )
+        progress.say(f"{excess}: each batch of {batch_size:,} is a transaction of its own")
         _write_in_batches(writer, ledger.entities)
     writer.report.seconds = time.monotonic() - started
     return writer.report
@@ -204,15 +204,27 @@ def _refuse_filled(graph: Graph) -> None:
         )
 
 
-def _write_at_once(writer: _Writer, entities: int) -> None:
-    """Write everything in one transaction."""
+def _excess(size: tuple[int, int], limits: tuple[int, int]) -> str:
+    """Say what a load has more of than the limits: nodes and edges, or bytes; or nothing."""
+    units = "nodes and edges", "bytes"
+    found = zip(size, limits, units, strict=True)
+    told = (f"{n:,} {unit} are more than {limit:,}" for n, limit, unit in found if n > limit)
+    return next(told, "")
+
+
+def _refuse_too_large(size: tuple[int, int]) -> None:
+    """Refuse what is too large for one transaction of an engine that would not say so."""
     largest = current().largest_transaction
-    if largest is not None and entities > largest:
+    if largest is not None and (excess := _excess(size, largest)):
         elsewhere = "outside of the sandbox" if current().sandbox else "without atomic"
         raise TransactionMemoryError(
-            f"{entities:,} nodes and edges are too many for one transaction of the embedded "
-            f"engine, which takes {largest:,}: load them {elsewhere}, or on a Neo4j server"
+            f"{excess}, the most in one transaction of the embedded engine: "
+            f"load them {elsewhere}, or on a Neo4j server"
         )
+
+
+def _write_at_once(writer: _Writer) -> None:
+    """Write everything in one transaction."""
     outcome = "nothing was written"
 
     def attempt() -> None:

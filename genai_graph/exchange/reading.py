@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from genai_graph.database.values import packed_size
 from genai_graph.errors import Fault
+from genai_graph.models.store import WEIGHED, batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,8 +36,9 @@ class Reading:
 
 
 class KeptReading(Reading):
-    """The same, for who reads all of them first: where they are few they are read once only."""
+    """The same, for who reads all of them first: they are weighed, and few are read once only."""
 
+    weight = 0  # bytes that they take where they are sent, once they were read
     _kept: list[Record] | None = None
 
     def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
@@ -43,16 +46,19 @@ class KeptReading(Reading):
         if self._kept is not None:
             return self._again(self._kept, stage, wanted)
         read = super().records(stage, wanted)
-        return self._keeping(read) if wanted is None and self._size <= _KEPT_BYTES else read
+        return self._weighed(read) if wanted is None else read
 
-    def _keeping(self, records: Iterable[Record]) -> Iterator[Record]:
-        kept: list[Record] = []
-        for record in records:
-            if len(kept) <= _KEPT_RECORDS:
-                kept.append(record)
-            yield record
-        if len(kept) <= _KEPT_RECORDS:
-            self._kept = kept
+    def _weighed(self, records: Iterable[Record]) -> Iterator[Record]:
+        self.weight = 0
+        kept: list[Record] | None = [] if self._size <= _KEPT_BYTES else None
+        for part in batches(records, WEIGHED):
+            self.weight += packed_size(part)
+            if kept is not None:
+                kept += part
+                if len(kept) > _KEPT_RECORDS or self.weight > _KEPT_BYTES:
+                    kept = None
+            yield from part
+        self._kept = kept
 
     def _again(
         self, kept: list[Record], stage: str, wanted: type[Record] | None

@@ -159,7 +159,7 @@ _TIMES = ("created_at", "updated_at")
 
 
 BATCH, BATCH_BYTES = 5_000, 8 * 2**20
-_WEIGHED = 20  # rows that are weighed together
+WEIGHED = 50  # rows that are weighed together
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -177,7 +177,7 @@ def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[t
     waiting: dict[G, list[T]] = defaultdict(list)
     weights: dict[G, int] = defaultdict(int)
     for key, run in itertools.groupby(rows, group):
-        while part := list(itertools.islice(run, min(_WEIGHED, size - len(waiting.get(key, ()))))):
+        while part := list(itertools.islice(run, min(WEIGHED, size - len(waiting.get(key, ()))))):
             for rows_in, weight in _weighed(part, BATCH_BYTES - weights[key]):
                 batch = waiting[key]
                 batch += rows_in
