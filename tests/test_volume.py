@@ -22,7 +22,7 @@ from conftest import Run
 from test_cli import interruptible
 from test_load import counts, everything, faults_of, size_of_graph
 
-from genai_graph import Connection, Dataset, check, load, query
+from genai_graph import Connection, Dataset, check, clear, dump, load, query
 from genai_graph.errors import (
     GraphNotEmptyError,
     SettingsError,
@@ -30,6 +30,7 @@ from genai_graph.errors import (
     TransientError,
 )
 from genai_graph.exchange.progress import Progress
+from genai_graph.models.portions import portions
 
 LIMIT = 120
 LOADERS = 6
@@ -226,6 +227,48 @@ def test_few_rows_with_large_values_are_batches_too(graph: Connection, name: str
     [said] = watcher.said
     begun = r"7\d,\d{3},\d{3} bytes are more than 67,108,864: each batch of 5,000 is a transaction"
     assert re.match(begun, said)
+
+
+def test_nodes_are_read_as_many_at_a_time_as_an_engine_holds(graph: Connection) -> None:
+    query(
+        "UNWIND $uids AS uid CREATE (:Dataset {uid: uid, name: uid, description: $text})",
+        write=True,
+        uids=[*"abcde"],
+        text="x" * 3_500_000,
+    )
+    query(
+        "UNWIND $uids AS uid CREATE (:Metric {uid: uid, name: uid, steps: range(1, 500000)}) "
+        "CREATE (:Model {uid: uid, name: uid, tags: [$text, $text], metadata: $text})",
+        write=True,
+        uids=[*"abc"],
+        text="x" * 1_000_000,
+    )
+    strange = "CREATE (:Dataset {uid: 'f', description: 5, tags: 'text', metadata: [1]})"
+    query(strange, write=True)
+    assert [*portions("Dataset")] == [["a", "b"], ["c", "d"], ["e", "f"]]
+    assert [*portions("Metric")] == [["a"], ["b"], ["c"]]
+    assert [*portions("Model")] == [["a", "b"], ["c"]]
+    assert [*portions("Project")] == []
+
+
+class Counter(Progress):
+    """Notes how much was done at a time."""
+
+    def __init__(self) -> None:
+        self.amounts: list[int] = []
+
+    def advance(self, amount: int) -> None:
+        self.amounts.append(amount)
+
+
+@pytest.mark.any_engine
+def test_what_is_written_and_deleted_at_a_time_is_bounded_in_bytes(graph: Connection) -> None:
+    load(write(large_texts(9)))
+    dump("f.cypher")
+    assert Path("f.cypher").read_bytes().count(b"UNWIND [") == 5, "two of 8 MB are one statement"
+    counter = Counter()
+    assert clear(progress=counter) == {"Dataset": 9}
+    assert counter.amounts == [8, 1]
 
 
 @pytest.mark.any_engine

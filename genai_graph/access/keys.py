@@ -11,6 +11,7 @@ from genai_graph.database.keyring import Spot
 from genai_graph.errors import SettingsError
 from genai_graph.models import NODES, encryption, store
 from genai_graph.models.encryption import Encrypted
+from genai_graph.models.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,7 +104,7 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
         )
     done = Rotation()
     for label in NODES:
-        for uids in store.pages(label):
+        for uids in portions(label):
             renewed = _renewed(label, uids, done)
             for _, rows in store.grouped(renewed, lambda _: None, store.BATCH):
                 done.written += store.replace_values(label, rows)
@@ -123,7 +124,7 @@ def _renewed(label: str, uids: list[str], done: Rotation) -> Iterator[tuple[str,
 
 def _texts() -> Iterator[tuple[Spot, str]]:
     for label in NODES:
-        for uids in store.pages(label):
+        for uids in portions(label):
             yield from _texts_of(label, uids)
 
 

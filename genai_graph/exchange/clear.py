@@ -44,7 +44,7 @@ def clear(*, batch_size: int = BATCH, progress: Progress = QUIET) -> dict[str, i
     progress.start("deleting", sum(counts.values()))
     with indexes.suspended(NODES.values()):
         for label in counts:
-            while count := own.delete(label, batch_size):
+            for count in own.delete(label, batch_size):
                 deleted[label] += count
                 progress.advance(count)
     return deleted

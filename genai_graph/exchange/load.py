@@ -35,6 +35,7 @@ from genai_graph.exchange.validation import complete
 from genai_graph.models import NODES, store
 from genai_graph.models.store import (
     BATCH,
+    TRANSACTION_BYTES,
     EdgeKind,
     EmptyGraph,
     Graph,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange.check import Ledger
 
 
-TRANSACTION_LIMIT, TRANSACTION_BYTES = 100_000, 64 * 2**20
+TRANSACTION_LIMIT = 100_000
 _COLLECT_EVERY = 10_000  # containers; Python's own 700 would be seven times a batch
 _LESS_AT_ONCE = (
     "; write less at once: load without atomic, or with a lower transaction_limit or batch_size"

@@ -17,6 +17,7 @@ from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.models import EDGES, NODES, OUTGOING, store
 from genai_graph.models.checking import missing_in, properties_of
 from genai_graph.models.encryption import decrypted
+from genai_graph.models.portions import portions
 from genai_graph.models.properties import (
     SHORT_JSON,
     DateTimeProperty,
@@ -47,7 +48,7 @@ class Stored:
     def records(self) -> Records:
         """Yield all nodes by label and uid, then all edges by kind and uids."""
         for label in self._labels:
-            for uids in self._pages_of_nodes(label):
+            for uids in self._portions_of_nodes(label):
                 yield from self._nodes(label, uids)
         for kind in filter(store.has_edges, self._kinds):
             for uids in store.pages(kind.target if kind.fan_in else kind.source):
@@ -61,14 +62,14 @@ class Stored:
         for label in self._labels:
             outgoing = (rel.kind for rel in OUTGOING[label].values())
             kinds = [kind for kind in outgoing if kind in self._kinds and store.has_edges(kind)]
-            for uids in self._pages_of_nodes(label):
+            for uids in self._portions_of_nodes(label):
                 for _, _, group in self._page(label, self._without_owned(label, uids), kinds):
                     yield from group
 
-    def _pages_of_nodes(self, label: str) -> Iterator[list[str]]:
+    def _portions_of_nodes(self, label: str) -> Iterator[list[str]]:
         """Yield the uids of a label; say how many nodes have none by which they could be told."""
         found = 0
-        for uids in store.pages(label):
+        for uids in portions(label):
             found += len(uids)
             yield uids
         if store.count_nodes(label) != found and (others := store.count_without_uid(label)):

@@ -13,16 +13,16 @@ from genai_graph.integrity.findings import Finding, Undeclared
 from genai_graph.models import NODES, encryption, store
 from genai_graph.models.checking import properties_of
 from genai_graph.models.encryption import Encrypted
+from genai_graph.models.portions import portions
 from genai_graph.models.properties import DateTimeProperty, describe
-from genai_graph.models.store import pages
 
 
 def findings(label: str) -> Iterator[Finding]:
     """Yield what is wrong with the nodes of a label."""
     yield from _without_uid(label)
     undeclared = Undeclared(label, properties_of(NODES[label]), f"MATCH (n:{label}) SET n")
-    for page in pages(label):
-        for uid, found in _read(label, page).items():
+    for uids in portions(label):
+        for uid, found in _read(label, uids).items():
             if len(found) > 1:
                 yield _repeated(label, uid, len(found))
             for labels, values in found:

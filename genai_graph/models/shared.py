@@ -6,11 +6,14 @@ label, no property that its class does not declare, no edge of another type or t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from genai_graph.database import query, quote
 from genai_graph.models.checking import properties_of
+from genai_graph.models.portions import fitting, weight_of
 from genai_graph.models.registry import EDGES, NODES
+from genai_graph.models.store import TRANSACTION_BYTES
 
 _OURS = "n.uid > '' AND all(key IN keys(n) WHERE key IN $properties)"
 _ALONE = (
@@ -35,8 +38,24 @@ class OwnNodes:
         )
         return int(found[0]["count"])
 
-    def delete(self, label: str, size: int) -> int:
-        """Delete some of them with their edges, in a transaction; return how many."""
+    def delete(self, label: str, size: int) -> Iterator[int]:
+        """Delete them with their edges, and yield how many at a time: each time is a transaction.
+
+        They are `size`, or fewer where these have more bytes than a transaction should.
+        """
+        while weights := self._weights(label, size):
+            for count in fitting(weights, TRANSACTION_BYTES):
+                yield self._delete_some(label, count)
+
+    def _weights(self, label: str, size: int) -> list[int]:
+        found = query(
+            f"MATCH (n:{quote(label)}) WHERE {self._condition} "
+            f"WITH n LIMIT $size RETURN collect({weight_of(label)}) AS weights",
+            {**self._parameters(label), "size": size},
+        )
+        return list(found[0]["weights"])
+
+    def _delete_some(self, label: str, size: int) -> int:
         deleted = query(
             f"MATCH (n:{quote(label)}) WHERE {self._condition} "
             "WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",

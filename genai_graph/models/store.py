@@ -159,6 +159,7 @@ _TIMES = ("created_at", "updated_at")
 
 
 BATCH, BATCH_BYTES = 5_000, 8 * 2**20
+TRANSACTION_BYTES = 64 * 2**20  # what any engine has room for
 WEIGHED = 50  # rows that are weighed together
 
 
@@ -536,18 +537,19 @@ def delete_edges(kind: EdgeKind, source: str | None, target: str | None) -> int:
 
 def uids_after(label: str, uid: str, size: int) -> list[str]:
     """Return the next uids of a label in their order, at most `size`, after a uid (or "")."""
-    start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid"
+    return [uid for uid, _ in weighed_uids_after(label, uid, size, "0")]
+
+
+def weighed_uids_after(label: str, uid: str, size: int, weight: str) -> list[tuple[str, int]]:
+    """Return the same, each with its weight: what a Cypher expression says of the node `n`."""
+    start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid WITH n.uid AS uid, {weight} AS weight"
+    some = "LIMIT $size RETURN collect([uid, weight]) AS found"
     if current().engine == "embedded":  # which would sort all that is left, for every page
-        likely = f"{start} WITH n.uid AS uid LIMIT $size RETURN collect(uid) AS uids"
-        uids = sorted(query(likely, uid=uid, size=size)[0]["uids"])
-        if not uids or len(uids) == _count_between(label, uid, uids[-1]):
-            return uids
-    found = query(
-        f"{start} WITH n.uid AS uid ORDER BY uid LIMIT $size RETURN collect(uid) AS uids",
-        uid=uid,
-        size=size,
-    )
-    return list(found[0]["uids"])
+        likely = sorted(query(f"{start} {some}", uid=uid, size=size)[0]["found"])
+        if not likely or len(likely) == _count_between(label, uid, likely[-1][0]):
+            return [(uid, weight) for uid, weight in likely]
+    found = query(f"{start} ORDER BY uid {some}", uid=uid, size=size)[0]["found"]
+    return [(uid, weight) for uid, weight in found]
 
 
 def uids_beginning(label: str, prefix: str, limit: int) -> list[str]:

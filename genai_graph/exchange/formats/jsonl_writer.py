@@ -13,7 +13,7 @@ from genai_graph.exchange.validation import FORMAT
 from genai_graph.models import EDGES, NODES
 from genai_graph.models.store import batches
 
-_LINES = 1_000
+_LINES = 100
 
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:

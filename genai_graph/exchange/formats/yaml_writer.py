@@ -22,7 +22,7 @@ from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import JSONProperty
 from genai_graph.models.store import EdgeKind, batches
 
-_LINES = 1_000
+_LINES = 100
 # Text that no version of YAML takes for anything else; `no`, `y` or `null` would be.
 _PLAIN = re.compile(
     r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z][a-z0-9_./@+-]*\Z", re.IGNORECASE | re.ASCII
