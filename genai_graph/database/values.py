@@ -107,6 +107,14 @@ def _native(value: Date | Time) -> date | time:
     return value.to_native()
 
 
+def _list(values: list[Any]) -> list[Any]:
+    return [value if type(value) in _SCALARS else plain(value) for value in values]
+
+
+def _dict(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: value if type(value) in _SCALARS else plain(value) for k, value in values.items()}
+
+
 # Most values are of these, and asking what else they might be takes longer than all the rest.
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONVERTERS: dict[type, Any] = {
@@ -119,6 +127,6 @@ _CONVERTERS: dict[type, Any] = {
     CartesianPoint: _point,
     WGS84Point: _point,
     Duration: lambda value: value.iso_format(),
-    list: lambda values: [plain(value) for value in values],
-    dict: lambda values: {key: plain(value) for key, value in values.items()},
+    list: _list,
+    dict: _dict,
 }

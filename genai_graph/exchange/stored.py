@@ -138,6 +138,8 @@ class Stored:
 
     def _given(self, cls: Any, found: dict[str, Any], subject: str, group: str) -> dict[str, Any]:
         """Return the declared values in the order of their declaration."""
+        if not found:  # as with most edges
+            return {}
         checks = _checks(cls)
         for name in found.keys() - checks.keys():
             self._tell_undeclared(group, name)

@@ -153,6 +153,7 @@ class StringProperty(Strict, neomodel.StringProperty):
         self.mandatory = False
         self.sensitive = sensitive
         self.annotation = _text(self.is_indexed, 0) if choices is None else Literal[choices]
+        self._longest = INDEXED_BYTES if self.is_indexed else TEXT_BYTES
 
     def check(self, value: Any) -> str:
         """Take a string that can be written as UTF-8."""
@@ -174,10 +175,6 @@ class StringProperty(Strict, neomodel.StringProperty):
     def encryptable(self) -> bool:
         """Whether it is neither required, nor indexed, nor chosen from a list."""
         return not (self.mandatory or self.is_indexed or self.choices)
-
-    @property
-    def _longest(self) -> int:
-        return INDEXED_BYTES if self.is_indexed else TEXT_BYTES
 
     def _check_size(self, value: str) -> None:
         size = len(value.encode())
