@@ -194,13 +194,19 @@ def test_a_batch_ends_at_its_rows_or_at_its_bytes() -> None:
     assert [len(batch) for _, batch in store.grouped(small, type, 5_000)] == [4]
 
 
-_ROWS = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([0, 0, 0, 0, 3, 9])), max_size=70)
+# Runs of a group: many small rows, or some of megabytes.
+_RUN = st.one_of(
+    st.tuples(st.integers(1, 3 * store.WEIGHED), st.just(0)),
+    st.tuples(st.integers(1, 4), st.sampled_from([3, 9])),
+)
+_SIZES = [1, 2, *(store.WEIGHED + more for more in (-1, 0, 1)), 3 * store.WEIGHED]
 
 
-@given(_ROWS, st.sampled_from([1, 2, 5, 19, 20, 21, 30]))
+@given(st.lists(st.tuples(st.sampled_from("ab"), _RUN), max_size=8), st.sampled_from(_SIZES))
 def test_batches_hold_all_rows_of_their_group_in_order_and_none_more_than_fit(
-    rows: list[tuple[str, int]], size: int
+    runs: list[tuple[str, tuple[int, int]]], size: int
 ) -> None:
+    rows = [(group, megabytes) for group, (length, megabytes) in runs for _ in range(length)]
     text = {megabytes: "x" * (megabytes * 2**20) for megabytes in (0, 3, 9)}
     nodes = [
         store.NodeRow(f"{group}{at}", {"description": text[megabytes]})

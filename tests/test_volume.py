@@ -24,6 +24,7 @@ from test_load import counts, everything, faults_of, size_of_graph
 
 from genai_graph import Connection, Dataset, check, clear, dump, load, query
 from genai_graph.errors import (
+    FixtureError,
     GraphNotEmptyError,
     SettingsError,
     TransactionMemoryError,
@@ -211,6 +212,28 @@ def test_above_it_each_batch_is_one_and_that_is_said_before(graph: Connection) -
     assert size_of_graph() == 40
 
 
+@pytest.mark.any_engine
+@pytest.mark.parametrize(
+    "line",
+    [
+        r'{"node": "Model", "uid": "m", "props": {"\ud800": 1}}',
+        r'{"node": "Model", "uid": "\ud800"}',
+        r'{"edge": "\ud800", "from": ["Model", "m"], "to": ["Dataset", "d"]}',
+    ],
+)
+def test_half_of_a_character_is_a_fault_of_a_load_too(graph: Connection, line: str) -> None:
+    Path("f.jsonl").write_text(f'{{"format": "genai_graph/1"}}\n{line}\n')
+    with pytest.raises(FixtureError, match=r"^f\.jsonl:2: "):
+        load("f.jsonl")
+
+
+@pytest.mark.any_engine
+@pytest.mark.skipif(sys.platform != "linux", reason="a file name of any bytes")
+def test_a_file_whose_name_is_no_text_is_loaded(graph: Connection) -> None:
+    name = os.fsdecode(b"f\xff.jsonl")
+    assert load(write(pairs(2), name)).entities == 6
+
+
 def large_texts(number: int) -> list[dict[str, object]]:
     """Return so many nodes of 8 MB."""
     return [node("Dataset", f"d{i}", description="x" * 8_000_000) for i in range(number)]
@@ -329,7 +352,8 @@ def test_atomic_is_refused_where_the_embedded_engine_would_not_end(
     message = str(raised.value)
     assert message == (
         "300,001 nodes and edges are more than 300,000, the most in one transaction of the "
-        "embedded engine: load them without atomic, or on a Neo4j server"
+        "embedded engine: load them without atomic, with a transaction_limit below that, or on a "
+        "Neo4j server"
     )
     result = cli("load", "--atomic", name)
     assert (result.exit_code, result.stderr) == (1, message + "\n")

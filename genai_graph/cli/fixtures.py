@@ -43,7 +43,7 @@ fault_limit_option = click.option(
     type=click.IntRange(min=0),
     default=100_000,
     show_default=True,
-    help="Nodes and edges in one transaction; where there are more, or 64 MiB of values, each "
+    help="Nodes and edges in one transaction; where there are more, or over 64 MiB of values, each "
     "batch is one.",
 )
 @click.option("--create", is_flag=True, help="Refuse a graph that is not empty.")

@@ -33,8 +33,9 @@ def clear(*, batch_size: int = BATCH, progress: Progress = QUIET) -> dict[str, i
     A node that others use too is left: one with a further label, with a property that is not of
     its class, with an edge that is none of our kinds, or without a uid.
 
-    Each batch is a transaction: when it is cut short, doing it again deletes the rest. Projects
-    and datasets go first: with them goes an edge of a hub at once, without a search for it.
+    Each batch is a transaction, a smaller one where its values have 64 MiB: when it is cut short,
+    doing it again deletes the rest. Projects and datasets go first: with them goes an edge of a hub
+    at once, without a search for it.
     """
     own = OwnNodes()
     counts = _filled(own)

@@ -30,7 +30,7 @@ from genai_graph.exchange.check import FAULT_LIMIT, examine
 from genai_graph.exchange.fixtures import opened
 from genai_graph.exchange.progress import QUIET, Progress
 from genai_graph.exchange.reading import KeptReading, Reading
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, NodeRecord, weight
 from genai_graph.exchange.validation import complete
 from genai_graph.models import NODES, store
 from genai_graph.models.store import (
@@ -217,7 +217,11 @@ def _refuse_too_large(size: tuple[int, int]) -> None:
     """Refuse what is too large for one transaction of an engine that would not say so."""
     largest = current().largest_transaction
     if largest is not None and (excess := _excess(size, largest)):
-        elsewhere = "outside of the sandbox" if current().sandbox else "without atomic"
+        elsewhere = (
+            "outside of the sandbox"
+            if current().sandbox
+            else "without atomic, with a transaction_limit below that"
+        )
         raise TransactionMemoryError(
             f"{excess}, the most in one transaction of the embedded engine: "
             f"load them {elsewhere}, or on a Neo4j server"
@@ -374,9 +378,9 @@ class _Writer:
 
 def node_batches(records: Iterable[NodeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield nodes as they are written: by label, at most `size` at a time, in one pass."""
-    return starmap(Batch, store.grouped(records, attrgetter("label"), size))
+    return starmap(Batch, store.grouped(records, attrgetter("label"), size, weight))
 
 
 def edge_batches(records: Iterable[EdgeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield edges as they are written: by kind, at most `size` at a time, in one pass."""
-    return starmap(Batch, store.grouped(records, attrgetter("kind"), size))
+    return starmap(Batch, store.grouped(records, attrgetter("kind"), size, weight))

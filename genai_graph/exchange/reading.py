@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_graph.database.values import packed_size
 from genai_graph.errors import Fault
+from genai_graph.exchange.records import weight
 from genai_graph.models.store import WEIGHED, batches
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class KeptReading(Reading):
         self.weight = 0
         kept: list[Record] | None = [] if self._size <= _KEPT_BYTES else None
         for part in batches(records, WEIGHED):
-            self.weight += packed_size(part)
+            self.weight += weight(part)
             if kept is not None:
                 kept += part
                 if len(kept) > _KEPT_RECORDS or self.weight > _KEPT_BYTES:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from genai_graph.database.values import packed_size
 from genai_graph.errors import Fault, Place
 
 if TYPE_CHECKING:
@@ -13,10 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Placed(msgspec.Struct, frozen=True, gc=False):
-    """What stands in a line of a file; a million of them are made, so they are cheap to make.
-
-    Those that are written are packed as arrays where they are weighed: without names, it is sooner.
-    """
+    """What stands in a line of a file; a million of them are made, so they are cheap to make."""
 
     @property
     def place(self) -> Place:
@@ -24,7 +23,7 @@ class _Placed(msgspec.Struct, frozen=True, gc=False):
         return Place(self.file, self.line)  # type: ignore[attr-defined]
 
 
-class NodeRecord(_Placed, frozen=True, gc=False, array_like=True):
+class NodeRecord(_Placed, frozen=True, gc=False):
     """A node: the values that are given (None removes one), as the database keeps them."""
 
     label: str
@@ -37,7 +36,7 @@ class NodeRecord(_Placed, frozen=True, gc=False, array_like=True):
         return f"{self.label} {self.uid!r}"
 
 
-class EdgeRecord(_Placed, frozen=True, gc=False, array_like=True):
+class EdgeRecord(_Placed, frozen=True, gc=False):
     """An edge between two uids, with the values that are given."""
 
     kind: EdgeKind
@@ -79,3 +78,16 @@ Record = NodeRecord | EdgeRecord | FlawedNode | FlawedEdge | Fault
 def group_of(record: NodeRecord | EdgeRecord) -> str | EdgeKind:
     """Return what a record is one of: a label, or a kind of edge."""
     return record.label if isinstance(record, NodeRecord) else record.kind
+
+
+def weight(records: Iterable[Record]) -> int:
+    """Return about how many bytes records take where they are sent: faults are not sent."""
+    return packed_size([_sent(record) for record in records])
+
+
+def _sent(record: Record) -> tuple[Any, ...] | None:
+    if isinstance(record, NodeRecord):
+        return record.uid, record.given
+    if isinstance(record, EdgeRecord):
+        return record.source, record.target, record.given
+    return None

@@ -17,7 +17,7 @@ from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.models import EDGES, NODES, OUTGOING, store
 from genai_graph.models.checking import missing_in, properties_of
 from genai_graph.models.encryption import decrypted
-from genai_graph.models.portions import portions
+from genai_graph.models.portions import fitting, portions, weights
 from genai_graph.models.properties import (
     SHORT_JSON,
     DateTimeProperty,
@@ -26,7 +26,7 @@ from genai_graph.models.properties import (
     Strict,
     check_json,
 )
-from genai_graph.models.store import EdgeKind, batches
+from genai_graph.models.store import BATCH_BYTES, EdgeKind, batches
 
 Records = Iterator[NodeRecord | EdgeRecord]
 # Records of one node that stay together, with what they are sorted by: its uid and a rank.
@@ -89,8 +89,12 @@ class Stored:
                 yield edge.source, rank, [edge]
             return
         for batch in batches(edges):
-            parts = self._parts(kind.target, [edge.target for edge in batch])
-            yield from ((edge.source, rank, [edge, *parts.get(edge.target, ())]) for edge in batch)
+            weighed = weights(kind.target, [edge.target for edge in batch])
+            sizes = [weighed.get(edge.target, 0) for edge in batch]
+            for some in fitting(batch, sizes, BATCH_BYTES):
+                parts = self._parts(kind.target, [edge.target for edge in some])
+                for edge in some:
+                    yield edge.source, rank, [edge, *parts.get(edge.target, ())]
 
     def _parts(self, label: str, uids: list[str]) -> dict[str, list[NodeRecord | EdgeRecord]]:
         """Return nodes that stand under others, each behind its own edges."""

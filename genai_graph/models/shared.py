@@ -44,8 +44,8 @@ class OwnNodes:
         They are `size`, or fewer where these have more bytes than a transaction should.
         """
         while weights := self._weights(label, size):
-            for count in fitting(weights, TRANSACTION_BYTES):
-                yield self._delete_some(label, count)
+            for some in fitting(weights, weights, TRANSACTION_BYTES):
+                yield self._delete_some(label, len(some))
 
     def _weights(self, label: str, size: int) -> list[int]:
         found = query(

@@ -160,7 +160,7 @@ _TIMES = ("created_at", "updated_at")
 
 BATCH, BATCH_BYTES = 5_000, 8 * 2**20
 TRANSACTION_BYTES = 64 * 2**20  # what any engine has room for
-WEIGHED = 50  # rows that are weighed together
+WEIGHED = 20  # rows that are weighed together
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -170,7 +170,12 @@ def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
         yield batch
 
 
-def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[tuple[G, list[T]]]:
+def grouped(
+    rows: Iterable[T],
+    group: Callable[[T], G],
+    size: int,
+    weigh: Callable[[list[T]], int] = packed_size,
+) -> Iterator[tuple[G, list[T]]]:
     """Yield rows as statements take them: those of one group, in one pass.
 
     There are at most `size` of them, and no more once they have `BATCH_BYTES`.
@@ -179,7 +184,7 @@ def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[t
     weights: dict[G, int] = defaultdict(int)
     for key, run in itertools.groupby(rows, group):
         while part := list(itertools.islice(run, min(WEIGHED, size - len(waiting.get(key, ()))))):
-            for rows_in, weight in _weighed(part, BATCH_BYTES - weights[key]):
+            for rows_in, weight in _weighed(part, BATCH_BYTES - weights[key], weigh):
                 batch = waiting[key]
                 batch += rows_in
                 weights[key] += weight
@@ -189,13 +194,15 @@ def grouped(rows: Iterable[T], group: Callable[[T], G], size: int) -> Iterator[t
     yield from waiting.items()
 
 
-def _weighed(rows: list[T], room: int) -> Iterator[tuple[list[T], int]]:
+def _weighed(
+    rows: list[T], room: int, weigh: Callable[[list[T]], int]
+) -> Iterator[tuple[list[T], int]]:
     """Yield rows with the bytes they take: together, which is soonest, or each where room ends."""
-    weight = packed_size(rows)
+    weight = weigh(rows)
     if weight < room:
         yield rows, weight
     else:
-        yield from (([row], packed_size(row)) for row in rows)
+        yield from (([row], weigh([row])) for row in rows)
 
 
 def without_lost_times(given: dict[str, Any]) -> dict[str, Any]:
@@ -542,13 +549,13 @@ def uids_after(label: str, uid: str, size: int) -> list[str]:
 
 def weighed_uids_after(label: str, uid: str, size: int, weight: str) -> list[tuple[str, int]]:
     """Return the same, each with its weight: what a Cypher expression says of the node `n`."""
-    start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid WITH n.uid AS uid, {weight} AS weight"
-    some = "LIMIT $size RETURN collect([uid, weight]) AS found"
+    start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid WITH n"
+    some = f"LIMIT $size RETURN collect([n.uid, {weight}]) AS found"
     if current().engine == "embedded":  # which would sort all that is left, for every page
         likely = sorted(query(f"{start} {some}", uid=uid, size=size)[0]["found"])
         if not likely or len(likely) == _count_between(label, uid, likely[-1][0]):
             return [(uid, weight) for uid, weight in likely]
-    found = query(f"{start} ORDER BY uid {some}", uid=uid, size=size)[0]["found"]
+    found = query(f"{start} ORDER BY n.uid {some}", uid=uid, size=size)[0]["found"]
     return [(uid, weight) for uid, weight in found]
 
 

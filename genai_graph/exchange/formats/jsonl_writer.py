@@ -11,7 +11,7 @@ from genai_graph.exchange.formats.plain import jsonable
 from genai_graph.exchange.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.validation import FORMAT
 from genai_graph.models import EDGES, NODES
-from genai_graph.models.store import batches
+from genai_graph.models.store import grouped
 
 _LINES = 100
 
@@ -20,7 +20,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     """Write records as JSON Lines."""
     encode = msgspec.json.Encoder().encode_lines
     stream.write(encode([{"format": FORMAT}]))
-    for batch in batches(records, _LINES):
+    for _, batch in grouped(records, lambda _: None, _LINES):
         stream.write(encode([_line(record) for record in batch]))
 
 
