@@ -30,7 +30,12 @@ from genai_graph.exchange.check import FAULT_LIMIT, examine
 from genai_graph.exchange.fixtures import opened
 from genai_graph.exchange.progress import QUIET, Progress
 from genai_graph.exchange.reading import KeptReading, Reading
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, weight
+from genai_graph.exchange.records import (
+    EdgeRecord,
+    NodeRecord,
+    weight_of_edges,
+    weight_of_nodes,
+)
 from genai_graph.exchange.validation import complete
 from genai_graph.models import NODES, store
 from genai_graph.models.store import (
@@ -378,9 +383,9 @@ class _Writer:
 
 def node_batches(records: Iterable[NodeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield nodes as they are written: by label, at most `size` at a time, in one pass."""
-    return starmap(Batch, store.grouped(records, attrgetter("label"), size, weight))
+    return starmap(Batch, store.grouped(records, attrgetter("label"), size, weight_of_nodes))
 
 
 def edge_batches(records: Iterable[EdgeRecord], size: int = BATCH) -> Iterator[Batch]:
     """Yield edges as they are written: by kind, at most `size` at a time, in one pass."""
-    return starmap(Batch, store.grouped(records, attrgetter("kind"), size, weight))
+    return starmap(Batch, store.grouped(records, attrgetter("kind"), size, weight_of_edges))

@@ -80,8 +80,18 @@ def group_of(record: NodeRecord | EdgeRecord) -> str | EdgeKind:
     return record.label if isinstance(record, NodeRecord) else record.kind
 
 
+def weight_of_nodes(nodes: Iterable[NodeRecord]) -> int:
+    """Return about how many bytes nodes take where they are sent."""
+    return packed_size([(node.uid, node.given) for node in nodes])
+
+
+def weight_of_edges(edges: Iterable[EdgeRecord]) -> int:
+    """Return the same for edges."""
+    return packed_size([(edge.source, edge.target, edge.given) for edge in edges])
+
+
 def weight(records: Iterable[Record]) -> int:
-    """Return about how many bytes records take where they are sent: faults are not sent."""
+    """Return the same for records of all kinds: faults are not sent."""
     return packed_size([_sent(record) for record in records])
 
 
