@@ -106,7 +106,7 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
     for label in NODES:
         for uids in portions(label):
             renewed = _renewed(label, uids, done)
-            for _, rows in store.grouped(renewed, lambda _: None, store.BATCH):
+            for rows in store.bounded(renewed, store.BATCH):
                 done.written += store.replace_values(label, rows)
             advance(len(uids))
     return done

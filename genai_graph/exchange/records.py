@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -90,14 +90,8 @@ def weight_of_edges(edges: Iterable[EdgeRecord]) -> int:
     return packed_size([(edge.source, edge.target, edge.given) for edge in edges])
 
 
-def weight(records: Iterable[Record]) -> int:
+def weight(records: Sequence[Record]) -> int:
     """Return the same for records of all kinds: faults are not sent."""
-    return packed_size([_sent(record) for record in records])
-
-
-def _sent(record: Record) -> tuple[Any, ...] | None:
-    if isinstance(record, NodeRecord):
-        return record.uid, record.given
-    if isinstance(record, EdgeRecord):
-        return record.source, record.target, record.given
-    return None
+    return weight_of_nodes(
+        record for record in records if isinstance(record, NodeRecord)
+    ) + weight_of_edges(record for record in records if isinstance(record, EdgeRecord))

@@ -194,6 +194,13 @@ def grouped(
     yield from waiting.items()
 
 
+def bounded(
+    rows: Iterable[T], size: int, weigh: Callable[[list[T]], int] = packed_size
+) -> Iterator[list[T]]:
+    """Yield rows in lists of at most `size`, and no more once they have `BATCH_BYTES`."""
+    return (batch for _, batch in grouped(rows, lambda _: None, size, weigh))
+
+
 def _weighed(
     rows: list[T], room: int, weigh: Callable[[list[T]], int]
 ) -> Iterator[tuple[list[T], int]]:
@@ -547,16 +554,15 @@ def uids_after(label: str, uid: str, size: int) -> list[str]:
     return [uid for uid, _ in weighed_uids_after(label, uid, size, "0")]
 
 
-def weighed_uids_after(label: str, uid: str, size: int, weight: str) -> list[tuple[str, int]]:
+def weighed_uids_after(label: str, uid: str, size: int, weight: str) -> list[list[Any]]:
     """Return the same, each with its weight: what a Cypher expression says of the node `n`."""
     start = f"MATCH (n:{quote(label)}) WHERE n.uid > $uid WITH n"
     some = f"LIMIT $size RETURN collect([n.uid, {weight}]) AS found"
     if current().engine == "embedded":  # which would sort all that is left, for every page
         likely = sorted(query(f"{start} {some}", uid=uid, size=size)[0]["found"])
         if not likely or len(likely) == _count_between(label, uid, likely[-1][0]):
-            return [(uid, weight) for uid, weight in likely]
-    found = query(f"{start} ORDER BY n.uid {some}", uid=uid, size=size)[0]["found"]
-    return [(uid, weight) for uid, weight in found]
+            return likely
+    return list(query(f"{start} ORDER BY n.uid {some}", uid=uid, size=size)[0]["found"])
 
 
 def uids_beginning(label: str, prefix: str, limit: int) -> list[str]:

@@ -16,9 +16,9 @@ import msgspec
 
 from genai_graph.database import quote
 from genai_graph.database.indexes import UNIQUENESS, declared
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of
+from genai_graph.exchange.records import EdgeRecord, NodeRecord, group_of, weight
 from genai_graph.models import NODES
-from genai_graph.models.store import EdgeKind, grouped
+from genai_graph.models.store import EdgeKind, bounded
 from genai_graph.shown import non_finite
 
 _ROWS = 500
@@ -30,7 +30,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
         if index.type == UNIQUENESS:  # merging needs it; `schema install` makes the others
             stream.write(f"{index.cypher()}\n".encode())
     for group, members in itertools.groupby(records, group_of):
-        for _, batch in grouped(members, group_of, _ROWS):
+        for batch in bounded(members, _ROWS, weight):
             stream.write(f"{_statement(group, batch)};\n".encode())
 
 

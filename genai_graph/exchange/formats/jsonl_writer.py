@@ -8,10 +8,10 @@ from typing import IO, Any
 import msgspec
 
 from genai_graph.exchange.formats.plain import jsonable
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.records import EdgeRecord, NodeRecord, weight
 from genai_graph.exchange.validation import FORMAT
 from genai_graph.models import EDGES, NODES
-from genai_graph.models.store import grouped
+from genai_graph.models.store import bounded
 
 _LINES = 100
 
@@ -20,7 +20,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     """Write records as JSON Lines."""
     encode = msgspec.json.Encoder().encode_lines
     stream.write(encode([{"format": FORMAT}]))
-    for _, batch in grouped(records, lambda _: None, _LINES):
+    for batch in bounded(records, _LINES, weight):
         stream.write(encode([_line(record) for record in batch]))
 
 

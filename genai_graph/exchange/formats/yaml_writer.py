@@ -20,7 +20,7 @@ from genai_graph.exchange.validation import FORMAT
 from genai_graph.models import EDGES, NODES, OUTGOING, identity
 from genai_graph.models.checking import properties_of
 from genai_graph.models.properties import JSONProperty
-from genai_graph.models.store import EdgeKind, grouped
+from genai_graph.models.store import EdgeKind, bounded
 
 _LINES = 100
 # Text that no version of YAML takes for anything else; `no`, `y` or `null` would be.
@@ -36,7 +36,7 @@ _NAMES = {rel.kind: name for rels in OUTGOING.values() for name, rel in rels.ite
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
     """Write records as a YAML document."""
-    for _, batch in grouped(_Document().lines(records), lambda _: None, _LINES):
+    for batch in bounded(_Document().lines(records), _LINES):
         stream.write("".join(f"{line}\n" for line in batch).encode())
 
 
