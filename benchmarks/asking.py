@@ -9,8 +9,8 @@ from benchmarks import hub
 from benchmarks.measuring import Contender, clock
 from benchmarks.sample import Sample
 from genai_graph import Dataset, Model, ask, query
-from genai_graph.models import store
 from genai_graph.questions import find, names
+from genai_graph.storage.lookups import find_nodes
 
 ALL = "Questions"
 FROM_A_NODE = "Questions that start from a node"
@@ -93,7 +93,7 @@ def _asking(
 def _round_trip(title: str, uid: str) -> Contender:
     def run() -> dict[str, float]:
         with clock() as reading:
-            store.find_nodes("Dataset", [uid])
+            find_nodes("Dataset", [uid])
         return {title: reading.seconds * 1000}
 
     return Contender(_ROUND_TRIP, run)

@@ -8,7 +8,7 @@ import genai_graph
 from benchmarks.engines import Engine
 from benchmarks.measuring import Contender, clock
 from benchmarks.sample import Sample
-from genai_graph.database import quote
+from genai_graph.database import quote_name
 
 DUMP = "Dump"
 
@@ -22,9 +22,9 @@ def contenders(engine: Engine, sample: Sample, folder: Path) -> list[Contender]:
 
 
 def _reading(engine: Engine, sample: Sample) -> dict[str, float]:
-    nodes = [f"MATCH (n:{quote(label)}) RETURN properties(n)" for label in sample.nodes]
+    nodes = [f"MATCH (n:{quote_name(label)}) RETURN properties(n)" for label in sample.nodes]
     edges = [
-        f"MATCH (a:{quote(kind.source)})-[r:{quote(kind.type)}]->(b:{quote(kind.target)}) "
+        f"MATCH (a:{quote_name(kind.source)})-[r:{quote_name(kind.type)}]->(b:{quote_name(kind.target)}) "
         "RETURN a.uid, b.uid, properties(r)"
         for kind in sample.edges
     ]

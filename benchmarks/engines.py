@@ -13,10 +13,13 @@ import neo4j
 
 from benchmarks import plain
 from benchmarks.sample import Sample
-from genai_graph.database import Connection, connect, indexes, managed_engine, query, quote
+from genai_graph.database import Connection, connect, indexes, query, quote_name
 from genai_graph.database.settings import Settings
-from genai_graph.models import NODES, store
+from genai_graph.registry import NODES
+from genai_graph.server.engines import managed_engine
 from genai_graph.status import read_status
+from genai_graph.storage.batching import BATCH_ROWS
+from genai_graph.storage.lookups import count_nodes
 
 _CLASSES = [*NODES.values(), *plain.CLASSES.values()]
 _FEW = 2_000
@@ -45,7 +48,7 @@ class Engine:
 
     def empty(self) -> None:
         """Delete everything but the indexes."""
-        filled = {cls.__label__: store.count_nodes(cls.__label__) for cls in _CLASSES}
+        filled = {cls.__label__: count_nodes(cls.__label__) for cls in _CLASSES}
         is_slow = self.is_embedded and sum(filled.values()) > _FEW
         if is_slow:  # with indexes it deletes many nodes slowly
             self._drop_indexes()
@@ -60,28 +63,28 @@ class Engine:
         """Fail unless the graph has the nodes, the edges and as many properties as the sample."""
         for label, rows in sample.nodes.items():
             found = query(
-                f"MATCH (n:{quote(prefix + label)}) "
+                f"MATCH (n:{quote_name(prefix + label)}) "
                 "RETURN count(n) AS nodes, sum(size(keys(n))) AS properties"
             )[0]
             properties = sum(len(values) for _, values in rows) + (1 + _TIMES) * len(rows)
             _expect(label, (len(rows), properties), (found["nodes"], found["properties"]))
         for kind, edges in sample.edges.items():
-            ends = [f"(:{quote(prefix + label)})" for label in (kind.source, kind.target)]
-            pattern = f"{ends[0]}-[r:{quote(prefix.upper() + kind.type)}]->{ends[1]}"
+            ends = [f"(:{quote_name(prefix + label)})" for label in (kind.source, kind.target)]
+            pattern = f"{ends[0]}-[r:{quote_name(prefix.upper() + kind.type)}]->{ends[1]}"
             found = query(f"MATCH {pattern} RETURN count(r) AS edges")[0]
             _expect(str(kind), len(edges), found["edges"])
 
     def _drop_indexes(self) -> None:
-        for index in indexes.present(_CLASSES):
+        for index in indexes.existing(_CLASSES):
             if index.type != indexes.UNIQUENESS:
-                query(f"DROP INDEX {quote(index.name)}", write=True)
+                query(f"DROP INDEX {quote_name(index.name)}", write=True)
 
 
 def _delete_batch(label: str) -> int:
     found = query(
-        f"MATCH (n:{quote(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
+        f"MATCH (n:{quote_name(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
         write=True,
-        size=store.BATCH,
+        size=BATCH_ROWS,
     )
     return int(found[0]["count"])
 

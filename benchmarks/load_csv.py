@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.sample import Sample, Values
-from genai_graph.database import quote
-from genai_graph.exchange.load import TRANSACTION_LIMIT
-from genai_graph.models.store import BATCH, EdgeKind, now
+from genai_graph.database import quote_name
+from genai_graph.exchange.loader import TRANSACTION_LIMIT
+from genai_graph.registry import EdgeType
+from genai_graph.storage.batching import BATCH_ROWS
+from genai_graph.storage.rows import now
 
 if TYPE_CHECKING:
     import neo4j
@@ -61,7 +63,7 @@ def _in_batches(session: neo4j.Session, tables: list[Table], address: str) -> No
     for table in tables:
         cypher = (
             "LOAD CSV WITH HEADERS FROM $url AS row "
-            f"CALL (row) {{ {table.cypher} }} IN TRANSACTIONS OF {BATCH} ROWS"
+            f"CALL (row) {{ {table.cypher} }} IN TRANSACTIONS OF {BATCH_ROWS} ROWS"
         )
         session.run(cypher, url=f"{address}/{table.file}", now=now()).consume()
 
@@ -70,17 +72,17 @@ def _node_table(folder: Path, label: str, rows: list[tuple[str, Values]]) -> Tab
     lines = [{"uid": uid, **values} for uid, values in rows]
     props = _assignments([values for _, values in rows])
     cypher = (
-        f"MERGE (n:{quote(label)} {{uid: row.uid}}) "
+        f"MERGE (n:{quote_name(label)} {{uid: row.uid}}) "
         f"SET n.created_at = $now, n.updated_at = $now, n += {props}"
     )
     return _table(folder, f"{label}.csv", lines, cypher)
 
 
-def _edge_table(folder: Path, kind: EdgeKind, rows: list[tuple[str, str, Values]]) -> Table:
+def _edge_table(folder: Path, kind: EdgeType, rows: list[tuple[str, str, Values]]) -> Table:
     lines = [{"source": source, "target": target, **values} for source, target, values in rows]
     cypher = (
-        f"MATCH (a:{quote(kind.source)} {{uid: row.source}}) "
-        f"MATCH (b:{quote(kind.target)} {{uid: row.target}}) "
+        f"MATCH (a:{quote_name(kind.source)} {{uid: row.source}}) "
+        f"MATCH (b:{quote_name(kind.target)} {{uid: row.target}}) "
         f"MERGE {kind.pattern} SET r += {_assignments([values for *_, values in rows])}"
     )
     return _table(folder, f"{kind.source}-{kind.type}-{kind.target}.csv", lines, cypher)
@@ -104,7 +106,7 @@ def _assignments(rows: list[Values]) -> str:
 
 def _read(name: str, value: object) -> str:
     reader = _READERS.get(type(value))
-    return f"{reader}(row.{quote(name)})" if reader else f"row.{quote(name)}"
+    return f"{reader}(row.{quote_name(name)})" if reader else f"row.{quote_name(name)}"
 
 
 def _cell(value: object) -> object:

@@ -16,11 +16,12 @@ from benchmarks import load_csv, plain
 from benchmarks.engines import Engine
 from benchmarks.measuring import Contender, clock
 from benchmarks.sample import Sample
-from genai_graph.database import quote
-from genai_graph.database.values import packed
-from genai_graph.exchange.load import TRANSACTION_LIMIT
+from genai_graph.database import quote_name
+from genai_graph.database.values import to_bolt_datetime
+from genai_graph.exchange.loader import TRANSACTION_LIMIT
 from genai_graph.exchange.progress import Progress
-from genai_graph.models.store import BATCH, EdgeKind, batches
+from genai_graph.registry import EdgeType
+from genai_graph.storage.batching import BATCH_ROWS, batched
 
 FIRST = "First load"
 WRITING = "First load, without the loader's checking"
@@ -153,7 +154,7 @@ def unwinding(engine: Engine, sample: Sample) -> Write:
     statements: list[Statement] = [
         (f"UNWIND $rows AS row {cypher}", batch)
         for cypher, rows in _statements(sample)
-        for batch in batches(rows)
+        for batch in batched(rows)
     ]
 
     def write() -> None:
@@ -201,12 +202,12 @@ def _statements(sample: Sample) -> list[Statement]:
 
 def _merge_node(label: str) -> str:
     return (
-        f"MERGE (n:{quote(label)} {{uid: row[0]}}) "
+        f"MERGE (n:{quote_name(label)} {{uid: row[0]}}) "
         "SET n.created_at = $now, n.updated_at = $now, n += row[1]"
     )
 
 
-def _merge_edge(kind: EdgeKind) -> str:
+def _merge_edge(kind: EdgeType) -> str:
     # From the end with the fewer edges: from a hub the embedded engine takes quadratic time.
     return f"{kind.ends} MERGE {kind.pattern} SET r += row[2]"
 
@@ -216,7 +217,7 @@ def _sent(row: tuple[str, dict[str, Any]]) -> list[Any]:
     return [
         uid,
         {
-            name: packed(value) if isinstance(value, datetime) else value
+            name: to_bolt_datetime(value) if isinstance(value, datetime) else value
             for name, value in values.items()
         },
     ]
@@ -254,7 +255,7 @@ def _save_each(sample: Sample) -> None:
 def _save_in_bulk(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
     with plain.bare_neomodel(engine), db.transaction:
         for label, maps in rows.items():
-            for batch in batches(maps, BATCH):
+            for batch in batched(maps, BATCH_ROWS):
                 plain.CLASSES[label].nodes.bulk_create_or_update(*batch)
 
 

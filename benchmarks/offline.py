@@ -15,10 +15,12 @@ from neo4j._codec.packstream.v1 import PackableBuffer, Packer
 import genai_graph
 from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
-from genai_graph.exchange.load import edge_batches, node_batches, seldom_collected
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.validation import complete
-from genai_graph.models import store
+from genai_graph.exchange.formats.building import with_uid_fields
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.loader import edge_batches, node_batches, reduced_gc
+from genai_graph.storage import nodes
+from genai_graph.storage.edges import insert_edges
+from genai_graph.storage.nodes import insert_nodes
 
 ENGINE = "none"
 CHECK = "Check of a file"
@@ -78,15 +80,15 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
 
 def _pack_nodes(lines: list[bytes]) -> None:
     """Pass lines through the loader's batches and statements, which here reach a packer only."""
-    with _offline(), seldom_collected():
+    with _offline(), reduced_gc():
         for label, nodes in node_batches(_sound(lines, NodeRecord)):
-            store.add_nodes(label, nodes, complete)
+            insert_nodes(label, nodes, with_uid_fields)
 
 
 def _pack_edges(lines: list[bytes]) -> None:
-    with _offline(), seldom_collected():
+    with _offline(), reduced_gc():
         for kind, edges in edge_batches(_sound(lines, EdgeRecord)):
-            store.add_edges(kind, edges)
+            insert_edges(kind, edges)
 
 
 def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
@@ -98,7 +100,7 @@ def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
 
 def _offline() -> Any:
     without_keys = SimpleNamespace(keyring=None)
-    return patch.multiple(store, change=_Wire().change, current=lambda: without_keys)
+    return patch.multiple(nodes, change=_Wire().change, current=lambda: without_keys)
 
 
 class _Wire:

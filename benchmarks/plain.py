@@ -18,9 +18,11 @@ from neomodel import (
     db,
 )
 
+from genai_graph.registry import EdgeType
+
 if TYPE_CHECKING:
     from benchmarks.engines import Engine
-    from genai_graph.models.store import EdgeKind
+    from genai_graph.registry import EdgeType
 
 PREFIX = "Plain"
 
@@ -140,7 +142,7 @@ CLASSES: dict[str, Any] = {
 }
 
 
-def relationship(node: Any, kind: EdgeKind) -> Any:
+def relationship(node: Any, kind: EdgeType) -> Any:
     """Return the manager of a node's edges of a kind."""
     return getattr(node, f"{kind.type}_{kind.target}".lower())
 

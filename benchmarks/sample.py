@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks import graph
 from genai_graph.exchange.formats import jsonl
-from genai_graph.exchange.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.validation import complete
-from genai_graph.models.store import EdgeKind
+from genai_graph.exchange.formats.building import with_uid_fields
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.registry import EdgeType
 
 Values = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Sample:
     path: Path
     entities: int
     nodes: dict[str, list[tuple[str, Values]]]
-    edges: dict[EdgeKind, list[tuple[str, str, Values]]]
+    edges: dict[EdgeType, list[tuple[str, str, Values]]]
 
     def without_edges(self) -> Sample:
         """Return the nodes alone."""
@@ -47,7 +47,7 @@ def read(path: Path, entities: int) -> Sample:
     with path.open("rb") as lines:
         for record in jsonl.records(lines, path.name):
             if isinstance(record, NodeRecord):
-                sample.nodes[record.label].append((record.uid, complete(record)))
+                sample.nodes[record.label].append((record.uid, with_uid_fields(record)))
             elif isinstance(record, EdgeRecord):
                 sample.edges[record.kind].append((record.source, record.target, record.given))
             else:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from genai_graph import __version__, schema_diagram
+
 sys.path.insert(0, str(Path(__file__).parent))  # for derived.py
 
 from derived import ROOT
 
 from genai_graph import __version__
-from genai_graph.models import diagram
 
 project = "genai_graph"
 version = release = __version__
@@ -57,7 +58,7 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = _LINK.sub(lambda link: "](" if link[1] else "](../", readme) + source[0]
     source[0] = source[0].replace("](../README.md", "](index.md")
     kind = "{graphviz}" if shutil.which("dot") else "text"
-    picture = f"```{kind}\n{diagram.dot()}```"
+    picture = f"```{kind}\n{schema_diagram.dot()}```"
     source[0] = _MERMAID.sub(lambda _: picture, source[0])
 
 

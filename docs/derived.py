@@ -14,14 +14,12 @@ from typing import Any
 
 import click
 
-from genai_graph import schema
+from genai_graph import schema, schema_diagram
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
-from genai_graph.models import EDGES, INCOMING, NODES, OUTGOING, diagram
-from genai_graph.models.base import Node
-from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import (
-    INTEGER_MIN,
+from genai_graph.ogm.node import Node
+from genai_graph.properties.json_values import INTEGER_MIN
+from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
     DateTimeProperty,
@@ -29,10 +27,10 @@ from genai_graph.models.properties import (
     IntegerProperty,
     JSONProperty,
     LocationProperty,
-    Strict,
+    Property,
 )
-from genai_graph.models.store import EdgeKind
 from genai_graph.questions import Parameter, Question, find, names
+from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,7 +55,7 @@ def _table(*rows: Iterable[str]) -> str:
 
 # Models
 
-_TYPES: list[tuple[type[Strict], str]] = [
+_TYPES: list[tuple[type[Property], str]] = [
     (IntegerProperty, "integer"),
     (FloatProperty, "number"),
     (BooleanProperty, "boolean"),
@@ -97,7 +95,7 @@ def _type(prop: Any) -> str:
 
 
 def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
-    if prop.mandatory:
+    if prop.is_required:
         yield "required"
     if prop.unique_index:
         yield "unique"
@@ -110,7 +108,7 @@ def _edges() -> str:
     return _table(["edge", "at the source", "at the target", "properties"], *map(_edge, EDGES))
 
 
-def _edge(kind: EdgeKind) -> list[str]:
+def _edge(kind: EdgeType) -> list[str]:
     source = [name for name, rel in OUTGOING[kind.source].items() if rel.kind == kind]
     target = [name for name, rel in INCOMING[kind.target].items() if rel.kind == kind]
     known: dict[str, Any] = properties_of(EDGES[kind])
@@ -120,11 +118,11 @@ def _edge(kind: EdgeKind) -> list[str]:
     return [f"`{kind}`{_rule(kind)}", f"`{source[0]}`", f"`{target[0]}`", properties]
 
 
-def _rule(kind: EdgeKind) -> str:
+def _rule(kind: EdgeType) -> str:
     rules = {
         "no circles": kind.acyclic,
-        "one source": kind.one_source,
-        "one target": kind.one_target,
+        "one source": kind.single_source,
+        "one target": kind.single_target,
     }
     told = ", ".join(rule for rule, holds in rules.items() if holds)
     return f" ({told})" if told else ""
@@ -143,7 +141,7 @@ def _sensitive() -> str:
 
 
 def _graph() -> str:
-    return f"```mermaid\n{diagram.mermaid()}```"
+    return f"```mermaid\n{schema_diagram.mermaid()}```"
 
 
 # Questions

@@ -174,23 +174,23 @@ E = TypeVar("E", bound=GenaiGraphError)
 B = TypeVar("B", bound=BaseException)
 
 
-def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+def iter_causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and all that led to it."""
     if error is not None:
         yield error
         for part in getattr(error, "exceptions", ()):  # of a group
-            yield from causes_of(part)
-        yield from causes_of(error.__cause__ or error.__context__)
+            yield from iter_causes(part)
+        yield from iter_causes(error.__cause__ or error.__context__)
 
 
-def frameless(error: B) -> B:
+def strip_tracebacks(error: B) -> B:
     """Take the frames off an error and its causes: passwords and data are in their variables."""
-    for cause in causes_of(error):
+    for cause in iter_causes(error):
         cause.__traceback__ = None
     return error
 
 
-def extend(error: E, text: str) -> E:
+def append_to_message(error: E, text: str) -> E:
     """Add to an error's message what only a caller higher up knows."""
     error.args = (f"{error} ({text})",)
     return error
@@ -200,7 +200,7 @@ class OutputError(GenaiGraphError, OSError):
     """A dump can't be written where it should go."""
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Return a text as one line, with what can't be seen written as escapes."""
     if text.isprintable():
         return text
@@ -209,7 +209,7 @@ def printable(text: str) -> str:
     )
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where something stands: a file as the user named it, and a line counted from 1."""
 
     file: str
@@ -219,14 +219,14 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
-class Fault(NamedTuple):
+class FixtureIssue(NamedTuple):
     """One thing that is wrong in a fixture, and where."""
 
-    place: Place
+    place: SourceLocation
     message: str
 
     def __str__(self) -> str:
-        return printable(f"{self.place}: {self.message}")
+        return escape_unprintable(f"{self.place}: {self.message}")
 
 
 class FixtureError(GenaiGraphError, ValueError):
@@ -235,7 +235,7 @@ class FixtureError(GenaiGraphError, ValueError):
     The message has one fault a line, as ``file:line: what is wrong and what to do``.
     """
 
-    def __init__(self, faults: Sequence[Fault], *, omitted: int = 0) -> None:
+    def __init__(self, faults: Sequence[FixtureIssue], *, omitted: int = 0) -> None:
         self.faults = tuple(faults)
         self.omitted = omitted
         lines = [str(fault) for fault in self.faults]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genai_graph import Connection, Report
-    from genai_graph.database.engine import ManagedEngine
+    from genai_graph.server.lifecycle import ManagedEngine
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,8 @@ def load_graph(empty_graph: Connection, request: pytest.FixtureRequest) -> Calla
         return beside if beside.exists() else name
 
     def load(*fixtures: str | PathLike[str], **options: Any) -> Report:
-        return genai_graph.load(*map(find, fixtures), **options)
+        report: Report = genai_graph.load(*map(find, fixtures), **options)
+        return report
 
     return load
 
@@ -79,8 +80,8 @@ def _free_engine() -> Iterator[ManagedEngine]:
     import platformdirs
     from portalocker import LockFlags
 
-    from genai_graph.database import managed_engine
-    from genai_graph.database.locks import open_private, try_lock
+    from genai_graph.server.engines import managed_engine
+    from genai_graph.server.locks import open_private, try_lock
 
     folder = platformdirs.user_cache_path("genai-graph") / "tests"
     for number in itertools.count():

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from genai_graph.database import current, indexes
-from genai_graph.database.indexes import Index
+import genai_graph.models  # noqa: F401  (registers the node classes)
+from genai_graph.database import current_connection, indexes
 from genai_graph.database.settings import read_settings
-from genai_graph.models import NODES, encryption
+from genai_graph.properties import encryption
+from genai_graph.registry import NODES
+
+if TYPE_CHECKING:
+    from genai_graph.database.indexes import Index
 
 
 @dataclass(frozen=True)
@@ -51,14 +56,14 @@ def unsearchable() -> list[str]:
 
     Raises `SettingsError`.
     """
-    names = encryption.chosen(read_settings().encrypted)
+    names = encryption.encrypted_properties(read_settings().encrypted)
     return sorted(f"{label}.{name}" for label in names for name in names[label])
 
 
 def check() -> Drift:
     """Compare the database's schema with the models'."""
-    wanted = set(indexes.declared(NODES.values(), current().engine))
-    there = set(indexes.present(NODES.values()))
+    wanted = set(indexes.declared(NODES.values(), current_connection().engine))
+    there = set(indexes.existing(NODES.values()))
     missing, extra = wanted - there, there - wanted
     same_place = {
         (want, have)

@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 from genai_graph import schema
-from genai_graph.database import current, query
-from genai_graph.models import EDGES, NODES, store
+from genai_graph.database import current_connection, query
+from genai_graph.registry import EDGES, NODES
+from genai_graph.storage.lookups import count_edges, count_nodes
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Status:
 
 def read_status() -> Status:
     """Ask the database that is connected."""
-    connection = current()
+    connection = current_connection()
     engine_version, edition = _server()
     return Status(
         engine=connection.engine,
@@ -51,13 +52,13 @@ def read_status() -> Status:
         uri=connection.uri,
         database=connection.database,
         drift=str(schema.check()),
-        nodes={label: store.count_nodes(label) for label in NODES},
-        edges={str(kind): store.count_edges(kind) for kind in EDGES},
+        nodes={label: count_nodes(label) for label in NODES},
+        edges={str(kind): count_edges(kind) for kind in EDGES},
     )
 
 
 def _server() -> tuple[str, str]:
-    if current().engine == "embedded":
+    if current_connection().engine == "embedded":
         return version("arcadedb-embedded"), "ArcadeDB"
     server = query("CALL dbms.components() YIELD versions, edition RETURN versions, edition")[0]
     return server["versions"][0], server["edition"]

@@ -20,8 +20,8 @@ import pytest
 
 import genai_graph
 from genai_graph.database import Connection
-from genai_graph.database.arcadedb import ArcadeDB
-from genai_graph.database.engine import ManagedEngine, Running, Server, Users
+from genai_graph.server.arcadedb import ArcadeDB
+from genai_graph.server.lifecycle import ManagedEngine, RunningEngine, Server, Users
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -151,7 +151,7 @@ def embedded_engine(engine: Engine) -> Engine:
     return engine
 
 
-def _settings(name: str, running: Running) -> dict[str, str]:
+def _settings(name: str, running: RunningEngine) -> dict[str, str]:
     if name == "neo4j-5":  # which the package does not manage: it is a server like any other
         return {"NEO4J_URI": running.uri, "NEO4J_PASSWORD": running.users.password}
     return {"GENAI_GRAPH_ENGINE": name}

@@ -16,20 +16,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from genai_graph import load, query
-from genai_graph.database import atomic, quote
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
-from genai_graph.models import EDGES, NODES, identity
-from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import (
+from genai_graph.database import atomic, quote_name
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, Record
+from genai_graph.ogm.uids import metric_uid
+from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
     DateTimeProperty,
     FloatProperty,
     IntegerProperty,
     JSONProperty,
-    Strict,
+    Property,
 )
-from genai_graph.models.store import EdgeKind
+from genai_graph.registry import EDGES, NODES, EdgeType, properties_of
 
 Graph = list[NodeRecord | EdgeRecord]
 
@@ -83,10 +82,10 @@ def json_values() -> st.SearchStrategy[Any]:
     ).filter(lambda value: value is not None)
 
 
-def values_of(prop: Any) -> st.SearchStrategy[Any]:
+def read_values(prop: Any) -> st.SearchStrategy[Any]:
     """Draw values of a property, as the database keeps them."""
     if isinstance(prop, ArrayProperty):
-        return st.lists(values_of(prop.item), max_size=4)
+        return st.lists(read_values(prop.item), max_size=4)
     if isinstance(prop, JSONProperty):
         return json_values().map(prop.store)
     if isinstance(prop, IntegerProperty):
@@ -99,13 +98,13 @@ def values_of(prop: Any) -> st.SearchStrategy[Any]:
         return st.datetimes(timezones=st.just(timezone.utc)).map(lambda time: time.replace(fold=0))
     if prop.choices:
         return st.sampled_from(sorted(prop.choices))
-    return texts().filter(bool) if prop.mandatory else texts()
+    return texts().filter(bool) if prop.is_required else texts()
 
 
-def given_values(known: dict[str, Strict]) -> st.SearchStrategy[dict[str, Any]]:
+def given_values(known: dict[str, Property]) -> st.SearchStrategy[dict[str, Any]]:
     """Draw the values that a fixture gives: None too, which removes one."""
     options = {
-        name: values_of(prop) if prop.mandatory else st.one_of(st.none(), values_of(prop))
+        name: read_values(prop) if prop.is_required else st.one_of(st.none(), read_values(prop))
         for name, prop in known.items()
         if name not in ("uid", "steps")  # these have rules of their own
     }
@@ -156,7 +155,7 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
     for uid in uids["Metric"]:
         owner = draw(st.sampled_from(uids["Experiment"]))
         if draw(st.booleans()):
-            uid = identity.metric(
+            uid = metric_uid(
                 owner,
                 draw(texts().filter(bool)),
                 draw(st.one_of(st.none(), st.sampled_from(uids["Dataset"] or [""]), texts())),
@@ -170,14 +169,14 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
 def _node(draw: st.DrawFn, label: str, uid: str) -> NodeRecord:
     known = {name: prop for name, prop in properties_of(NODES[label]).items() if name != "uid"}
     always = {
-        name: values_of(prop)
+        name: read_values(prop)
         for name, prop in known.items()
-        if prop.mandatory or name in ("created_at", "updated_at")
+        if prop.is_required or name in ("created_at", "updated_at")
     }
-    rest = {name: values_of(prop) for name, prop in known.items() if name not in always}
+    rest = {name: read_values(prop) for name, prop in known.items() if name not in always}
     values = draw(st.fixed_dictionaries(always, optional=rest))
     # What the uid says of it holds as often as not.
-    told = {key: value for key, value in NODES[label].read_uid(uid).items() if value}
+    told = {key: value for key, value in NODES[label].parse_uid(uid).items() if value}
     if draw(st.booleans()):
         values.update(told)
     history = {name: values.pop(name) for name in ("steps", "values") if name in values}
@@ -187,9 +186,9 @@ def _node(draw: st.DrawFn, label: str, uid: str) -> NodeRecord:
     return NodeRecord(label, uid, {name: values[name] for name in known if name in values}, "", 0)
 
 
-def _edges(draw: st.DrawFn, kind: EdgeKind, uids: dict[str, list[str]]) -> Iterator[EdgeRecord]:
+def _edges(draw: st.DrawFn, kind: EdgeType, uids: dict[str, list[str]]) -> Iterator[EdgeRecord]:
     sources, targets = uids[kind.source], uids[kind.target]
-    if kind.one_source or not (sources and targets):
+    if kind.single_source or not (sources and targets):
         return
     pairs = [
         (source, target)
@@ -197,10 +196,10 @@ def _edges(draw: st.DrawFn, kind: EdgeKind, uids: dict[str, list[str]]) -> Itera
         for j, target in enumerate(targets)
         if not kind.acyclic or i < j
     ]
-    key: Callable[[tuple[str, str]], Any] = (lambda pair: pair[0]) if kind.one_target else tuple
+    key: Callable[[tuple[str, str]], Any] = (lambda pair: pair[0]) if kind.single_target else tuple
     if not pairs:
         return
-    known = {name: values_of(prop) for name, prop in properties_of(EDGES[kind]).items()}
+    known = {name: read_values(prop) for name, prop in properties_of(EDGES[kind]).items()}
     for pair in draw(st.lists(st.sampled_from(pairs), max_size=4, unique_by=key)):
         values = draw(st.fixed_dictionaries({}, optional=known))
         ordered = {name: values[name] for name in known if name in values}
@@ -213,7 +212,7 @@ def _edges(draw: st.DrawFn, kind: EdgeKind, uids: dict[str, list[str]]) -> Itera
 def put(graph: Graph) -> None:
     """Put a graph into the database in place of what is there."""
     nodes: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    edges: dict[EdgeKind, list[list[Any]]] = defaultdict(list)
+    edges: dict[EdgeType, list[list[Any]]] = defaultdict(list)
     for record in graph:
         if isinstance(record, NodeRecord):
             values = {name: value for name, value in record.given.items() if value is not None}
@@ -226,7 +225,7 @@ def put(graph: Graph) -> None:
             query(f"UNWIND $rows AS row CREATE (n:{label}) SET n = row", write=True, rows=rows)
         for kind, ends in edges.items():
             query(
-                f"UNWIND $rows AS row {kind.ends} CREATE (a)-[r:{quote(kind.type)}]->(b) "
+                f"UNWIND $rows AS row {kind.ends} CREATE (a)-[r:{quote_name(kind.type)}]->(b) "
                 "SET r = row[2]",
                 write=True,
                 rows=ends,
@@ -239,7 +238,7 @@ def stored() -> Iterator[NodeRecord | EdgeRecord]:
         for row in query(f"MATCH (n:{label}) RETURN properties(n) AS p ORDER BY n.uid"):
             props = row["p"]
             told = dict.fromkeys(
-                name for name, value in cls.read_uid(props["uid"]).items() if value
+                name for name, value in cls.parse_uid(props["uid"]).items() if value
             )
             yield NodeRecord(label, props.pop("uid"), {**told, **props}, "", 0)
     for kind in EDGES:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jgo.maven import Artifact, MavenContext, MvnResolver, PythonResolver
 
-from genai_graph.database.jars import Jar, digest
+from genai_graph.server.jars import Jar, digest
 
 
 def artifacts(version: str, names: list[str]) -> list[Artifact]:

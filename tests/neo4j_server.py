@@ -17,9 +17,9 @@ from pathlib import Path
 import neo4j
 import pytest
 
-from genai_graph.database.engine import Server
-from genai_graph.database.neo4j_community import SETTINGS, Neo4jCommunity
 from genai_graph.errors import EngineError, MissingExtraError
+from genai_graph.server.lifecycle import Server
+from genai_graph.server.neo4j_community import SETTINGS, Neo4jCommunity
 
 PASSWORD = "only-for-tests"
 JAVAS = (17, 21)

@@ -13,10 +13,11 @@ import pytest
 from conftest import Run
 from neo4j_server import lib_or_skip, server
 
-from genai_graph import Connection, Dataset, Model, connect, errors, query
+from genai_graph import Connection, Dataset, Model, connect, query
 from genai_graph.access import users
 from genai_graph.access.roles import COMMUNITY, statements
 from genai_graph.database.connection import Connection as AnyConnection
+from genai_graph.errors import QueryError, ReadOnlyError
 
 WRITES = [
     "CREATE (n:Model {uid: 'new', name: 'new'})",
@@ -284,7 +285,7 @@ def test_on_neo4j_reading_is_refused_to_write_by_the_server(
         fill()
         before = contents()
         for statement in WRITES + SCHEMA:
-            with pytest.raises((errors.ReadOnlyError, errors.QueryError)):
+            with pytest.raises((ReadOnlyError, QueryError)):
                 query(statement)
         assert contents() == before
     for command in READING_COMMANDS:

@@ -396,12 +396,12 @@ def test_a_fault_is_one_line_of_plain_text_whatever_the_names_in_it(text: str) -
 
 def test_no_more_faults_are_told_than_the_limit_and_the_rest_is_counted() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(5)))
-    assert faults_of(name, fault_limit=2) == [
+    assert faults_of(name, max_errors=2) == [
         "f.yaml:3: Dataset 'd0': size: expected an integer, got 'x'",
         "f.yaml:4: Dataset 'd1': size: expected an integer, got 'x'",
         "and 3 more",
     ]
-    assert len(faults_of(name, fault_limit=5)) == 5
+    assert len(faults_of(name, max_errors=5)) == 5
 
 
 def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:

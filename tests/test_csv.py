@@ -32,8 +32,8 @@ import genai_graph
 from genai_graph import Connection, Dataset, FixtureError, Metric, Model, check, load, query
 from genai_graph.errors import PropertyError
 from genai_graph.exchange.formats import csv, csv_cells, csv_writer, jsonl, jsonl_writer
-from genai_graph.exchange.records import EdgeRecord, NodeRecord, Record
-from genai_graph.models import EDGES, NODES
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, Record
+from genai_graph.registry import EDGES, NODES
 
 UID = "uid:ID(Dataset)"
 
@@ -470,7 +470,7 @@ def whole_graph() -> Graph:
 
 def write_folder(name: str, records: Iterable[NodeRecord | EdgeRecord]) -> dict[str, bytes]:
     Path(name).mkdir(exist_ok=True)
-    csv.write(records, Path(name))
+    csv_writer.write(records, Path(name))
     return {path.name: path.read_bytes() for path in Path(name).iterdir()}
 
 
@@ -556,7 +556,7 @@ def run_import(lib: Path, home: Path, folder: Path) -> None:
         "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}",
     }
     done = subprocess.run(
-        ["/bin/sh", "-c", csv.import_command(folder)],
+        ["/bin/sh", "-c", csv_writer.import_command(folder)],
         env=environment,
         capture_output=True,
         text=True,

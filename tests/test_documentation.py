@@ -16,9 +16,8 @@ from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, told
 
 import genai_graph
 from genai_graph.cli import main
-from genai_graph.database import Connection, current
-from genai_graph.models import EDGES, NODES
-from genai_graph.models.checking import properties_of
+from genai_graph.database import Connection, current_connection
+from genai_graph.registry import EDGES, NODES, properties_of
 
 README = text_of(ROOT / "README.md")
 
@@ -49,8 +48,8 @@ def run_examples(
                 elif name := re.match(r"# (\S+\.yaml)\n", text):
                     written(name[1], text)
         finally:
-            while current() is not graph:
-                current().close()
+            while current_connection() is not graph:
+                current_connection().close()
 
     return run
 

@@ -20,8 +20,8 @@ from graphs import TRAPS, content, load_dump
 
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
-from genai_graph.exchange import stored
-from genai_graph.models import store
+from genai_graph.exchange import graph_reader
+from genai_graph.storage import nodes
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -186,8 +186,8 @@ def test_pages_and_hubs_make_no_difference(tmp_path: Path, monkeypatch: pytest.M
         run.record(text[-1], 1.0, dataset=dataset)
     whole = {kind: assert_round_trip(tmp_path, kind) for kind in FORMATS}
     for size in (1, 2, 5):
-        monkeypatch.setattr(store, "BATCH", size)
-        monkeypatch.setattr(stored, "EDGE_LIMIT", size)
+        monkeypatch.setattr(nodes, "BATCH", size)
+        monkeypatch.setattr(graph_reader, "EDGE_LIMIT", size)
         for kind in ("jsonl", "yaml"):
             dump(tmp_path / f"paged.{kind}", overwrite=True)
             assert (tmp_path / f"paged.{kind}").read_bytes() == whole[kind]

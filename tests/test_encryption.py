@@ -26,16 +26,24 @@ from genai_graph import (
     ask,
     connect,
     dump,
-    errors,
     load,
     query,
     schema,
 )
 from genai_graph.access.keys import rotate, usage
-from genai_graph.database import current
-from genai_graph.database.keyring import Keyring, Spot, generate, key_of
+from genai_graph.database import current_connection
+from genai_graph.database.keyring import Keyring, ValueLocation, generate_key, key_id_of
 from genai_graph.database.sandbox import sandbox
-from genai_graph.models import NODES, store
+from genai_graph.errors import (
+    GenaiGraphError,
+    MissingExtraError,
+    PropertyError,
+    SettingsError,
+    UnsupportedError,
+)
+from genai_graph.registry import NODES
+from genai_graph.storage import nodes
+from genai_graph.storage.encrypted_values import replace_ciphertexts
 
 SECRET = "s3://very-secret/place"
 METADATA = {"contact": "very-secret person", "n": [1, 2.5, None]}
@@ -86,7 +94,7 @@ def fixture(path: str, **props: Any) -> str:
 
 
 def test_no_way_of_writing_leaves_a_sensitive_value_in_the_clear(keys: Keys) -> None:
-    connection = keys(generate())
+    connection = keys(generate_key())
     saved = Dataset(name="saved", location="x", metadata={"x": 1}).save()
     saved.location, saved.metadata = SECRET, METADATA
     saved.save()
@@ -108,7 +116,7 @@ def test_no_way_of_writing_leaves_a_sensitive_value_in_the_clear(keys: Keys) -> 
 
 def test_what_is_empty_stays_clear_on_every_path(keys: Keys) -> None:
     """It holds no secret, and questions tell it from what is not empty."""
-    keys(generate())
+    keys(generate_key())
     Experiment(uid="saved", status="FINISHED", environment={}, metadata={"x": 1}).save()
     Experiment.upsert(uid="changed", status="FINISHED", environment={"x": 1})
     Experiment.upsert(uid="changed", environment={})
@@ -123,13 +131,13 @@ def test_what_is_empty_stays_clear_on_every_path(keys: Keys) -> None:
 
 
 def test_what_was_empty_and_encrypted_is_read_as_empty(keys: Keys) -> None:
-    old = generate()
+    old = generate_key()
     keys(old)
     Dataset(name="d", location="x").save()
-    token = Keyring.read(old).encrypt("{}", Spot("Dataset", "d", "metadata"))
+    token = Keyring.read(old).encrypt("{}", ValueLocation("Dataset", "d", "metadata"))
     query("MATCH (d:Dataset) SET d.metadata = $token", write=True, token=f'"{token}"')
     assert Dataset.nodes.get(uid="d").metadata == {}
-    keys(generate(), old)
+    keys(generate_key(), old)
     assert rotate().written == 2
     assert raw("d", "metadata") == "{}"
     assert Dataset.nodes.get(uid="d").metadata == {}
@@ -140,7 +148,7 @@ def test_csv_is_encrypted_on_its_way_in(keys: Keys) -> None:
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
     dump("folder", format="csv")
     query("MATCH (n) DETACH DELETE n", write=True)
-    connection = keys(generate())
+    connection = keys(generate_key())
     load("folder")
     assert "very-secret" not in everything_over_the_bare_driver(connection)
     assert Dataset.nodes.get(uid="d").metadata == METADATA
@@ -156,7 +164,7 @@ def test_the_files_of_the_embedded_engine_hold_no_clear_text(
                     return True
         return False
 
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         Dataset(name="to-be-found", location=SECRET, metadata=METADATA).save()
     assert holds("to-be-found")
@@ -165,7 +173,7 @@ def test_the_files_of_the_embedded_engine_hold_no_clear_text(
 
 
 def test_with_the_key_python_sees_clear_values(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
     found = Dataset.nodes.get(uid="d")
     assert (found.location, found.metadata) == (SECRET, METADATA)
@@ -179,15 +187,15 @@ def test_with_the_key_python_sees_clear_values(keys: Keys) -> None:
     "value", [" ", "é\n\U0001f600", "enc:1:", "enc:1:x:y", '"enc:1:', "x" * 9000]
 )
 def test_any_text_comes_back_as_it_was(keys: Keys, value: str) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=value, metadata=[value]).save()
     found = Dataset.nodes.get(uid="d")
     assert (found.location, found.metadata) == (value, [value])
-    assert key_of(raw("d", "location"))
+    assert key_id_of(raw("d", "location"))
 
 
 def test_the_same_value_in_the_same_place_changes_nothing(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     path = fixture("d.jsonl", location=SECRET, metadata=METADATA)
     load(path)
     before, time = raw("d", "location"), Dataset.nodes.get(uid="d").updated_at
@@ -198,7 +206,7 @@ def test_the_same_value_in_the_same_place_changes_nothing(keys: Keys) -> None:
 
 
 def test_equal_values_in_two_places_can_not_be_told(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     for cls, name in ((Dataset, "a"), (Dataset, "b"), (Model, "c")):
         cls(uid=name, name=name, location=SECRET, metadata=SECRET).save()
     texts = [raw(uid, name) for uid in "abc" for name in ("location", "metadata")]
@@ -206,16 +214,16 @@ def test_equal_values_in_two_places_can_not_be_told(keys: Keys) -> None:
 
 
 def test_a_json_property_stays_json(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", metadata=METADATA).save()
-    assert key_of(json.loads(raw("d", "metadata")))
+    assert key_id_of(json.loads(raw("d", "metadata")))
 
 
 def test_without_the_key_a_value_says_that_it_is_encrypted(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
-    key = key_of(raw("d", "location"))
-    for others in ([], [generate()]):
+    key = key_id_of(raw("d", "location"))
+    for others in ([], [generate_key()]):
         keys(*others)
         found = Dataset.nodes.get(uid="d")
         assert str(found.location) == f"<encrypted with the key {key}>"
@@ -226,10 +234,10 @@ def test_without_the_key_a_value_says_that_it_is_encrypted(keys: Keys) -> None:
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_saving_what_could_not_be_decrypted_leaves_it_as_it_is(keys: Keys, others: int) -> None:
-    key = generate()
+    key = generate_key()
     keys(key)
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
-    keys(*(generate() for _ in range(others)))
+    keys(*(generate_key() for _ in range(others)))
     found = Dataset.nodes.get(uid="d")
     found.description = "new"
     found.save()
@@ -271,15 +279,15 @@ def _save_over_what_came_meanwhile(**props: Any) -> None:
 def test_what_can_not_be_read_is_neither_replaced_nor_removed(
     keys: Keys, way: Callable[..., None], others: int, value: str | None
 ) -> None:
-    key = generate()
+    key = generate_key()
     keys(key)
     _load(location=SECRET)
     before = raw("d", "location")
-    keys(*(generate() for _ in range(others)))
-    with pytest.raises(errors.GenaiGraphError, match=r"'d': location: .* GENAI_GRAPH_KEYS"):
+    keys(*(generate_key() for _ in range(others)))
+    with pytest.raises(GenaiGraphError, match=r"'d': location: .* GENAI_GRAPH_KEYS"):
         way(location=value)
     assert raw("d", "location") == before
-    keys(generate(), key)
+    keys(generate_key(), key)
     way(location="public")
     assert Dataset.nodes.get(uid="d").location == "public"
 
@@ -296,7 +304,7 @@ def _many(**props: Any) -> str:
 def _refused_before_the_first_write(told: str) -> None:
     """Tell whether a load in batches of one finds the fault of d by its checks."""
     for dry_run in (True, False):
-        with pytest.raises(errors.GenaiGraphError, match=told):
+        with pytest.raises(GenaiGraphError, match=told):
             load("many.jsonl", dry_run=dry_run, batch_size=1, transaction_limit=0)
         assert [node.uid for cls in (Project, Dataset) for node in cls.nodes.all()] == ["d"]
 
@@ -306,15 +314,15 @@ def _refused_before_the_first_write(told: str) -> None:
 def test_a_load_tells_what_it_may_not_replace_before_the_first_write(
     keys: Keys, others: int, value: str | None
 ) -> None:
-    keys(generate())
+    keys(generate_key())
     _load(location=SECRET)
     _many(location=value)
-    keys(*(generate() for _ in range(others)))
+    keys(*(generate_key() for _ in range(others)))
     _refused_before_the_first_write(r"^many.jsonl:5: Dataset 'd': location: .* GENAI_GRAPH_KEYS")
 
 
 def test_a_load_tells_a_text_of_another_place_before_the_first_write(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="e", location=SECRET).save()
     _many(location=raw("e", "location"))
     Dataset.nodes.get(uid="e").delete()
@@ -331,60 +339,60 @@ def test_a_load_tells_a_wrong_setting_before_the_first_write(keys: Keys) -> None
 
 
 def test_what_is_refused_while_it_is_written_is_to_be_mended_first(keys: Keys) -> None:
-    keys(generate(), encrypted="Dataset.creator")
+    keys(generate_key(), encrypted="Dataset.creator")
     Dataset.upsert(name="d", creator="very-secret")
     keys()
     _many(creator="else")
-    with pytest.raises(errors.PropertyError, match=r"3 of 4 .*: mend that, and load again"):
+    with pytest.raises(PropertyError, match=r"3 of 4 .*: mend that, and load again"):
         load("many.jsonl", batch_size=1, transaction_limit=0)
 
 
 def test_a_record_removes_no_value_that_can_not_be_read(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     run = Experiment(uid="run").save()
     run.record("accuracy", 0.9, metadata=METADATA)
-    keys(generate())
-    with pytest.raises(errors.PropertyError, match=r"metadata: .* GENAI_GRAPH_KEYS"):
+    keys(generate_key())
+    with pytest.raises(PropertyError, match=r"metadata: .* GENAI_GRAPH_KEYS"):
         run.record("accuracy", 0.8, metadata={"other": 1})
     run.record("accuracy", 0.7)
 
 
 def test_a_refused_save_leaves_the_transaction_of_a_sandbox_as_it_is(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     _load(location=SECRET)
     keys()
     with sandbox():
         Dataset(name="e").save()
-        with pytest.raises(errors.PropertyError):
+        with pytest.raises(PropertyError):
             _save(location="x")
         assert Dataset.nodes.get(uid="e")
 
 
 def test_a_text_under_the_same_key_replaces_what_can_not_be_read(keys: Keys) -> None:
-    key = generate()
+    key = generate_key()
     keys(key)
     _load(location=SECRET)
     dump("secret.jsonl")
     _load(location="else")
-    keys(generate())
+    keys(generate_key())
     load("secret.jsonl")
     keys(key)
     assert Dataset.nodes.get(uid="d").location == SECRET
 
 
 def test_a_value_that_can_not_be_decrypted_can_not_be_moved(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
     keys()
     moved = Dataset(name="e", location=Dataset.nodes.get(uid="d").location)
-    with pytest.raises(errors.PropertyError, match="'e': location: this value of Dataset 'd'"):
+    with pytest.raises(PropertyError, match="'e': location: this value of Dataset 'd'"):
         moved.save()
 
 
 def test_a_text_of_another_place_is_refused_rather_than_read_as_garbage(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
-    with pytest.raises(errors.PropertyError, match="made for another place, or was changed"):
+    with pytest.raises(PropertyError, match="made for another place, or was changed"):
         Dataset(name="e", location=raw("d", "location")).save()
     query(
         "CREATE (:Dataset {uid: 'f', name: 'f', location: $x})", write=True, x=raw("d", "location")
@@ -393,13 +401,13 @@ def test_a_text_of_another_place_is_refused_rather_than_read_as_garbage(keys: Ke
 
 
 def test_a_dump_is_loaded_as_it_is_with_the_key_with_another_and_without(keys: Keys) -> None:
-    key = generate()
+    key = generate_key()
     for name in ("d.jsonl", "d.yaml", "folder"):
         keys(key)
         Dataset(name="d", location=SECRET, metadata=METADATA).save()
         dump(name, format="csv" if name == "folder" else None)
         before = raw("d", "location"), raw("d", "metadata")
-        for others in ([key], [generate()], []):
+        for others in ([key], [generate_key()], []):
             keys(*others)
             query("MATCH (n) DETACH DELETE n", write=True)
             load(name)
@@ -409,7 +417,7 @@ def test_a_dump_is_loaded_as_it_is_with_the_key_with_another_and_without(keys: K
 
 
 def test_a_dump_of_clear_values_is_encrypted_when_it_is_loaded(keys: Keys) -> None:
-    key = generate()
+    key = generate_key()
     keys(key)
     Dataset(name="d", location=SECRET, metadata=METADATA).save()
     dump("clear.jsonl", decrypt=True)
@@ -418,7 +426,7 @@ def test_a_dump_of_clear_values_is_encrypted_when_it_is_loaded(keys: Keys) -> No
 
 
 def test_a_dump_decrypts_on_demand_only_and_tells_what_it_can_not(keys: Keys, cli: Run) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
     assert "very-secret" not in cli("dump").stdout
     assert SECRET in cli("dump", "--decrypt").stdout
@@ -431,7 +439,7 @@ def test_a_dump_decrypts_on_demand_only_and_tells_what_it_can_not(keys: Keys, cl
 
 
 def test_rotate_puts_everything_under_the_first_key(keys: Keys, cli: Run) -> None:
-    old, new = generate(), generate()
+    old, new = generate_key(), generate_key()
     keys()
     Dataset(name="clear", location=SECRET, metadata=METADATA).save()
     keys(old)
@@ -459,27 +467,27 @@ def test_rotate_sends_no_more_at_once_than_the_engine_takes(
     keys()
     for number in range(20):
         Dataset(name=f"d{number}", metadata={"text": "x" * 2_000}).save()
-    keys(generate())
-    monkeypatch.setattr(current(), "largest_message", 20_000)
-    monkeypatch.setattr(store, "BATCH_BYTES", 10_000)
+    keys(generate_key())
+    monkeypatch.setattr(current_connection(), "largest_message", 20_000)
+    monkeypatch.setattr(nodes, "BATCH_BYTES", 10_000)
     assert rotate().written == 20
 
 
 def test_rotate_leaves_what_it_can_not_decrypt_and_says_so(keys: Keys, cli: Run) -> None:
-    lost = generate()
+    lost = generate_key()
     keys(lost)
     Dataset(name="d", location=SECRET).save()
     before = raw("d", "location")
-    keys(generate())
+    keys(generate_key())
     done = cli("access", "keys", "rotate")
     assert done.exit_code == 1
-    assert f"1 under {key_of(before)} can't be decrypted" in done.stderr
+    assert f"1 under {key_id_of(before)} can't be decrypted" in done.stderr
     assert raw("d", "location") == before
     assert "is not in GENAI_GRAPH_KEYS" in cli("access", "keys", "status").stdout
 
 
 def test_rotate_and_status_tell_what_the_key_itself_can_not_decrypt(keys: Keys, cli: Run) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
     query(
         "CREATE (:Dataset {uid: 'e', name: 'e', location: $x})", write=True, x=raw("d", "location")
@@ -504,11 +512,11 @@ def test_rotate_without_keys_says_how_to_make_one(keys: Keys, cli: Run) -> None:
 def test_a_rotation_that_was_cut_short_is_finished_by_the_next(
     keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BATCH", 2)
+    monkeypatch.setattr(nodes, "BATCH", 2)
     keys()
     for number in range(6):
         Dataset(name=str(number), location=SECRET).save()
-    keys(generate())
+    keys(generate_key())
 
     def stop(count: int) -> None:
         raise KeyboardInterrupt
@@ -521,37 +529,37 @@ def test_a_rotation_that_was_cut_short_is_finished_by_the_next(
 
 
 def test_a_value_that_changed_meanwhile_is_not_overwritten_by_a_rotation(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
-    assert store.replace_values("Dataset", [("d", "location", "stale", "wrong")]) == 0
+    assert replace_ciphertexts("Dataset", [("d", "location", "stale", "wrong")]) == 0
     assert Dataset.nodes.get(uid="d").location == SECRET
 
 
 @pytest.mark.parametrize("suffix", ["", "__contains", "__in", "__ne"])
 def test_a_filter_on_an_encrypted_property_is_refused(keys: Keys, suffix: str) -> None:
-    keys(generate())
+    keys(generate_key())
     value = ["x"] if suffix == "__in" else "x"
     for nodes in (Dataset.nodes, Project(name="p").save().datasets):
-        with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+        with pytest.raises(UnsupportedError, match=r"Dataset\.location: is encrypted"):
             nodes.filter(**{f"location{suffix}": value}).all()
-        with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+        with pytest.raises(UnsupportedError, match=r"Dataset\.location: is encrypted"):
             nodes.exclude(**{f"location{suffix}": value}).all()
-    with pytest.raises(errors.UnsupportedError):
+    with pytest.raises(UnsupportedError):
         Project.nodes.filter(**{f"datasets__location{suffix}": value}).all()
-    with pytest.raises(errors.UnsupportedError, match=r"^metadata: is encrypted"):
+    with pytest.raises(UnsupportedError, match=r"^metadata: is encrypted"):
         Project.nodes.filter(metadata={}).all()
 
 
 def test_an_order_by_an_encrypted_property_is_refused(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     for nodes in (Dataset.nodes, Project(name="p").save().datasets):
         for name in ("location", "-location"):
-            with pytest.raises(errors.UnsupportedError, match=r"Dataset\.location: is encrypted"):
+            with pytest.raises(UnsupportedError, match=r"Dataset\.location: is encrypted"):
                 nodes.order_by(name)
 
 
 def test_a_filter_for_nothing_is_sound(keys: Keys) -> None:
-    keys(generate())
+    keys(generate_key())
     Dataset(name="d", location=SECRET).save()
     Dataset(name="e").save()
     assert [each.uid for each in Dataset.nodes.filter(location__isnull=True)] == ["e"]
@@ -578,18 +586,18 @@ def test_schema_show_tells_what_can_not_be_searched(
 
 
 def test_the_setting_chooses_what_is_encrypted(keys: Keys) -> None:
-    keys(generate(), encrypted="Dataset.creator")
+    keys(generate_key(), encrypted="Dataset.creator")
     Dataset(name="d", location="public", creator="very-secret", metadata={"x": 1}).save()
     assert (raw("d", "location"), raw("d", "metadata")) == ("public", '{"x":1}')
-    assert key_of(raw("d", "creator"))
+    assert key_id_of(raw("d", "creator"))
     assert Dataset.nodes.get(uid="d").creator == "very-secret"
     Dataset.nodes.filter(location="public").all()
-    with pytest.raises(errors.UnsupportedError):
+    with pytest.raises(UnsupportedError):
         Dataset.nodes.filter(creator="x").all()
 
 
 def test_what_was_encrypted_is_still_read_when_the_setting_changes(keys: Keys) -> None:
-    key = generate()
+    key = generate_key()
     keys(key, encrypted="Dataset.creator")
     Dataset(name="d", creator="very-secret").save()
     keys(key)
@@ -610,10 +618,8 @@ def test_what_was_encrypted_is_still_read_when_the_setting_changes(keys: Keys) -
     ],
 )
 def test_a_wrong_setting_is_told(keys: Keys, setting: str, problem: str) -> None:
-    keys(generate(), encrypted=f"metadata,{setting}")
-    with pytest.raises(
-        errors.SettingsError, match=f"GENAI_GRAPH_ENCRYPTED: '{setting}': {problem}"
-    ):
+    keys(generate_key(), encrypted=f"metadata,{setting}")
+    with pytest.raises(SettingsError, match=f"GENAI_GRAPH_ENCRYPTED: '{setting}': {problem}"):
         Dataset(name="d").save()
 
 
@@ -627,7 +633,7 @@ def test_generate_prints_one_key_that_is_taken(cli: Run) -> None:
 def test_a_wrong_key_is_told_without_a_part_of_it(
     wrong: str, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = generate()
+    right = generate_key()
     monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{right},{wrong}")
     told = cli("status")
     assert told.exit_code == 1
@@ -641,11 +647,13 @@ def test_a_wrong_key_is_told_without_a_part_of_it(
 def test_keys_are_in_no_frame_that_an_error_keeps(
     monkeypatch: pytest.MonkeyPatch, missing: bool
 ) -> None:
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{generate()},{'' if missing else 'wrong'}".strip(","))
+    monkeypatch.setenv(
+        "GENAI_GRAPH_KEYS", f"{generate_key()},{'' if missing else 'wrong'}".strip(",")
+    )
     key = os.environ["GENAI_GRAPH_KEYS"].split(",")[0]
     if missing:
         monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    with pytest.raises((errors.SettingsError, errors.MissingExtraError)) as refused:
+    with pytest.raises((SettingsError, MissingExtraError)) as refused:
         connect()
     shown = told(refused.value)
     assert key not in shown
@@ -653,7 +661,7 @@ def test_keys_are_in_no_frame_that_an_error_keeps(
 
 
 def test_keys_are_in_no_repr(keys: Keys) -> None:
-    key = generate()
+    key = generate_key()
     connection = keys(key)
     from genai_graph.database.settings import read_settings
 
@@ -663,8 +671,8 @@ def test_keys_are_in_no_repr(keys: Keys) -> None:
 
 
 def test_an_encrypted_text_is_bound_to_its_place_and_can_not_be_changed() -> None:
-    ring = Keyring.read(generate())
-    spot = Spot("Dataset", "d", "location")
+    ring = Keyring.read(generate_key())
+    spot = ValueLocation("Dataset", "d", "location")
     token = ring.encrypt(SECRET, spot)
     assert ring.decrypt(token, spot) == SECRET
     for other in (
@@ -681,8 +689,8 @@ def test_without_the_extra_the_message_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
-    with pytest.raises(errors.MissingExtraError, match=r"genai-graph\[encryption\]"):
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
+    with pytest.raises(MissingExtraError, match=r"genai-graph\[encryption\]"):
         genai_graph.connect()
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from genai_graph.database.jars import Fetcher, Jar, read_lock
 from genai_graph.errors import EngineError
+from genai_graph.server.jars import Fetcher, Jar, read_lock
 
 pytest.importorskip("jgo", reason="jgo is not installed: pip install 'genai-graph[neo4j-server]'")
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import faults_of, written
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
-from genai_graph.exchange import reading
+from genai_graph.exchange import record_stream
 
 HEADER = '{"format": "genai_graph/1"}'
 NODE = '{{"node": "{}", "uid": "d", "props": {{{}}}}}'
@@ -386,7 +386,7 @@ def test_a_uid_that_is_called_like_a_key_is_no_trap(word: str) -> None:
 def test_a_line_is_read_as_what_it_is_however_it_is_written_and_read_again(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_KEPT_RECORDS", 0)  # so that few lines are read again, too
+    monkeypatch.setattr(record_stream, "_KEPT_RECORDS", 0)  # so that few lines are read again, too
     lines = [
         r'{"nod\u0065": "Dataset", "uid": "node"}',
         '{"uid": "edge", "props": {"metadata": {"edge": 1}}, "node": "Model"}',

@@ -29,7 +29,8 @@ from genai_graph import (
 )
 from genai_graph.database import Connection
 from genai_graph.errors import PropertyError, QueryError, TransactionError, UnsupportedError
-from genai_graph.models import store
+from genai_graph.storage.batching import SIZED_TOGETHER, batch_by_key
+from genai_graph.storage.rows import NodeRow
 
 
 def test_the_five_classes_can_not_be_extended() -> None:
@@ -187,19 +188,19 @@ def test_a_message_that_the_engine_would_never_answer_is_not_sent(embedded: Conn
 
 
 def test_a_batch_ends_at_its_rows_or_at_its_bytes() -> None:
-    rows = [store.NodeRow(str(at), {"description": "x" * 3 * 2**20}) for at in range(4)]
-    small = [store.NodeRow(str(at), {}) for at in range(4)]
-    assert [len(batch) for _, batch in store.grouped(rows, type, 5_000)] == [3, 1]
-    assert [len(batch) for _, batch in store.grouped(rows, type, 2)] == [2, 2]
-    assert [len(batch) for _, batch in store.grouped(small, type, 5_000)] == [4]
+    rows = [NodeRow(str(at), {"description": "x" * 3 * 2**20}) for at in range(4)]
+    small = [NodeRow(str(at), {}) for at in range(4)]
+    assert [len(batch) for _, batch in batch_by_key(rows, type, 5_000)] == [3, 1]
+    assert [len(batch) for _, batch in batch_by_key(rows, type, 2)] == [2, 2]
+    assert [len(batch) for _, batch in batch_by_key(small, type, 5_000)] == [4]
 
 
 # Runs of a group: many small rows, or some of megabytes.
 _RUN = st.one_of(
-    st.tuples(st.integers(1, 3 * store.WEIGHED), st.just(0)),
+    st.tuples(st.integers(1, 3 * SIZED_TOGETHER), st.just(0)),
     st.tuples(st.integers(1, 4), st.sampled_from([3, 9])),
 )
-_SIZES = [1, 2, *(store.WEIGHED + more for more in (-1, 0, 1)), 3 * store.WEIGHED]
+_SIZES = [1, 2, *(SIZED_TOGETHER + more for more in (-1, 0, 1)), 3 * SIZED_TOGETHER]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), _RUN), max_size=8), st.sampled_from(_SIZES))
@@ -209,11 +210,11 @@ def test_batches_hold_all_rows_of_their_group_in_order_and_none_more_than_fit(
     rows = [(group, megabytes) for group, (length, megabytes) in runs for _ in range(length)]
     text = {megabytes: "x" * (megabytes * 2**20) for megabytes in (0, 3, 9)}
     nodes = [
-        store.NodeRow(f"{group}{at}", {"description": text[megabytes]})
+        NodeRow(f"{group}{at}", {"description": text[megabytes]})
         for at, (group, megabytes) in enumerate(rows)
     ]
-    found: dict[str, list[list[store.NodeRow]]] = {"a": [], "b": []}
-    for group, batch in store.grouped(nodes, lambda row: row.uid[0], size):
+    found: dict[str, list[list[NodeRow]]] = {"a": [], "b": []}
+    for group, batch in batch_by_key(nodes, lambda row: row.uid[0], size):
         found[group].append(batch)
     for group, batches in found.items():
         assert list(chain.from_iterable(batches)) == [row for row in nodes if row.uid[0] == group]
@@ -222,5 +223,5 @@ def test_batches_hold_all_rows_of_their_group_in_order_and_none_more_than_fit(
         assert all(len(batch) <= size and _megabytes(batch[:-1]) <= 8 for batch in batches)
 
 
-def _megabytes(rows: list[store.NodeRow]) -> int:
+def _megabytes(rows: list[NodeRow]) -> int:
     return sum(len(row.given["description"]) for row in rows) // 2**20

@@ -456,7 +456,7 @@ def test_a_dry_run_checks_against_the_graph_and_writes_nothing(graph: Connection
 def test_the_faults_are_limited_as_they_are_by_check(graph: Connection) -> None:
     name = write("Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(4)))
     with pytest.raises(FixtureError, match="and 3 more") as raised:
-        load(name, fault_limit=1)
+        load(name, max_errors=1)
     assert raised.value.omitted == 3
 
 

@@ -275,7 +275,7 @@ def check_everywhere(one: str, other: str) -> None:
     found = Dataset.nodes.get(uid=dataset.uid)
     assert (found.name, found.version, found.description) == (one, other, other)
     assert (found.tags, found.metadata) == ([other, one, other], data)
-    assert Dataset.read_uid(found.uid) == {"name": one, "version": other}
+    assert Dataset.parse_uid(found.uid) == {"name": one, "version": other}
     assert Dataset.nodes.filter(name=one, version=other).all() == [dataset]
     assert Dataset.nodes.filter(tags__includes=one).all() == [dataset]
     assert Dataset.nodes.filter(metadata=data).all() == [dataset]

@@ -15,7 +15,7 @@ from test_csv import MOMENT, TIMES, whole_graph
 
 import genai_graph
 from genai_graph import Connection, Model, clear, dump, load, query, schema
-from genai_graph.database import quote
+from genai_graph.database import quote_name
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 
@@ -67,9 +67,9 @@ def test_who_comes_from_the_neo4j_side_has_the_schema_and_the_quickstart_by_cyph
 ) -> None:
     lib = neo4j_server.lib_or_skip("cypher-shell")
     for constraint in query("SHOW CONSTRAINTS YIELD name"):
-        query(f"DROP CONSTRAINT {quote(constraint['name'])}", write=True)
+        query(f"DROP CONSTRAINT {quote_name(constraint['name'])}", write=True)
     for index in query("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
-        query(f"DROP INDEX {quote(index['name'])}", write=True)
+        query(f"DROP INDEX {quote_name(index['name'])}", write=True)
     Path("schema.cypher").write_text(cli("schema", "show", "--cypher").stdout)
     for script in (Path("schema.cypher"), FIXTURES / "quickstart.cypher"):
         for _ in range(2):  # safe to repeat

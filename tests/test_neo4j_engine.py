@@ -31,8 +31,8 @@ from test_engine import (
 )
 
 from genai_graph import connect, query
-from genai_graph.database.neo4j_community import Neo4jCommunity
 from genai_graph.errors import EngineError, ReadOnlyError, UnavailableError
+from genai_graph.server.neo4j_community import Neo4jCommunity
 
 # A start takes seconds, many of them where the machine has other work.
 LIMIT = 240

@@ -29,7 +29,7 @@ from genai_graph.errors import (
     UnknownPropertyError,
     UnsupportedError,
 )
-from genai_graph.models import identity
+from genai_graph.ogm.uids import metric_uid, split_uid
 
 MOMENT = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=timezone.utc)
 INTEGERS = (-(2**63), 2**63 - 1)
@@ -565,7 +565,7 @@ def test_a_uid_that_is_given_is_taken_as_it_is(label: str, uid: str) -> None:
 @example("%")
 @example("%25")
 def test_a_project_s_uid_tells_its_name(name: str) -> None:
-    assert Project.read_uid(Project(name=name).uid) == {"name": name}
+    assert Project.parse_uid(Project(name=name).uid) == {"name": name}
 
 
 @pytest.mark.parametrize("label", ["Dataset", "Model"])
@@ -578,7 +578,7 @@ def test_a_project_s_uid_tells_its_name(name: str) -> None:
 def test_a_uid_tells_name_and_version(label: str, name: str, version: str | None) -> None:
     told = {"name": name} if version is None else {"name": name, "version": version}
     cls = LABELS[label]
-    assert cls.read_uid(cls(name=name, version=version).uid) == told
+    assert cls.parse_uid(cls(name=name, version=version).uid) == told
 
 
 @quick
@@ -596,8 +596,8 @@ def test_a_uid_tells_name_and_version(label: str, name: str, version: str | None
 def test_a_metric_s_uid_tells_its_parts(
     experiment: str, name: str, dataset: str | None, split: str | None
 ) -> None:
-    uid = identity.metric(experiment, name, dataset, split)
-    parts = identity.split(uid, "/")
+    uid = metric_uid(experiment, name, dataset, split)
+    parts = split_uid(uid, "/")
     assert parts[:2] == [experiment, name]
     assert parts[2:] == (
         []
@@ -607,7 +607,7 @@ def test_a_metric_s_uid_tells_its_parts(
         else [dataset or "", split]
     )
     told = {"name": name} if split is None else {"name": name, "split": split}
-    assert Metric.read_uid(uid) == told
+    assert Metric.parse_uid(uid) == told
 
 
 def test_nodes_are_equal_when_class_and_uid_are() -> None:

@@ -29,7 +29,7 @@ from genai_graph import (
     query,
 )
 from genai_graph.database import Connection
-from genai_graph.errors import printable
+from genai_graph.errors import escape_unprintable
 from genai_graph.questions import find
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -179,13 +179,13 @@ def test_tables_leave_the_colours_to_the_notebook() -> None:
 def test_nothing_becomes_markup(graph: Connection) -> None:
     plain = Model(name="m", description="m", tags=["m"], metadata={"m": "m"}).save()
     for number, trap in enumerate(TRAPS):
-        told = printable(trap)
+        told = escape_unprintable(trap)
         node = Model(name=trap, description=trap, tags=[trap], metadata={trap: trap}).save()
         assert table(node).tags == table(plain).tags
         assert table(node).values["description"] == told
         assert table(Answer(find("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [told, told]
         plain.children.connect(node)
-        assert printable(node.uid) in [row[0] for row in table(plain.children).rows]
+        assert escape_unprintable(node.uid) in [row[0] for row in table(plain.children).rows]
         assert table(plain.children).tags.count("tr") == 2 + number
     assert {*table(plain.children).tags} == {
         "div", "table", "caption", "thead", "tbody", "tr", "th", "td",
@@ -197,7 +197,7 @@ def test_encrypted_values_and_logins_are_not_shown(
 ) -> None:
     pytest.importorskip("cryptography")
     from genai_graph import connect
-    from genai_graph.database.keyring import generate
+    from genai_graph.database.keyring import generate_key as generate
 
     monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
     with connect():
@@ -276,7 +276,7 @@ def test_a_picture_holds_nothing_but_shapes_and_texts(graph: Connection) -> None
     drawn = picture(Subgraph(root, (root, *nodes), tuple(edges), 1, 5_000, False))
     tags = {element.tag.removeprefix(SVG) for element in drawn.iter()}
     assert tags == {"svg", "title", "style", "g", "path", "rect", "text"}
-    assert {printable(node.uid) for node in nodes} <= {*texts(drawn)}
+    assert {escape_unprintable(node.uid) for node in nodes} <= {*texts(drawn)}
 
 
 def test_show_writes_the_picture_too(graph: Connection, cli: Run) -> None:

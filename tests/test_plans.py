@@ -32,11 +32,12 @@ from genai_graph import (
     verify,
 )
 from genai_graph.access import keys
-from genai_graph.database import Connection, driver
-from genai_graph.database.keyring import generate
+from genai_graph.database import Connection
+from genai_graph.database.driver import GraphTransaction
+from genai_graph.database.keyring import generate_key
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
-from genai_graph.models import NODES
 from genai_graph.questions import catalog
+from genai_graph.registry import NODES
 from genai_graph.shell.completion import Completion, complete
 from genai_graph.status import read_status
 
@@ -78,13 +79,13 @@ Sent = dict[Statement, dict[str, Any]]
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What is sent from now on, with the parameters of the last time."""
     found: Sent = {}
-    run = driver.GraphTransaction.run
+    run = GraphTransaction.run
 
     def recording(self: Any, text: str, parameters: Any = None, **more: Any) -> Any:
         found[Statement(_place(), text)] = {**(parameters or {}), **more}
         return run(self, text, parameters, **more)
 
-    monkeypatch.setattr(driver.GraphTransaction, "run", recording)
+    monkeypatch.setattr(GraphTransaction, "run", recording)
     return found
 
 
@@ -216,12 +217,12 @@ def use_questions() -> None:
 
 
 def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = generate()
+    key = generate_key()
     monkeypatch.setenv("GENAI_GRAPH_KEYS", key)
     with connect():
         Dataset.upsert(name="secret", location="s3://bucket")
         keys.usage()
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{generate()},{key}")
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{generate_key()},{key}")
     with connect():
         keys.rotate()
     monkeypatch.delenv("GENAI_GRAPH_KEYS")

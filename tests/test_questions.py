@@ -14,8 +14,14 @@ from typing import Any
 import pytest
 from conftest import FIXTURES, Run
 
-from genai_graph import Answer, ask, errors, load, query
+from genai_graph import Answer, ask, load, query
 from genai_graph.database import Connection
+from genai_graph.errors import (
+    MissingExtraError,
+    NodeNotFoundError,
+    QuestionError,
+    UnknownQuestionError,
+)
 from genai_graph.questions import find, names
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
@@ -718,34 +724,34 @@ def test_a_limit_that_no_engine_counts_to_is_none(graph: Connection, cli: Run, l
 @pytest.mark.parametrize(
     ("error", "message", "call"),
     [
-        (errors.UnknownQuestionError, r"'licence-impact' \(did you mean 'license-impact'\?\)",
+        (UnknownQuestionError, r"'licence-impact' \(did you mean 'license-impact'\?\)",
          lambda: ask("licence-impact")),
-        (errors.UnknownQuestionError, "'x': expected one of best-models, ", lambda: ask("x")),
-        (errors.UnknownQuestionError, r"\['lineage'\]: expected one of", lambda: ask(["lineage"])),
-        (errors.UnknownQuestionError, "None: expected one of", lambda: ask(None)),
-        (errors.UnknownQuestionError, "3: expected one of", lambda: ask(3)),
-        (errors.QuestionError, r"'licence' \(did you mean 'licenses'\?\)",
+        (UnknownQuestionError, "'x': expected one of best-models, ", lambda: ask("x")),
+        (UnknownQuestionError, r"\['lineage'\]: expected one of", lambda: ask(["lineage"])),
+        (UnknownQuestionError, "None: expected one of", lambda: ask(None)),
+        (UnknownQuestionError, "3: expected one of", lambda: ask(3)),
+        (QuestionError, r"'licence' \(did you mean 'licenses'\?\)",
          lambda: ask("license-impact", licence=["MIT"])),
-        (errors.QuestionError, "'size': expected none", lambda: ask("orphans", size=1)),
-        (errors.QuestionError, "licenses is missing: expected a list of strings",
+        (QuestionError, "'size': expected none", lambda: ask("orphans", size=1)),
+        (QuestionError, "licenses is missing: expected a list of strings",
          lambda: ask("license-impact")),
-        (errors.QuestionError, "licenses: expected a list of strings, got 'MIT'",
+        (QuestionError, "licenses: expected a list of strings, got 'MIT'",
          lambda: ask("license-impact", licenses="MIT")),
-        (errors.QuestionError, "licenses: expected a list of strings, got an empty list",
+        (QuestionError, "licenses: expected a list of strings, got an empty list",
          lambda: ask("license-impact", licenses=[])),
-        (errors.QuestionError, "of strings, got a list whose item 2 is nothing",
+        (QuestionError, "of strings, got a list whose item 2 is nothing",
          lambda: ask("license-impact", licenses=["MIT", None])),
-        (errors.QuestionError, "metric: expected a string, got a list",
+        (QuestionError, "metric: expected a string, got a list",
          lambda: ask("best-models", metric=["acc"])),
-        (errors.QuestionError, "min_shared: expected an integer, got '2'",
+        (QuestionError, "min_shared: expected an integer, got '2'",
          lambda: ask("shared-data", min_shared="2")),
-        (errors.QuestionError, "model: expected the uid of a Model, got 3",
+        (QuestionError, "model: expected the uid of a Model, got 3",
          lambda: ask("lineage", model=3)),
-        (errors.QuestionError, "limit: expected an integer of at least 0, got -1",
+        (QuestionError, "limit: expected an integer of at least 0, got -1",
          lambda: ask("orphans", limit=-1)),
-        (errors.NodeNotFoundError, "no Model with uid 'm' is in the graph",
+        (NodeNotFoundError, "no Model with uid 'm' is in the graph",
          lambda: ask("lineage", model="m")),
-        (errors.NodeNotFoundError, "no Dataset with uid 'd' is in the graph",
+        (NodeNotFoundError, "no Dataset with uid 'd' is in the graph",
          lambda: ask("dataset-impact", dataset="d")),
     ],
 )  # fmt: skip
@@ -796,7 +802,7 @@ def test_without_pandas_the_command_to_install_it_is_told(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(errors.MissingExtraError, match=r"genai-graph\[pandas\]"):
+    with pytest.raises(MissingExtraError, match=r"genai-graph\[pandas\]"):
         ask("orphans").to_pandas()
 
 

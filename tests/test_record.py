@@ -11,15 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_graph import (
-    Dataset,
-    Experiment,
-    GenaiGraphError,
-    Metric,
-    Model,
-    atomic,
-    query,
-)
+from genai_graph import Dataset, Experiment, GenaiGraphError, Metric, Model, atomic, query
 from genai_graph.database import Connection
 from genai_graph.errors import (
     EdgeTypeError,

@@ -10,16 +10,7 @@ from typing import Any
 import neomodel
 import pytest
 
-from genai_graph import (
-    Dataset,
-    Experiment,
-    GenaiGraphError,
-    Metric,
-    Model,
-    Project,
-    atomic,
-    query,
-)
+from genai_graph import Dataset, Experiment, GenaiGraphError, Metric, Model, Project, atomic, query
 from genai_graph.database import Connection
 from genai_graph.errors import (
     EdgeError,

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genai_graph import Connection, dump
-from genai_graph.exchange import stored as stored_graph
-from genai_graph.models import store
+from genai_graph.exchange import graph_reader as stored_graph
+from genai_graph.storage import nodes
 
 # For a long run, which --hypothesis-seed makes another one:
 EXAMPLES = os.environ.get("GENAI_GRAPH_TEST_EXAMPLES")
@@ -38,7 +38,7 @@ def test_any_graph_comes_back_and_dumps_to_the_same_bytes(
         load_dump(first)
         assert without_nulls(stored()) == without_nulls(drawn)
         with monkeypatch.context() as patch:  # what a page holds makes no difference
-            patch.setattr(store, "BATCH", page)
+            patch.setattr(nodes, "BATCH", page)
             patch.setattr(stored_graph, "EDGE_LIMIT", page)
             dump(second, overwrite=True, format=format)
         assert content(second) == content(first)

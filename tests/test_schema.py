@@ -14,7 +14,7 @@ from conftest import Run
 
 from genai_graph import Dataset, Experiment, connect, query, schema
 from genai_graph.database import Connection
-from genai_graph.models import EDGES, NODES
+from genai_graph.registry import EDGES, NODES
 
 
 @pytest.fixture

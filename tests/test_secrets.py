@@ -35,7 +35,7 @@ from genai_graph import Connection, Dataset, Experiment, Model, Project, atomic,
 from genai_graph.database import connection as connection_module
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import EngineError, GenaiGraphError
-from genai_graph.models.locations import warn_once, without_secrets
+from genai_graph.properties.redaction import strip_credentials, warn_of_credentials
 
 MARK = "hunter2-sekret"
 LIMIT = 60
@@ -307,18 +307,18 @@ KEPT = [
 
 @pytest.mark.parametrize("location", STRIPPED)
 def test_a_location_is_kept_without_what_opens_it(location: str) -> None:
-    assert without_secrets(location) == STRIPPED[location]
+    assert strip_credentials(location) == STRIPPED[location]
 
 
 @pytest.mark.parametrize("location", KEPT)
 def test_a_location_without_secrets_is_kept_as_it_is(location: str) -> None:
-    assert without_secrets(location) == location
+    assert strip_credentials(location) == location
 
 
 @given(st.text(st.sampled_from("htps:/?&#;=@.-x1token sig"), max_size=60))
 def test_what_was_left_out_once_is_left_out_for_good(location: str) -> None:
-    bare = without_secrets(location)
-    assert without_secrets(bare) == bare
+    bare = strip_credentials(location)
+    assert strip_credentials(bare) == bare
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_what_was_left_out_once_is_left_out_for_good(location: str) -> None:
     ],
 )
 def test_no_location_takes_long(text: str) -> None:
-    without_secrets(text + "=")  # what goes through a text again and again would take minutes
+    strip_credentials(text + "=")  # what goes through a text again and again would take minutes
 
 
 LOCATION, BARE = f"https://u:{MARK}@host/d?sig={MARK}&part=1", "https://host/d?part=1"
@@ -419,7 +419,7 @@ WAYS = [
 def test_locations_are_stripped_on_every_way_in_with_a_warning(
     graph: Connection, way: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    warn_once.cache_clear()
+    warn_of_credentials.cache_clear()
     way()
     found = query("MATCH (n) RETURN n.uid AS uid, n.location AS location, n.url AS url, "
                   "n.code_url AS code ORDER BY uid")  # fmt: skip
@@ -437,7 +437,7 @@ def test_locations_are_stripped_on_every_way_in_with_a_warning(
 
 
 def test_a_dump_leaves_out_what_others_have_put_there(graph: Connection) -> None:
-    warn_once.cache_clear()
+    warn_of_credentials.cache_clear()
     query(
         "CREATE (:Dataset {uid: 'd', name: 'd', location: $location})",
         write=True,

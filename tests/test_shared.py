@@ -15,11 +15,11 @@ from genai_graph import (
     Project,
     clear,
     dump,
-    errors,
     load,
     query,
     schema,
 )
+from genai_graph.errors import UnsupportedError
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -64,7 +64,7 @@ def test_writing_to_it_leaves_what_is_theirs(shared: Model) -> None:
 def test_a_node_of_two_of_our_labels_is_told_in_our_words(cli: Run) -> None:
     query("CREATE (:Model:Dataset {uid: 'both', name: 'both'})", write=True)
     for read in (Dataset.nodes.all, Model.nodes._repr_html_, lambda: Model.nodes.get(uid="both")):
-        with pytest.raises(errors.UnsupportedError, match=r"both Dataset and Model, .* verify"):
+        with pytest.raises(UnsupportedError, match=r"both Dataset and Model, .* verify"):
             read()
     assert "'both' is a Model too" in cli("verify").stdout
     query("MATCH (n:Dataset {uid: 'both'}) REMOVE n:Dataset", write=True)

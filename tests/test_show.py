@@ -16,13 +16,15 @@ import pytest
 from conftest import FIXTURES, Run
 from traps import TRAPS
 
-from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, errors, load, query
+from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, load, query
 from genai_graph.cli import main
 from genai_graph.cli.show import FORMATS as OFFERED
 from genai_graph.database import Connection
-from genai_graph.models import NODES, subgraph
+from genai_graph.errors import NodeNotFoundError, NotSavedError, QuestionError
+from genai_graph.formatting import truncate
+from genai_graph.lineage import neighbourhood
 from genai_graph.pictures import FORMATS, draw
-from genai_graph.shown import shortened
+from genai_graph.registry import NODES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -147,16 +149,16 @@ def test_eight_edges_is_the_depth_when_none_is_said(graph: Connection) -> None:
 @pytest.mark.parametrize("depth", [-1, 1.5, True, "1", None])
 def test_a_depth_that_is_none_is_refused(graph: Connection, depth: Any) -> None:
     node = Model(name="m").save()
-    with pytest.raises(errors.QuestionError, match="depth: expected an integer of at least 0"):
+    with pytest.raises(QuestionError, match="depth: expected an integer of at least 0"):
         node.lineage(depth=depth)
 
 
 def test_only_what_is_saved_and_still_there_has_a_lineage(graph: Connection) -> None:
-    with pytest.raises(errors.NotSavedError):
+    with pytest.raises(NotSavedError):
         Model(name="m").lineage()
     saved = Dataset(name="d").save()
     query("MATCH (n) DETACH DELETE n", write=True)
-    with pytest.raises(errors.NodeNotFoundError, match="no Dataset with uid 'd'"):
+    with pytest.raises(NodeNotFoundError, match="no Dataset with uid 'd'"):
         saved.impact()
 
 
@@ -389,7 +391,7 @@ def test_the_commands_offer_what_the_library_has() -> None:
     """They say it again, since importing the library takes longer than a `--help` may."""
     assert OFFERED == FORMATS
     functions = {
-        main.commands["show"]: subgraph.neighbourhood,
+        main.commands["show"]: neighbourhood,
         main.commands["lineage"]: Model.lineage,
         main.commands["impact"]: Dataset.impact,
     }
@@ -404,7 +406,7 @@ def test_encrypted_values_stay_so_without_keys(
 ) -> None:
     pytest.importorskip("cryptography")
     from genai_graph import connect
-    from genai_graph.database.keyring import generate
+    from genai_graph.database.keyring import generate_key as generate
 
     monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
     with connect():
@@ -450,7 +452,7 @@ def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
     picture = ElementTree.fromstring(drawn.stdout)
     texts = [(text.text or "").replace("\xa0", " ") for text in picture.iter(f"{SVG}text")]
     assert len([text for text in texts if text in NODES]) == len(subgraph.nodes)
-    assert {shortened(node.uid, 48) for node in subgraph.nodes} <= {*texts}
+    assert {truncate(node.uid, 48) for node in subgraph.nodes} <= {*texts}
     assert texts.count("TRAINED_ON") == len(TRAPS)
 
 

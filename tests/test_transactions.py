@@ -29,6 +29,7 @@ from genai_graph.errors import (
     ReadOnlyError,
     TransactionError,
     WriterTimeoutError,
+    __doc__,
 )
 
 
@@ -630,7 +631,7 @@ def drawn() -> list[tuple[str, str, str]]:
     """Return name, parent and builtin of each error, as the docstring draws them."""
     found = []
     path = ["GenaiGraphError"]
-    for line in (errors.__doc__ or "").splitlines():
+    for line in (__doc__ or "").splitlines():
         if match := DRAWN.match(line):
             level = len(match["indent"]) // 4  # all of it stands 4 to the right
             path[level:] = [match["name"]]

@@ -11,21 +11,11 @@ import pytest
 from conftest import FIXTURES, Run
 from test_cli import genai_graph_command
 
-from genai_graph import (
-    Dataset,
-    Experiment,
-    Finding,
-    Metric,
-    Model,
-    connect,
-    errors,
-    load,
-    query,
-    verify,
-)
+from genai_graph import Dataset, Experiment, Finding, Metric, Model, connect, load, query, verify
 from genai_graph.database import Connection
-from genai_graph.database.keyring import generate
-from genai_graph.models import store
+from genai_graph.database.keyring import generate_key
+from genai_graph.errors import SettingsError
+from genai_graph.storage import nodes
 
 GRAPH = """\
 format: genai_graph/1
@@ -265,7 +255,7 @@ def test_what_others_keep_beside_ours_is_left_alone(sound: Connection) -> None:
 def test_encrypted_values_are_no_findings(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         Dataset(name="d", location="s3://secret/", metadata={"owner": "someone"}).save()
         assert list(verify()) == []
@@ -276,7 +266,7 @@ def test_encrypted_values_are_no_findings(
 def test_a_text_that_was_moved_or_changed_is_found_by_who_has_its_key(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         Dataset(name="d", location="s3://secret/", metadata={"owner": "someone"}).save()
         query(
@@ -287,7 +277,7 @@ def test_a_text_that_was_moved_or_changed_is_found_by_who_has_its_key(
         moved = found()
         assert (moved.kind, moved.subject, moved.uids) == ("value", "Dataset.location", ("e",))
         assert "'e': location: was not encrypted for there" in moved.problem
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         assert list(verify()) == []
 
@@ -338,12 +328,12 @@ def test_findings_come_while_the_rest_is_not_yet_read(
     query("MATCH (n:Dataset {uid: 'd'}) SET n.size = 'big'", write=True)
     findings = verify()
     assert next(findings).kind == "value"
-    monkeypatch.setattr(store, "uids_after", lambda *_: pytest.fail("read on"))
+    monkeypatch.setattr(nodes, "uids_after", lambda *_: pytest.fail("read on"))
     findings.close()
 
 
 def test_a_text_is_no_list_of_what_is_allowed() -> None:
-    with pytest.raises(errors.SettingsError, match=r"expected a list .*: \['Dataset.size'\]"):
+    with pytest.raises(SettingsError, match=r"expected a list .*: \['Dataset.size'\]"):
         verify(allowed="Dataset.size")
 
 

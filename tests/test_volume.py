@@ -31,7 +31,7 @@ from genai_graph.errors import (
     TransientError,
 )
 from genai_graph.exchange.progress import Progress
-from genai_graph.models.portions import portions
+from genai_graph.storage.scans import iter_pages_by_size
 
 LIMIT = 120
 LOADERS = 6
@@ -164,19 +164,19 @@ def test_the_number_of_faults_that_are_told_can_be_set(graph: Connection, cli: R
     for command in ("load", "check"):
         lines = cli(command, name).stderr.splitlines()
         assert (len(lines), lines[-1]) == (101, "and 150 more")
-        lines = cli(command, name, "--fault-limit", 2).stderr.splitlines()
+        lines = cli(command, name, "--max-errors", 2).stderr.splitlines()
         assert lines[1:] == [
             "f.jsonl:3: Dataset 'd1': size: expected an integer, got 'x'",
             "and 248 more",
         ]
-        assert len(cli(command, name, "--fault-limit", 1000).stderr.splitlines()) == 250
+        assert len(cli(command, name, "--max-errors", 1000).stderr.splitlines()) == 250
 
 
 @pytest.mark.parametrize(
     ("work", "limits", "least"),
     [
-        (check, {"fault_limit": 0}, 1),
-        (load, {"fault_limit": -1}, 1),
+        (check, {"max_errors": 0}, 1),
+        (load, {"max_errors": -1}, 1),
         (load, {"batch_size": 0}, 1),
         (load, {"transaction_limit": -1}, 0),
     ],
@@ -266,10 +266,10 @@ def test_nodes_are_read_as_many_at_a_time_as_an_engine_holds(graph: Connection) 
     )
     strange = "CREATE (:Dataset {uid: 'f', description: 5, tags: 'text', metadata: [1]})"
     query(strange, write=True)
-    assert [*portions("Dataset")] == [["a", "b"], ["c", "d"], ["e", "f"]]
-    assert [*portions("Metric")] == [["a"], ["b"], ["c"]]
-    assert [*portions("Model")] == [["a", "b"], ["c"]]
-    assert [*portions("Project")] == []
+    assert [*iter_pages_by_size("Dataset")] == [["a", "b"], ["c", "d"], ["e", "f"]]
+    assert [*iter_pages_by_size("Metric")] == [["a"], ["b"], ["c"]]
+    assert [*iter_pages_by_size("Model")] == [["a", "b"], ["c"]]
+    assert [*iter_pages_by_size("Project")] == []
 
 
 class Counter(Progress):
@@ -368,7 +368,8 @@ def test_so_it_is_where_its_memory_would_not_hold_the_values(embedded: Connectio
 
 
 def test_the_pauses_between_tries_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    from genai_graph.database import retried, transaction
+    from genai_graph.database import retry as retried
+    from genai_graph.database import transaction
 
     pauses: list[float] = []
     monkeypatch.setattr(transaction.time, "sleep", pauses.append)
@@ -387,7 +388,7 @@ def test_the_pauses_between_tries_grow_and_differ(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_transaction_too_large_for_the_server_is_not_tried_again() -> None:
-    from genai_graph.database import retried
+    from genai_graph.database import retry as retried
 
     tries: list[int] = []
 

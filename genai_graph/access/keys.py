@@ -6,12 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from genai_graph.database import current
-from genai_graph.database.keyring import Spot
+from genai_graph.database import current_connection
+from genai_graph.database.keyring import ValueLocation
 from genai_graph.errors import SettingsError
-from genai_graph.models import NODES, encryption, store
-from genai_graph.models.encryption import Encrypted
-from genai_graph.models.portions import portions
+from genai_graph.properties import encryption
+from genai_graph.properties.encryption import EncryptedValue
+from genai_graph.registry import NODES
+from genai_graph.storage.batching import BATCH_ROWS, batch_by_size
+from genai_graph.storage.encrypted_values import Replacement, replace_ciphertexts
+from genai_graph.storage.scans import iter_pages_by_size, read_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +32,7 @@ class Usage:
     clear: int = 0
 
     def __str__(self) -> str:
-        ours = list(current().keyring or ())
+        ours = list(current_connection().keyring or ())
         told = {**dict.fromkeys(ours, 0), **self.keys}
         lines = [f"{key}  {told[key]:,} values{self._note(key, ours)}" for key in told]
         return "\n".join([*lines, f"clear     {self.clear:,} values"])
@@ -79,13 +82,13 @@ def usage() -> Usage:
     """Count the encrypted values by their keys, and the sensitive ones that are clear."""
     found = Usage()
     for spot, text in _texts():
-        key = encryption.key_in(text)
+        key = encryption.key_id_in(text)
         if key is None:
             found.clear += 1
             continue
         found.keys[key] += 1
-        value = encryption.read(spot, text)
-        if isinstance(value, Encrypted) and value.is_spoiled:
+        value = encryption.decrypt_text(spot, text)
+        if isinstance(value, EncryptedValue) and value.is_corrupt:
             found.spoiled[key] += 1
     return found
 
@@ -98,42 +101,45 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
 
     Raises `SettingsError` when there are no keys.
     """
-    if current().keyring is None:
+    if current_connection().keyring is None:
         raise SettingsError(
             f"{encryption.KEYS}: there is no key: `genai-graph access keys generate` makes one"
         )
     done = Rotation()
     for label in NODES:
-        for uids in portions(label):
+        for uids in iter_pages_by_size(label):
             renewed = _renewed(label, uids, done)
-            for rows in store.bounded(renewed, store.BATCH):
-                done.written += store.replace_values(label, rows)
+            for rows in batch_by_size(renewed, BATCH_ROWS):
+                done.written += replace_ciphertexts(label, rows)
             advance(len(uids))
     return done
 
 
-def _renewed(label: str, uids: list[str], done: Rotation) -> Iterator[tuple[str, str, str, str]]:
+def _renewed(label: str, uids: list[str], done: Rotation) -> Iterator[Replacement]:
     for spot, old in _texts_of(label, uids):
-        new = encryption.resealed(spot, old)
-        if isinstance(new, Encrypted):
+        new = encryption.reencrypt(spot, old)
+        if isinstance(new, EncryptedValue):
             done.left[new.key] += 1
-            done.spoiled[new.key] += new.is_spoiled
+            done.spoiled[new.key] += new.is_corrupt
         elif new != old:
-            yield spot.uid, spot.property, old, new
+            yield Replacement(spot.uid, spot.property, old, new)
 
 
-def _texts() -> Iterator[tuple[Spot, str]]:
+def _texts() -> Iterator[tuple[ValueLocation, str]]:
     for label in NODES:
-        for uids in portions(label):
+        for uids in iter_pages_by_size(label):
             yield from _texts_of(label, uids)
 
 
-def _texts_of(label: str, uids: list[str]) -> Iterator[tuple[Spot, str]]:
+def _texts_of(label: str, uids: list[str]) -> Iterator[tuple[ValueLocation, str]]:
     """Yield what is encrypted, and what should be."""
-    names, sensitive = list(encryption.possible(label)), encryption.names_of(label)
-    for uid, values in store.values_of(label, uids, names):
+    names, sensitive = (
+        list(encryption.encryptable_properties(label)),
+        encryption.encrypted_names(label),
+    )
+    for uid, values in read_values(label, uids, names):
         for name, text in zip(names, values, strict=True):
             if isinstance(text, str) and (
-                encryption.key_in(text) or (name in sensitive and text not in encryption.EMPTY)
+                encryption.key_id_in(text) or (name in sensitive and text not in encryption.EMPTY)
             ):
-                yield Spot(label, uid, name), text
+                yield ValueLocation(label, uid, name), text

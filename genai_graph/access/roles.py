@@ -6,10 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from genai_graph.database import current, query, quote
-from genai_graph.database.faults import translated
+from genai_graph.database import current_connection, query, quote_name
+from genai_graph.database.error_translation import translate_errors
 from genai_graph.errors import EditionError
-from genai_graph.models import EDGES, NODES, encryption
+from genai_graph.properties import encryption
+from genai_graph.registry import EDGES, NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,14 +84,14 @@ def apply() -> int:
 
     Raises `EditionError` where its edition has no roles, `ReadOnlyError` where its user may not.
     """
-    connection = current()
+    connection = current_connection()
     if connection.engine == "embedded":
         raise EditionError(EMBEDDED)
     if query("CALL dbms.components() YIELD edition RETURN edition")[0]["edition"] == "community":
         raise EditionError(COMMUNITY)
     lines = statements(connection.database, connection.encrypted)
     with (
-        translated(connection.is_stopping),
+        translate_errors(connection.is_stopping),
         connection.driver("WRITE").session(database="system") as session,
     ):
         for line in lines:
@@ -99,12 +100,12 @@ def apply() -> int:
 
 
 def _statements(role: Role, database: str | None, encrypted: str | None) -> Iterator[str]:
-    where = "HOME DATABASE" if database is None else f"DATABASE {quote(database)}"
-    graph = "HOME GRAPH" if database is None else f"GRAPH {quote(database)}"
+    where = "HOME DATABASE" if database is None else f"DATABASE {quote_name(database)}"
+    graph = "HOME GRAPH" if database is None else f"GRAPH {quote_name(database)}"
     to = f"TO {role.name}"
     ours = [
-        f"ON {graph} NODES {', '.join(map(quote, NODES))} {to}",
-        f"ON {graph} RELATIONSHIPS {', '.join(map(quote, _types()))} {to}",
+        f"ON {graph} NODES {', '.join(map(quote_name, NODES))} {to}",
+        f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, _types()))} {to}",
     ]
     yield f"CREATE ROLE {role.name} IF NOT EXISTS"
     yield f"GRANT ACCESS ON {where} {to}"
@@ -113,8 +114,8 @@ def _statements(role: Role, database: str | None, encrypted: str | None) -> Iter
     yield from (f"GRANT MATCH {{*}} {each}" for each in ours)
     if not role.sees_sensitive:
         for labels, names in _sensitive(encrypted).items():
-            listed = ", ".join(map(quote, names))
-            yield f"DENY READ {{{listed}}} ON {graph} NODES {', '.join(map(quote, labels))} {to}"
+            listed = ", ".join(map(quote_name, names))
+            yield f"DENY READ {{{listed}}} ON {graph} NODES {', '.join(map(quote_name, labels))} {to}"
     if role.writes:
         for privilege in ("CREATE", "DELETE", "SET PROPERTY {*}"):
             yield from (f"GRANT {privilege} {each}" for each in ours)
@@ -133,7 +134,7 @@ def _types() -> list[str]:
 def _sensitive(encrypted: str | None) -> dict[tuple[str, ...], list[str]]:
     """Return the sensitive properties by the labels that have them."""
     labels: dict[str, list[str]] = defaultdict(list)
-    for label, names in encryption.chosen(encrypted).items():
+    for label, names in encryption.encrypted_properties(encrypted).items():
         for name in sorted(names):
             labels[name].append(label)
     found: dict[tuple[str, ...], list[str]] = defaultdict(list)

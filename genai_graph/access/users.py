@@ -6,13 +6,16 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from genai_graph.database import arcadedb, connect, managed_engine, query, quote
+from genai_graph.database import connect, query, quote_name
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import SettingsError
-from genai_graph.models import EDGES
+from genai_graph.registry import EDGES
+from genai_graph.server import arcadedb
+from genai_graph.server.engines import managed_engine
 
 if TYPE_CHECKING:
-    from genai_graph.database.engine import ManagedEngine
+    from genai_graph.server.lifecycle import ManagedEngine
+
 
 ROLES = ("reader", "writer")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
@@ -35,7 +38,7 @@ def add(name: str, role: str) -> str:
     if role == "writer":
         _make_types()
     with managed.settled() as folder:
-        arcadedb.put_user(folder, name, role, password)
+        arcadedb.save_user(folder, name, role, password)
     return password
 
 
@@ -44,19 +47,19 @@ def _make_types() -> None:
     with connect():
         there = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
         for type_ in {kind.type for kind in EDGES} - there:
-            query(f"CREATE (n:Project)-[r:{quote(type_)}]->(n) DELETE r, n", write=True)
+            query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
 
 
 def drop(name: str) -> bool:
     """Take a user away, and tell whether there was one; who is logged in stays until the end."""
     with engine().settled() as folder:
-        return arcadedb.drop_user(folder, name)
+        return arcadedb.delete_user(folder, name)
 
 
 def listed() -> dict[str, str]:
     """Return the role of each user that was made here, by name."""
     with engine().settled() as folder:
-        return arcadedb.users(folder)
+        return arcadedb.list_users(folder)
 
 
 def engine() -> ManagedEngine:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genai_graph import __version__
-from genai_graph.cli.access import access
+from genai_graph.cli.access_commands import access
 from genai_graph.cli.ask import ask
-from genai_graph.cli.fixtures import check, dump, load
-from genai_graph.cli.graph import clear, status
+from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
-from genai_graph.cli.schema import schema
+from genai_graph.cli.schema_commands import schema
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
 from genai_graph.cli.show import impact, lineage, show
+from genai_graph.cli.status_clear import clear, status
 from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
 

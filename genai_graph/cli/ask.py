@@ -85,7 +85,7 @@ def _command(question: Question) -> click.Command:
 def _answering(name: str) -> Any:
     def run(format: str | None, **parameters: Any) -> None:
         from genai_graph import ask
-        from genai_graph.cli.connection import connect
+        from genai_graph.cli.connecting import connect
 
         with connect():
             answer = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from genai_graph.errors import printable
+from genai_graph.errors import escape_unprintable
 
 Rows = list[dict[str, Any]]
 FORMATS = ("table", "json", "jsonl", "csv")
@@ -39,7 +39,7 @@ def _table(names: list[str], rows: Rows) -> None:
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     table = Table()
     for name in names:
-        table.add_column(Text(printable(name)), overflow="fold")
+        table.add_column(Text(escape_unprintable(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     if rows:
@@ -72,17 +72,17 @@ _WRITERS: dict[str, Callable[[list[str], Rows], None]] = {
 
 
 def _text(value: Any) -> str:
-    from genai_graph.shown import as_text
+    from genai_graph.formatting import to_text as as_text
 
     return as_text(value)
 
 
 def _cell(value: Any) -> str:
     """Return a value for a terminal: control characters are shown, not sent."""
-    return printable(_text(value))
+    return escape_unprintable(_text(value))
 
 
 def _as_json(value: Any) -> str:
-    from genai_graph.shown import as_json
+    from genai_graph.formatting import to_json as as_json
 
     return as_json(value)

@@ -51,7 +51,7 @@ def query(
     The query can only read unless --write is given.
     """
     from genai_graph import query as run
-    from genai_graph.cli.connection import connect
+    from genai_graph.cli.connecting import connect
 
     text = read_text("query") if cypher == "-" else cypher
     with connect():

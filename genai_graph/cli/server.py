@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from genai_graph.database.engine import ManagedEngine
+    from genai_graph.server.lifecycle import ManagedEngine
+
 
 ENGINES = ("embedded", "neo4j")
 
@@ -71,8 +72,8 @@ def _describe(managed: ManagedEngine) -> None:
 
 
 def _managed(engine: str | None) -> ManagedEngine:
-    from genai_graph.database import managed_engine
     from genai_graph.database.settings import read_settings
+    from genai_graph.server.engines import managed_engine
 
     settings = read_settings(engine=engine)
     return managed_engine(settings.engine, settings.home)

@@ -49,11 +49,11 @@ def shell(
 
     from genai_graph import database
     from genai_graph import shell as shells
-    from genai_graph.cli.connection import connect
+    from genai_graph.cli.connecting import connect
 
     with ExitStack() as stack:
         if print_cypher:
-            stack.enter_context(database.printed(sys.stderr))
+            stack.enter_context(database.log_queries_to(sys.stderr))
         connection = stack.enter_context(connect(read_only=read_only))
         if sandbox:
             stack.enter_context(database.sandbox())

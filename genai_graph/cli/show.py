@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genai_graph.cli.labels import known_label
+from genai_graph.cli.label_argument import known_label
 from genai_graph.errors import SettingsError
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
+
 
 FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
 _LINEAGE_DEPTH = 8
@@ -65,7 +66,7 @@ def _drawn(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @_drawn(depth=1)
 def show(label: str, uid: str, depth: int, limit: int, **picture: Any) -> None:
     """Show a node with its properties, and its neighbourhood: all edges, in both directions."""
-    from genai_graph.models.subgraph import neighbourhood
+    from genai_graph.lineage import neighbourhood
 
     _draw(lambda: neighbourhood(label, uid, depth=depth, limit=limit), **picture)
 
@@ -78,7 +79,7 @@ def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
 
     MODEL is its uid.
     """
-    from genai_graph.models.subgraph import lineage
+    from genai_graph.lineage import lineage
 
     _draw(lambda: lineage(model, depth=depth, limit=limit), **picture)
 
@@ -91,13 +92,13 @@ def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
 
     DATASET is its uid.
     """
-    from genai_graph.models.subgraph import impact
+    from genai_graph.lineage import impact
 
     _draw(lambda: impact(dataset, depth=depth, limit=limit), **picture)
 
 
 def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
-    from genai_graph.cli.connection import connect
+    from genai_graph.cli.connecting import connect
     from genai_graph.exchange.output import open_output
     from genai_graph.pictures import draw, limits
 
@@ -114,7 +115,7 @@ def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: 
 
 
 def _format_of(output: str) -> str:
-    from genai_graph.exchange.naming import suffix_of
+    from genai_graph.exchange.filenames import suffix_of
     from genai_graph.pictures import SUFFIXES, format_of
 
     suffix = suffix_of(Path(output))

@@ -24,7 +24,7 @@ def verify(allow: tuple[str, ...], as_json: bool) -> None:
     schema. Nodes of other labels, and other labels on our nodes, are left alone. It only reads.
     """
     from genai_graph import verify as look_through
-    from genai_graph.cli.connection import connect
+    from genai_graph.cli.connecting import connect
 
     count = 0
     with connect():

@@ -1,24 +1,23 @@
 """Where the graph lives: settings, connection, transactions, and what differs between engines."""
 
-from genai_graph.database.connection import Connection, connect, current, managed_engine
-from genai_graph.database.cypher import at_most, match_uid, quote
+from genai_graph.database.connection import Connection, connect, current_connection
+from genai_graph.database.cypher import clamp_limit, match_uid, quote_name
+from genai_graph.database.query_logging import log_queries_to
 from genai_graph.database.sandbox import sandbox
-from genai_graph.database.statements import printed
-from genai_graph.database.transaction import atomic, change, in_transaction, query, retried
+from genai_graph.database.transaction import atomic, execute_write, query, retry, run_in_transaction
 
 __all__ = [
     "Connection",
-    "at_most",
+    "clamp_limit",
     "atomic",
-    "change",
+    "execute_write",
     "connect",
-    "current",
-    "in_transaction",
-    "managed_engine",
+    "current_connection",
+    "run_in_transaction",
     "match_uid",
-    "printed",
+    "log_queries_to",
     "query",
-    "quote",
-    "retried",
+    "quote_name",
+    "retry",
     "sandbox",
 ]

@@ -13,11 +13,10 @@ import neo4j
 from neomodel import db
 from pydantic import SecretStr
 
-from genai_graph.database.driver import GraphDriver, GraphSession, NoWriter
-from genai_graph.database.faults import translate, unreachable
+from genai_graph.database.driver import GraphDriver, GraphSession, NullWriteLock
+from genai_graph.database.error_translation import connection_error, translate_error
 from genai_graph.database.keyring import Keyring
-from genai_graph.database.locks import WriterLock
-from genai_graph.database.security import secured
+from genai_graph.database.security import security_options
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import (
     GenaiGraphError,
@@ -25,8 +24,10 @@ from genai_graph.errors import (
     SettingsError,
     TransactionError,
     UnavailableError,
-    frameless,
+    strip_tracebacks,
 )
+from genai_graph.server.engines import managed_engine
+from genai_graph.server.locks import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
 
     from neo4j.api import BookmarkManager
 
-    from genai_graph.database.driver import Writer
-    from genai_graph.database.engine import Lease, ManagedEngine, Server
+    from genai_graph.database.driver import WriteLock
     from genai_graph.database.sandbox import Sandbox
     from genai_graph.database.settings import Settings
+    from genai_graph.server.lifecycle import Lease, ManagedEngine
+
 
 # Seconds until it is told that nobody answers: at one of a host's addresses, and at all.
-ADDRESS_LIMIT, ANSWER_LIMIT = 2.5, 4.0
+ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
 # What the driver logs, it raises too; without a handler Python prints it.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -74,7 +76,7 @@ class Connection:
         self._lease: Lease | None = None
         self._prepared = False
         self._preparing = threading.RLock()
-        self.writer: Writer = NoWriter()
+        self.writer: WriteLock = NullWriteLock()
         self.bookmarks: BookmarkManager | None = None
         self.keyring = None if settings.keys is None else _keyring(settings.keys)
         self.encrypted = settings.encrypted  # instead of what the models mark
@@ -151,7 +153,7 @@ class Connection:
         self.largest_transaction = managed.server.largest_transaction
         self.largest_message = managed.server.largest_message
         if managed.server.takes_one_writer:
-            self.writer = TimedWriter(WriterLock.at(managed.writer_lock), settings.writer_timeout)
+            self.writer = WriterTurn(WriterLock.at(managed.writer_lock), settings.writer_timeout)
         try:
             self._enter(managed)
         except UnavailableError:
@@ -172,7 +174,7 @@ class Connection:
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.database = settings.database
         self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers may be behind
-        address, options = secured(settings, uri)
+        address, options = security_options(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
         self._add_driver("READ" if self.read_only else "WRITE", address, login, options)
@@ -189,26 +191,26 @@ class Connection:
             driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
                 address,
                 auth=login,
-                connection_timeout=ADDRESS_LIMIT,
+                connection_timeout=ADDRESS_TIMEOUT,
                 **_OPTIONS[self.engine],
                 **security,
             )
             with driver.session(
                 database=self.database,
                 default_access_mode=neo4j.READ_ACCESS,
-                connection_acquisition_timeout=ANSWER_LIMIT,
+                connection_acquisition_timeout=ANSWER_TIMEOUT,
             ) as session:
                 session.begin_transaction().close()  # tells too that there is no such database
         except SettingsError:
             raise
         except neo4j.exceptions.Neo4jError as error:
-            raise translate(error) from frameless(error)
+            raise translate_error(error) from strip_tracebacks(error)
         except (neo4j.exceptions.DriverError, ValueError) as error:
             # Some failures to resolve a host are a ValueError of the driver's.
-            raise unreachable(self.uri, error) from frameless(error)
+            raise connection_error(self.uri, error) from strip_tracebacks(error)
 
 
-class TimedWriter:
+class WriterTurn:
     """The turn to write on the embedded engine, waited for as long as the settings say."""
 
     def __init__(self, lock: WriterLock, timeout: float) -> None:
@@ -268,26 +270,16 @@ def connect(
     return Connection(read_settings(**given), read_only=read_only)
 
 
-def current() -> Connection:
+def current_connection() -> Connection:
     """Return the connection in use, or raise `NotConnectedError`."""
-    connection = _newest()
+    connection = _latest_connection()
     if connection is None:
         raise NotConnectedError
     return connection
 
 
-def managed_engine(name: str, home: Path) -> ManagedEngine:
-    """Return an engine of `ENGINES` on a data folder; it need not be installed until it starts."""
-    from genai_graph.database.arcadedb import ArcadeDB
-    from genai_graph.database.engine import ManagedEngine
-    from genai_graph.database.neo4j_community import Neo4jCommunity
-
-    servers: dict[str, type[Server]] = {"embedded": ArcadeDB, "neo4j": Neo4jCommunity}
-    return ManagedEngine(servers[name](), home)
-
-
 def _refuse_within_a_transaction() -> None:
-    connection = _newest()
+    connection = _latest_connection()
     if connection is not None and connection.sandbox is not None:
         raise TransactionError("this is a sandbox: leave it before you connect elsewhere")
     if db._active_transaction is not None:
@@ -298,7 +290,7 @@ def _keyring(keys: SecretStr) -> Keyring:
     try:
         return Keyring.read(keys.get_secret_value())
     except GenaiGraphError as error:
-        raise frameless(error)  # noqa: B904
+        raise strip_tracebacks(error)  # noqa: B904
 
 
 def before_first_write(step: Callable[[], object]) -> None:
@@ -312,7 +304,7 @@ _abandoned: list[Any] = []
 _guard = threading.Lock()
 
 
-def _newest() -> Connection | None:
+def _latest_connection() -> Connection | None:
     with _guard:
         return _connections[-1] if _connections else None
 
@@ -339,7 +331,7 @@ def _forget_server() -> None:
 
 @atexit.register
 def _close_all() -> None:
-    while (connection := _newest()) is not None:
+    while (connection := _latest_connection()) is not None:
         connection.close()
 
 
@@ -356,6 +348,6 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
-graph_driver: GraphDriver = GraphDriver(_newest)
+graph_driver: GraphDriver = GraphDriver(_latest_connection)
 if db.driver is None:  # so that a query before connect() gets this package's error
     db.driver = graph_driver  # type: ignore[assignment]

@@ -48,7 +48,7 @@ def may_write(cypher: str) -> bool:
     return _WRITES.search(_bare(cypher)) is not None
 
 
-def more_than_reads(cypher: str) -> str | None:
+def forbidden_in_read_mode(cypher: str) -> str | None:
     """Say what a statement does that a server lets a mere reader do, or refuses too late to tell.
 
     None where it only reads, or is a plain write: the server refuses that.
@@ -69,7 +69,7 @@ def more_than_reads(cypher: str) -> str | None:
     return None
 
 
-def stays(cypher: str) -> bool:
+def survives_rollback(cypher: str) -> bool:
     """Tell whether something of a statement stays when its transaction is rolled back."""
     bare = _bare(cypher)
     return _ESCAPE in bare or _administers(bare) or _COMMITS.search(bare) is not None
@@ -90,11 +90,11 @@ def match_uid(variable: str, label: str, uid: str) -> str:
     The hint is for Neo4j: where it thinks that there are few nodes, as it still does while many are
     loaded, a scan of the index is as good to it as a look into it, and it does one for every row.
     """
-    node = f"{variable}:{quote(label)}"
+    node = f"{variable}:{quote_name(label)}"
     return f"MATCH ({node} {{uid: {uid}}}) USING INDEX SEEK {node}(uid)"
 
 
-def at_most(limit: int) -> int:
+def clamp_limit(limit: int) -> int:
     """Return a limit as a statement may have it: as many rows as nobody holds in memory.
 
     The embedded engine counts in 32 bits: larger ones come out as others there, Neo4j's end at 64.
@@ -102,6 +102,6 @@ def at_most(limit: int) -> int:
     return min(limit, _MOST_ROWS)
 
 
-def quote(name: str) -> str:
+def quote_name(name: str) -> str:
     """Quote a label, type or property name for a statement."""
     return "`" + name.replace("`", "``") + "`"

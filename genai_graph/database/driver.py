@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
-from genai_graph.database import statements
+from genai_graph.database import query_logging
 from genai_graph.database.cypher import may_write
-from genai_graph.database.faults import translated
-from genai_graph.database.values import packed_size
+from genai_graph.database.error_translation import translate_errors
+from genai_graph.database.values import message_size
 from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from neo4j.api import BookmarkManager
 
 
-class Writer(Protocol):
+class WriteLock(Protocol):
     """What a transaction that may write holds."""
 
     def acquire(self) -> None:
@@ -38,7 +38,7 @@ class Writer(Protocol):
         """Give the turn back."""
 
 
-class NoWriter:
+class NullWriteLock:
     """An engine that takes many writers at once needs no turn."""
 
     def acquire(self) -> None:
@@ -48,11 +48,11 @@ class NoWriter:
         """Return at once."""
 
 
-class Link(Protocol):
+class ConnectionProtocol(Protocol):
     """An open connection, as far as sessions need to know it."""
 
     database: str | None
-    writer: Writer
+    writer: WriteLock
     bookmarks: BookmarkManager | None  # what a read waits for: this connection's last writes
     largest_message: int | None  # bytes of a statement with its parameters
 
@@ -76,7 +76,7 @@ class GraphDriver:
     `genai_graph.connect` and `close`.
     """
 
-    def __init__(self, current: Callable[[], Link | None]) -> None:
+    def __init__(self, current: Callable[[], ConnectionProtocol | None]) -> None:
         self._current = current
 
     def session(
@@ -99,7 +99,7 @@ class GraphDriver:
 class GraphSession:
     """A session; its transactions are explicit, since auto-commit is not atomic on every engine."""
 
-    def __init__(self, link: Link, access_mode: str, options: dict[str, Any]) -> None:
+    def __init__(self, link: ConnectionProtocol, access_mode: str, options: dict[str, Any]) -> None:
         self._link = link
         self._mode = access_mode
         self._options = options
@@ -118,7 +118,7 @@ class GraphSession:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
-            with translated(self._link.is_stopping):
+            with translate_errors(self._link.is_stopping):
                 session.close()
 
     def abandon(self) -> None:
@@ -138,7 +138,7 @@ class GraphSession:
         """Begin a transaction; one that may write waits for its turn."""
         return self._begin(self._mode, options)
 
-    def run(self, query: Any, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
+    def run(self, query: Any, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
         """Run one statement in a transaction of its own, and read its rows to the end."""
         text = getattr(query, "text", query)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
@@ -151,10 +151,10 @@ class GraphSession:
         self.close()
         if mode == WRITE_ACCESS:
             self._link.prepare_to_write()
-        writer = NoWriter() if mode == READ_ACCESS else self._link.writer
+        writer = NullWriteLock() if mode == READ_ACCESS else self._link.writer
         writer.acquire()
         try:
-            with translated(self._link.is_stopping):
+            with translate_errors(self._link.is_stopping):
                 self._session = self._link.driver(mode).session(
                     default_access_mode=mode,
                     database=self._link.database,
@@ -173,10 +173,12 @@ class GraphSession:
 class GraphTransaction:
     """A transaction that gives its turn to write back when it ends, however it ends."""
 
-    def __init__(self, transaction: neo4j.Transaction, writer: Writer, link: Link) -> None:
+    def __init__(
+        self, transaction: neo4j.Transaction, writer: WriteLock, link: ConnectionProtocol
+    ) -> None:
         self._transaction = transaction
-        self._translated = partial(translated, link.is_stopping)
-        self._writer: Writer | None = writer
+        self._translated = partial(translate_errors, link.is_stopping)
+        self._writer: WriteLock | None = writer
         self._largest_message = link.largest_message
 
     def __enter__(self) -> GraphTransaction:
@@ -188,21 +190,21 @@ class GraphTransaction:
         else:
             self.abandon()
 
-    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
+    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
         """Run a statement; its rows come as they are read."""
-        statements.tell(query, parameters or {}, more)
+        query_logging.log_query(query, parameters or {}, more)
         with self._translated():
             try:
                 self._refuse_larger(query, parameters, more)
                 result = self._transaction.run(query, parameters, **more)
-                return Rows(result, self._translated)
+                return QueryResult(result, self._translated)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise QueryError(f"parameters can't be sent to the database: {error}") from error
 
     def _refuse_larger(self, *message: Any) -> None:
         """Refuse a message that the server would not answer, before any of it is sent."""
         largest = self._largest_message
-        if largest is not None and (size := packed_size(message)) > largest:
+        if largest is not None and (size := message_size(message)) > largest:
             raise ValueError(
                 f"with the statement they may have {largest:,} bytes on this engine, and have "
                 f"{size:,}: send less at once, or use a Neo4j server"
@@ -234,7 +236,7 @@ class GraphTransaction:
                 writer.release()
 
 
-class Rows:
+class QueryResult:
     """The rows of a result."""
 
     def __init__(
@@ -248,7 +250,7 @@ class Rows:
         """Return the names of the columns."""
         return self._result.keys()
 
-    def kept(self) -> Rows:
+    def kept(self) -> QueryResult:
         """Read the rows to the end, so that they outlive their transaction."""
         with self._translated():
             self._kept = list(self._result)

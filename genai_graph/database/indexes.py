@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import neomodel
 from neomodel import db
 
-from genai_graph.database.connection import current
-from genai_graph.database.cypher import quote
+from genai_graph.database.connection import current_connection
+from genai_graph.database.cypher import quote_name
 from genai_graph.database.transaction import query
 from genai_graph.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
 # Cypher 25 has another word for it.
@@ -36,14 +37,14 @@ class Index(NamedTuple):
 
     def cypher(self) -> str:
         """Return the statement that makes it, for cypher-shell or Neo4j Browser."""
-        node = f"(n:{quote(self.label)})"
+        node = f"(n:{quote_name(self.label)})"
         if self.type == UNIQUENESS:
             return (
-                f"CREATE CONSTRAINT {quote(self.name)} IF NOT EXISTS "
-                f"FOR {node} REQUIRE n.{quote(self.property)} IS UNIQUE;"
+                f"CREATE CONSTRAINT {quote_name(self.name)} IF NOT EXISTS "
+                f"FOR {node} REQUIRE n.{quote_name(self.property)} IS UNIQUE;"
             )
-        on = f"ON (n.{quote(self.property)})"
-        return f"CREATE INDEX {quote(self.name)} IF NOT EXISTS FOR {node} {on};"
+        on = f"ON (n.{quote_name(self.property)})"
+        return f"CREATE INDEX {quote_name(self.name)} IF NOT EXISTS FOR {node} {on};"
 
 
 def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
@@ -61,7 +62,7 @@ def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
     ]
 
 
-def present(classes: Iterable[Any]) -> list[Index]:
+def existing(classes: Iterable[Any]) -> list[Index]:
     """Return what the database has on the labels of the classes."""
     labels = {cls.__label__ for cls in classes}
     constraints = [row for row in query("SHOW CONSTRAINTS") if row["type"] in _UNIQUENESS_TYPES]
@@ -92,7 +93,7 @@ def install(classes: Iterable[Any]) -> list[Index]:
 
 
 @contextlib.contextmanager
-def suspended(classes: Iterable[Any]) -> Iterator[None]:
+def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
     """Do without the indexes while much is deleted on the embedded engine; the keys stay.
 
     There each deletion walks through all nodes that have the same value as the deleted one. When
@@ -100,13 +101,13 @@ def suspended(classes: Iterable[Any]) -> Iterator[None]:
     stay: an index that is dropped does not come back with what is rolled back.
     """
     classes = list(classes)
-    if current().engine != "embedded" or current().sandbox is not None:
+    if current_connection().engine != "embedded" or current_connection().sandbox is not None:
         yield
         return
     ours = {index[:3] for index in declared(classes)}
-    for index in present(classes):
+    for index in existing(classes):
         if index.type != UNIQUENESS and index[:3] in ours:
-            query(f"DROP INDEX {quote(index.name)}", write=True)
+            query(f"DROP INDEX {quote_name(index.name)}", write=True)
     try:
         yield
     finally:
@@ -131,8 +132,10 @@ def _install_class(cls: Any) -> set[Index]:
 
 def _missing(classes: Collection[Any]) -> set[Index]:
     """Return what is declared and not there, whatever the name of what is there."""
-    there = {index[:3] for index in present(classes)}
-    return {index for index in declared(classes, current().engine) if index[:3] not in there}
+    there = {index[:3] for index in existing(classes)}
+    return {
+        index for index in declared(classes, current_connection().engine) if index[:3] not in there
+    }
 
 
 class _Lacking:

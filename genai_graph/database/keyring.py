@@ -20,6 +20,7 @@ from genai_graph.errors import MissingExtraError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+
 KEY_BYTES = 64  # AES-SIV takes two keys of AES-256
 PREFIX = "enc:1:"
 # At least the 16 bytes of AES-SIV's tag: a beginning alone makes no text an encrypted one.
@@ -28,7 +29,7 @@ _SETTING = "GENAI_GRAPH_KEYS"
 _ADVICE = f"{_SETTING}: expected keys as `genai-graph access keys generate` prints them"
 
 
-class Spot(NamedTuple):
+class ValueLocation(NamedTuple):
     """Where a value stands."""
 
     label: str
@@ -39,13 +40,13 @@ class Spot(NamedTuple):
         return f"{self.label} {self.uid!r}: {self.property}"
 
 
-def key_of(text: str) -> str | None:
+def key_id_of(text: str) -> str | None:
     """Return the id of the key that made an encrypted text, or None when the text is none."""
     found = _TOKEN.fullmatch(text)
     return found and found[1]
 
 
-def generate() -> str:
+def generate_key() -> str:
     """Return a new random key as text."""
     return _text(os.urandom(KEY_BYTES))
 
@@ -85,12 +86,12 @@ class Keyring:
     def __iter__(self) -> Iterator[str]:
         return iter(self._ciphers)
 
-    def encrypt(self, text: str, spot: Spot) -> str:
+    def encrypt(self, text: str, spot: ValueLocation) -> str:
         """Return a text encrypted for its place, under the first key."""
         data = self._ciphers[self.first].encrypt(text.encode(), _associated(spot))
         return f"{PREFIX}{self.first}:{_text(data)}"
 
-    def decrypt(self, token: str, spot: Spot) -> str | None:
+    def decrypt(self, token: str, spot: ValueLocation) -> str | None:
         """Return what was encrypted, or None: the key is missing, or it was not made for there."""
         _, _, key, text = token.split(":")
         if key not in self._ciphers:
@@ -102,7 +103,7 @@ class Keyring:
             return None
 
 
-def _associated(spot: Spot) -> list[bytes]:
+def _associated(spot: ValueLocation) -> list[bytes]:
     return [part.encode() for part in spot]
 
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
-from genai_graph.database.connection import current
-from genai_graph.database.cypher import may_write, stays
-from genai_graph.database.driver import GraphSession, GraphTransaction, NoWriter
+from genai_graph.database.connection import current_connection
+from genai_graph.database.cypher import may_write, survives_rollback
+from genai_graph.database.driver import GraphSession, GraphTransaction, NullWriteLock
 from genai_graph.errors import DatabaseError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genai_graph.database.driver import Link, Rows
+    from genai_graph.database.driver import ConnectionProtocol, QueryResult
+
 
 _log = logging.getLogger("genai_graph")
 
@@ -35,7 +36,7 @@ def sandbox() -> Iterator[Sandbox]:
     the one writer of the embedded engine; Neo4j locks the nodes and edges that it wrote. What
     can't be rolled back (the schema, users) raises `TransactionError`.
     """
-    connection = current()
+    connection = current_connection()
     if connection.sandbox is not None:
         raise TransactionError("this is a sandbox already: they don't nest")
     connection.sandbox = box = Sandbox(connection)
@@ -50,15 +51,15 @@ def sandbox() -> Iterator[Sandbox]:
 class Sandbox:
     """The one transaction, begun by the first write."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: ConnectionProtocol) -> None:
         self._link = link
         self._thread = threading.get_ident()
-        self._whole: _Whole | None = None
+        self._whole: _OuterTransaction | None = None
         self._holds_something = False
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
         """Return what looks like a session of its own."""
-        return _Session(self, self._link, access_mode, options)
+        return _SandboxSession(self, self._link, access_mode, options)
 
     def part(self, access_mode: str) -> GraphTransaction | None:
         """Return a part of the transaction; None when it is of no concern to what is to be done."""
@@ -68,8 +69,8 @@ class Sandbox:
         if not is_ours:
             raise TransactionError("a sandbox is its own thread's: others can only read")
         if self._whole is None:
-            self._whole = _Whole(self._link)
-        return _Part(self, self._whole.transaction, self._link)
+            self._whole = _OuterTransaction(self._link)
+        return _InnerTransaction(self, self._whole.transaction, self._link)
 
     def keep(self, *, wrote: bool) -> None:
         """Go on after a part, or raise what makes that impossible."""
@@ -110,10 +111,10 @@ class Sandbox:
             self._whole.transaction.run("RETURN 1").kept()
 
 
-class _Whole:
+class _OuterTransaction:
     """The transaction, and the session that it needs."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: ConnectionProtocol) -> None:
         self._session = GraphSession(link, WRITE_ACCESS, {})
         self.transaction = self._session.begin_transaction()
 
@@ -128,10 +129,12 @@ class _Whole:
             self._session.close()
 
 
-class _Session(GraphSession):
+class _SandboxSession(GraphSession):
     """A session whose transactions are parts of the sandbox's, except to read before it began."""
 
-    def __init__(self, box: Sandbox, link: Link, access_mode: str, options: dict[str, Any]) -> None:
+    def __init__(
+        self, box: Sandbox, link: ConnectionProtocol, access_mode: str, options: dict[str, Any]
+    ) -> None:
         super().__init__(link, access_mode, options)
         self._box = box
 
@@ -139,17 +142,17 @@ class _Session(GraphSession):
         return self._box.part(mode) or super()._begin(mode, options)
 
 
-class _Part(GraphTransaction):
+class _InnerTransaction(GraphTransaction):
     """What is a transaction outside; its end is not that of the sandbox's."""
 
-    def __init__(self, box: Sandbox, whole: GraphTransaction, link: Link) -> None:
-        super().__init__(whole._transaction, NoWriter(), link)
+    def __init__(self, box: Sandbox, whole: GraphTransaction, link: ConnectionProtocol) -> None:
+        super().__init__(whole._transaction, NullWriteLock(), link)
         self._box: Sandbox | None = box
         self._wrote = False
 
-    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> Rows:
+    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
         """Run a statement, unless something of it would stay."""
-        if stays(query):
+        if survives_rollback(query):
             raise TransactionError(
                 "a sandbox can't run this statement: what it does can't be rolled back"
             )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genai_graph.database.settings import Settings
 
 
-def secured(settings: Settings, uri: str) -> tuple[str, dict[str, Any]]:
+def security_options(settings: Settings, uri: str) -> tuple[str, dict[str, Any]]:
     """Return the address as the driver takes it, and the options that secure the connection.
 
     Certificate authorities of one's own mean TLS with every scheme, and certificates that are

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
 
-from genai_graph.database.connection import current, graph_driver
-from genai_graph.database.cypher import may_write, more_than_reads
-from genai_graph.database.values import plain
+from genai_graph.database.connection import current_connection, graph_driver
+from genai_graph.database.cypher import forbidden_in_read_mode, may_write
+from genai_graph.database.values import to_native
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from neo4j import SummaryCounters
 
-    from genai_graph.database.driver import GraphTransaction, Rows
+    from genai_graph.database.driver import GraphTransaction, QueryResult
+
 
 T = TypeVar("T")
 
-TRIES = 8
+MAX_ATTEMPTS = 8
 FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in all
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
@@ -93,12 +94,12 @@ def _inner() -> Iterator[None]:
         raise
 
 
-def retried(work: Callable[[], T]) -> T:
+def retry(work: Callable[[], T]) -> T:
     """Do work that is a transaction, and do it again when the database gave it up for another.
 
     Raises the `TransientError` of the last of `TRIES` tries.
     """
-    for attempt in range(TRIES - 1):
+    for attempt in range(MAX_ATTEMPTS - 1):
         try:
             return work()
         except TransientError:
@@ -107,7 +108,7 @@ def retried(work: Callable[[], T]) -> T:
     return work()
 
 
-def in_transaction(work: Callable[[], T]) -> T:
+def run_in_transaction(work: Callable[[], T]) -> T:
     """Do work in the transaction that is open, or in one of its own, which may be repeated.
 
     A larger one is its owner's to repeat: only he knows what else he did in it.
@@ -117,7 +118,7 @@ def in_transaction(work: Callable[[], T]) -> T:
         with atomic():
             return work()
 
-    return retried(attempt) if db._active_transaction is None else attempt()
+    return retry(attempt) if db._active_transaction is None else attempt()
 
 
 def query(
@@ -140,26 +141,30 @@ def query(
         return _finished(transaction.run(cypher, {**(parameters or {}), **more}))[0]
 
 
-def change(cypher: str, /, **parameters: Any) -> tuple[list[dict[str, Any]], SummaryCounters]:
+def execute_write(
+    cypher: str, /, **parameters: Any
+) -> tuple[list[dict[str, Any]], SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and how much it changed."""
     with _transaction(cypher, write=True) as transaction:
         return _finished(transaction.run(cypher, parameters))
 
 
-def _finished(result: Rows) -> tuple[list[dict[str, Any]], SummaryCounters]:
-    rows = [{key: plain(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
+def _finished(result: QueryResult) -> tuple[list[dict[str, Any]], SummaryCounters]:
+    rows = [{key: to_native(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
     return rows, result.finish()
 
 
 @contextlib.contextmanager
 def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
     """Use the transaction that is open, or one for a single statement."""
-    if write and current().read_only:
+    if write and current_connection().read_only:
         raise ReadOnlyError("this connection may only read: connect without read_only to write")
     in_another: Any = db._active_transaction
     if not write:
         # In a transaction that may write, the server lets everything pass.
-        refused = more_than_reads(cypher) or (in_another and may_write(cypher) and "may write")
+        refused = forbidden_in_read_mode(cypher) or (
+            in_another and may_write(cypher) and "may write"
+        )
         if refused:
             raise ReadOnlyError(f"this query {refused}: pass write=True (--write) to let it")
     if in_another is not None:

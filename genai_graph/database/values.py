@@ -18,7 +18,7 @@ _TIME = re.compile(
 )
 
 
-def plain(value: Any) -> Any:
+def to_native(value: Any) -> Any:
     """Turn a driver's value into plain Python.
 
     Nodes and relationships become dicts of their properties, a path the list of its nodes' and
@@ -37,7 +37,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def utc(value: DateTime | datetime) -> datetime:
+def to_utc(value: DateTime | datetime) -> datetime:
     """Turn a time into `datetime` aware in UTC; one without a zone is in UTC already.
 
     The embedded engine returns times without a zone, converted to UTC.
@@ -51,7 +51,7 @@ def utc(value: DateTime | datetime) -> datetime:
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-def packed(moment: datetime) -> Structure:
+def to_bolt_datetime(moment: datetime) -> Structure:
     """Return a time as Bolt sends it (its structure DateTime: seconds, nanoseconds, offset).
 
     The driver makes the same of a `datetime`, but takes 80 microseconds for it instead of one,
@@ -65,7 +65,7 @@ def packed(moment: datetime) -> Structure:
 _pack = msgspec.msgpack.Encoder(enc_hook=lambda _: None).encode
 
 
-def packed_size(value: Any) -> int:
+def message_size(value: Any) -> int:
     """Return about how many bytes a value takes where it is sent.
 
     It is measured in MessagePack, which is as long as what Bolt has, and made sooner than counted.
@@ -73,7 +73,7 @@ def packed_size(value: Any) -> int:
     return len(_pack(value))
 
 
-def time_of(text: str) -> datetime:
+def parse_datetime(text: str) -> datetime:
     """Turn a time's text, as any engine's `toString` writes it, into `datetime` aware in UTC.
 
     It is read much sooner than the driver makes its own kind of time; `ValueError` for other text.
@@ -88,7 +88,7 @@ def time_of(text: str) -> datetime:
 
 
 def _properties(entity: Node | Relationship) -> dict[str, Any]:
-    return {key: plain(value) for key, value in entity.items()}
+    return {key: to_native(value) for key, value in entity.items()}
 
 
 def _path(path: Path) -> list[dict[str, Any]]:
@@ -108,11 +108,13 @@ def _native(value: Date | Time) -> date | time:
 
 
 def _list(values: list[Any]) -> list[Any]:
-    return [value if type(value) in _SCALARS else plain(value) for value in values]
+    return [value if type(value) in _SCALARS else to_native(value) for value in values]
 
 
 def _dict(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: value if type(value) in _SCALARS else plain(value) for k, value in values.items()}
+    return {
+        k: value if type(value) in _SCALARS else to_native(value) for k, value in values.items()
+    }
 
 
 # Most values are of these, and asking what else they might be takes longer than all the rest.
@@ -120,7 +122,7 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONVERTERS: dict[type, Any] = {
     Node: _properties,
     Path: _path,
-    DateTime: utc,
+    DateTime: to_utc,
     Date: _native,
     Time: _native,
     Point: _point,

@@ -1,7 +1,8 @@
 """How the graph comes in and goes out: fixtures are read, checked and loaded, graphs dumped."""
 
-from genai_graph.exchange.clear import clear
-from genai_graph.exchange.dump import dump
-from genai_graph.exchange.load import Report, check, load
+import genai_graph.models  # noqa: F401  (registers the node classes)
+from genai_graph.exchange.clearing import clear
+from genai_graph.exchange.dumper import dump
+from genai_graph.exchange.loader import Report, check, load
 
 __all__ = ["Report", "check", "clear", "dump", "load"]

@@ -14,10 +14,11 @@ from typing import IO, TYPE_CHECKING, cast
 from uuid import uuid4
 
 from genai_graph.errors import GenaiGraphError, OutputError
-from genai_graph.exchange.naming import compression_of
+from genai_graph.exchange.filenames import compression_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
 
 STDOUT = "-"
 

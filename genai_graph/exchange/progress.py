@@ -16,4 +16,4 @@ class Progress:
         """Hear that a part of the stage is done."""
 
 
-QUIET = Progress()
+NO_PROGRESS = Progress()

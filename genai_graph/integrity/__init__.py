@@ -6,11 +6,12 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
-from genai_graph.errors import SettingsError, printable
-from genai_graph.integrity import edges, nodes, schema
+import genai_graph.models  # noqa: F401  (registers the node classes)
+from genai_graph.errors import SettingsError, escape_unprintable
+from genai_graph.integrity import edge_checks, node_checks, schema_checks
 from genai_graph.integrity.findings import Finding
-from genai_graph.models import EDGES, NODES
-from genai_graph.models.properties import did_you_mean
+from genai_graph.properties.messages import did_you_mean
+from genai_graph.registry import EDGES, NODES
 
 __all__ = ["Finding", "verify"]
 
@@ -33,11 +34,11 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
     if isinstance(allowed, str):  # in which every part of it would be found
         raise SettingsError(f"allowed: expected a list of subjects, got a text: [{allowed!r}]")
     found = chain(
-        schema.findings(),
-        *(nodes.findings(label) for label in NODES),
-        *(edges.findings(kind) for kind in EDGES),
-        *(edges.strays(label) for label in NODES),
-        edges.twins(),
+        schema_checks.findings(),
+        *(node_checks.findings(label) for label in NODES),
+        *(edge_checks.findings(kind) for kind in EDGES),
+        *(edge_checks.undeclared_edges(label) for label in NODES),
+        edge_checks.duplicate_metrics(),
     )
     return _without(found, allowed)
 
@@ -52,4 +53,6 @@ def _without(found: Iterable[Finding], allowed: Collection[str]) -> Iterator[Fin
     for subject in allowed:
         if subject not in met:
             hint = did_you_mean(subject, met)
-            _log.warning("nothing is found of %s, which is allowed%s", printable(subject), hint)
+            _log.warning(
+                "nothing is found of %s, which is allowed%s", escape_unprintable(subject), hint
+            )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from genai_graph.database import quote
-from genai_graph.errors import printable
-from genai_graph.models.properties import did_you_mean
+from genai_graph.database import quote_name
+from genai_graph.errors import escape_unprintable
+from genai_graph.properties.messages import did_you_mean
 
 _EXAMPLES = 5
 
@@ -35,15 +35,15 @@ class Finding:
         return asdict(self)
 
     def __str__(self) -> str:
-        return printable(f"{self.problem}: {self.cure}")
+        return escape_unprintable(f"{self.problem}: {self.cure}")
 
 
-def allowing(subject: str) -> str:
+def allow_option(subject: str) -> str:
     """Return the part of a cure that says how to allow a subject, on the command line."""
     return f"pass --allow {shlex.quote(subject)}"
 
 
-class Undeclared:
+class UndeclaredProperties:
     """Counts the properties that a label or a kind of edge does not have.
 
     `setting` is how a statement begins that sets one of them.
@@ -71,7 +71,7 @@ class Undeclared:
             uids = self._examples[name]
             more = f" and {count - len(uids)} more" if count > len(uids) else ""
             # The embedded engine's REMOVE does nothing to a name in quotes.
-            removal = f"{self._setting}.{quote(name)} = null"
+            removal = f"{self._setting}.{quote_name(name)} = null"
             yield Finding(
                 "undeclared",
                 subject,
@@ -79,5 +79,5 @@ class Undeclared:
                 f"{self._group} has no property {name!r}{did_you_mean(name, self._known)}, but "
                 f"{', '.join(map(repr, uids))}{more} has it",
                 f"rename or remove it ({removal}), "
-                f"or {allowing(subject)} if it is another program's",
+                f"or {allow_option(subject)} if it is another program's",
             )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from genai_graph.errors import printable
-from genai_graph.pictures.colours import COLOURS, INK
-from genai_graph.pictures.subgraph import LONGEST_LINE, Subgraph, SubgraphEdge, SubgraphNode
-from genai_graph.shown import as_text, shortened
+from typing import TYPE_CHECKING
+
+from genai_graph.errors import escape_unprintable
+from genai_graph.formatting import to_text, truncate
+from genai_graph.pictures.colors import COLORS, INK
+from genai_graph.pictures.subgraph import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
 
 def draw(subgraph: Subgraph) -> str:
@@ -27,15 +32,15 @@ def draw(subgraph: Subgraph) -> str:
 
 def _attributes(node: SubgraphNode) -> str:
     width = ", penwidth=3" if node.distance == 0 else ""
-    return f'label={_label(node.label, node.uid)}, fillcolor="{COLOURS[node.label]}"{width}'
+    return f'label={_label(node.label, node.uid)}, fillcolor="{COLORS[node.label]}"{width}'
 
 
 def _edge_label(edge: SubgraphEdge) -> str:
-    return _label(edge.type, *map(as_text, edge.properties.values()))
+    return _label(edge.type, *map(to_text, edge.properties.values()))
 
 
 def _label(*texts: str) -> str:
-    return _quoted(*(shortened(text, LONGEST_LINE) for text in texts))
+    return _quoted(*(truncate(text, LONGEST_LINE) for text in texts))
 
 
 def _quoted(*texts: str) -> str:
@@ -44,7 +49,7 @@ def _quoted(*texts: str) -> str:
     Graphviz reads a backslash as an escape, and ``&...;`` as HTML has it.
     """
     lines = (
-        printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+        escape_unprintable(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
         for text in texts
     )
     return '"' + "\\n".join(lines) + '"'

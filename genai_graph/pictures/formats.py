@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from genai_graph.pictures import dot, html, mermaid, svg, tree
-from genai_graph.pictures.subgraph import Subgraph
-from genai_graph.shown import as_json
+from genai_graph.formatting import to_json
+from genai_graph.pictures import dot, html_page, mermaid, svg, text_tree
+
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph
 
 
 def _document(subgraph: Subgraph) -> str:
-    return as_json(subgraph.as_dict()) + "\n"
+    return to_json(subgraph.as_dict()) + "\n"
 
 
 _WRITERS: dict[str, Callable[[Subgraph], str]] = {
-    "tree": tree.draw,
+    "tree": text_tree.draw,
     "json": _document,
     "mermaid": mermaid.draw,
     "dot": dot.draw,
     "svg": svg.draw,
-    "html": html.draw,
+    "html": html_page.draw,
 }
 FORMATS = tuple(_WRITERS)
 SUFFIXES = {

@@ -10,10 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from genai_graph.pictures.branches import branches
-from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
+from genai_graph.pictures.spanning_tree import branches
+from genai_graph.pictures.subgraph import SubgraphNode
+
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph
+
 
 SPACE = 80  # between two nodes, in the units of the picture
 GAP = 150  # between two rings

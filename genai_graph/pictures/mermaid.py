@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_graph.errors import printable
-from genai_graph.pictures.colours import COLOURS, INK
-from genai_graph.shown import as_text
+from genai_graph.errors import escape_unprintable
+from genai_graph.formatting import to_text
+from genai_graph.pictures.colors import COLORS, INK
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+
 
 # Mermaid refuses more unless its configuration says otherwise (its `maxEdges`, `maxTextSize`).
 EDGE_LIMIT, TEXT_LIMIT = 500, 50_000
@@ -27,7 +28,7 @@ def draw(subgraph: Subgraph) -> str:
         for edge in subgraph.edges
     ]
     for label in sorted({node.label for node in subgraph.nodes}):
-        lines.append(f"  classDef {label} fill:{COLOURS[label]},stroke:{INK},color:{INK}")
+        lines.append(f"  classDef {label} fill:{COLORS[label]},stroke:{INK},color:{INK}")
     lines.append("  style n0 stroke-width:4px")
     return "\n".join(lines) + "\n"
 
@@ -47,7 +48,7 @@ def _label(node: SubgraphNode) -> str:
 
 
 def _edge_label(edge: SubgraphEdge) -> str:
-    values = [escaped(as_text(value)) for value in edge.properties.values()]
+    values = [escaped(to_text(value)) for value in edge.properties.values()]
     return "<br>".join([edge.type, *values])
 
 
@@ -57,5 +58,6 @@ def escaped(text: str) -> str:
     It reads labels as Markdown and as HTML, and has words and signs of its own in them.
     """
     return "".join(
-        sign if sign.isalnum() or sign == " " else f"#{ord(sign)};" for sign in printable(text)
+        sign if sign.isalnum() or sign == " " else f"#{ord(sign)};"
+        for sign in escape_unprintable(text)
     )

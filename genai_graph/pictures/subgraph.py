@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.shown import jsonable
+from genai_graph.formatting import to_json_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
 
 EDGES_PER_NODE = 5
 LONGEST_LINE = 48  # of a text in a picture, which would be as wide as that
@@ -37,7 +38,7 @@ class SubgraphNode:
             "label": self.label,
             "uid": self.uid,
             "distance": self.distance,
-            "properties": jsonable(self.properties),
+            "properties": to_json_value(self.properties),
         }
 
 
@@ -56,7 +57,7 @@ class SubgraphEdge:
             "type": self.type,
             "source": {"label": self.source.label, "uid": self.source.uid},
             "target": {"label": self.target.label, "uid": self.target.uid},
-            "properties": jsonable(self.properties),
+            "properties": to_json_value(self.properties),
         }
 
 

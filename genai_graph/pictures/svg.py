@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from genai_graph.errors import printable
-from genai_graph.pictures.branches import branches
-from genai_graph.pictures.colours import COLOURS, INK
-from genai_graph.pictures.subgraph import LONGEST_LINE, Subgraph, SubgraphEdge, SubgraphNode
-from genai_graph.shown import as_text, shortened
+from genai_graph.errors import escape_unprintable
+from genai_graph.formatting import to_text, truncate
+from genai_graph.pictures.colors import COLORS, INK
+from genai_graph.pictures.spanning_tree import branches
+from genai_graph.pictures.subgraph import LONGEST_LINE
+
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+
 
 _BOX, _ROW, _GAP, _MARGIN = 38, 48, 190, 12  # heights of a box and a row, width between columns
 _LONGEST_LABEL = 24
@@ -58,7 +62,7 @@ def draw(subgraph: Subgraph, *, notice: str = "") -> str:
             "role": "img",
         },
     )
-    SubElement(picture, "title").text = printable(
+    SubElement(picture, "title").text = escape_unprintable(
         f"{subgraph.root} and what is round it: {len(boxes)} nodes, {len(subgraph.edges)} edges"
     )
     SubElement(picture, "style").text = _DARK
@@ -92,7 +96,7 @@ def _boxes(subgraph: Subgraph) -> tuple[dict[SubgraphNode, _Box], float, float]:
 
 
 def _name(node: SubgraphNode) -> str:
-    return shortened(node.uid, LONGEST_LINE)
+    return truncate(node.uid, LONGEST_LINE)
 
 
 def _width(text: str) -> float:
@@ -103,7 +107,7 @@ def _width(text: str) -> float:
 
 def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
     drawn = SubElement(picture, "g")
-    SubElement(drawn, "title").text = printable(str(node))
+    SubElement(drawn, "title").text = escape_unprintable(str(node))
     frame = {
         "class": "line",
         "x": f"{box.left:g}",
@@ -111,7 +115,7 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
         "width": f"{box.width:g}",
         "height": str(_BOX),
         "rx": "6",
-        "fill": COLOURS[node.label],
+        "fill": COLORS[node.label],
         "stroke": INK,
         "stroke-width": "3" if node.distance == 0 else "1",
     }
@@ -143,8 +147,8 @@ def _draw_edge(
     far_part = 0.5 if same_column else 0.65
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
     y = near.middle + far_part * (far.middle - near.middle)
-    role = as_text(edge.properties.get("role", edge.properties.get("kind")))
-    _write(labels, shortened(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
+    role = to_text(edge.properties.get("role", edge.properties.get("kind")))
+    _write(labels, truncate(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
 
 
 def _draw_line(lines: Element, path: str) -> None:
@@ -162,4 +166,4 @@ def _write(picture: Element, text: str, x: float, y: float, *, anchor: str = "mi
         "font-size": "10",
         "text-anchor": anchor,
     }
-    written.text = printable(text)
+    written.text = escape_unprintable(text)

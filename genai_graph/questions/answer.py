@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import at_most, query
+from genai_graph.database import clamp_limit, query
 from genai_graph.errors import MissingExtraError, QuestionError
-from genai_graph.models import store
-from genai_graph.models.nearby import node_not_found, value_not_found
-from genai_graph.questions.catalog import Question, find
+from genai_graph.questions.catalog import find
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
+from genai_graph.storage.lookups import existing_uids
+from genai_graph.storage.suggestions import describe_missing_value, node_not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pandas
+
+    from genai_graph.questions.catalog import Question
 
 
 class Answer(list[dict[str, Any]]):
@@ -43,12 +45,12 @@ class Answer(list[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         """Show the first rows, as notebooks do."""
-        from genai_graph.pictures.table import ROWS, rest, table
+        from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 
         columns = self.question.columns
-        rows = [[row.get(name) for name in columns] for row in self[:ROWS]]
-        note = self.notice or rest(len(self) - len(rows), "to_pandas()")
-        return table(self.question.title, columns, rows, note=note)
+        rows = [[row.get(name) for name in columns] for row in self[:MAX_ROWS]]
+        note = self.notice or remaining_rows_note(len(self) - len(rows), "to_pandas()")
+        return html_table(self.question.title, columns, rows, note=note)
 
 
 def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
@@ -66,10 +68,10 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
         raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
     for parameter in question.parameters.values():
         uid = values[parameter.name]
-        if parameter.label and uid is not None and not store.existing_nodes(parameter.label, [uid]):
+        if parameter.label and uid is not None and not existing_uids(parameter.label, [uid]):
             raise node_not_found(parameter.label, uid)
     # All that a statement may refer to is sent, whether it does or not.
-    given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": at_most(limit)}
+    given = {**values, "known_directions": KNOWN_DIRECTIONS, "limit": clamp_limit(limit)}
     rows = _rows(question, given, "\nLIMIT $limit" if limit else "")
     return Answer(question, rows, "" if rows else _why_none(question, values))
 
@@ -91,5 +93,5 @@ def _why_none(question: Question, values: Mapping[str, Any]) -> str:
         if parameter.as_in:
             value = values[parameter.name]
             asked = [value] if isinstance(value, str) else value
-            reasons.append(value_not_found(*parameter.as_in, asked))
+            reasons.append(describe_missing_value(*parameter.as_in, asked))
     return "; ".join(filter(None, reasons))

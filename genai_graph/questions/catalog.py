@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from genai_graph.errors import QuestionError, UnknownQuestionError
-from genai_graph.models.properties import describe, did_you_mean
+from genai_graph.properties.messages import describe, did_you_mean
 
 _SUFFIX = ".cypher"
 _ENTRY = re.compile(

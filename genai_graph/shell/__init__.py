@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import genai_graph
+from genai_graph.database import Connection
 from genai_graph.errors import GenaiGraphError, MissingExtraError
 
 if TYPE_CHECKING:

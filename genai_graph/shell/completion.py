@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from genai_graph.database.statements import untold
+from genai_graph.database.query_logging import no_query_logging
 from genai_graph.errors import GenaiGraphError
-from genai_graph.models import EDGES, NODES, store
 from genai_graph.questions import find, names
+from genai_graph.registry import EDGES, NODES
+from genai_graph.storage.lookups import uids_with_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 LIMIT = 50
 
@@ -75,8 +77,8 @@ def _parameter(question: str, rest: str) -> Completion | None:
 def _uids(label: str, prefix: str, quote: str) -> Completion:
     """Complete a uid, by the index; one that can't stand in the quotes as it is, is not shown."""
     try:
-        with untold():
-            uids = store.uids_beginning(label, prefix, LIMIT + 1)
+        with no_query_logging():
+            uids = uids_with_prefix(label, prefix, LIMIT + 1)
     except GenaiGraphError:
         uids = []  # the next statement says what is wrong
     shown = [uid for uid in uids[:LIMIT] if uid.isprintable() and not {quote, "\\"} & set(uid)]

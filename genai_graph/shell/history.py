@@ -6,11 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from genai_graph.database.locks import open_private
 from genai_graph.database.settings import read_settings
+from genai_graph.server.locks import open_private
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 LENGTH = 10_000
 

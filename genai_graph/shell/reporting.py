@@ -10,6 +10,7 @@ from genai_graph.errors import GenaiGraphError
 if TYPE_CHECKING:
     from types import TracebackType
 
+
 # Their frames say nothing to the one who typed the line above.
 PLAIN = (GenaiGraphError, KeyboardInterrupt)
 

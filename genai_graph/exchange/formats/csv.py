@@ -21,36 +21,36 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from genai_graph.errors import Fault, Place, PropertyError
+from genai_graph.errors import FixtureIssue, PropertyError, SourceLocation
+from genai_graph.exchange.formats.building import edge_records, node_records
 from genai_graph.exchange.formats.csv_cells import (
     EMPTY,
-    SHORT,
-    converter,
-    json_value,
     malformed,
-    may_be_empty,
-    parser,
     rows,
     split,
     text_of,
 )
-from genai_graph.exchange.formats.csv_dialect import EXACT, Sheet, sheets, types_of
-from genai_graph.exchange.formats.csv_writer import import_command, write
-from genai_graph.exchange.records import (
+from genai_graph.exchange.formats.csv_schema import EXACT, csv_schemas
+from genai_graph.exchange.formats.records import (
     EdgeRecord,
-    FlawedEdge,
-    FlawedNode,
+    InvalidEdge,
+    InvalidNode,
     NodeRecord,
-    Record,
-    Unread,
+    TruncatedFile,
 )
-from genai_graph.exchange.validation import edge_records, node_records
-from genai_graph.models import NODES
-from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import describe, did_you_mean
-from genai_graph.models.store import EdgeKind
+from genai_graph.properties.json_values import parse_json
+from genai_graph.properties.messages import describe, did_you_mean
+from genai_graph.properties.types import MAX_INDEXED_BYTES
+from genai_graph.registry import NODES, properties_of
+
+if TYPE_CHECKING:
+    from genai_graph.exchange.formats.csv_schema import CsvSchema
+    from genai_graph.exchange.formats.records import Record
+    from genai_graph.properties.json_values import parse_json
+from genai_graph.properties.types import MAX_INDEXED_BYTES
+from genai_graph.registry import EdgeType
 
 __all__ = ["import_command", "records", "sheets", "write"]
 
@@ -71,7 +71,7 @@ def records(
 
     Only the files of the wanted kind are read; `advance` hears the bytes of each.
     """
-    known = {sheet.name: sheet for sheet in sheets().values()}
+    known = {sheet.name: sheet for sheet in csv_schemas().values()}
     try:
         found = {path.name for path in folder.iterdir() if path.suffix.lower() == ".csv"}
     except OSError as error:
@@ -79,16 +79,16 @@ def records(
         return
     if not found:
         message = f"is a folder without CSV files such as {next(iter(known))}: name the files in it"
-        yield Fault(Place(str(folder), 1), message)
+        yield FixtureIssue(SourceLocation(str(folder), 1), message)
     for name in sorted(found - known.keys()):
-        yield Fault(Place(str(folder / name), 1), _unknown_file(name, known))
+        yield FixtureIssue(SourceLocation(str(folder / name), 1), _unknown_file(name, known))
     for name, sheet in known.items():
         if name in found and wanted in (None, sheet.record):
             yield from _read_file(folder / name, sheet)
             advance((folder / name).stat().st_size)
 
 
-def _read_file(path: Path, sheet: Sheet) -> Iterator[Record]:
+def _read_file(path: Path, sheet: CsvSchema) -> Iterator[Record]:
     try:
         with path.open("rb") as stream:
             yield from _read(stream, str(path), sheet)
@@ -96,8 +96,8 @@ def _read_file(path: Path, sheet: Sheet) -> Iterator[Record]:
         yield _unreadable(str(path), error)
 
 
-def _unreadable(name: str, error: OSError) -> Fault:
-    return Unread(Place(name, 1), f"can't be read: {error.strerror or error}")
+def _unreadable(name: str, error: OSError) -> FixtureIssue:
+    return TruncatedFile(SourceLocation(name, 1), f"can't be read: {error.strerror or error}")
 
 
 def _unknown_file(name: str, known: Iterable[str]) -> str:
@@ -105,27 +105,29 @@ def _unknown_file(name: str, known: Iterable[str]) -> str:
     return f"no kind of node or edge has a file of this name{hint}: expected {', '.join(known)}"
 
 
-def _read(stream: IO[bytes], file: str, sheet: Sheet) -> Iterator[Record]:
+def _read(stream: IO[bytes], file: str, sheet: CsvSchema) -> Iterator[Record]:
     found = rows(stream, file)
     head = next(found, None)
     if head is None:
         message = f"expected a header with {_keys(sheet)}, got an empty file"
-        yield Fault(Place(file, 1), message)
-    elif isinstance(head, Fault):
+        yield FixtureIssue(SourceLocation(file, 1), message)
+    elif isinstance(head, FixtureIssue):
         yield head
     elif (cells := split(head[1])) is None:
         yield malformed(head[1], file, head[0])
     else:
-        table = Table(sheet, len(cells))
+        table = CsvReader(sheet, len(cells))
         for problem in table.take_header(map(text_of, cells)):
-            yield Fault(Place(file, head[0]), problem)
+            yield FixtureIssue(SourceLocation(file, head[0]), problem)
         if table.is_usable:
             yield from _records(found, file, table)
 
 
-def _records(found: Iterator[tuple[int, str] | Fault], file: str, table: Table) -> Iterator[Record]:
+def _records(
+    found: Iterator[tuple[int, str] | FixtureIssue], file: str, table: CsvReader
+) -> Iterator[Record]:
     for row in found:
-        if isinstance(row, Fault):
+        if isinstance(row, FixtureIssue):
             yield row
             continue
         number, text = row
@@ -133,12 +135,12 @@ def _records(found: Iterator[tuple[int, str] | Fault], file: str, table: Table) 
         if cells is None:
             yield malformed(text, file, number)
         elif len(cells) != table.width:
-            yield Fault(Place(file, number), _ragged(len(cells), table.width))
+            yield FixtureIssue(SourceLocation(file, number), _ragged(len(cells), table.width))
         else:
             try:
                 record = table.read(cells, file, number)
             except PropertyError:
-                yield from table.explain(cells, Place(file, number))
+                yield from table.explain(cells, SourceLocation(file, number))
             else:
                 yield record
 
@@ -148,15 +150,15 @@ def _ragged(found: int, expected: int) -> str:
     return f"has {found} cells, where the header has {expected} columns{advice}"
 
 
-def _keys(sheet: Sheet) -> str:
+def _keys(sheet: CsvSchema) -> str:
     return " and ".join(sheet.keys)
 
 
 @dataclass(slots=True)
-class Table:
+class CsvReader:
     """The columns of one file: where the keys stand, and how each property's cells are read."""
 
-    sheet: Sheet
+    sheet: CsvSchema
     width: int
     keys: dict[str, int] = field(default_factory=dict)
     columns: dict[str, int] = field(default_factory=dict)
@@ -182,7 +184,7 @@ class Table:
         self.ends = [self.keys[key] for key in self.sheet.keys if key in self.keys]
         self.converters = [None] * self.width
         for name, index in self.columns.items():
-            self.converters[index] = (name, converter(self.sheet.properties[name]))
+            self.converters[index] = (name, self.sheet.properties[name].from_csv)
 
     def _take_column(self, index: int, text: str) -> str | None:
         found = _COLUMN.fullmatch(text)
@@ -220,7 +222,7 @@ class Table:
         if name in self.columns:
             return f"{name}: stands twice: keep one"
         self.columns[name] = index
-        expected = types_of(prop)
+        expected = prop.csv_types
         if type_ in expected:
             return None
         return f"{name}: expected the type {expected[0]}, got {type_}: write {name}:{expected[0]}"
@@ -236,23 +238,23 @@ class Table:
         for cell, column in zip(cells, self.converters, strict=True):
             if cell != EMPTY and column is not None:
                 name, convert = column
-                given[name] = convert(cell)
+                given[name] = convert(text_of(cell))
         if self.exact is not None and (cell := cells[self.exact]) != EMPTY:
             given.update(dict.fromkeys(_nulls(self.sheet.of, cell)))
         if self.named is not None and self._name_fault(cells):
             raise PropertyError("is in the wrong file")
         of = self.sheet.of
         if isinstance(of, str):
-            return _node(of, text_of(cells[self.ends[0]]), given, file, line)
+            return _node(of, text_of(cells[self.ends[0]]), given, sum(map(len, cells)), file, line)
         source, target = self._uids(cells)
         if not (source and target):
             raise PropertyError("has no end")
-        return EdgeRecord(of, source, target, given, file, line)
+        return EdgeRecord(source, target, given, sum(map(len, cells)), of, file, line)
 
     def _uids(self, cells: list[str]) -> list[str]:
         return [text_of(cells[index]) for index in self.ends]
 
-    def explain(self, cells: list[str], place: Place) -> Iterator[Record]:
+    def explain(self, cells: list[str], place: SourceLocation) -> Iterator[Record]:
         """Read a row once more, slowly, and yield its record or all that is wrong with it."""
         of = self.sheet.of
         uids = self._uids(cells)
@@ -260,21 +262,21 @@ class Table:
         if isinstance(of, str):
             subject = f"{of} {uids[0]!r}"
             rest = node_records(of, uids[0], values, place, lambda *_: place)
-            flawed: Record = FlawedNode(of, uids[0], *place)
+            flawed: Record = InvalidNode(of, uids[0], place)
         else:
             subject = f"{of.source} {uids[0]!r}: {of.type}: {uids[1]!r}"
             rest = edge_records(of, uids[0], uids[1], values, place, lambda *_: place, subject)
-            flawed = FlawedEdge(of, uids[1], *place)
+            flawed = InvalidEdge(of, uids[1])
             problems += [
                 f"{key}: expected a uid that is not empty"
                 for key, uid in zip(self.sheet.keys, uids, strict=True)
                 if not uid
             ]
         sound = not problems
-        yield from (Fault(place, f"{subject}: {problem}") for problem in problems)
+        yield from (FixtureIssue(place, f"{subject}: {problem}") for problem in problems)
         for record in rest:
-            sound = sound and not isinstance(record, (Fault, FlawedNode, FlawedEdge))
-            if sound or isinstance(record, Fault):
+            sound = sound and not isinstance(record, (FixtureIssue, InvalidNode, InvalidEdge))
+            if sound or isinstance(record, FixtureIssue):
                 yield record
         if not sound:
             yield flawed
@@ -285,9 +287,9 @@ class Table:
         problems = [fault] if (fault := self._name_fault(cells)) else []
         for name, index in self.columns.items():
             prop, text = self.sheet.properties[name], text_of(cells[index])
-            if text or (cells[index] != EMPTY and may_be_empty(prop)):
+            if text or (cells[index] != EMPTY and prop.keeps_empty_cells):
                 try:
-                    values[name] = parser(prop)(text)
+                    values[name] = prop.parse_csv(text)
                 except PropertyError as error:
                     problems.append(f"{name}: {error}")
         try:
@@ -299,7 +301,7 @@ class Table:
     def _exact_values(self, cells: list[str]) -> dict[str, Any]:
         if self.exact is None or cells[self.exact] == EMPTY:
             return {}
-        found = json_value(text_of(cells[self.exact]))
+        found = parse_json(text_of(cells[self.exact]))
         if not isinstance(found, dict):
             raise PropertyError(f"expected a map in JSON, got {describe(found)}")
         if "uid" in found:
@@ -315,21 +317,23 @@ class Table:
         return f"{self._own_name}: expected {expected}, as the file's name says, got {found!r}"
 
 
-def _node(label: str, uid: str, given: dict[str, Any], file: str, line: int) -> NodeRecord:
-    if not 0 < len(uid) <= SHORT:
+def _node(
+    label: str, uid: str, given: dict[str, Any], size: int, file: str, line: int
+) -> NodeRecord:
+    if not 0 < len(uid) <= MAX_INDEXED_BYTES // 4:
         _uid_check(label)(uid)
-    for _, error in NODES[label].rule_faults(given):
+    for _, error in NODES[label].check_constraints(given):
         raise error
-    return NodeRecord(label, uid, given, file, line)
+    return NodeRecord(uid, given, size, label, file, line)
 
 
 @functools.lru_cache
-def _nulls(of: str | EdgeKind, cell: str) -> tuple[str, ...]:
+def _nulls(of: str | EdgeType, cell: str) -> tuple[str, ...]:
     """Return the properties to be removed, where that is all that the cell says."""
-    found = json_value(text_of(cell))
-    known = sheets()[of].properties
+    found = parse_json(text_of(cell))
+    known = csv_schemas()[of].properties
     if isinstance(found, dict) and all(
-        value is None and name in known and not known[name].mandatory
+        value is None and name in known and not known[name].is_required
         for name, value in found.items()
     ):
         return tuple(found)
@@ -338,7 +342,7 @@ def _nulls(of: str | EdgeKind, cell: str) -> tuple[str, ...]:
 
 @functools.cache
 def _uid_check(label: str) -> Callable[[Any], Any]:
-    return properties_of(NODES[label])["uid"].check
+    return properties_of(NODES[label])["uid"].validate
 
 
 def _short(key: str) -> str:

@@ -8,8 +8,14 @@ from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-from genai_graph.exchange.formats.tree import DEPTH, Document, DocumentError, Map, Seq
-from genai_graph.models.properties import Unclear
+from genai_graph.exchange.formats.located import (
+    DEPTH,
+    Document,
+    DocumentError,
+    LocatedDict,
+    LocatedList,
+)
+from genai_graph.properties.messages import AmbiguousScalar
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -81,8 +87,8 @@ class _Reader:
             raise DocumentError(self.line(error.pos), f"is not JSON: {problem}") from None
         return text, end
 
-    def _list(self, position: int, depth: int) -> tuple[Seq, int]:
-        items = Seq()
+    def _list(self, position: int, depth: int) -> tuple[LocatedList, int]:
+        items = LocatedList()
         position = self.skip(position + 1)
         if self._text[position : position + 1] == "]":
             return items, position + 1
@@ -95,8 +101,8 @@ class _Reader:
                 return items, position + 1
             position = self._comma(position, "]")
 
-    def _map(self, position: int, depth: int) -> tuple[Map, int]:
-        values = Map()
+    def _map(self, position: int, depth: int) -> tuple[LocatedDict, int]:
+        values = LocatedDict()
         position = self.skip(position + 1)
         if self._text[position : position + 1] == "}":
             return values, position + 1
@@ -106,7 +112,7 @@ class _Reader:
                 return values, position + 1
             position = self._comma(position, "}")
 
-    def _entry(self, position: int, depth: int, values: Map) -> int:
+    def _entry(self, position: int, depth: int, values: LocatedDict) -> int:
         if self._text[position : position + 1] != '"':
             raise self.fault(position, "expected a key in double quotes")
         line = self.line(position)
@@ -131,10 +137,12 @@ def _number(found: re.Match[str]) -> Any:
     if found[1] or found[2]:
         value = float(text)
         return (
-            Unclear(text, "a number that a float can't hold") if value in (_INF, -_INF) else value
+            AmbiguousScalar(text, "a number that a float can't hold")
+            if value in (_INF, -_INF)
+            else value
         )
     if len(text) > 1000:  # no number of 64 bits, and Python refuses to read much longer ones
-        return Unclear(text[:20] + "...", "an integer over 64 bits")
+        return AmbiguousScalar(text[:20] + "...", "an integer over 64 bits")
     return int(text)
 
 

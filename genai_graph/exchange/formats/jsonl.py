@@ -18,53 +18,40 @@ import json
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import to_builtins
 
-from genai_graph.errors import Fault, Place, PropertyError
-from genai_graph.exchange import rows
-from genai_graph.exchange.compression import UNREADABLE, unreadable
-from genai_graph.exchange.formats.tree import DocumentError, decode_utf8
-from genai_graph.exchange.records import (
-    EdgeRecord,
-    FlawedEdge,
-    FlawedNode,
-    NodeRecord,
-    Record,
-    Unread,
-)
-from genai_graph.exchange.validation import (
+from genai_graph.errors import FixtureIssue, PropertyError, SourceLocation
+from genai_graph.exchange.formats import json_decoders
+from genai_graph.exchange.formats.building import (
     FORMAT,
     HEADER_ADVICE,
-    decode,
     edge_kind,
     edge_records,
     node_records,
     text_fault,
     unknown_label,
 )
-from genai_graph.models import EDGES, NODES
-from genai_graph.models.base import Node
-from genai_graph.models.checking import properties_of
-from genai_graph.models.properties import (
-    NON_FINITE,
-    ArrayProperty,
-    BooleanProperty,
-    DateTimeProperty,
-    FloatProperty,
-    IntegerProperty,
-    JSONProperty,
-    LocationProperty,
-    StringProperty,
-    Unclear,
-    describe,
-    did_you_mean,
-    json_text,
+from genai_graph.exchange.formats.compression import UNREADABLE, unreadable
+from genai_graph.exchange.formats.located import DocumentError, decode_utf8
+from genai_graph.exchange.formats.records import (
+    EdgeRecord,
+    InvalidEdge,
+    InvalidNode,
+    NodeRecord,
+    Record,
+    TruncatedFile,
 )
-from genai_graph.models.store import EdgeKind
+from genai_graph.ogm.node import Node
+from genai_graph.properties.messages import AmbiguousScalar, describe, did_you_mean
+from genai_graph.registry import EDGES, NODES, properties_of
+
+if TYPE_CHECKING:
+    from genai_graph.registry import EdgeType
+
 
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
@@ -90,7 +77,7 @@ def records(
     first = next(readable, b"")
     header = _header(first)
     if header != {"format": FORMAT} and not failures:
-        yield Fault(Place(file, 1), _wrong_header(header, first))
+        yield FixtureIssue(SourceLocation(file, 1), _wrong_header(header, first))
     number = 1 if header is None else 2
     if header is None:
         readable = itertools.chain([first], readable)
@@ -101,10 +88,12 @@ def records(
                 yield from _understood(run, read, file, number)
             elif wanted is kind or not is_sure:
                 found = _understood(run, read, file, number)
-                yield from [record for record in found if isinstance(record, (wanted, Fault))]
+                yield from [
+                    record for record in found if isinstance(record, (wanted, FixtureIssue))
+                ]
             number += len(run)
     for error in failures:
-        yield Unread(Place(file, number), unreadable(error))
+        yield TruncatedFile(SourceLocation(file, number), unreadable(error))
 
 
 def _readable(lines: Iterable[bytes], failures: list[Exception]) -> Iterator[bytes]:
@@ -124,7 +113,7 @@ def _understood(run: list[bytes], read: _Reader, file: str, number: int) -> list
             each = (_understood([line], read, file, at) for at, line in enumerate(run, number))
             return list(itertools.chain.from_iterable(each))
     blank = not run[0] or run[0].isspace()
-    return [] if blank else list(_explain(run[0], Place(file, number)))
+    return [] if blank else list(_explain(run[0], SourceLocation(file, number)))
 
 
 def _by_kind(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
@@ -169,7 +158,7 @@ _Reader = Callable[[list[bytes], str, int], list[Record]]
 @functools.cache
 def _node_reader() -> _Reader:
     """Return what decodes right lines; any error of it means that one of them is not right."""
-    decode = rows.node_decoder().decode
+    decode = json_decoders.node_decoder().decode
     left = {label: (_conversions(cls), _rules(cls)) for label, cls in NODES.items()}
 
     def read(run: list[bytes], file: str, number: int) -> list[Record]:
@@ -181,12 +170,12 @@ def _node_reader() -> _Reader:
             start += len(of_kind)
             conversions, rules = left[kind.__name__]
             _convert(of_kind, conversions)
-            for rule_faults in rules:
-                for _, error in itertools.chain.from_iterable(map(rule_faults, of_kind)):
+            for check_constraints in rules:
+                for _, error in itertools.chain.from_iterable(map(check_constraints, of_kind)):
                     raise error
         return [
-            NodeRecord(type(row).__name__, row.uid, given, file, line)
-            for line, row, given in zip(itertools.count(number), found, values)
+            NodeRecord(row.uid, given, len(text), type(row).__name__, file, line)
+            for line, row, given, text in zip(itertools.count(number), found, values, run)
         ]
 
     return read
@@ -195,24 +184,27 @@ def _node_reader() -> _Reader:
 @functools.cache
 def _edge_reader() -> _Reader:
     """Return the same for the lines of edges."""
-    decode = rows.edge_decoder().decode
+    decode = json_decoders.edge_decoder().decode
     kinds = {(kind.type, kind.source, kind.target): kind for kind in EDGES}
 
     def read(run: list[bytes], file: str, number: int) -> list[Record]:
         read: list[Record] = []
-        for line, row in enumerate(map(decode, run), number):
+        for line, text in enumerate(run, number):
+            row = decode(text)
             source_label, source = row.source
             target_label, target = row.target
             kind = kinds[type(row).__name__, source_label, target_label]
-            given = {} if row.props is rows.ABSENT else _edge_values(kind, bytes(row.props))
-            read.append(EdgeRecord(kind, source, target, given, file, line))
+            given = (
+                {} if row.props is json_decoders.ABSENT else _edge_values(kind, bytes(row.props))
+            )
+            read.append(EdgeRecord(source, target, given, len(text), kind, file, line))
         return read
 
     return read
 
 
 @functools.lru_cache(maxsize=4096)
-def _edge_values(kind: EdgeKind, text: bytes) -> dict[str, Any]:
+def _edge_values(kind: EdgeType, text: bytes) -> dict[str, Any]:
     """Return an edge's values; most edges have one of a few sets of them, so that is kept."""
     decoder, conversions = _edge_properties()[kind]
     props = decoder.decode(text)
@@ -222,9 +214,10 @@ def _edge_values(kind: EdgeKind, text: bytes) -> dict[str, Any]:
 
 
 @functools.cache
-def _edge_properties() -> dict[EdgeKind, tuple[Any, _Conversions]]:
+def _edge_properties() -> dict[EdgeType, tuple[Any, _Conversions]]:
     return {
-        kind: (rows.properties_decoder(model), _conversions(model)) for kind, model in EDGES.items()
+        kind: (json_decoders.properties_decoder(model), _conversions(model))
+        for kind, model in EDGES.items()
     }
 
 
@@ -237,93 +230,72 @@ def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
                 given[name] = convert(value)
 
 
-def _rules(cls: type[Node]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
-    """Return the check of what a class's values must hold together, where there is one."""
-    overridden = getattr(cls.rule_faults, "__func__", None) is not Node.rule_faults.__func__  # type: ignore[attr-defined]
-    return (cls.rule_faults,) if overridden else ()
+def _rules(cls: type[Any]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
+    """Return the constraints between the values of a class, if it has any."""
+    inherited = Node.__dict__["check_constraints"].__func__
+    return () if cls.check_constraints.__func__ is inherited else (cls.check_constraints,)
 
 
 def _conversions(cls: Any) -> _Conversions:
-    """Return what msgspec leaves to do, by property: nothing for texts and whole numbers."""
-    return {name: _conversion(prop) for name, prop in properties_of(cls).items() if not _fits(prop)}
-
-
-def _fits(prop: Any) -> bool:
-    """Tell whether what msgspec takes for a property needs nothing more."""
-    if isinstance(prop, ArrayProperty):
-        return isinstance(prop.item, StringProperty)
-    return isinstance(prop, (IntegerProperty, BooleanProperty, StringProperty)) and not isinstance(
-        prop, LocationProperty
-    )
-
-
-def _conversion(prop: Any) -> Callable[[Any], Any]:
-    if isinstance(prop, FloatProperty):
-        return _number
-    if isinstance(prop, DateTimeProperty):
-        return lambda moment: moment if moment.tzinfo is timezone.utc else prop.check(moment)
-    if isinstance(prop, JSONProperty):
-        return lambda document: json_text(bytes(document))
-    if isinstance(prop, LocationProperty):
-        return prop.bare
-    return lambda value: prop.store(prop.check(decode(prop, value)))
-
-
-def _number(value: float | str) -> float:
-    return NON_FINITE[value] if isinstance(value, str) else value
+    """Return the conversions after msgspec by property, where one is needed."""
+    return {
+        name: prop.from_msgspec
+        for name, prop in properties_of(cls).items()
+        if not prop.is_msgspec_native
+    }
 
 
 # What is wrong with a line
 
 
-def _explain(line: bytes, place: Place) -> Iterator[Record]:
+def _explain(line: bytes, place: SourceLocation) -> Iterator[Record]:
     """Read a line that was refused once more, slowly, and yield all that is wrong with it."""
     try:
         row = _parse(line)
     except DocumentError as error:
-        yield Fault(place, str(error))
+        yield FixtureIssue(place, str(error))
         return
     if isinstance(row, dict) and "node" in row:
         yield from _explain_node(row, place)
     elif isinstance(row, dict) and "edge" in row:
         yield from _explain_edge(row, place)
     else:
-        yield Fault(place, 'expected a map with "node" or "edge"')
+        yield FixtureIssue(place, 'expected a map with "node" or "edge"')
 
 
-def _explain_node(row: dict[str, Any], place: Place) -> Iterator[Record]:
+def _explain_node(row: dict[str, Any], place: SourceLocation) -> Iterator[Record]:
     label, uid, props = row["node"], row.get("uid"), _props(row)
     yield from _unknown_keys(row, _NODE_KEYS, place)
     if not isinstance(label, str) or label not in NODES:
-        yield Fault(place, unknown_label(label))
+        yield FixtureIssue(place, unknown_label(label))
     elif not isinstance(uid, str):
-        yield Fault(place, f"{label}: uid: expected a string, got {describe(uid)}")
+        yield FixtureIssue(place, f"{label}: uid: expected a string, got {describe(uid)}")
     elif not isinstance(props, dict):
-        yield Fault(place, f"{label} {uid!r}: props: expected a map, got {describe(props)}")
-        yield FlawedNode(label, uid, *place)
+        yield FixtureIssue(place, f"{label} {uid!r}: props: expected a map, got {describe(props)}")
+        yield InvalidNode(label, uid, place)
     elif "uid" in props:
-        yield Fault(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
-        yield FlawedNode(label, uid, *place)
+        yield FixtureIssue(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
+        yield InvalidNode(label, uid, place)
     else:
         yield from node_records(label, uid, props, place, lambda *path: place)
 
 
-def _explain_edge(row: dict[str, Any], place: Place) -> Iterator[Record]:
+def _explain_edge(row: dict[str, Any], place: SourceLocation) -> Iterator[Record]:
     type_, props = row["edge"], _props(row)
     yield from _unknown_keys(row, _EDGE_KEYS, place)
     ends: list[Any] = [row.get("from"), row.get("to")]
     for name, end in zip(("from", "to"), ends, strict=True):
         if (problem := _end_fault(end)) is not None:
-            yield Fault(place, f"{describe(type_)}: {name}: {problem}")
+            yield FixtureIssue(place, f"{describe(type_)}: {name}: {problem}")
             return
     (source_label, source), (target_label, target) = ends
     subject = f"{source_label} {source!r}: {type_}"
     kind = edge_kind(type_, source_label, target_label)
     if isinstance(kind, str):
-        yield Fault(place, f"{subject}: {kind}")
+        yield FixtureIssue(place, f"{subject}: {kind}")
     elif not isinstance(props, dict):
-        yield Fault(place, f"{subject}: props: expected a map, got {describe(props)}")
-        yield FlawedEdge(kind, target, *place)
+        yield FixtureIssue(place, f"{subject}: props: expected a map, got {describe(props)}")
+        yield InvalidEdge(kind, target)
     else:
         about = f"{subject}: {target!r}"
         yield from edge_records(kind, source, target, props, place, lambda *path: place, about)
@@ -341,11 +313,13 @@ def _end_fault(end: Any) -> str | None:
     return text_fault(end[1])
 
 
-def _unknown_keys(row: dict[str, Any], known: tuple[str, ...], place: Place) -> Iterator[Fault]:
+def _unknown_keys(
+    row: dict[str, Any], known: tuple[str, ...], place: SourceLocation
+) -> Iterator[FixtureIssue]:
     for key in row:
         if key not in known:
             hint = did_you_mean(key, known)
-            yield Fault(place, f"{key!r}: no such key{hint}: expected {', '.join(known)}")
+            yield FixtureIssue(place, f"{key!r}: no such key{hint}: expected {', '.join(known)}")
 
 
 def _parse(line: bytes) -> Any:
@@ -360,14 +334,14 @@ def _parse(line: bytes) -> Any:
         raise DocumentError(1, "is nested too deep") from None
 
 
-def _integer(text: str) -> int | Unclear:
+def _integer(text: str) -> int | AmbiguousScalar:
     # No number of 64 bits is so long, and Python refuses to read much longer ones.
-    return int(text) if len(text) < 1000 else Unclear(f"{text[:20]}...", "over 64 bits")
+    return int(text) if len(text) < 1000 else AmbiguousScalar(f"{text[:20]}...", "over 64 bits")
 
 
-def _float(text: str) -> float | Unclear:
+def _float(text: str) -> float | AmbiguousScalar:
     value = float(text)
-    return Unclear(text, "a number that a float can't hold") if math.isinf(value) else value
+    return AmbiguousScalar(text, "a number that a float can't hold") if math.isinf(value) else value
 
 
 def _refuse_constant(text: str) -> Any:

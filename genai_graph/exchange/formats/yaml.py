@@ -21,11 +21,18 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from genai_graph.exchange.formats.tree import DEPTH, Document, DocumentError, Map, Seq
-from genai_graph.models.properties import Unclear
+from genai_graph.exchange.formats.located import (
+    DEPTH,
+    Document,
+    DocumentError,
+    LocatedDict,
+    LocatedList,
+)
+from genai_graph.properties.messages import AmbiguousScalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
@@ -67,7 +74,7 @@ def parse(text: str) -> Document:
             f"U+{ord(found[0]):04X} ends a line for some readers of YAML: "
             "write it as an escape in double quotes",
         )
-    return _Reader(_events(text)).document()
+    return _EventReader(_events(text)).document()
 
 
 def _events(text: str) -> Iterator[Event]:
@@ -90,7 +97,7 @@ def _events(text: str) -> Iterator[Event]:
         raise DocumentError(line, f"is not YAML: {problem}") from None
 
 
-class _Reader:
+class _EventReader:
     """Builds the content from the events, and notes what is not allowed."""
 
     def __init__(self, events: Iterator[Event]) -> None:
@@ -131,8 +138,8 @@ class _Reader:
             return self._sequence(depth)
         return self._mapping(depth)
 
-    def _sequence(self, depth: int) -> Seq:
-        items = Seq()
+    def _sequence(self, depth: int) -> LocatedList:
+        items = LocatedList()
         for event in self._events:
             if isinstance(event, CollectionEndEvent):
                 break
@@ -141,8 +148,8 @@ class _Reader:
                 items.append(self._value(event, depth + 1))
         return items
 
-    def _mapping(self, depth: int) -> Map:
-        values = Map()
+    def _mapping(self, depth: int) -> LocatedDict:
+        values = LocatedDict()
         for event in self._events:
             if isinstance(event, CollectionEndEvent):
                 break
@@ -184,19 +191,19 @@ def resolve(text: str) -> Any:
         return float(text.replace(".", "", 1))
     for pattern, looks_like in _TRAPS:
         if pattern.match(text):
-            return Unclear(text, looks_like)
+            return AmbiguousScalar(text, looks_like)
     return text
 
 
-def _integer(text: str) -> int | Unclear:
+def _integer(text: str) -> int | AmbiguousScalar:
     if len(text) > 1000:  # no number of 64 bits, and Python refuses to read much longer ones
-        return Unclear(text[:20] + "...", "an integer over 64 bits")
+        return AmbiguousScalar(text[:20] + "...", "an integer over 64 bits")
     return int(text, 0)
 
 
-def _float(text: str) -> float | Unclear:
+def _float(text: str) -> float | AmbiguousScalar:
     value = float(text)
-    return Unclear(text, "a number that a float can't hold") if math.isinf(value) else value
+    return AmbiguousScalar(text, "a number that a float can't hold") if math.isinf(value) else value
 
 
 def _line(event: Event) -> int:

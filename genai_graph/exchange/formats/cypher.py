@@ -1,0 +1,58 @@
+"""Cypher, written: statements that cypher-shell runs, and any client of Neo4j.
+
+First the unique keys; then literal rows, merged by uid. No value can leave its quotes:
+a string is written as JSON writes it, which Cypher reads the same way.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from genai_graph.database import quote_name
+from genai_graph.database.indexes import UNIQUENESS, declared
+from genai_graph.exchange.formats.records import NodeRecord, group_key
+from genai_graph.properties.literals import json_literal
+from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.storage.batching import batch_by_size
+
+if TYPE_CHECKING:
+    from genai_graph.exchange.formats.records import EdgeRecord
+    from genai_graph.registry import EdgeType
+
+
+_ROWS = 500
+
+
+def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
+    """Write records as Cypher statements."""
+    for index in declared(NODES.values()):
+        if index.type == UNIQUENESS:  # merging needs it; `schema install` makes the others
+            stream.write(f"{index.cypher()}\n".encode())
+    for group, members in itertools.groupby(records, group_key):
+        for batch in batch_by_size(members, _ROWS):
+            stream.write(f"{_statement(group, batch)};\n".encode())
+
+
+def _statement(group: str | EdgeType, batch: Iterable[NodeRecord | EdgeRecord]) -> str:
+    rows = "UNWIND [\n" + ",\n".join(map(_row, batch)) + "\n] AS row\n"
+    if isinstance(group, str):
+        return f"{rows}MERGE (n:{quote_name(group)} {{uid: row[0]}}) SET n += row[1]"
+    return f"{rows}{group.match_ends('row[0]', 'row[1]')} MERGE {group.pattern} SET r += row[2]"
+
+
+def _row(record: NodeRecord | EdgeRecord) -> str:
+    if isinstance(record, NodeRecord):
+        return f"[{json_literal(record.uid)}, {_map(NODES[record.label], record.given)}]"
+    ends = f"{json_literal(record.source)}, {json_literal(record.target)}"
+    return f"[{ends}, {_map(EDGES[record.edge_type], record.given)}]"
+
+
+def _map(cls: Any, given: Mapping[str, Any]) -> str:
+    known = properties_of(cls)
+    values = (
+        f"{quote_name(name)}: {'null' if value is None else known[name].to_cypher(value)}"
+        for name, value in given.items()
+    )
+    return "{" + ", ".join(values) + "}"

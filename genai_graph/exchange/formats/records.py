@@ -1,0 +1,72 @@
+"""Records: the nodes and edges of a fixture, and its errors, independent of the format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from genai_graph.errors import FixtureIssue, SourceLocation
+from genai_graph.storage.rows import EdgeRow, NodeRow
+
+if TYPE_CHECKING:
+    from genai_graph.registry import EdgeType
+
+
+class NodeRecord(NodeRow, frozen=True, gc=False):
+    """A node with its given values as database values (None removes one)."""
+
+    label: str
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.uid!r}"
+
+    @property
+    def location(self) -> SourceLocation:
+        """Where the node is declared."""
+        return SourceLocation(self.file, self.line)
+
+
+class EdgeRecord(EdgeRow, frozen=True, gc=False):
+    """An edge between two uids, with its given values."""
+
+    edge_type: EdgeType
+    file: str
+    line: int
+
+    @property
+    def location(self) -> SourceLocation:
+        """Where the edge is declared."""
+        return SourceLocation(self.file, self.line)
+
+
+class InvalidNode(msgspec.Struct, frozen=True, gc=False):
+    """A declared node with errors; recorded so that references to it are not reported, too."""
+
+    label: str
+    uid: str
+    location: SourceLocation
+
+
+class InvalidEdge(msgspec.Struct, frozen=True, gc=False):
+    """A declared edge with errors; recorded so that its target is not reported as orphaned."""
+
+    edge_type: EdgeType
+    target: str
+
+
+class TruncatedFile(FixtureIssue):
+    """An error after which the rest of a file was not read: missing nodes may be declared there."""
+
+    __slots__ = ()
+
+
+# A format yields what it could read and the errors, in the order of the file.
+Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue
+
+
+def group_key(record: NodeRecord | EdgeRecord) -> str | EdgeType:
+    """Return the label or the edge type of a record."""
+    return record.label if isinstance(record, NodeRecord) else record.edge_type

@@ -1,0 +1,186 @@
+"""Traversal of the graph from a node: its neighbourhood, its lineage, its impact.
+
+The traversal is breadth first: all nodes of a distance at once, with one statement per edge type.
+Hence cycles end, and several paths to a node cost no more than one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from genai_graph.errors import QuestionError
+from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
+from genai_graph.properties import encryption
+from genai_graph.properties.messages import describe
+from genai_graph.properties.validation import inflate_values
+from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.storage.batching import batched
+from genai_graph.storage.lookups import existing_uids, find_nodes
+from genai_graph.storage.scans import read_edges
+from genai_graph.storage.suggestions import node_not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from genai_graph.registry import EdgeType
+
+MAX_DEPTH, MAX_NODES = 8, 5_000  # default limits of a traversal
+
+_NodeKey = tuple[str, str]  # label, uid
+_EdgeKey = tuple["EdgeType", str, str]  # type, uid of the source, uid of the target
+
+# A model does not depend on the data that it was validated or tested on. No role is training.
+_TRAINING_ROLES = (None, "training")
+_LINEAGE_LABELS = ("Model", "Dataset")
+
+
+class Step(NamedTuple):
+    """A traversal step: an edge type, a direction, and the roles that are followed (all if empty)."""
+
+    edge_type: EdgeType
+    by_source: bool
+    roles: tuple[str | None, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The label of the nodes that it starts from."""
+        return self.edge_type.source if self.by_source else self.edge_type.target
+
+    def follows(self, properties: Mapping[str, Any]) -> bool:
+        """Whether an edge with these properties is followed."""
+        return not self.roles or properties.get("role") in self.roles
+
+
+def neighbourhood(label: str, uid: str, *, depth: int = 1, limit: int = MAX_NODES) -> Subgraph:
+    """Return everything within `depth` edges of a node, of all types and in both directions."""
+    steps = [Step(edge_type, by_source) for edge_type in EDGES for by_source in (True, False)]
+    return _traverse(label, uid, steps, depth, limit)
+
+
+def lineage(uid: str, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+    """Return everything that a model depends on (see `Model.lineage`)."""
+    return _traverse("Model", uid, list(_lineage_steps(by_source=True)), depth, limit)
+
+
+def impact(uid: str, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+    """Return everything that depends on a dataset (see `Dataset.impact`)."""
+    return _traverse("Dataset", uid, list(_lineage_steps(by_source=False)), depth, limit)
+
+
+def _lineage_steps(*, by_source: bool) -> Iterator[Step]:
+    for edge_type, edge_class in EDGES.items():
+        if edge_type.source in _LINEAGE_LABELS and edge_type.target in _LINEAGE_LABELS:
+            has_roles = "role" in properties_of(edge_class)
+            yield Step(edge_type, by_source, _TRAINING_ROLES if has_roles else ())
+
+
+class _Traversal:
+    """The nodes found so far, with their distance from the root, and the edges."""
+
+    def __init__(self, root: _NodeKey, limit: int) -> None:
+        self.distances = {root: 0}
+        self.edges: dict[_EdgeKey, Mapping[str, Any]] = {}
+        self.is_cut = False
+        self._limit = limit
+
+    def follow(self, step: Step, uids: list[str], distance: int) -> None:
+        """Follow a step from some nodes."""
+        # The limit bounds what is read. The database does not sort: that is slow for a hub.
+        limit = self._limit * min(EDGES_PER_NODE, len(uids))
+        found = read_edges(step.edge_type, uids, limit + 1, by_source=step.by_source)
+        self.is_cut |= len(found) > limit
+        edges = [edge for edge in found if type(edge[0]) is type(edge[1]) is str]
+        for source, target, properties, _ in sorted(edges, key=itemgetter(0, 1)):
+            if step.follows(properties):
+                self._add((step.edge_type, source, target), properties, distance)
+
+    def _add(self, edge: _EdgeKey, properties: Mapping[str, Any], distance: int) -> None:
+        edge_type, source, target = edge
+        ends = (edge_type.source, source), (edge_type.target, target)
+        new = [end for end in ends if end not in self.distances]
+        has_room = (
+            len(self.distances) + len(new) <= self._limit
+            and len(self.edges) < self._limit * EDGES_PER_NODE
+        )
+        if has_room or edge in self.edges:
+            self.distances.update(dict.fromkeys(new, distance))
+            self.edges.setdefault(edge, properties)
+        else:
+            self.is_cut = True
+
+    def frontier(self, distance: int) -> dict[str, list[str]]:
+        """Return the uids of the nodes at a distance, sorted, by label."""
+        frontier = defaultdict(list)
+        for (label, uid), found_at in self.distances.items():
+            if found_at == distance:
+                frontier[label].append(uid)
+        return {label: sorted(uids) for label, uids in frontier.items()}
+
+
+def _traverse(label: str, uid: str, steps: list[Step], depth: int, limit: int) -> Subgraph:
+    _validate("depth", depth, minimum=0)
+    _validate("limit", limit, minimum=1)
+    if not existing_uids(label, [uid]):
+        raise node_not_found(label, uid)
+    traversal = _Traversal((label, uid), limit)
+    for distance in range(1, depth + 1):
+        frontier = traversal.frontier(distance - 1)
+        if not frontier:
+            break
+        for step in steps:
+            for uids in batched(frontier.get(step.label, ())):
+                traversal.follow(step, uids, distance)
+    return _subgraph(traversal, depth, limit)
+
+
+def _validate(name: str, value: Any, *, minimum: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise QuestionError(
+            f"{name}: expected an integer of at least {minimum}, got {describe(value)}"
+        )
+
+
+def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
+    """Read the properties of the nodes, and sort nodes and edges."""
+    keys = sorted(traversal.distances, key=lambda key: (traversal.distances[key], key))
+    stored = {
+        label: find_nodes(label, [uid for other, uid in keys if other == label])
+        for label in dict.fromkeys(label for label, _ in keys)
+    }
+    nodes = {
+        (label, uid): SubgraphNode(
+            label,
+            uid,
+            traversal.distances[label, uid],
+            _redacted_properties(label, stored[label].get(uid, {})),
+        )
+        for label, uid in keys
+    }
+    edges = [
+        SubgraphEdge(
+            edge_type.type,
+            nodes[edge_type.source, source],
+            nodes[edge_type.target, target],
+            properties,
+        )
+        for (edge_type, source, target), properties in sorted(
+            traversal.edges.items(), key=lambda item: (str(item[0][0]), *item[0][1:])
+        )
+    ]
+    ordered = tuple(nodes.values())
+    return Subgraph(ordered[0], ordered, tuple(edges), depth, limit, traversal.is_cut)
+
+
+def _redacted_properties(label: str, stored: dict[str, Any]) -> dict[str, Any]:
+    """Return the declared properties, without credentials that other programs may have stored."""
+    cls = NODES[label]
+    known = properties_of(cls)
+    declared = {name: stored.get(name) for name in known}
+    values = inflate_values(cls, encryption.decrypt_values(label, declared)) if stored else {}
+    return {
+        name: known[name].redact(value)
+        for name, value in values.items()
+        if value is not None and name != "uid"
+    }

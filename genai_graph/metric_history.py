@@ -1,0 +1,102 @@
+"""The history of a metric: its values by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from genai_graph.errors import PropertyError
+from genai_graph.properties.validation import clean_fields
+
+
+@dataclass(frozen=True)
+class MetricHistory:
+    """Values by step, or a single value without a step."""
+
+    by_step: dict[int, float]
+    value: float | None = None
+
+    @classmethod
+    def from_arguments(cls, given: Mapping[str, Any]) -> MetricHistory:
+        """Build a history from the validated arguments of `Experiment.record`."""
+        value, step = given.get("value"), given.get("step")
+        values, steps = given.get("values"), given.get("steps")
+        if values is None:
+            if value is None or steps is not None:
+                raise PropertyError("Metric.value: expected a value, or values with their steps")
+            return cls({}, value) if step is None else cls({step: value})
+        if value is not None or step is not None:
+            raise PropertyError("Metric.values: expected a value or values, got both")
+        steps = list(range(len(values))) if steps is None else steps
+        if len(steps) != len(values) or not values:
+            raise PropertyError(
+                "Metric.values: expected as many values as steps, and at least one, "
+                f"got {len(values)} and {len(steps)}"
+            )
+        return cls(dict(zip(steps, values, strict=True)))
+
+    def merged_into(self, stored: Mapping[str, Any]) -> MetricHistory:
+        """Return the stored history of a metric, updated with this one."""
+        steps, values = stored.get("steps") or [], stored.get("values") or []
+        before = dict(zip(steps, values, strict=False))
+        return MetricHistory({**before, **self.by_step}, self.value)
+
+    def properties(self) -> dict[str, Any]:
+        """Return the properties of the metric to set."""
+        if self.value is not None:
+            return {"value": self.value}
+        steps = sorted(self.by_step)
+        values = [self.by_step[step] for step in steps]
+        return {"steps": steps, "values": values, "step": steps[-1], "value": values[-1]}
+
+
+def validate_recorded(
+    metric_class: Any,
+    name: str,
+    value: float | None,
+    split: str | None,
+    step: int | None,
+    values: Iterable[float] | None,
+    steps: Iterable[int] | None,
+    properties: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the validated arguments of `Experiment.record` that were given."""
+    if "uid" in properties:
+        raise PropertyError("Metric.uid: is derived from experiment, name, dataset and split")
+    optional = {
+        "value": value,
+        "split": split,
+        "step": step,
+        "values": _as_list(values),
+        "steps": _as_list(steps),
+    }
+    given = {key: item for key, item in optional.items() if item is not None}
+    return clean_fields(metric_class, {"name": name, **given})
+
+
+def _as_list(values: Any) -> Any:
+    """Convert any iterable to a list; other values are returned for validation to reject."""
+    is_series = isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping, Set))
+    return list(values) if is_series else values
+
+
+def history_errors(values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+    """Yield (property, error) unless `steps` and `values` form a history.
+
+    Both are given or removed together: one alone would be combined with the stored other.
+    """
+    given = [name for name in ("steps", "values") if name in values]
+    steps, history = values.get("steps"), values.get("values")
+    if len(given) == 1 or (steps is None) != (history is None):
+        yield given[0], PropertyError("expected steps and values together: give or remove both")
+    if not isinstance(steps, list) or not isinstance(history, list):
+        return
+    if len(steps) != len(history):
+        problem = f"expected as many values as steps, got {len(history)} and {len(steps)}"
+        yield "values", PropertyError(problem)
+        return
+    integers = (step for step in steps if isinstance(step, int))  # validation reports the others
+    if any(not later > step for step, later in pairwise(integers)):
+        yield "steps", PropertyError("expected steps in ascending order, each once")

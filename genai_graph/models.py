@@ -1,0 +1,357 @@
+"""The models: five node classes, their properties and relationships.
+
+This page declares the whole domain. Validation, schema, file formats, documentation and completion
+are derived from it. A project groups work; datasets, models, experiments and metrics are described
+in docs/models.md.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genai_graph import lineage as lineage_of
+from genai_graph.database.transaction import run_in_transaction
+from genai_graph.errors import EdgeTypeError, PropertyError
+from genai_graph.lineage import MAX_DEPTH, MAX_NODES
+from genai_graph.metric_history import MetricHistory, history_errors, validate_recorded
+from genai_graph.ogm.edge import Edge
+from genai_graph.ogm.node import Node, VersionedNode
+from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
+from genai_graph.ogm.uids import escape_part, metric_uid, split_uid, unescape_part
+from genai_graph.properties.types import (
+    ArrayProperty,
+    BooleanProperty,
+    DateTimeProperty,
+    FloatProperty,
+    IntegerProperty,
+    JSONProperty,
+    LocationProperty,
+    RequiredFloatProperty,
+    RequiredStringProperty,
+    StringProperty,
+)
+from genai_graph.properties.validation import require_fields
+from genai_graph.registry import register
+from genai_graph.storage.edges import delete_targets, insert_edges, merge_edges
+from genai_graph.storage.nodes import lock_node
+from genai_graph.storage.rows import EdgeRow
+
+if TYPE_CHECKING:
+    from genai_graph.pictures.subgraph import Subgraph
+
+DATA_ROLES = ("training", "validation", "test")
+MODEL_ROLES = ("output", "input")
+MODEL_KINDS = ("fine-tuned", "adapted", "quantized", "version")
+DATASET_KINDS = ("version", "subset", "preprocessed", "translation")
+
+
+# Edges
+
+
+class Has(Edge):
+    """A project has datasets, models and experiments; an experiment has metrics."""
+
+
+class TrainedOn(Edge):
+    """A model was trained on a dataset."""
+
+    role = StringProperty(choices=DATA_ROLES, help_text="default: training")
+    split = StringProperty(help_text="split of the dataset, such as train")
+    revision = StringProperty(help_text="commit or revision of the dataset")
+
+
+class Run(Edge):
+    """An experiment produced or used a model."""
+
+    role = StringProperty(choices=MODEL_ROLES, help_text="default: output")
+    step = IntegerProperty(help_text="training step of a checkpoint")
+
+
+class Used(Edge):
+    """An experiment used a dataset."""
+
+    role = StringProperty(choices=DATA_ROLES, help_text="default: training")
+
+
+class EvaluatedOn(Edge):
+    """A metric was measured on a dataset."""
+
+
+class DerivedFrom(Edge):
+    """A node was derived from another one with the same label."""
+
+
+class ModelDerivedFrom(DerivedFrom):
+    """A model was derived from another model."""
+
+    kind = StringProperty(choices=MODEL_KINDS, help_text="how it was derived")
+
+
+class DatasetDerivedFrom(DerivedFrom):
+    """A dataset was derived from another dataset."""
+
+    kind = StringProperty(choices=DATASET_KINDS, help_text="how it was derived")
+
+
+# Nodes
+
+
+class Project(Node):
+    """A body of work, such as an MLflow experiment. Its uid is its name."""
+
+    name = RequiredStringProperty(index=True, help_text="name of the project")
+    owner = StringProperty(index=True, help_text="person or team responsible")
+    url = LocationProperty(help_text="home page")
+    license = StringProperty(help_text="license of the project")
+
+    datasets: RelationshipTo[Dataset] = RelationshipTo("Dataset", "HAS", Has, start_at_target=True)
+    models: RelationshipTo[Model] = RelationshipTo("Model", "HAS", Has, start_at_target=True)
+    experiments: RelationshipTo[Experiment] = RelationshipTo(
+        "Experiment", "HAS", Has, start_at_target=True
+    )
+
+    uid_fields = frozenset({"name"})
+
+    @classmethod
+    def build_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return the name, with ``%`` escaped."""
+        require_fields(cls, {"uid": "", **values})
+        return escape_part(values["name"])
+
+    @classmethod
+    def parse_uid(cls, uid: str) -> dict[str, str]:
+        """Return the name."""
+        return {"name": unescape_part(uid)}
+
+
+class Dataset(VersionedNode):
+    """A version of a dataset. Its uid is ``name[@version]``."""
+
+    digest = StringProperty(index=True, help_text="hash of the data")
+    location = LocationProperty(sensitive=True, help_text="URI or path of the data")
+    source_type = StringProperty(help_text="type of storage, such as s3")
+    size = IntegerProperty(minimum=0, help_text="size in bytes")
+    num_rows = IntegerProperty(minimum=0, help_text="number of rows or examples")
+    num_features = IntegerProperty(minimum=0, help_text="number of columns")
+    license = StringProperty(index=True, help_text="license, such as CC-BY-4.0")
+    encoding_format = StringProperty(help_text="media type, such as text/csv")
+    url = LocationProperty(help_text="home page")
+    creator = StringProperty(help_text="author or organization")
+    citation = StringProperty(help_text="how to cite it")
+    data_schema = JSONProperty(help_text="fields and types of the data")
+
+    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "datasets", "HAS", Has)
+    trained_models: RelationshipFrom[Model] = RelationshipFrom(
+        "Model", "trained_on", "TRAINED_ON", TrainedOn
+    )
+    experiments: RelationshipFrom[Experiment] = RelationshipFrom(
+        "Experiment", "datasets", "USED", Used
+    )
+    metrics: RelationshipFrom[Metric] = RelationshipFrom(
+        "Metric", "dataset", "EVALUATED_ON", EvaluatedOn
+    )
+    parents: RelationshipTo[Dataset] = RelationshipTo(
+        "Dataset", "DERIVED_FROM", DatasetDerivedFrom, acyclic=True
+    )
+    children: RelationshipFrom[Dataset] = RelationshipFrom(
+        "Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom
+    )
+
+    def impact(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+        """Return everything that depends on the dataset: derived datasets and trained models.
+
+        The inverse of `Model.lineage`: a dataset is in the lineage of a model exactly if the model
+        is in the impact of the dataset.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
+        """
+        return lineage_of.impact(self.saved_uid, depth=depth, limit=limit)
+
+
+class Model(VersionedNode):
+    """A version of a model. Its uid is ``name[@version]``."""
+
+    architecture = StringProperty(index=True, help_text="such as ResNet50")
+    task = StringProperty(index=True, help_text="such as image-classification")
+    framework = StringProperty(help_text="such as xgboost")
+    num_parameters = IntegerProperty(minimum=0, help_text="number of weights")
+    hyperparameters = JSONProperty(help_text="hyperparameters of the training")
+    training_history = JSONProperty(help_text="log of the training")
+    status = StringProperty(
+        choices=("PENDING", "READY", "FAILED"), help_text="whether the model can be used"
+    )
+    size = IntegerProperty(minimum=0, help_text="size in bytes")
+    license = StringProperty(index=True, help_text="license, such as Apache-2.0")
+    location = LocationProperty(sensitive=True, help_text="URI or path of the weights")
+    digest = StringProperty(help_text="hash of the weights")
+
+    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "models", "HAS", Has)
+    trained_on: RelationshipTo[Dataset] = RelationshipTo("Dataset", "TRAINED_ON", TrainedOn)
+    experiments: RelationshipFrom[Experiment] = RelationshipFrom("Experiment", "models", "RUN", Run)
+    parents: RelationshipTo[Model] = RelationshipTo(
+        "Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True
+    )
+    children: RelationshipFrom[Model] = RelationshipFrom(
+        "Model", "parents", "DERIVED_FROM", ModelDerivedFrom
+    )
+
+    def lineage(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+        """Return everything that the model depends on: parent models and their training data.
+
+        Follows DERIVED_FROM, and TRAINED_ON with the role training (the default), over at most
+        `depth` edges. Returns at most `limit` nodes and five times as many edges; `is_cut` is true
+        if there are more.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
+        """
+        return lineage_of.lineage(self.saved_uid, depth=depth, limit=limit)
+
+
+class Experiment(Node):
+    """One run of training or evaluation (an MLflow run). Its uid is random unless given."""
+
+    name = StringProperty(index=True, help_text="name of the run")
+    status = StringProperty(
+        index=True,
+        choices=("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"),
+        help_text="state of the run",
+    )
+    started_at = DateTimeProperty(index=True, help_text="start time")
+    ended_at = DateTimeProperty(help_text="end time")
+    parameters = JSONProperty(help_text="parameters of the run")
+    results = JSONProperty(help_text="results other than metrics")
+    code_version = StringProperty(help_text="commit or release of the code")
+    code_url = LocationProperty(help_text="repository of the code")
+    random_seed = IntegerProperty(help_text="random seed")
+    environment = JSONProperty(sensitive=True, help_text="machine, packages, variables")
+    created_by = StringProperty(index=True, help_text="user or job that started the run")
+    source = StringProperty(help_text="script, notebook or job that ran")
+
+    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "experiments", "HAS", Has)
+    models: RelationshipTo[Model] = RelationshipTo("Model", "RUN", Run)
+    metrics: RelationshipTo[Metric] = RelationshipTo(
+        "Metric", "HAS", Has, exclusive=True, start_at_target=True
+    )
+    datasets: RelationshipTo[Dataset] = RelationshipTo("Dataset", "USED", Used)
+
+    @classmethod
+    def build_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return a random uid: two runs are never the same."""
+        return uuid.uuid4().hex
+
+    def record(
+        self,
+        name: str,
+        value: float | None = None,
+        *,
+        dataset: Dataset | None = None,
+        split: str | None = None,
+        step: int | None = None,
+        values: Iterable[float] | None = None,
+        steps: Iterable[int] | None = None,
+        **properties: Any,
+    ) -> Metric:
+        """Record a metric of this experiment and return it.
+
+        There is one Metric per name, dataset and split. With a `step` the value is added to its
+        history, replacing the value of the same step; `values` with `steps` (default 0, 1, 2, ...)
+        adds several at once. `value` is then the one with the largest step. Without a step only
+        `value` changes. Other properties, such as `greater_is_better` or `unit`, are set as given.
+
+        Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset), `NotSavedError`.
+        """
+        evaluated_on = None if dataset is None else _dataset_uid(dataset)
+        given = validate_recorded(Metric, name, value, split, step, values, steps, properties)
+        uid = metric_uid(self.saved_uid, given["name"], evaluated_on, given.get("split"))
+
+        def write() -> Metric:
+            before = lock_node(Metric.__label__, uid)
+            history = MetricHistory.from_arguments(given).merged_into(before or {})
+            metric = Metric._upsert_known(
+                {
+                    **properties,
+                    **history.properties(),
+                    "uid": uid,
+                    "name": given["name"],
+                    "split": given.get("split"),
+                },
+                before,
+            )
+            # A new metric has no edges, so that there is nothing to compare with.
+            write_edges = insert_edges if before is None else merge_edges
+            has, measured = Experiment.metrics.edge_type, Metric.dataset.edge_type
+            write_edges(has, [EdgeRow(self.saved_uid, uid, {}, 0)])
+            if evaluated_on is not None:
+                write_edges(measured, [EdgeRow(uid, evaluated_on, {}, 0)])
+            return metric
+
+        return run_in_transaction(write)
+
+    def _delete_owned(self) -> None:
+        """Delete the metrics: they belong to one experiment only."""
+        delete_targets(Experiment.metrics.edge_type, self.saved_uid)
+
+
+class Metric(Node):
+    """A value measured by an experiment, with its history in `steps` and `values`.
+
+    Created by `Experiment.record`. Its uid is ``experiment/name[/dataset[/split]]``.
+    """
+
+    name = RequiredStringProperty(index=True, help_text="such as accuracy")
+    value = RequiredFloatProperty(index=True, help_text="latest value; may be NaN or infinite")
+    step = IntegerProperty(help_text="step of `value`")
+    split = StringProperty(help_text="split of the dataset, such as val")
+    unit = StringProperty(help_text="unit, such as ms")
+    greater_is_better = BooleanProperty(help_text="unknown if not set")
+    recorded_at = DateTimeProperty(help_text="time of the measurement")
+    ci_lower = FloatProperty(help_text="lower bound of the confidence interval")
+    ci_upper = FloatProperty(help_text="upper bound of the confidence interval")
+    steps = ArrayProperty(IntegerProperty(), help_text="steps of the history, ascending")
+    values = ArrayProperty(FloatProperty(), help_text="values of the history, parallel to `steps`")
+
+    experiment: RelationshipFrom[Experiment] = RelationshipFrom("Experiment", "metrics", "HAS", Has)
+    dataset: RelationshipTo[Dataset] = RelationshipTo(
+        "Dataset", "EVALUATED_ON", EvaluatedOn, at_most_one=True
+    )
+
+    uid_fields = frozenset({"name", "split"})
+    required_together = ("steps", "values")
+
+    @classmethod
+    def check_constraints(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield the errors of the history: `steps` ascend, and each step has a value."""
+        if "steps" not in values and "values" not in values:  # the common case, kept cheap
+            return iter(())
+        return history_errors(values)
+
+    @classmethod
+    def build_uid(cls, values: Mapping[str, Any]) -> str:
+        """Raise `PropertyError`: the uid starts with the experiment, which is not a property."""
+        raise PropertyError(
+            "Metric.uid: is derived from the experiment: call experiment.record(name, value), "
+            "or give a uid"
+        )
+
+    @classmethod
+    def parse_uid(cls, uid: str) -> dict[str, str]:
+        """Return the name and the split of a derived uid, or nothing for any other uid."""
+        parts = split_uid(uid, "/")
+        if not 2 <= len(parts) <= 4:
+            return {}
+        fields = {"name": parts[1]}
+        return {**fields, "split": parts[3]} if len(parts) == 4 else fields
+
+
+def _dataset_uid(dataset: Dataset) -> str:
+    if not isinstance(dataset, Dataset):
+        raise EdgeTypeError(
+            f"Experiment.record: dataset: expected a genai_graph.Dataset, got {dataset!r} "
+            f"({type(dataset).__module__}.{type(dataset).__qualname__})"
+        )
+    return dataset.saved_uid
+
+
+register(Project, Dataset, Model, Experiment, Metric)

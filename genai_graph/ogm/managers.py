@@ -1,0 +1,234 @@
+"""Node sets and relationship managers: neomodel's, with nodes matched by uid.
+
+Element ids are never used: the embedded engine gives the id of a deleted node to the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import neomodel
+from neomodel.sync_.match import QueryBuilder
+from neomodel.util import RelationshipDirection
+
+from genai_graph.database.cypher import match_uid
+from genai_graph.database.transaction import atomic, run_in_transaction
+from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError
+from genai_graph.ogm import html
+from genai_graph.ogm.stubs import ManagerBase, NodeSetBase
+from genai_graph.properties.encryption import refuse_search
+from genai_graph.properties.messages import describe
+from genai_graph.properties.types import Property
+from genai_graph.properties.validation import deflate_values, full_clean
+from genai_graph.storage.edges import delete_edges, find_edges, upsert_edge
+from genai_graph.storage.rows import EdgeRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+    from genai_graph.ogm.edge import Edge
+    from genai_graph.ogm.node import Node
+    from genai_graph.registry import EdgeType
+
+T = TypeVar("T", bound="Node")
+
+
+class UidQueryBuilder(QueryBuilder):
+    """Queries that start at a node matched by label and uid instead of its element id."""
+
+    def build_node(self, node: Any) -> str:
+        """Start at a single node."""
+        ident: str = node.__label__.lower()
+        uid = self._register_place_holder(ident)
+        self._ast.lookup = f"{match_uid(ident, node.__label__, f'${uid}')} WITH {ident}"
+        self._query_params[uid] = node.saved_uid
+        self._ast.return_clause = ident
+        self._ast.result_class = type(node)
+        return ident
+
+    def contains_uid(self, uid: str) -> bool:
+        """Whether a node with this uid is among the results."""
+        ident = self._ast.return_clause
+        place = self._register_place_holder(f"{ident}_contains")
+        self._ast.where.append(f"{ident}.uid = ${place}")
+        self._query_params[place] = uid
+        return self._count() >= 1
+
+
+class _UidQueries:
+    """Mixin for node sets that use `UidQueryBuilder`."""
+
+    query_cls: Any = UidQueryBuilder
+
+    def __contains__(self, node: Any) -> bool:
+        found: bool = self.query_cls(self).build_ast().contains_uid(node.saved_uid)
+        return found
+
+
+class _RelatedNodes(_UidQueries, neomodel.Traversal):
+    """The nodes at the other ends of the edges of one node."""
+
+    def match(self, **filters: Any) -> Any:
+        super().match(**filters)
+        return NodeSet(self)
+
+
+class NodeSet(_UidQueries, NodeSetBase[T]):
+    """A set of nodes: neomodel's NodeSet, whose bulk methods are those of `Node`."""
+
+    def order_by(self, *names: Any) -> Self:
+        """Order by properties; `UnsupportedError` for an encrypted one."""
+        for name in names:
+            prop = getattr(self.source_class, str(name).lstrip("-"), None)
+            if isinstance(prop, Property):
+                refuse_search(prop)
+        return super().order_by(*names)
+
+    def _repr_html_(self) -> str:
+        """Show the first nodes in a notebook, one per row."""
+        return html.node_set_table(self)
+
+
+class RelationshipManager(ManagerBase, Generic[T]):
+    """The edges of one type at a node, and the nodes at their other ends."""
+
+    def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
+        """Connect a node, or update the properties of the existing edge; return the edge.
+
+        There is one edge of a type between two nodes. Properties that are not given keep their
+        values, None removes one. Both nodes must be saved.
+
+        Raises `NotSavedError`, `EdgeTypeError` (wrong node class), `PropertyError`, `EdgeError` (a
+        cycle, or more edges than allowed), `NodeNotFoundError`.
+        """
+        source, target = self._ends(node)
+        model = self.definition["model"]
+        if not isinstance(properties, (Mapping, type(None))):
+            raise PropertyTypeError(
+                f"{model.__name__}: expected a dict of properties, got {describe(properties)}"
+            )
+        given = deflate_values(model, full_clean(model, properties or {}))
+        row = EdgeRow(source, target, given, 0)
+        return self._edge(run_in_transaction(lambda: upsert_edge(self.edge_type, row)), node)
+
+    def disconnect(self, node: T) -> None:
+        """Delete the edge to a node, if there is one."""
+        delete_edges(self.edge_type, *self._ends(node))
+
+    def disconnect_all(self) -> None:
+        """Delete all edges of this type at the node."""
+        uid = self.source.saved_uid
+        delete_edges(self.edge_type, *((uid, None) if self._outgoing else (None, uid)))
+
+    def replace(self, node: T, properties: dict[str, Any] | None = None) -> None:
+        """Replace all edges of this type at the node by one, atomically."""
+        with atomic():
+            self.disconnect_all()
+            self.connect(node, properties)
+
+    def reconnect(self, old_node: T, new_node: T) -> None:
+        """Move an edge with its properties from one node to another, atomically."""
+        with atomic():
+            edge = self.relationship(old_node)
+            if edge is None:
+                raise EdgeError(f"{self.source!r} is not connected to {old_node!r}")
+            self.disconnect(old_node)
+            values = {
+                name: value for name, value in edge.__properties__.items() if value is not None
+            }
+            self.connect(new_node, values)
+
+    def relationship(self, node: T) -> Edge | None:
+        """Return the edge to a node, or None."""
+        ends = self._ends(node)
+        found = find_edges(self.edge_type, [ends]).get(ends)
+        return None if found is None else self._edge(found, node)
+
+    def all_relationships(self, node: T) -> list[Edge]:
+        """Return the edges to a node: at most one."""
+        edge = self.relationship(node)
+        return [] if edge is None else [edge]
+
+    def is_connected(self, node: T) -> bool:
+        """Whether there is an edge to a node."""
+        return self.relationship(node) is not None
+
+    def all(self) -> list[T]:
+        """Return the nodes at the other ends."""
+        return self._nodes().all()
+
+    def single(self) -> T | None:
+        """Return one of the nodes at the other ends, or None."""
+        return next(iter(self.all()), None)
+
+    def get(self, **filters: Any) -> T:
+        """Return the only matching node, or raise as `NodeSet.get` does."""
+        return self._nodes().get(**filters)
+
+    def get_or_none(self, **filters: Any) -> T | None:
+        """Return the only matching node, or None."""
+        return self._nodes().get_or_none(**filters)
+
+    def filter(self, *args: Any, **filters: Any) -> NodeSet[T]:
+        """Return the matching nodes."""
+        return self._nodes().filter(*args, **filters)
+
+    def exclude(self, *args: Any, **filters: Any) -> NodeSet[T]:
+        """Return the nodes that do not match."""
+        return self._nodes().exclude(*args, **filters)
+
+    def order_by(self, *names: Any) -> NodeSet[T]:
+        """Return the nodes ordered by properties; ``-name`` is descending."""
+        return self._nodes().order_by(*names)
+
+    def match(self, **filters: Any) -> NodeSet[T]:
+        """Return the nodes whose edges have these properties."""
+        nodes: NodeSet[T] = self._new_traversal().match(**filters)
+        return nodes
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.all())
+
+    def _repr_html_(self) -> str:
+        """Show the first nodes at the other ends in a notebook."""
+        return self._nodes()._repr_html_()
+
+    def __contains__(self, node: Any) -> bool:
+        return self.is_connected(node)
+
+    @property
+    def edge_type(self) -> EdgeType:
+        """The type of the edges."""
+        edge_type: EdgeType = getattr(type(self.source), self.name).edge_type
+        return edge_type
+
+    @property
+    def _outgoing(self) -> bool:
+        return bool(self.definition["direction"] == RelationshipDirection.OUTGOING)
+
+    def _ends(self, node: Node) -> tuple[str, str]:
+        expected = self.definition["node_class"]
+        if not isinstance(node, expected):
+            raise EdgeTypeError(
+                f"{type(self.source).__name__}.{self.name}: expected a "
+                f"genai_graph.{expected.__name__}, got {node!r} "
+                f"({type(node).__module__}.{type(node).__qualname__})"
+            )
+        here, there = self.source.saved_uid, node.saved_uid
+        return (here, there) if self._outgoing else (there, here)
+
+    def _edge(self, found: dict[str, Any], node: T) -> Edge:
+        edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(found), node)
+        ends = (self.source, node) if self._outgoing else (node, self.source)
+        edge._source, edge._target = ends
+        return edge
+
+    def _new_traversal(self) -> _RelatedNodes:
+        _ = self.source.saved_uid  # raises NotSavedError
+        return _RelatedNodes(self.source, self.name, self.definition)
+
+    def _nodes(self) -> NodeSet[T]:
+        return NodeSet(self._new_traversal())

@@ -1,0 +1,448 @@
+"""Base classes of the node models: validation, uids, saving and loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from neomodel import db
+
+from genai_graph import lineage
+from genai_graph.database.cypher import match_uid
+from genai_graph.database.transaction import atomic, query, run_in_transaction
+from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
+from genai_graph.ogm import html
+from genai_graph.ogm.managers import NodeSet
+from genai_graph.ogm.resolution import install_resolver
+from genai_graph.ogm.stubs import NodeBase
+from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
+from genai_graph.properties.encryption import decrypt_values
+from genai_graph.properties.messages import describe
+from genai_graph.properties.types import (
+    ArrayProperty,
+    DateTimeProperty,
+    JSONProperty,
+    RequiredStringProperty,
+    StringProperty,
+)
+from genai_graph.properties.validation import (
+    deflate_values,
+    full_clean,
+    inflate_values,
+    require_fields,
+)
+from genai_graph.registry import properties_of
+from genai_graph.storage import batching
+from genai_graph.storage.lookups import find_nodes, node_missing_error
+from genai_graph.storage.nodes import create_nodes, delete_node, update_nodes, upsert_nodes
+from genai_graph.storage.rows import (
+    NodeRow,
+    changed_values,
+    estimate_size,
+    now,
+    without_null_timestamps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typing_extensions import Self
+
+    from genai_graph.pictures.subgraph import Subgraph
+
+T = TypeVar("T", bound="Node")
+
+_REPR_LENGTH = 79
+_NEOMODEL_ATTRIBUTES = frozenset({"element_id_property", "deleted"})
+
+install_resolver()
+
+
+class _NodeSetDescriptor:
+    """`Dataset.nodes`: the set of all nodes of the class."""
+
+    def __get__(self, node: Any, owner: type[T]) -> NodeSet[T]:
+        return NodeSet(owner)
+
+
+class Node(NodeBase):
+    """A node of the graph. Its properties are keyword arguments, validated here and by `save`.
+
+    `uid` is the only key. If it is not given, it is derived from other properties; once saved it
+    never changes. JSON and list properties that are not set are empty, separately for each node.
+
+    Raises `PropertyError` (or a subclass) for an unknown property, a value of the wrong type or out
+    of range, and a missing required value.
+    """
+
+    __abstract_node__ = True
+    nodes = _NodeSetDescriptor()
+
+    uid = RequiredStringProperty(
+        unique=True, help_text="the only key; derived if not given, immutable once saved"
+    )
+    description = StringProperty(help_text="free-text description")
+    tags = ArrayProperty(StringProperty(), help_text="tags")
+    metadata = JSONProperty(sensitive=True, help_text="additional JSON metadata")
+    created_at = DateTimeProperty(help_text="time of creation, unless given")
+    updated_at = DateTimeProperty(help_text="time of the last change of a value")
+
+    # Properties encoded in a derived uid, and properties that must be given together.
+    uid_fields: ClassVar[frozenset[str]] = frozenset()
+    required_together: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if cls.__module__.partition(".")[0] != __package__.partition(".")[0]:
+            raise UnsupportedError(
+                f"{cls.__name__}: the node classes can't be subclassed: put additional values into "
+                "metadata"
+            )
+        super().__init_subclass__(**options)
+
+    def __init__(self, **values: Any) -> None:
+        known = properties_of(type(self))
+        given = {
+            name: value for name, value in values.items() if value is not None or name not in known
+        }
+        values = full_clean(type(self), given)
+        if "uid" not in values:
+            values["uid"] = self.build_uid(values)
+        require_fields(type(self), values)
+        self._set_attributes(values)
+
+    def _set_attributes(self, values: Mapping[str, Any]) -> None:
+        """Set the attributes without validation."""
+        super().__init__(**values)
+        self._stored: dict[str, Any] | None = None
+        self._defaults: dict[str, Any] = {}
+        for name, prop in properties_of(type(self)).items():
+            if self.__dict__[name] is None and (empty := prop.empty()) is not None:
+                self.__dict__[name] = self._defaults[name] = empty
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.uid == other.uid
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.uid))
+
+    def __repr__(self) -> str:
+        uid = str(self.uid)
+        text = f"<{type(self).__name__} {uid if uid.isprintable() else repr(uid)[1:-1]}>"
+        return text if len(text) <= _REPR_LENGTH else text[: _REPR_LENGTH - 4] + "...>"
+
+    __str__ = __repr__
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the properties in IPython, one per line."""
+        printer.text(repr(self))
+        for name, value in html.redacted_values(self).items():
+            printer.text(f"\n  {name}: {value!r}")
+
+    def _repr_html_(self) -> str:
+        """Show the properties in a notebook, one per row."""
+        return html.node_table(self)
+
+    # Identity
+
+    @classmethod
+    def build_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return the uid derived from the values of a node."""
+        raise NotImplementedError
+
+    @classmethod
+    def parse_uid(cls, uid: str) -> dict[str, str]:
+        """Return the values encoded in a derived uid: the inverse of `build_uid`."""
+        return {}
+
+    @classmethod
+    def check_constraints(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield (property, error) for each violated constraint between values."""
+        return iter(())
+
+    @property
+    def was_saved(self) -> bool:
+        """Whether the node was read from the graph or written to it."""
+        return self._stored is not None
+
+    @property
+    def saved_uid(self) -> str:
+        """The uid in the graph. Raises `NotSavedError` if the node is not saved."""
+        if getattr(self, "deleted", False):
+            raise NotSavedError(f"{self!r} was deleted")
+        if self._stored is None:
+            raise NotSavedError(f"{self!r} is not saved: call save() first")
+        uid: str = self._stored["uid"]
+        return uid
+
+    # Reading
+
+    @classmethod
+    def inflate(cls, graph_entity: Any) -> Self:
+        """Build a node from stored properties.
+
+        Nothing is validated, so that an invalid node can be loaded and fixed.
+        """
+        node = cls.__new__(cls)
+        stored = {name: graph_entity.get(name) for name in properties_of(cls)}
+        stored = decrypt_values(cls.__label__, stored)
+        node._set_attributes(inflate_values(cls, stored))
+        node._stored = stored
+        node.element_id_property = getattr(graph_entity, "element_id", None)
+        return node
+
+    def refresh(self) -> None:
+        """Read the node again. Raises `NodeNotFoundError` if it no longer exists."""
+        uid = self.saved_uid
+        stored = find_nodes(self.__label__, [uid]).get(uid)
+        if stored is None:
+            raise node_missing_error(self.__label__, uid)
+        self._take(stored)
+
+    def _take(self, stored: Mapping[str, Any]) -> None:
+        """Set the attributes to stored properties."""
+        fresh = type(self).inflate(stored)
+        names = (*properties_of(type(self)), "_stored", "_defaults")
+        self.__dict__.update({name: fresh.__dict__[name] for name in names})
+
+    def neighbourhood(self, *, depth: int = 1, limit: int = lineage.MAX_NODES) -> Subgraph:
+        """Return everything within `depth` edges of the node, of all types and in both directions.
+
+        Returns at most `limit` nodes and five times as many edges; `is_cut` is true if there are
+        more.
+
+        Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
+        """
+        return lineage.neighbourhood(self.__label__, self.saved_uid, depth=depth, limit=limit)
+
+    # Writing
+
+    def save(self) -> Self:
+        """Write the node: create a new one, or update what changed since it was read.
+
+        Raises `NodeExistsError` if the uid of a new node exists, `NodeNotFoundError` if the node
+        was deleted meanwhile, `PropertyError` for an invalid value.
+        """
+        return self.bulk_save([self])[0]
+
+    @classmethod
+    def bulk_save(cls, nodes: Iterable[Self]) -> list[Self]:
+        """Save nodes, all or none; if that fails, the objects are restored as well."""
+        nodes = list(nodes)
+        for node in nodes:
+            if not isinstance(node, cls):
+                raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
+        unique = list({id(node): node for node in nodes}.values())
+        attributes = [dict(node.__dict__) for node in unique]
+        try:
+            cls._save(unique)
+        except BaseException:
+            for node, before in zip(unique, attributes, strict=True):
+                node.__dict__.clear()
+                node.__dict__.update(before)
+            raise
+        return nodes
+
+    @classmethod
+    def _save(cls, nodes: Iterable[Self]) -> None:
+        created: list[tuple[Self, dict[str, Any]]] = []
+        changed: list[tuple[Self, dict[str, Any]]] = []
+        for node in nodes:
+            if getattr(node, "deleted", False):
+                raise NotSavedError(f"{node!r} was deleted: create a new one")
+            node._run_hook("pre_save")
+            values = deflate_values(cls, node._validated_values())
+            if node._stored is None:
+                created.append((node, values))
+            elif changes := node._changes(values):
+                changed.append((node, changes))
+        if created or changed:
+            stored = run_in_transaction(partial(cls._write, created, changed))
+            for node, _ in created:
+                node._take(stored[node.uid])
+            for node, changes in changed:
+                node._take({**(node._stored or {}), **changes})
+        for node in nodes:
+            node._run_hook("post_save")
+
+    @classmethod
+    def _write(
+        cls, created: list[tuple[Self, dict[str, Any]]], changed: list[tuple[Self, dict[str, Any]]]
+    ) -> dict[str, dict[str, Any]]:
+        """Create and update nodes; return the created ones as stored, by uid."""
+        stored: dict[str, dict[str, Any]] = {}
+        for batch in _batches((values["uid"], values) for _, values in created):
+            rows = create_nodes(cls.__label__, [row.given for row in batch])
+            stored |= {row["uid"]: row for row in rows}
+        changes: dict[str, dict[str, Any]] = {}
+        for node, values in changed:
+            changes.setdefault(node.saved_uid, {}).update(values)
+        for batch in _batches(changes.items()):
+            update_nodes(cls.__label__, {row.uid: row.given for row in batch})
+        return stored
+
+    def _validated_values(self) -> dict[str, Any]:
+        """Return the validated attributes; an empty default that was not modified is not set."""
+        values = {
+            name: None if value is self._defaults.get(name, self) and not value else value
+            for name, value in self.__properties__.items()
+            if name not in _NEOMODEL_ATTRIBUTES
+        }
+        values = full_clean(type(self), values)
+        require_fields(type(self), values)
+        return values
+
+    def _changes(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the database values that differ from the stored ones, with `updated_at`."""
+        cls = type(self)
+        # Another program may have stored JSON with unsorted keys, so both are normalized.
+        before = deflate_values(cls, inflate_values(cls, self._stored or {}))
+        if values["uid"] != before["uid"]:
+            raise PropertyError(
+                f"{cls.__name__}.uid: can't be changed once saved: expected {before['uid']!r}, "
+                f"got {describe(values['uid'])}"
+            )
+        changes = changed_values(before, without_null_timestamps(values))
+        return {"updated_at": now(), **changes} if changes else {}
+
+    @classmethod
+    def upsert(cls, **values: Any) -> Self:
+        """Create the node, or update these values of the existing one; return it as stored.
+
+        Values that are not given stay unchanged, None removes one. Raises `PropertyError`.
+        """
+        return cls._upsert([values])[0]
+
+    @classmethod
+    def _upsert(cls, rows: Iterable[Mapping[str, Any]]) -> list[Self]:
+        given = [cls._with_uid(row) for row in rows]
+        merged: dict[str, dict[str, Any]] = {}
+        for values in given:
+            merged.setdefault(values["uid"], {}).update(values)
+        stored = run_in_transaction(partial(cls._upsert_rows, merged))
+        return [cls.inflate(stored[values["uid"]]) for values in given]
+
+    @classmethod
+    def _upsert_known(cls, values: Mapping[str, Any], before: dict[str, Any] | None) -> Self:
+        """Upsert a node that was read in this transaction (None if it does not exist)."""
+        row = cls._with_uid(values)
+        uid = row["uid"]
+        return cls.inflate(cls._upsert_rows({uid: row}, {uid: before} if before else {})[uid])
+
+    @classmethod
+    def _upsert_rows(
+        cls,
+        rows: Mapping[str, Mapping[str, Any]],
+        known: Mapping[str, dict[str, Any]] | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Upsert validated values by uid, and return the nodes as stored."""
+
+        def complete(row: NodeRow) -> dict[str, Any]:
+            require_fields(cls, rows[row.uid])
+            return row.given
+
+        stored: dict[str, dict[str, Any]] = {}
+        for batch in _batches((uid, deflate_values(cls, values)) for uid, values in rows.items()):
+            stored |= upsert_nodes(cls.__label__, batch, complete, known)
+        return stored
+
+    @classmethod
+    def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in values.items() if (name, value) != ("uid", None)}
+        validated = full_clean(cls, given)
+        return {"uid": validated.get("uid") or cls.build_uid(given), **validated}
+
+    def delete(self) -> bool:
+        """Delete the node and its edges. Raises `NodeNotFoundError` if it no longer exists."""
+        self._run_hook("pre_delete")
+        with atomic():
+            self._delete_owned()
+            delete_node(self.__label__, self.saved_uid)
+        self.deleted = True
+        self._stored = None
+        self._run_hook("post_delete")
+        return True
+
+    def _delete_owned(self) -> None:
+        """Delete the nodes that belong to this one only."""
+
+    def _run_hook(self, name: str) -> None:
+        """Call a hook of neomodel, which a class may define."""
+        getattr(self, name, lambda: None)()
+
+    # neomodel's other methods, with nodes matched by uid
+
+    def cypher(self, query: str, params: dict[str, Any] | None = None) -> Any:
+        """Run a statement with the element id of this node, read anew, as `$self`."""
+        return db.cypher_query(query, {**(params or {}), "self": self._read("elementId(n)")})
+
+    def labels(self) -> list[str]:
+        """Return the labels of the node in the graph."""
+        labels: list[str] = self._read("labels(n)")
+        return labels
+
+    def _read(self, expression: str) -> Any:
+        uid = self.saved_uid
+        match = match_uid("n", self.__label__, "$uid")
+        rows = query(f"{match} RETURN {expression} AS value", uid=uid)
+        if not rows:
+            raise node_missing_error(self.__label__, uid)
+        return rows[0]["value"]
+
+    def _pre_action_check(self, action: str) -> None:
+        _ = self.saved_uid  # raises NotSavedError
+
+    @classmethod
+    def _bulk_create(cls, *props: Any, **options: Any) -> list[Self]:
+        _refuse_options(options)
+        return cls.bulk_save([cls(**values) for values in props])
+
+    @classmethod
+    def _bulk_create_or_update(cls, *props: Any, **options: Any) -> list[Self]:
+        _refuse_options(options)
+        return cls._upsert(props)
+
+    @classmethod
+    def _bulk_get_or_create(cls, *props: Any, **options: Any) -> list[Self]:
+        _refuse_options(options)
+        given = {values["uid"]: values for values in reversed([*map(cls._with_uid, props)])}
+        with atomic():
+            stored = find_nodes(cls.__label__, given)
+            nodes = {uid: cls.inflate(found) for uid, found in stored.items()}
+            missing = [cls(**given[uid]) for uid in given if uid not in nodes]
+            nodes |= {node.saved_uid: node for node in cls.bulk_save(missing)}
+        return [nodes[cls._with_uid(values)["uid"]] for values in props]
+
+
+class VersionedNode(Node):
+    """A node identified by a name and an optional version: its uid is ``name[@version]``."""
+
+    __abstract_node__ = True
+
+    name = RequiredStringProperty(index=True, help_text="name, the same for all versions")
+    version = StringProperty(index=True, help_text="version, such as 2.1")
+
+    uid_fields = frozenset({"name", "version"})
+
+    @classmethod
+    def build_uid(cls, values: Mapping[str, Any]) -> str:
+        """Return ``name[@version]``."""
+        require_fields(cls, {"uid": "", **values})
+        return versioned_uid(values["name"], values.get("version"))
+
+    @classmethod
+    def parse_uid(cls, uid: str) -> dict[str, str]:
+        """Return the name, and the version if there is one."""
+        return parse_versioned_uid(uid)
+
+
+def _batches(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[list[NodeRow]]:
+    sized = (NodeRow(uid, values, estimate_size(values)) for uid, values in rows)
+    return batching.batch_by_size(sized, batching.BATCH_ROWS)
+
+
+def _refuse_options(options: Mapping[str, Any]) -> None:
+    for name in options:
+        raise UnsupportedError(
+            f"{name}: nodes are always matched by uid: use upsert(), save() and connect()"
+        )

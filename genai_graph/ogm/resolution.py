@@ -1,0 +1,31 @@
+"""Resolution of node classes: nodes with additional labels are read by their registered class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neomodel.sync_._registry import registry as neomodel_registry
+
+from genai_graph.errors import UnsupportedError
+from genai_graph.registry import NODES
+
+_get_class_by_exact_labels = neomodel_registry.get_class
+
+
+def _get_class(labels: frozenset[Any], database_name: str | None) -> Any | None:
+    """Return the class for the labels of a node; neomodel requires an exact match."""
+    found = _get_class_by_exact_labels(labels, database_name)
+    registered = [label for label in NODES if label in labels]
+    if found is not None or not registered:
+        return found
+    if len(registered) > 1:
+        raise UnsupportedError(
+            f"a node has the labels {' and '.join(registered)}, but can only be read as one: "
+            "genai-graph verify  reports its uid and how to fix it"
+        )
+    return NODES[registered[0]]
+
+
+def install_resolver() -> None:
+    """Make neomodel resolve node classes this way."""
+    neomodel_registry.get_class = _get_class  # type: ignore[method-assign, assignment]

@@ -1,0 +1,1 @@
+"""Typed properties: validation, storage and file formats of values, encryption and redaction."""

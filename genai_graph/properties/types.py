@@ -1,0 +1,736 @@
+"""Property types: neomodel's properties with strict validation, one codec per type.
+
+A property class says everything about its type in one place: which values it accepts, how they are
+stored and read, and how they are written to and read from each file format. To add a type, add a
+class here; docs/architecture.md has an example. Values are never cast, except an integer to a float.
+
+Four forms of a value occur. The *Python* value is what users assign and read; the *database* value
+is what the driver sends and returns; *file* values come out of a YAML or JSON parser; *text* is the
+content of a CSV cell.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar, overload
+
+import msgspec
+import neomodel
+from msgspec import Meta
+
+from genai_graph.database.values import parse_datetime, to_utc
+from genai_graph.errors import PropertyError, PropertyTypeError
+from genai_graph.formatting import NON_FINITE, non_finite_name
+from genai_graph.properties import encryption
+from genai_graph.properties.json_values import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    MAX_TEXT_BYTES,
+    SAFE_JSON_LENGTH,
+    canonical_json,
+    encode_json,
+    parse_json,
+    refuse_surrogates,
+    validate_json,
+    validate_json_size,
+)
+from genai_graph.properties.literals import (
+    LIST_SEPARATOR,
+    csv_number,
+    csv_quote,
+    cypher_number,
+    format_datetime,
+    json_literal,
+    split_list,
+    yaml_flow,
+    yaml_number,
+    yaml_string,
+)
+from genai_graph.properties.messages import AmbiguousScalar, describe, did_you_mean
+from genai_graph.properties.redaction import strip_credentials, warn_of_credentials
+
+if TYPE_CHECKING:
+    from neo4j.time import DateTime
+    from typing_extensions import Self
+
+V = TypeVar("V")
+
+
+MAX_INDEXED_BYTES = 8_000  # Neo4j indexes keys of up to 8,167 bytes
+_MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
+_NUMBER_BYTES = 9  # of a list item, in the estimate of sizes
+
+
+class Property(Generic[V]):
+    """Mixin that adds strict validation and the codec to neomodel's properties.
+
+    `expected` describes valid values in errors; `annotation` is the type for msgspec: what fits it
+    needs no further validation, except for JSON.
+    """
+
+    name: str | None
+    owner: Any
+    is_required = False
+    sensitive = False  # encrypted if keys are configured, and hidden from readers
+    is_json = False
+    is_timestamp = False
+    expected: str
+    annotation: Any
+    type_name: str  # in the documentation
+    csv_types: tuple[str, ...] = ("string",)  # names used by neo4j-admin; the first is written
+    keeps_empty_cells = False  # a quoted empty CSV cell is a value
+    is_msgspec_native = False  # a value decoded by msgspec is the database value
+    is_json_native = True  # msgspec encodes the database value as it is
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: Any = None) -> Self: ...
+        @overload
+        def __get__(self, instance: object, owner: Any = None) -> V: ...
+        def __get__(self, instance: Any, owner: Any = None) -> Any: ...
+        def __set__(self, instance: object, value: V) -> None: ...
+
+    # Python and database values
+
+    def validate(self, value: Any) -> Any:
+        """Return the normalized Python value, or raise `PropertyError`."""
+        raise NotImplementedError
+
+    def to_db(self, value: Any) -> Any:
+        """Convert a validated Python value to the database value."""
+        return value
+
+    def to_python(self, value: Any) -> Any:
+        """Convert a database value to the Python value."""
+        return value
+
+    def normalize_stored(self, value: Any) -> Any:
+        """Validate a value read from the graph and return the database value to export.
+
+        Timestamps are read as text. Raises `PropertyError`.
+        """
+        return self.validate(value)
+
+    def verify_stored(self, value: Any) -> Any:
+        """Validate a value in the graph where it is: nothing is removed from it any more."""
+        return self.normalize_stored(value)
+
+    def empty(self) -> Any:
+        """Return the Python value of a property that is not set."""
+        return None
+
+    def redact(self, value: Any) -> Any:
+        """Return a value without credentials that other programs may have stored."""
+        return value
+
+    @property
+    def encryptable(self) -> bool:
+        """Whether values are strings that are only ever read, never searched."""
+        return False
+
+    def size_expression(self, value: str) -> str:
+        """Return a Cypher expression for the size of a stored value, or "" if it is small.
+
+        A character counts as one byte, and a value of another type as none.
+        """
+        return ""
+
+    # JSON Lines
+
+    def from_msgspec(self, value: Any) -> Any:
+        """Convert a value decoded by msgspec to the database value."""
+        return value
+
+    def to_json(self, value: Any) -> Any:
+        """Convert a database value to one that msgspec encodes."""
+        return value
+
+    # YAML and JSON documents
+
+    def from_file(self, value: Any) -> Any:
+        """Convert a value of a document to the Python value; `validate` rejects any other."""
+        return value
+
+    def to_yaml(self, value: Any) -> str:
+        """Return a database value in YAML, on one line."""
+        return json_literal(value)
+
+    def quoting_hint(self, value: Any) -> str:
+        """Return the advice to quote a value that would be valid as a string, or ""."""
+        return ""
+
+    # CSV
+
+    def parse_csv(self, text: str) -> Any:
+        """Convert text to a Python value; text of another type is left for `validate`."""
+        return text
+
+    def from_csv(self, text: str) -> Any:
+        """Convert text to the database value, or raise `PropertyError`."""
+        value = self.parse_csv(text)
+        return None if value is None else self.to_db(self.validate(value))
+
+    def to_csv(self, value: Any) -> str:
+        """Return a database value as a CSV cell."""
+        return str(value)
+
+    def fits_csv(self, value: Any) -> bool:
+        """Whether the cell of a database value is read back the same."""
+        return True
+
+    # Cypher
+
+    def to_cypher(self, value: Any) -> str:
+        """Return a database value as a Cypher literal."""
+        return json_literal(value)
+
+    # neomodel calls these for the values of filters.
+
+    def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Validate a value to search for and convert it to the database value."""
+        encryption.refuse_search(self)
+        try:
+            return self.to_db(self.validate(value))
+        except PropertyError as error:
+            where = f"{self.owner.__name__}.{self.name}: " if self.owner else ""
+            raise type(error)(f"{where}{error}") from None
+
+    def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Convert a database value to the Python value."""
+        return self.to_python(value)
+
+    def refuse_type(self, value: Any, advice: str = "") -> NoReturn:
+        """Raise the error for a value of the wrong type."""
+        raise PropertyTypeError(f"expected {self.expected}, got {describe(value)}{advice}")
+
+
+class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
+    """A string; `choices` are the only values accepted, `sensitive` ones can be encrypted."""
+
+    expected = "a string"
+    keeps_empty_cells = True
+    is_msgspec_native = True
+
+    def __init__(
+        self,
+        *,
+        unique: bool = False,
+        index: bool = False,
+        choices: tuple[str, ...] | None = None,
+        sensitive: bool = False,
+        is_required: bool = False,
+        help_text: str = "",
+    ) -> None:
+        named = None if choices is None else {choice: choice for choice in choices}
+        super().__init__(
+            unique_index=unique, required=unique, index=index, choices=named, help_text=help_text
+        )
+        self.is_required = is_required
+        self.sensitive = sensitive
+        self._max_bytes = MAX_INDEXED_BYTES if self.is_indexed else MAX_TEXT_BYTES
+        # A character has up to four bytes: strings up to this length need no count of bytes.
+        self._safe_length = self._max_bytes // 4
+        self.annotation = (
+            Annotated[str, Meta(min_length=int(is_required), max_length=self._safe_length)]
+            if choices is None
+            else Literal[choices]
+        )
+
+    @property
+    def type_name(self) -> str:  # type: ignore[override]
+        """The type in the documentation."""
+        if self.choices is None:
+            return "string"
+        return f"one of {', '.join(f'`{choice}`' for choice in self.choices)}"
+
+    def validate(self, value: Any) -> str:
+        """Accept a string that can be encoded in UTF-8."""
+        if not isinstance(value, str):
+            self.refuse_type(value)
+        refuse_surrogates(value)
+        if self.choices is not None and value not in self.choices:
+            raise PropertyError(
+                f"expected one of {', '.join(self.choices)}, got {describe(value)}"
+                + did_you_mean(value, self.choices)
+            )
+        if self.is_required and not value:
+            raise PropertyError("expected a non-empty string")
+        if len(value) > self._safe_length:
+            self._validate_size(value)
+        return str.__str__(value)  # of an enum member the value, not the name
+
+    @property
+    def encryptable(self) -> bool:
+        """Whether it is neither required, nor indexed, nor restricted to choices."""
+        return not (self.is_required or self.is_indexed or self.choices)
+
+    def size_expression(self, value: str) -> str:
+        """Return the length; indexed strings and choices are small."""
+        return "" if self.is_indexed or self.choices else _length(value)
+
+    def from_csv(self, text: str) -> str:
+        """Return the text: decoded from UTF-8 it is valid unless it is too long or no choice."""
+        if self.choices is None and int(self.is_required) <= len(text) <= self._safe_length:
+            return text
+        return self.validate(text)
+
+    def to_yaml(self, value: str) -> str:
+        """Quote the string if needed."""
+        return yaml_string(value)
+
+    def to_csv(self, value: str) -> str:
+        """Quote the string."""
+        return csv_quote(value)
+
+    def quoting_hint(self, value: Any) -> str:
+        """Any scalar would be valid as a string."""
+        return "" if isinstance(value, (dict, list)) else " (quote it)"
+
+    def _validate_size(self, value: str) -> None:
+        size = len(value.encode())
+        if size > self._max_bytes:
+            kind = "an indexed string" if self.is_indexed else "a string"
+            raise PropertyError(
+                f"{kind} may have {self._max_bytes} bytes of UTF-8, this one has {size}"
+            )
+
+
+class StringProperty(_String["str | None"]):
+    """An optional string."""
+
+    def __init__(
+        self,
+        *,
+        index: bool = False,
+        choices: tuple[str, ...] | None = None,
+        sensitive: bool = False,
+        help_text: str = "",
+    ) -> None:
+        super().__init__(index=index, choices=choices, sensitive=sensitive, help_text=help_text)
+
+
+class RequiredStringProperty(_String[str]):
+    """A string that every node has, and that is not empty."""
+
+    def __init__(self, *, unique: bool = False, index: bool = False, help_text: str = "") -> None:
+        super().__init__(unique=unique, index=index, is_required=True, help_text=help_text)
+
+
+class LocationProperty(StringProperty):
+    """A path or URL, stored without credentials."""
+
+    is_msgspec_native = False
+
+    def __init__(self, *, sensitive: bool = False, help_text: str = "") -> None:
+        super().__init__(sensitive=sensitive, help_text=help_text)
+
+    def validate(self, value: Any) -> str:
+        """Accept a string and remove credentials from it, with a warning."""
+        return self.from_msgspec(super().validate(value))
+
+    def verify_stored(self, value: Any) -> str:
+        """Reject a stored string with credentials: every reader can see them."""
+        text = super().validate(value)
+        if strip_credentials(value) != value:
+            raise PropertyError("contains credentials")
+        return text
+
+    def redact(self, value: Any) -> Any:
+        """Remove credentials."""
+        return strip_credentials(value) if isinstance(value, str) else value
+
+    def from_msgspec(self, value: str) -> str:
+        """Remove credentials, with a warning."""
+        bare = strip_credentials(value)
+        if bare is not value:
+            warn_of_credentials(f"{self.owner.__name__}.{self.name}", bare)
+        return bare
+
+    def from_csv(self, text: str) -> str:
+        """Remove credentials."""
+        return self.validate(text)
+
+
+class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type: ignore[misc]
+    """A signed 64-bit integer, optionally with a minimum."""
+
+    expected = "an integer"
+    csv_types = ("long", "int", "short", "byte")
+    is_msgspec_native = True
+
+    def __init__(self, *, minimum: int = INTEGER_MIN, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
+        self.minimum = minimum
+        self.annotation = Annotated[int, Meta(ge=minimum, le=INTEGER_MAX)]
+
+    @property
+    def type_name(self) -> str:  # type: ignore[override]
+        """The type in the documentation."""
+        return "integer" if self.minimum == INTEGER_MIN else f"integer from {self.minimum}"
+
+    def validate(self, value: Any) -> int:
+        """Accept an int in range, but no bool and no float."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.refuse_type(value)
+        if value < self.minimum:
+            raise PropertyError(
+                f"expected an integer of at least {self.minimum}, got {describe(value)}"
+            )
+        if value > INTEGER_MAX:
+            raise PropertyError(f"expected an integer of at most 2^63-1, got {describe(value)}")
+        return int(value)
+
+    def parse_csv(self, text: str) -> int | str:
+        """Parse a decimal integer."""
+        digits = text.removeprefix("-")
+        is_integer = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
+        return int(text) if is_integer else text
+
+
+class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
+    expected = "a number"
+    annotation: Any = float | Literal["NaN", "Infinity", "-Infinity"]
+    type_name = "number"
+    csv_types = ("double", "float")
+    is_json_native = False
+
+    def __init__(
+        self, *, index: bool = False, is_required: bool = False, help_text: str = ""
+    ) -> None:
+        super().__init__(index=index, help_text=help_text)
+        self.is_required = is_required
+
+    def validate(self, value: Any) -> float:
+        """Accept a float, or an int that a float can represent, but no bool."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.refuse_type(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise PropertyError(
+                f"expected a number in the range of a float, got {describe(value)}"
+            ) from None
+
+    def from_msgspec(self, value: float | str) -> float:
+        """Convert the names of non-finite numbers, which JSON lacks."""
+        return NON_FINITE[value] if isinstance(value, str) else value
+
+    def to_json(self, value: float) -> float | str:
+        """Convert non-finite numbers to their names."""
+        return value if value - value == 0 else non_finite_name(value)
+
+    def from_file(self, value: Any) -> Any:
+        """Convert the names of non-finite numbers."""
+        return NON_FINITE.get(value, value) if isinstance(value, str) else value
+
+    def to_yaml(self, value: float) -> str:
+        """Return the number with a point."""
+        return yaml_number(value)
+
+    def parse_csv(self, text: str) -> float | str | AmbiguousScalar:
+        """Parse a decimal number, or the name of a non-finite one."""
+        if text in NON_FINITE:
+            return NON_FINITE[text]
+        if not _is_decimal(text):
+            return text
+        value = float(text)
+        if value - value != 0:
+            return AmbiguousScalar(text, "a number out of the range of a float")
+        return value
+
+    def to_csv(self, value: float) -> str:
+        """Return the shortest text that is read back the same."""
+        return csv_number(value)
+
+    def to_cypher(self, value: float) -> str:
+        """Return a number, or a call for a non-finite one."""
+        return cypher_number(value)
+
+
+class FloatProperty(_Float["float | None"]):
+    """An optional number, which may be NaN or infinite."""
+
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, help_text=help_text)
+
+
+class RequiredFloatProperty(_Float[float]):
+    """A number that every node has."""
+
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, is_required=True, help_text=help_text)
+
+
+class BooleanProperty(Property["bool | None"], neomodel.BooleanProperty):  # type: ignore[misc]
+    """True or False; unknown if not set."""
+
+    expected = "true or false"
+    annotation = bool
+    type_name = "boolean"
+    csv_types = ("boolean",)
+    is_msgspec_native = True
+
+    def __init__(self, *, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
+
+    def validate(self, value: Any) -> bool:
+        """Accept a bool."""
+        if not isinstance(value, bool):
+            self.refuse_type(value)
+        return value
+
+    def parse_csv(self, text: str) -> bool | str:
+        """Parse ``true`` and ``false``."""
+        return {"true": True, "false": False}.get(text, text)
+
+    def to_csv(self, value: bool) -> str:
+        """Return ``true`` or ``false``."""
+        return "true" if value else "false"
+
+
+class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormatProperty):  # type: ignore[misc]
+    """A point in time, stored in UTC to the microsecond as the database's native type."""
+
+    expected = "a time with a time zone, such as 2026-03-01T09:00:00Z"
+    annotation = Annotated[datetime, Meta(tz=True)]
+    type_name = "time"
+    csv_types = ("datetime",)
+    is_timestamp = True
+
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+        super().__init__(index=index, help_text=help_text)
+
+    def validate(self, value: Any) -> datetime:
+        """Accept an aware datetime and convert it to UTC."""
+        if not isinstance(value, datetime):
+            self.refuse_type(value)
+        if value.utcoffset() is None:
+            self.refuse_type(value, ": add a time zone, for example tzinfo=timezone.utc")
+        try:
+            return value.astimezone(timezone.utc)
+        except OverflowError:
+            raise PropertyError(f"expected a time in the years 1 to 9999, got {value}") from None
+
+    def to_python(self, value: DateTime | datetime) -> datetime:
+        """Return an aware datetime in UTC."""
+        return to_utc(value)
+
+    def normalize_stored(self, value: Any) -> datetime:
+        """Parse the text of a stored time."""
+        try:
+            return parse_datetime(value)
+        except (ValueError, TypeError, OverflowError):
+            self.refuse_type(value)
+
+    def from_msgspec(self, value: datetime) -> datetime:
+        """Convert to UTC."""
+        return value if value.tzinfo is timezone.utc else self.validate(value)
+
+    def from_file(self, value: Any) -> Any:
+        """Parse ISO 8601, which YAML 1.1 takes for a date."""
+        text = value.text if isinstance(value, AmbiguousScalar) else value
+        if not isinstance(text, str):
+            return value
+        try:
+            return msgspec.convert(text, self.annotation)
+        except (msgspec.ValidationError, UnicodeEncodeError):  # the latter for a lone surrogate
+            found = text if isinstance(value, AmbiguousScalar) else describe(text)
+            raise PropertyTypeError(f"expected {self.expected}, got {found}") from None
+
+    def to_yaml(self, value: datetime) -> str:
+        """Return ISO 8601 in UTC."""
+        return format_datetime(value)
+
+    def parse_csv(self, text: str) -> Any:
+        """Parse ISO 8601."""
+        return self.from_file(text)
+
+    def to_csv(self, value: datetime) -> str:
+        """Return ISO 8601 in UTC."""
+        return format_datetime(value)
+
+    def to_cypher(self, value: datetime) -> str:
+        """Return a call of Cypher's datetime()."""
+        return f"datetime({json_literal(value.isoformat())})"
+
+
+class JSONProperty(Property[Any], neomodel.JSONProperty):
+    """A JSON value, stored as text with sorted keys, so that equal values are equal texts."""
+
+    expected = "JSON"
+    annotation = msgspec.Raw  # validated by from_msgspec
+    type_name = "JSON"
+    is_json = True
+    keeps_empty_cells = True
+    is_json_native = False
+
+    def __init__(self, *, sensitive: bool = False, help_text: str = "") -> None:
+        super().__init__(help_text=help_text)
+        self.sensitive = sensitive
+
+    @property
+    def encryptable(self) -> bool:
+        """True: it is stored as text and never searched."""
+        return True
+
+    def validate(self, value: Any) -> Any:
+        """Accept a JSON value; the error for any other has the path to it."""
+        validated = validate_json(value)
+        validate_json_size(encode_json(validated))
+        return validated
+
+    def to_db(self, value: Any) -> str:
+        """Return the JSON text."""
+        return encode_json(value).decode()
+
+    def to_python(self, value: str) -> Any:
+        """Parse the JSON text."""
+        return json.loads(value)
+
+    def normalize_stored(self, value: Any) -> str:
+        """Validate the stored text and return it on one line."""
+        try:
+            decoded = msgspec.json.decode(value)
+        except (msgspec.MsgspecError, TypeError, RecursionError):
+            raise PropertyError(f"expected the text of a JSON value, got {value!r:.40}") from None
+        is_short = len(value) <= SAFE_JSON_LENGTH
+        content = validate_json(decoded) if is_short else self.validate(decoded)
+        return self.to_db(content) if "\n" in value or "\r" in value else value
+
+    def empty(self) -> dict[str, Any]:
+        """Return a new empty dict."""
+        return {}
+
+    def size_expression(self, value: str) -> str:
+        """Return the length of the text."""
+        return _length(value)
+
+    def from_msgspec(self, value: msgspec.Raw) -> str | None:
+        """Validate the document and return its text; null is no value."""
+        return canonical_json(bytes(value))
+
+    def to_json(self, value: str) -> msgspec.Raw:
+        """Return the text, to be embedded as it is."""
+        return msgspec.Raw(value.encode())
+
+    def to_yaml(self, value: str) -> str:
+        """Return the value in flow style."""
+        return yaml_flow(json.loads(value))
+
+    def quoting_hint(self, value: Any) -> str:
+        """An ambiguous scalar would be valid as a string."""
+        return " (quote it)"
+
+    def parse_csv(self, text: str) -> Any:
+        """Parse JSON, or raise `PropertyError`."""
+        return parse_json(text)
+
+    def to_csv(self, value: str) -> str:
+        """Quote the text."""
+        return csv_quote(value)
+
+
+class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
+    """A list whose items are all of one property type."""
+
+    keeps_empty_cells = True
+
+    def __init__(
+        self, item: StringProperty | IntegerProperty | FloatProperty, *, help_text: str = ""
+    ) -> None:
+        super().__init__(help_text=help_text)
+        self.item = item
+        self.expected = f"a list, each item {item.expected}"
+        self.type_name = f"list of {item.type_name}s"
+        self.annotation = list[item.annotation]  # type: ignore[name-defined]
+        self.csv_types = tuple(f"{name}[]" for name in item.csv_types)
+        self._has_strings = isinstance(item, StringProperty)
+        self.is_msgspec_native = self._has_strings
+        self.is_json_native = item.is_json_native
+
+    def validate(self, value: Any) -> list[Any]:
+        """Accept a list of valid items; the error names the first invalid one."""
+        if not isinstance(value, list):
+            self.refuse_type(value)
+        return [self._validate_item(position, item) for position, item in enumerate(value)]
+
+    def to_python(self, value: Any) -> list[Any]:
+        """Return a new list."""
+        return list(value)
+
+    def empty(self) -> list[Any]:
+        """Return a new empty list."""
+        return []
+
+    def size_expression(self, value: str) -> str:
+        """Return the sum of the items' sizes."""
+        strings = f"reduce(sum = 0, item IN {value} | sum + {_length('item')})"
+        size = strings if self._has_strings else f"{_NUMBER_BYTES} * size({value})"
+        return f"CASE WHEN valueType({value}) STARTS WITH 'LIST' THEN {size} ELSE 0 END"
+
+    def from_msgspec(self, value: list[Any]) -> list[Any]:
+        """Convert each item."""
+        return self.validate([self.item.from_msgspec(item) for item in value])
+
+    def to_json(self, value: list[Any]) -> list[Any]:
+        """Convert each item."""
+        return [self.item.to_json(item) for item in value]
+
+    def from_file(self, value: Any) -> Any:
+        """Convert each item."""
+        return [self.item.from_file(item) for item in value] if isinstance(value, list) else value
+
+    def to_yaml(self, value: list[Any]) -> str:
+        """Return the list in flow style."""
+        return f"[{', '.join(map(self.item.to_yaml, value))}]"
+
+    def quoting_hint(self, value: Any) -> str:
+        """An item of a list of strings would be valid as a string."""
+        return " (quote it)" if self._has_strings and isinstance(value, list) else ""
+
+    def parse_csv(self, text: str) -> list[Any]:
+        """Split the cell and parse each item."""
+        return list(map(self.item.parse_csv, split_list(text)))
+
+    def from_csv(self, text: str) -> list[Any]:
+        """Split the cell; strings decoded from UTF-8 are valid unless they are very long."""
+        if self._has_strings and len(text) <= MAX_TEXT_BYTES // 4:
+            return split_list(text)
+        return self.validate(self.parse_csv(text))
+
+    def to_csv(self, value: list[Any]) -> str:
+        """Join the items by a character that hardly any text contains."""
+        items = value if self._has_strings else map(self.item.to_csv, value)
+        return csv_quote(LIST_SEPARATOR.join(items))
+
+    def fits_csv(self, value: list[Any]) -> bool:
+        """Whether no item would be split."""
+        return not self._has_strings or not value or split_list(LIST_SEPARATOR.join(value)) == value
+
+    def to_cypher(self, value: list[Any]) -> str:
+        """Return a list literal."""
+        return f"[{', '.join(map(self.item.to_cypher, value))}]"
+
+    def _validate_item(self, position: int, value: Any) -> Any:
+        try:
+            return self.item.validate(value)
+        except PropertyError as error:
+            raise type(error)(f"item {position + 1}: {error}", (position,)) from None
+
+
+def _length(value: str) -> str:
+    return f"coalesce(size(toStringOrNull({value})), 0)"
+
+
+def _is_decimal(text: str) -> bool:
+    """Whether a text is a decimal number; float() also accepts spaces, ``_`` and ``inf``."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and not set(text) - _DECIMAL_CHARACTERS
+
+
+_DECIMAL_CHARACTERS = frozenset("0123456789+-.eE")

@@ -1,0 +1,111 @@
+"""Validation of the values of a node or edge against its class, for Python and fixtures alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import PropertyError, UnknownPropertyError
+from genai_graph.properties.encryption import EncryptedValue
+from genai_graph.properties.messages import did_you_mean
+from genai_graph.registry import properties_of, required_properties
+
+if TYPE_CHECKING:
+    from genai_graph.properties.types import Property
+
+FieldErrors = list[tuple[str, PropertyError]]
+
+
+def collect_errors(
+    cls: Any, values: Mapping[str, Any], name_in_errors: str | None = None
+) -> tuple[dict[str, Any], FieldErrors]:
+    """Return the normalized values, and (property, error) for each invalid one.
+
+    None means that a property is not set. `name_in_errors` replaces the name of the class.
+    """
+    known = properties_of(cls)
+    normalized: dict[str, Any] = {}
+    errors: FieldErrors = []
+    for name, value in values.items():
+        try:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                owner = name_in_errors or cls.__name__
+                raise UnknownPropertyError(f"{owner} has no such property{hint}")
+            if value is None and known[name].is_required:
+                raise PropertyError("is required and can't be removed")
+            is_final = value is None or isinstance(value, EncryptedValue)
+            normalized[name] = value if is_final else known[name].validate(value)
+        except PropertyError as error:
+            errors.append((name, error))
+    return normalized, errors
+
+
+def full_clean(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the normalized values; raise `PropertyError` for the first error.
+
+    Checks each value and the constraints between them.
+    """
+    normalized = clean_fields(cls, values)
+    for name, error in cls.check_constraints(values):
+        raise _with_class(cls, name, error)
+    return normalized
+
+
+def clean_fields(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the normalized values, each validated on its own, for partial input."""
+    normalized, errors = collect_errors(cls, values)
+    for name, error in errors:
+        raise _with_class(cls, name, error)
+    return normalized
+
+
+def _with_class(cls: Any, name: str, error: PropertyError) -> PropertyError:
+    return type(error)(f"{cls.__name__}.{name}: {error}")
+
+
+def missing_fields(cls: Any, values: Mapping[str, Any]) -> list[str]:
+    """Return the names of the required properties without a value."""
+    return [name for name in required_properties(cls) if values.get(name) is None]
+
+
+def require_fields(cls: Any, values: Mapping[str, Any]) -> None:
+    """Raise `PropertyError` unless every required property has a value."""
+    for name in missing_fields(cls, values):
+        expected = properties_of(cls)[name].expected
+        raise PropertyError(f"{cls.__name__}.{name}: is required: expected {expected}, got nothing")
+
+
+def deflate_values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert validated values to database values, not yet encrypted."""
+    known = properties_of(cls)
+    return {
+        name: None if value is None else _deflate(cls, values, name, known[name])
+        for name, value in values.items()
+    }
+
+
+def _deflate(cls: Any, values: Mapping[str, Any], name: str, prop: Property[Any]) -> Any:
+    value = values[name]
+    if isinstance(value, EncryptedValue):
+        return value.ciphertext_for(
+            getattr(cls, "__label__", cls.__name__), values.get("uid"), name
+        )
+    return prop.to_db(value)
+
+
+def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert database values to Python values.
+
+    A value that does not fit its property is returned unchanged: another program may have stored
+    it, and saving the node will reject it.
+    """
+    known = properties_of(cls)
+    return {name: _inflate(known[name], value) for name, value in stored.items()}
+
+
+def _inflate(prop: Property[Any], value: Any) -> Any:
+    try:
+        return None if value is None else prop.to_python(value)
+    except (ValueError, TypeError, AttributeError):
+        return value

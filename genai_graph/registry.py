@@ -1,0 +1,122 @@
+"""The registry of node classes and edge types.
+
+The models register themselves here when `genai_graph.models` is imported. Everything below the
+models looks classes up in the registry and never imports them.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from neomodel import db
+from neomodel.util import RelationshipDirection
+
+from genai_graph.database import indexes
+from genai_graph.database.connection import before_first_write
+from genai_graph.database.cypher import match_uid, quote_name
+
+if TYPE_CHECKING:
+    from genai_graph.ogm.edge import Edge
+    from genai_graph.ogm.node import Node
+    from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
+    from genai_graph.properties.types import Property
+
+
+class EdgeType(msgspec.Struct, frozen=True, cache_hash=True):
+    """A type of edge between two labels, and its constraints.
+
+    `acyclic` edges never form a cycle. With `single_target` a source has at most one target, with
+    `single_source` a target has at most one source. `start_at_target` says that the target is the
+    end with fewer edges, from which the edge is looked up.
+    """
+
+    source: str
+    type: str
+    target: str
+    acyclic: bool = False
+    single_source: bool = False
+    single_target: bool = False
+    start_at_target: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.type}->{self.target}"
+
+    @property
+    def has_constraints(self) -> bool:
+        """Whether an edge between two existing nodes can be refused."""
+        return self.acyclic or self.single_source or self.single_target
+
+    @property
+    def low_degree_label(self) -> str:
+        """The label of the end with fewer edges."""
+        return self.target if self.start_at_target else self.source
+
+    @property
+    def pattern(self) -> str:
+        """The Cypher pattern of the edge `r` from `a` to `b`, starting at the low-degree end.
+
+        The embedded engine scans the edges of the node that is written first.
+        """
+        type_ = quote_name(self.type)
+        return f"(b)<-[r:{type_}]-(a)" if self.start_at_target else f"(a)-[r:{type_}]->(b)"
+
+    def pattern_from(self, *, by_source: bool) -> str:
+        """Return the pattern of the edge `r` starting at one end, with the label of the other."""
+        type_ = quote_name(self.type)
+        if by_source:
+            return f"(a)-[r:{type_}]->(b:{quote_name(self.target)})"
+        return f"(b)<-[r:{type_}]-(a:{quote_name(self.source)})"
+
+    def match_ends(self, source: str, target: str) -> str:
+        """Return the clauses that match `a` and `b` by Cypher expressions for their uids."""
+        return f"{match_uid('a', self.source, source)} {match_uid('b', self.target, target)}"
+
+
+NODES: dict[str, type[Node]] = {}
+EDGES: dict[EdgeType, type[Edge]] = {}
+# Relationship attributes: by label, then by the name of the attribute.
+OUTGOING: dict[str, dict[str, RelationshipTo[Any]]] = {}
+INCOMING: dict[str, dict[str, RelationshipFrom[Any]]] = {}
+
+
+def register(*classes: type[Node]) -> None:
+    """Add node classes, with the edge types of their relationships."""
+    for cls in classes:
+        NODES[cls.__label__] = cls
+        OUTGOING[cls.__label__] = _relationships(cls, RelationshipDirection.OUTGOING)
+        INCOMING[cls.__label__] = _relationships(cls, RelationshipDirection.INCOMING)
+        # neomodel resolves labels to the class declared last, which may be a user's own class.
+        db._NODE_CLASS_REGISTRY[frozenset({cls.__label__})] = cls
+    for cls in classes:
+        for relationship in OUTGOING[cls.__label__].values():
+            EDGES[relationship.edge_type] = relationship.definition["model"]
+
+
+def _relationships(cls: Any, direction: RelationshipDirection) -> dict[str, Any]:
+    return {
+        name: relationship
+        for name, relationship in cls.__all_relationships__
+        if relationship.definition["direction"] == direction
+    }
+
+
+def properties_of(cls: Any) -> dict[str, Property[Any]]:
+    """Return the properties of a node or edge class by name, in order of declaration."""
+    return _declared(cls)[0]
+
+
+def required_properties(cls: Any) -> tuple[str, ...]:
+    """Return the names of the required properties of a class."""
+    return _declared(cls)[1]
+
+
+@functools.cache
+def _declared(cls: Any) -> tuple[dict[str, Property[Any]], tuple[str, ...]]:
+    declared: dict[str, Property[Any]] = cls.defined_properties(aliases=False, rels=False)
+    return declared, tuple(name for name, prop in declared.items() if prop.is_required)
+
+
+# Without the unique constraints, two clients could create the same node twice.
+before_first_write(lambda: indexes.install(NODES.values()))

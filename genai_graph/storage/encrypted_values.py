@@ -1,0 +1,64 @@
+"""Reading and replacing ciphertexts in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from genai_graph.database.cypher import match_uid
+from genai_graph.database.transaction import execute_write, query
+from genai_graph.properties.encryption import ciphertext_prefixes
+
+# True of a property `name` of `n` if it is encrypted with a key that is not available.
+IS_UNDECRYPTABLE = (
+    "any(prefix IN $prefixes WHERE n[name] STARTS WITH prefix) "
+    "AND none(prefix IN $available WHERE n[name] STARTS WITH prefix)"
+)
+
+
+def undecryptable_values(
+    label: str, uids: Iterable[str], names: Iterable[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the values encrypted with keys that are not available, as (uid, property, text)."""
+    prefixes, available = ciphertext_prefixes()
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        f"WITH uid, [name IN $names WHERE {IS_UNDECRYPTABLE} | [name, n[name]]] AS found "
+        "WHERE size(found) > 0 RETURN collect([uid, found]) AS found",
+        uids=list(uids),
+        names=list(names),
+        prefixes=prefixes,
+        available=available,
+    )
+    for uid, values in found[0]["found"]:
+        for name, text in values:
+            yield uid, name, text
+
+
+class Replacement(NamedTuple):
+    """A new ciphertext for the value of a property of a node."""
+
+    uid: str
+    name: str
+    old: str
+    new: str
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return len(self.old) + len(self.new)
+
+
+def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
+    """Replace values that have not changed, and return how many.
+
+    The meaning of a value stays, so `updated_at` does too. Setting it to itself locks the node on
+    Neo4j, so that no other client writes between the comparison and the change.
+    """
+    found, _ = execute_write(
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+        "SET n.updated_at = n.updated_at WITH n, row WHERE n[row[1]] = row[2] "
+        "SET n += row[3] RETURN count(n) AS count",
+        rows=[[row.uid, row.name, row.old, {row.name: row.new}] for row in rows],
+    )
+    return int(found[0]["count"])

@@ -1,0 +1,74 @@
+"""Nodes that no other application uses, in a shared database.
+
+A node with one of our labels is exclusive if it has a uid and nothing that this package does not
+know: no other label, no undeclared property, and no edge of another type or to another label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from genai_graph.database.cypher import quote_name
+from genai_graph.database.transaction import query
+from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
+from genai_graph.storage.scans import size_expression
+
+_IS_DECLARED = "n.uid > '' AND all(key IN keys(n) WHERE key IN $properties)"
+_IS_ISOLATED = (
+    "AND all(label IN labels(n) WHERE label IN $labels) AND NOT EXISTS { MATCH (n)-[r]-(m) "
+    "WHERE NOT type(r) IN $types OR none(label IN labels(m) WHERE label IN $labels) }"
+)
+
+
+class ExclusiveNodes:
+    """The exclusive nodes of the graph."""
+
+    def __init__(self) -> None:
+        self._types = sorted({edge_type.type for edge_type in EDGES})
+        # Checking labels and edges is slow, and most graphs contain nothing else.
+        self._condition = f"{_IS_DECLARED} {_IS_ISOLATED}" if self._is_shared() else _IS_DECLARED
+
+    def count(self, label: str) -> int:
+        """Return the number of exclusive nodes of a label."""
+        found = query(
+            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} RETURN count(n) AS count",
+            self._parameters(label),
+        )
+        return int(found[0]["count"])
+
+    def delete(self, label: str, batch_size: int) -> Iterator[int]:
+        """Delete the nodes of a label with their edges, and yield the number of each batch.
+
+        Each batch is a transaction of at most `batch_size` nodes and `TRANSACTION_BYTES`.
+        """
+        while sizes := self._sizes(label, batch_size):
+            for batch in chunk_by_size(sizes, sizes, TRANSACTION_BYTES):
+                yield self._delete_batch(label, len(batch))
+
+    def _sizes(self, label: str, limit: int) -> list[int]:
+        found = query(
+            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} "
+            f"WITH n LIMIT $limit RETURN collect({size_expression(label)}) AS sizes",
+            {**self._parameters(label), "limit": limit},
+        )
+        return list(found[0]["sizes"])
+
+    def _delete_batch(self, label: str, limit: int) -> int:
+        deleted = query(
+            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} "
+            "WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS count",
+            {**self._parameters(label), "limit": limit},
+            write=True,
+        )
+        return int(deleted[0]["count"])
+
+    def _is_shared(self) -> bool:
+        labels = {row["label"] for row in query("CALL db.labels()")}
+        types = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
+        return not (labels <= NODES.keys() and types <= {*self._types})
+
+    def _parameters(self, label: str) -> dict[str, Any]:
+        properties = list(properties_of(NODES[label]))
+        return {"properties": properties, "labels": list(NODES), "types": self._types}

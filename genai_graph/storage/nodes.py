@@ -1,0 +1,338 @@
+"""Writing nodes: create, merge, update, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from genai_graph.database.connection import current_connection
+from genai_graph.database.cypher import match_uid, quote_name
+from genai_graph.database.transaction import atomic, execute_write, query
+from genai_graph.database.values import parse_datetime, to_bolt_datetime
+from genai_graph.errors import NodeExistsError
+from genai_graph.properties import encryption
+from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.encrypted_values import IS_UNDECRYPTABLE
+from genai_graph.storage.lookups import (
+    existing_uids,
+    find_nodes,
+    node_missing_error,
+    raise_missing,
+)
+from genai_graph.storage.rows import (
+    TIMESTAMPS,
+    NodeRow,
+    WriteCounts,
+    changed_values,
+    now,
+    without_null_timestamps,
+    without_nulls,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+N = TypeVar("N", bound=NodeRow)
+Complete = Callable[[N], dict[str, Any]]
+_given: Complete[Any] = attrgetter("given")
+
+
+def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Create nodes, all or none, and return them as stored, in one statement.
+
+    Raises `NodeExistsError` if a node with one of the uids exists.
+    """
+    moment = now()
+    timestamps = dict.fromkeys(TIMESTAMPS, moment)
+    stored = [without_nulls({**timestamps, **without_null_timestamps(row)}) for row in rows]
+    uids = [row["uid"] for row in rows]
+    if len(set(uids)) < len(uids):
+        raise _exists_error(label, _first_duplicate(uids))
+    try:
+        # The embedded engine reports a duplicate only at the commit, so it is looked for here.
+        created = query(
+            f"UNWIND $uids AS uid OPTIONAL {match_uid('old', label, 'uid')} "
+            "WITH collect(old.uid) AS existing "
+            "UNWIND CASE WHEN size(existing) = 0 THEN $rows ELSE [] END AS row "
+            f"CREATE (n:{quote_name(label)}) SET n = row RETURN count(n) AS count",
+            write=True,
+            uids=uids,
+            rows=[_packed_map(encryption.encrypt_values(label, row["uid"], row)) for row in stored],
+        )
+    except NodeExistsError:  # another client was faster
+        raise _exists_error(label, ", ".join(uids[:3])) from None
+    if created[0]["count"] < len(rows):
+        raise _exists_error(label, min(existing_uids(label, uids), default=uids[0]))
+    return stored
+
+
+def upsert_nodes(
+    label: str,
+    rows: Sequence[N],
+    complete: Complete[N] = _given,
+    known: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Create or update nodes, and return them as stored, by uid.
+
+    `complete` returns the values of a new node. `known` are the nodes that exist, if they were read
+    in this transaction. One statement to read, one for the new nodes and one for the changed ones.
+    """
+    rows = _encrypt_rows(label, rows)
+    uids = [row.uid for row in rows]
+    with atomic():
+        stored = dict(find_nodes(label, uids) if known is None else known)
+        new = [row for row in rows if row.uid not in stored]
+        changes = _changes(label, [row for row in rows if row.uid in stored], stored)
+        for row in new:
+            moment = now()
+            values = without_null_timestamps(complete(row))
+            stored[row.uid] = without_nulls(
+                {**dict.fromkeys(TIMESTAMPS, moment), **values, "uid": row.uid}
+            )
+        if new and _insert_new(label, new, lambda row: stored[row.uid]) < len(new):
+            return upsert_nodes(label, rows, complete)  # another client created some of them
+        for uid, changed in _apply_changes(label, changes):
+            stored[uid] |= changed
+    return stored
+
+
+def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
+    """Create or update nodes by their uids, each of which occurs once; return the counts.
+
+    `complete` returns the values of a new node.
+    """
+    return _merge(label, _encrypt_rows(label, rows), complete)
+
+
+def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
+    """Create nodes that do not exist, each uid once; `complete` returns the values of each.
+
+    On Neo4j another client may create some of them at the same time: those are updated.
+    """
+    rows = _encrypt_rows(label, rows)
+    created = _insert_new(label, rows, complete)
+    if created == len(rows):
+        return WriteCounts(created)
+    changed = _merge(label, rows, complete).changed
+    return WriteCounts(created, changed, len(rows) - created - changed)
+
+
+def _encrypt_rows(label: str, rows: Sequence[N]) -> Sequence[N]:
+    if current_connection().keyring is None:
+        return rows
+    encrypt, replace = encryption.encrypt_values, msgspec.structs.replace
+    return [replace(row, given=encrypt(label, row.uid, row.given)) for row in rows]
+
+
+def _merge(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
+    with atomic():
+        stored = _find_given_values(label, rows)
+        new = [row for row in rows if row.uid not in stored]
+        changes = _changes(label, [row for row in rows if row.uid in stored], stored)
+        created = _insert_new(label, new, complete) if new else 0
+        if created < len(new):  # another client created some of them
+            again = _merge(label, rows, complete)
+            created += again.created
+            return WriteCounts(created, again.changed, len(rows) - created - again.changed)
+        _apply_changes(label, changes)
+    return WriteCounts(created, len(changes), len(rows) - created - len(changes))
+
+
+def _changes(
+    label: str, rows: Iterable[NodeRow], stored: Mapping[str, dict[str, Any]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return (uid, changed values) of the rows that differ from the stored nodes."""
+    changes = []
+    for row in rows:
+        changed = changed_values(stored[row.uid], without_null_timestamps(row.given))
+        if changed:
+            encryption.refuse_overwrite(label, row.uid, stored[row.uid], changed)
+            changes.append((row.uid, changed))
+    return changes
+
+
+def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
+    """Create nodes unless they exist, and return how many were created."""
+    names, packed = _pack_rows(rows, [complete(row) for row in rows])
+    values = {name: f"row[{at}]" for at, name in enumerate(names, 1)}
+    values |= {
+        name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in TIMESTAMPS
+    }
+    _, counters = execute_write(
+        f"UNWIND $rows AS row MERGE (n:{quote_name(label)} {{uid: row[0]}}) "
+        f"ON CREATE SET {', '.join(f'n.{quote_name(name)} = {values[name]}' for name in values)}",
+        now=now(),
+        rows=packed,
+    )
+    return counters.nodes_created
+
+
+def _apply_changes(
+    label: str, changes: list[tuple[str, dict[str, Any]]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Set the changed values of nodes; return the changes, with `updated_at`."""
+    if not changes:
+        return []
+    moment = now()
+    complete = [(uid, {"updated_at": moment, **changed}) for uid, changed in changes]
+    rows = query(
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+        "SET n += row[1] RETURN count(n) AS count",
+        write=True,
+        rows=[[uid, _packed_map(changed)] for uid, changed in complete],
+    )
+    if rows[0]["count"] < len(changes):  # deleted meanwhile
+        raise_missing(label, [uid for uid, _ in changes])
+    return complete
+
+
+def _find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
+    """Return the stored values of all properties that any row gives, by uid.
+
+    Timestamps are returned as text, which is parsed faster than the driver decodes them, and
+    everything in one row, since each row of a result costs time.
+    """
+    known = properties_of(NODES[label])
+    given = set().union(*(row.given for row in rows))
+    timestamps = sorted(name for name in given if name in known and known[name].is_timestamp)
+    names = sorted(given.difference(timestamps))
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        "RETURN collect([uid, [name IN $names | n[name]], "
+        "[name IN $timestamps | toString(n[name])]]) AS found",
+        uids=[row.uid for row in rows],
+        names=names,
+        timestamps=timestamps,
+    )
+    return {
+        uid: {
+            **dict(zip(names, values, strict=True)),
+            **{name: _parse_time(text) for name, text in zip(timestamps, times, strict=True)},
+        }
+        for uid, values, times in found[0]["found"]
+    }
+
+
+def _parse_time(text: str | None) -> datetime | str | None:
+    try:
+        return None if text is None else parse_datetime(text)
+    except ValueError:
+        return text  # not a time: it differs from any
+
+
+def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
+    """Set values of nodes by uid (None removes one), all or none, in one statement.
+
+    Raises `NodeNotFoundError` if a node does not exist, and `PropertyError` if a stored value that
+    can't be decrypted here would be overwritten.
+    """
+    names = list(encryption.encryptable_properties(label))
+    rows = {uid: encryption.encrypt_values(label, uid, changed) for uid, changed in changes.items()}
+    prefixes, available = encryption.ciphertext_prefixes()
+    with atomic():
+        updated = query(
+            f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+            f"WITH n, row, [name IN $names WHERE name IN keys(row[1]) AND {IS_UNDECRYPTABLE}] "
+            "AS undecryptable WHERE size(undecryptable) = 0 "
+            "SET n += row[1] RETURN collect(n.uid) AS uids",
+            write=True,
+            rows=[[uid, _packed_map(changed)] for uid, changed in rows.items()],
+            names=names,
+            prefixes=prefixes,
+            available=available,
+        )[0]["uids"]
+        if len(updated) < len(rows):
+            _overwrite_ciphertexts(label, {uid: rows[uid] for uid in rows.keys() - set(updated)})
+
+
+def _overwrite_ciphertexts(label: str, rows: Mapping[str, dict[str, Any]]) -> None:
+    """Update nodes with values that can't be decrypted here, or raise the error."""
+    stored = find_nodes(label, rows)
+    for uid, changed in rows.items():
+        if uid not in stored:
+            raise node_missing_error(label, uid)
+        encryption.refuse_overwrite(label, uid, stored[uid], changed)
+    execute_write(
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} SET n += row[1]",
+        rows=[list(row) for row in rows.items()],
+    )
+
+
+def lock_node(label: str, uid: str) -> dict[str, Any] | None:
+    """Return the properties of a node, locked until the transaction ends, or None.
+
+    On Neo4j a write lock keeps other clients from changing the node between the read and the write
+    that depends on it; setting a property to itself takes the lock. The embedded engine has one
+    writer at a time.
+    """
+    if current_connection().engine == "embedded":
+        return find_nodes(label, [uid]).get(uid)
+    rows = query(
+        f"{match_uid('n', label, '$uid')} SET n.updated_at = n.updated_at "
+        "RETURN properties(n) AS found",
+        write=True,
+        uid=uid,
+    )
+    return rows[0]["found"] if rows else None
+
+
+def delete_node(label: str, uid: str) -> None:
+    """Delete a node and its edges; `NodeNotFoundError` if it does not exist."""
+    rows = query(
+        f"{match_uid('n', label, '$uid')} DETACH DELETE n RETURN 1 AS one",
+        write=True,
+        uid=uid,
+    )
+    if not rows:
+        raise node_missing_error(label, uid)
+
+
+def _exists_error(label: str, uid: str) -> NodeExistsError:
+    return NodeExistsError(
+        f"a {label} with uid {uid!r} exists already: use {label}.upsert() to update it"
+    )
+
+
+def _first_duplicate(uids: list[str]) -> str:
+    return next(uid for at, uid in enumerate(uids) if uid in uids[:at])
+
+
+def _pack_rows(
+    rows: Sequence[NodeRow], values: Sequence[dict[str, Any]]
+) -> tuple[list[str], list[list[Any]]]:
+    """Return the property names, and for each row a list of its uid and its values.
+
+    The driver packs lists in half the time of maps.
+    """
+    names = sorted(set().union(*values) - {"uid"})
+    packed = _as_lists(rows, values, names)
+    for at in range(1, len(names) + 1):
+        # All values of a property have one type, so one of them tells.
+        if isinstance(next((row[at] for row in packed if row[at] is not None), None), datetime):
+            for row in packed:
+                if (moment := row[at]) is not None:
+                    row[at] = to_bolt_datetime(moment)
+    return names, packed
+
+
+def _as_lists(
+    rows: Sequence[NodeRow], values: Sequence[dict[str, Any]], names: list[str]
+) -> list[list[Any]]:
+    """Return the uid and the named values of each row, None for missing ones."""
+    if len(names) > 1:
+        picked = map(itemgetter(*names), values)
+        with suppress(KeyError):  # mostly none is missing, and this takes a third of the time
+            return [[row.uid, *of_row] for row, of_row in zip(rows, picked, strict=True)]
+    return [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
+
+
+def _packed_map(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: to_bolt_datetime(value) if type(value) is datetime else value
+        for name, value in values.items()
+    }

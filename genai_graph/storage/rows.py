@@ -1,0 +1,102 @@
+"""Rows to write, the counts of a write, and the comparison of database values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+# Every node has them. None means "not given", not "remove".
+TIMESTAMPS = ("created_at", "updated_at")
+_VALUE_BYTES = 16  # of a name and a small value, in the estimate of sizes
+
+
+class NodeRow(msgspec.Struct, frozen=True, gc=False):
+    """A node to write; None in `given` removes a property. `size` is in bytes, roughly."""
+
+    uid: str
+    given: dict[str, Any]
+    size: int
+
+
+class EdgeRow(msgspec.Struct, frozen=True, gc=False):
+    """An edge to write; None in `given` removes a property. `size` is in bytes, roughly."""
+
+    source: str
+    target: str
+    given: dict[str, Any]
+    size: int
+
+
+@dataclass(slots=True)
+class WriteCounts:
+    """Counts of created, changed and unchanged rows; `pending` ones were checked, not written."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    pending: int = 0
+
+    @property
+    def total(self) -> int:
+        """The number of rows."""
+        return self.created + self.changed + self.unchanged + self.pending
+
+    def __str__(self) -> str:
+        if self.pending:
+            return f"{self.pending:,} to write"
+        return f"{self.created:,} created, {self.changed:,} changed, {self.unchanged:,} unchanged"
+
+    def add(self, other: WriteCounts) -> None:
+        """Add other counts to these."""
+        self.created += other.created
+        self.changed += other.changed
+        self.unchanged += other.unchanged
+        self.pending += other.pending
+
+
+def now() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def estimate_size(values: dict[str, Any]) -> int:
+    """Return roughly how many bytes values take in a message to the database."""
+    size = _VALUE_BYTES * len(values)
+    for value in values.values():
+        if type(value) is str:
+            size += len(value)
+        elif type(value) is list:
+            size += sum(len(item) if type(item) is str else 9 for item in value)
+    return size
+
+
+def without_null_timestamps(given: dict[str, Any]) -> dict[str, Any]:
+    """Drop null timestamps, so that a write never clears them."""
+    return {
+        name: value for name, value in given.items() if value is not None or name not in TIMESTAMPS
+    }
+
+
+def without_nulls(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop null values: a new node has no property to remove."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the given values that differ from the stored ones."""
+    return {
+        name: value for name, value in given.items() if not values_equal(before.get(name), value)
+    }
+
+
+def values_equal(one: Any, other: Any) -> bool:
+    """Compare two database values; unlike with ``==``, NaN equals NaN."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(values_equal, one, other))
+    return bool(one == other)

@@ -1,0 +1,162 @@
+"""Paging through the nodes of a label and the edges of a type, in batches of limited size."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.database.connection import current_connection
+from genai_graph.database.cypher import clamp_limit, match_uid, quote_name
+from genai_graph.database.transaction import query
+from genai_graph.registry import NODES, properties_of
+from genai_graph.storage import batching
+from genai_graph.storage.batching import chunk_by_size
+
+if TYPE_CHECKING:
+    from genai_graph.registry import EdgeType
+
+
+# Uids
+
+
+def uids_after(label: str, uid: str, limit: int) -> list[str]:
+    """Return the next uids of a label in order, at most `limit`, after a uid (or "")."""
+    return [uid for uid, _ in _sized_uids_after(label, uid, limit, "0")]
+
+
+def iter_pages(label: str) -> Iterator[list[str]]:
+    """Yield all uids of a label in order, a page at a time."""
+    uids = uids_after(label, "", batching.BATCH_ROWS)
+    while uids:
+        yield uids
+        uids = uids_after(label, uids[-1], batching.BATCH_ROWS)
+
+
+def iter_pages_by_size(label: str) -> Iterator[list[str]]:
+    """Yield all uids of a label in order, in pages of nodes of at most `BATCH_BYTES` together.
+
+    Five thousand nodes with seven short values are a megabyte; with model cards or long histories
+    they are half a gigabyte. Hence sizes are queried before values.
+    """
+    last = ""
+    while found := _sized_uids_after(label, last, batching.BATCH_ROWS, size_expression(label)):
+        sizes: Counter[str] = Counter()
+        for uid, size in found:  # without the unique constraint, nodes may share a uid
+            sizes[uid] += size
+        yield from chunk_by_size(sizes, sizes.values(), batching.BATCH_BYTES)
+        last = found[-1][0]
+
+
+def _sized_uids_after(label: str, uid: str, limit: int, size: str) -> list[list[Any]]:
+    """Return the next uids with their sizes, a Cypher expression about the node `n`."""
+    start = f"MATCH (n:{quote_name(label)}) WHERE n.uid > $uid WITH n"
+    page = f"LIMIT $limit RETURN collect([n.uid, {size}]) AS found"
+    if current_connection().engine == "embedded":
+        # ORDER BY sorts all remaining nodes there. A scan of the index is in order, but that is not
+        # guaranteed, so the page is used only if no uid in its range is missing.
+        found = sorted(query(f"{start} {page}", uid=uid, limit=limit)[0]["found"])
+        if not found or len(found) == _count_between(label, uid, found[-1][0]):
+            return found
+    ordered = query(f"{start} ORDER BY n.uid {page}", uid=uid, limit=limit)
+    return list(ordered[0]["found"])
+
+
+def _count_between(label: str, uid: str, last: str) -> int:
+    """Return the number of uids after one, up to another; for the embedded engine only.
+
+    Neo4j finds none if the two compare differently in UTF-16 and by code points.
+    """
+    found = query(
+        f"MATCH (n:{quote_name(label)}) WHERE n.uid > $uid AND n.uid <= $last "
+        "RETURN count(*) AS count",
+        uid=uid,
+        last=last,
+    )
+    return int(found[0]["count"])
+
+
+# Nodes
+
+
+@functools.cache
+def size_expression(label: str) -> str:
+    """Return a Cypher expression for the size in bytes of the values of a node `n`, roughly.
+
+    Properties that the class does not declare are not counted.
+    """
+    declared = properties_of(NODES[label]).items()
+    sizes = (prop.size_expression(f"n.{quote_name(name)}") for name, prop in declared)
+    return " + ".join(filter(None, sizes))
+
+
+def node_sizes(label: str, uids: list[str]) -> dict[str, int]:
+    """Return the sizes of nodes by uid."""
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        f"RETURN collect([uid, {size_expression(label)}]) AS found",
+        uids=uids,
+    )
+    return dict(found[0]["found"])
+
+
+def read_nodes(label: str, uids: Iterable[str], timestamps: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the properties of nodes, with the named timestamps as text.
+
+    The driver decodes timestamps slowly, and each row of a result costs time, so that all nodes are
+    returned in one row.
+    """
+    as_text = "".join(
+        f", {quote_name(name)}: toString(n.{quote_name(name)})" for name in timestamps
+    )
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        f"RETURN collect(n {{.*{as_text}}}) AS nodes",
+        uids=list(uids),
+    )
+    return list(found[0]["nodes"])
+
+
+def read_values(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Return (uid, values in the order of the names) for nodes."""
+    found = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+        "RETURN collect([uid, [name IN $names | n[name]]]) AS found",
+        uids=uids,
+        names=list(names),
+    )
+    return [(uid, values) for uid, values in found[0]["found"]]
+
+
+# Edges
+
+
+def read_edges(
+    edge_type: EdgeType,
+    uids: Iterable[str],
+    limit: int,
+    *,
+    by_source: bool,
+    skip: int | None = None,
+) -> list[list[Any]]:
+    """Return edges of sources (or targets) as lists of source, target, properties and a name.
+
+    The name is that of the target if the source is its only one: documents nest it there by name.
+    At most `limit` edges are returned in any order, or with `skip` in the order of that name and
+    the other uid.
+    """
+    near, far = ("a", "b") if by_source else ("b", "a")
+    label = edge_type.source if by_source else edge_type.target
+    name = "coalesce(b.name, '')" if edge_type.single_source and by_source else "''"
+    order = "" if skip is None else f"ORDER BY name, {far}.uid SKIP $skip "
+    found = query(
+        f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
+        f"MATCH {edge_type.pattern_from(by_source=by_source)} "
+        f"WITH a, r, b, {name} AS name {order}LIMIT $limit "
+        "RETURN collect([a.uid, b.uid, properties(r), name]) AS edges",
+        uids=list(uids),
+        limit=clamp_limit(limit),
+        skip=skip,
+    )
+    return list(found[0]["edges"])
