@@ -210,7 +210,7 @@ def escape_unprintable(text: str) -> str:
 
 
 class SourceLocation(NamedTuple):
-    """Where something stands: a file as the user named it, and a line counted from 1."""
+    """A file as the user named it, and a line counted from 1."""
 
     file: str
     line: int
@@ -220,25 +220,26 @@ class SourceLocation(NamedTuple):
 
 
 class FixtureIssue(NamedTuple):
-    """One thing that is wrong in a fixture, and where."""
+    """An error in a fixture."""
 
-    place: SourceLocation
+    location: SourceLocation
     message: str
 
     def __str__(self) -> str:
-        return escape_unprintable(f"{self.place}: {self.message}")
+        return escape_unprintable(f"{self.location}: {self.message}")
 
 
 class FixtureError(GenaiGraphError, ValueError):
-    """Fixtures have faults; `faults` lists them and nothing was written.
+    """Fixtures have errors. `errors` lists them; nothing was written.
 
-    The message has one fault a line, as ``file:line: what is wrong and what to do``.
+    The message has one line per error: ``file:line: problem and fix``. `omitted` is the number of
+    further errors.
     """
 
-    def __init__(self, faults: Sequence[FixtureIssue], *, omitted: int = 0) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, errors: Sequence[FixtureIssue], *, omitted: int = 0) -> None:
+        self.errors = tuple(errors)
         self.omitted = omitted
-        lines = [str(fault) for fault in self.faults]
+        lines = [str(error) for error in self.errors]
         if omitted:
             lines.append(f"and {omitted} more")
         super().__init__("\n".join(lines))

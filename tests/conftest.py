@@ -45,7 +45,7 @@ def faults_of(*names: str, **options: Any) -> list[str]:
     with pytest.raises(genai_graph.FixtureError) as raised:
         genai_graph.check(*names, **options)
     error = raised.value
-    assert str(error).splitlines()[: len(error.faults)] == [str(fault) for fault in error.faults]
+    assert str(error).splitlines()[: len(error.errors)] == [str(fault) for fault in error.errors]
     return str(error).splitlines()
 
 

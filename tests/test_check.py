@@ -386,8 +386,8 @@ def test_a_fault_is_one_line_of_plain_text_whatever_the_names_in_it(text: str) -
     for name in (write(document, "f.json"), write(lines, "f.jsonl")):
         with pytest.raises(FixtureError) as raised:
             check(name)
-        assert len(raised.value.faults) >= 2
-        for fault in raised.value.faults:
+        assert len(raised.value.errors) >= 2
+        for fault in raised.value.errors:
             assert str(fault).isprintable(), fault
 
 
@@ -408,7 +408,7 @@ def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(150)))
     with pytest.raises(FixtureError) as raised:
         check(name)
-    assert (len(raised.value.faults), raised.value.omitted) == (100, 50)
+    assert (len(raised.value.errors), raised.value.omitted) == (100, 50)
     assert str(raised.value).endswith("\nand 50 more")
 
 
@@ -436,8 +436,8 @@ def test_a_name_that_no_file_can_have_is_a_fault(name: str) -> None:
     write(HEADER)
     with pytest.raises(FixtureError) as raised:
         check(name)
-    assert len(raised.value.faults) == 1
-    assert raised.value.faults[0].place.line == 1
+    assert len(raised.value.errors) == 1
+    assert raised.value.errors[0].place.line == 1
 
 
 def test_what_can_not_be_read_does_not_hide_the_faults_of_the_other_files() -> None:

@@ -608,11 +608,11 @@ def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
     try:
         nodes, edges = check("f")
     except FixtureError as error:
-        assert error.faults  # noqa: PT017
-        for fault in error.faults:
-            assert fault.place.file.startswith("f/")
-            assert fault.place.line >= 1
-            assert fault.place.file != f"f/{name}" or fault.place.line <= last
+        assert error.errors  # noqa: PT017
+        for fault in error.errors:
+            assert fault.location.file.startswith("f/")
+            assert fault.location.line >= 1
+            assert fault.location.file != f"f/{name}" or fault.location.line <= last
     else:
         assert min(nodes, edges) >= 0
 

@@ -339,7 +339,7 @@ def test_a_node_in_the_header_s_place_is_checked_too() -> None:
     Path("f.jsonl").write_text(NODE.format("Dataset", '"size": "x"') + "\n")
     with pytest.raises(FixtureError) as raised:
         check("f.jsonl")
-    assert [str(fault.place) for fault in raised.value.faults] == ["f.jsonl:1", "f.jsonl:1"]
+    assert [str(fault.location) for fault in raised.value.errors] == ["f.jsonl:1", "f.jsonl:1"]
     assert "size: expected an integer" in str(raised.value)
 
 

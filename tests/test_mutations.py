@@ -241,10 +241,10 @@ def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
     try:
         nodes, edges = check(name)
     except FixtureError as error:
-        assert error.faults  # noqa: PT017
-        for fault in error.faults:
-            assert fault.place.file == name
-            assert 1 <= fault.place.line <= last, fault
+        assert error.errors  # noqa: PT017
+        for fault in error.errors:
+            assert fault.location.file == name
+            assert 1 <= fault.location.line <= last, fault
             assert fault.message
     else:
         assert min(nodes, edges) >= 0

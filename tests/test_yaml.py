@@ -516,7 +516,7 @@ def test_a_raw_line_separator_of_unicode_comes_through_or_is_refused_where_it_st
     try:
         load(write(text))
     except FixtureError as error:
-        assert [fault.place.line for fault in error.faults] == [4]  # noqa: PT017
+        assert [fault.location.line for fault in error.errors] == [4]  # noqa: PT017
     else:
         assert Dataset.nodes.get(uid="d").description == f"a{character}b"
 
@@ -530,7 +530,7 @@ def test_the_line_is_that_of_the_wrong_thing_in_every_style() -> None:
     )
     with pytest.raises(FixtureError) as raised:
         check(write(text))
-    assert [(fault.place.line, fault.message[:40]) for fault in raised.value.faults] == [
+    assert [(fault.location.line, fault.message[:40]) for fault in raised.value.errors] == [
         (4, "Dataset 'a': license: expected a string,"),
         (6, "Dataset 'b': license: expected a string,"),
         (7, "Dataset 'b': size: expected an integer, "),

@@ -330,10 +330,10 @@ def _fixture_error(faults: Iterator[FixtureIssue], limit: int) -> FixtureError:
             fault, TruncatedFile
         ):  # which may be why there are others
             told[fault] = None
-            files.setdefault(fault.place.file, len(files))
+            files.setdefault(fault.location.file, len(files))
         elif fault not in told:
             omitted += 1
-    ordered = sorted(told, key=lambda fault: (files[fault.place.file], fault.place.line))
+    ordered = sorted(told, key=lambda fault: (files[fault.location.file], fault.location.line))
     return FixtureError(ordered, omitted=omitted)
 
 

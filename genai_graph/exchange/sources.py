@@ -179,7 +179,7 @@ def open_sources(names: Iterable[str | PathLike[str]], format: str | None) -> li
                 raise _fault("<stdin>", "stands twice, and can be read once: keep one -")
             sources.append(FixtureSource(name, format))
         except FixtureFileError as error:
-            sources.append(_Unreadable(error.faults))
+            sources.append(_Unreadable(error.errors))
     faults = [fault for source in sources for fault in getattr(source, "faults", ())]
     if len(faults) == len(sources) and faults:
         raise FixtureFileError(faults)
