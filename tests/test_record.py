@@ -405,7 +405,7 @@ def test_a_metric_that_a_failing_block_recorded_is_not_there(run: Experiment) ->
         ({"value": 1, "recorded_at": "now"}, "recorded_at", "zone"),
         ({"value": 1, "greater_is_better": "yes"}, "greater_is_better", "true or false"),
         ({"value": 1, "name": 3}, "name", "expected a string, got 3"),
-        ({"value": 1, "name": ""}, "name", "not empty"),
+        ({"value": 1, "name": ""}, "name", "non-empty string"),
         ({"value": 1, "name": None}, "name", "required"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",

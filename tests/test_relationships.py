@@ -618,34 +618,34 @@ def test_nothing_is_derived_from_itself_by_any_way(
     edges, node = (
         (nodes[-1].parents, nodes[0]) if way == "parents" else (nodes[0].children, nodes[-1])
     )
-    with pytest.raises(EdgeError, match=r"DERIVED_FROM.*circle") as caught:
+    with pytest.raises(EdgeError, match=r"DERIVED_FROM.*cycle") as caught:
         edges.connect(node, {"kind": "version"})
     assert all(repr(node.uid) in str(caught.value) for node in nodes)
     assert nodes[-1].parents.all() == []
 
 
-def test_a_circle_by_replace_or_reconnect_changes_nothing(graph: Connection) -> None:
+def test_a_cycle_by_replace_or_reconnect_changes_nothing(graph: Connection) -> None:
     a, b, c, d = [Model(name=name).save() for name in "abcd"]
     a.parents.connect(b)
     b.parents.connect(c)
     c.parents.connect(d, {"kind": "adapted"})
-    with pytest.raises(EdgeError, match="circle"):
+    with pytest.raises(EdgeError, match="cycle"):
         c.parents.replace(a)
-    with pytest.raises(EdgeError, match="circle"):
+    with pytest.raises(EdgeError, match="cycle"):
         c.parents.reconnect(d, a)
     assert c.parents.all() == [d]
     assert given(c.parents.relationship(d)) == {"kind": "adapted"}
 
 
-def test_a_circle_within_one_transaction_is_refused(graph: Connection) -> None:
+def test_a_cycle_within_one_transaction_is_refused(graph: Connection) -> None:
     a, b = [Dataset(name=name).save() for name in "ab"]
-    with pytest.raises(EdgeError, match="circle"), atomic():  # noqa: PT012
+    with pytest.raises(EdgeError, match="cycle"), atomic():  # noqa: PT012
         a.parents.connect(b)
         b.parents.connect(a)
     assert a.parents.all() == []
 
 
-def test_many_ways_to_the_same_ancestor_are_no_circle(graph: Connection) -> None:
+def test_many_ways_to_the_same_ancestor_are_no_cycle(graph: Connection) -> None:
     a, b, c, d = [Model(name=name).save() for name in "abcd"]
     for child, parent in [(a, b), (a, c), (b, d), (c, d), (a, d), (a, b)]:
         child.parents.connect(parent)
@@ -654,7 +654,7 @@ def test_many_ways_to_the_same_ancestor_are_no_circle(graph: Connection) -> None
     assert given(a.parents.relationship(b)) == {"kind": "fine-tuned"}
 
 
-def test_a_circle_that_others_made_does_not_stop_other_edges(graph: Connection) -> None:
+def test_a_cycle_that_others_made_does_not_stop_other_edges(graph: Connection) -> None:
     a, _, c = [Model(name=name).save() for name in "abc"]
     query(
         "MATCH (a:Model {uid: 'a'}) MATCH (b:Model {uid: 'b'}) "
