@@ -59,8 +59,8 @@ KEY = re.compile(rf"\b\w+\.(?:{'|'.join(INDEXED)}) (?:=|>|IN|STARTS WITH) (?:\$|
 ALL_OR_ONE = catalog.find("lineage").cypher  # its other half starts from the uid
 NOT_ON_NEO4J = {
     "access/users.py:_make_types",  # users of the embedded engine
-    "database/indexes.py:suspended",
-    "models/store.py:_count_between",
+    "database/indexes.py:without_indexes",
+    "storage/scans.py:_count_between",
     "access/roles.py:apply",  # sends them to the system database of an Enterprise server
 }
 
@@ -110,7 +110,7 @@ def senders() -> set[str]:
                 for node in ast.walk(function)
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             }
-            if called & {"query", "change"}:
+            if called & {"query", "execute_write"}:
                 found.add(f"{file.relative_to(PACKAGE).as_posix()}:{function.name}")
     return found
 

@@ -1,4 +1,4 @@
-"""The number of statements that each operation sends, apart from the schema before the first write."""
+"""The number of statements that each operation sends, once the schema is installed."""
 
 from __future__ import annotations
 
