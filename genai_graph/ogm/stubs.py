@@ -13,12 +13,6 @@ import neomodel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from typing_extensions import Self
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from neomodel.exceptions import DoesNotExist
     from typing_extensions import Self
 
