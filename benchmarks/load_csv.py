@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.sample import Sample, Values
 from genai_graph.database import quote_name
-from genai_graph.exchange.loader import TRANSACTION_LIMIT
+from genai_graph.exchange.loader import TRANSACTION_ROWS
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS
 from genai_graph.storage.rows import now
@@ -43,7 +43,7 @@ def prepared(engine: Engine, sample: Sample, folder: Path) -> Callable[[], None]
 
     def write() -> None:
         with _served(place) as address, engine.session() as session:
-            if sample.entities <= TRANSACTION_LIMIT:
+            if sample.entities <= TRANSACTION_ROWS:
                 _in_one_transaction(session, tables, address)
             else:
                 _in_batches(session, tables, address)

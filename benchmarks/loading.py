@@ -18,7 +18,7 @@ from benchmarks.measuring import Contender, clock
 from benchmarks.sample import Sample
 from genai_graph.database import quote_name
 from genai_graph.database.values import to_bolt_datetime
-from genai_graph.exchange.loader import TRANSACTION_LIMIT
+from genai_graph.exchange.loader import TRANSACTION_ROWS
 from genai_graph.exchange.progress import Progress
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, batched
@@ -170,7 +170,7 @@ def unwinding(engine: Engine, sample: Sample) -> Write:
 
 def _transactions(statements: list[Statement], entities: int) -> Iterable[list[Statement]]:
     """Put all statements in one transaction, or each in its own where there are many rows."""
-    if entities <= TRANSACTION_LIMIT:
+    if entities <= TRANSACTION_ROWS:
         return [statements]
     return ([statement] for statement in statements)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +18,9 @@ from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.building import with_uid_fields
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
-from genai_graph.exchange.loader import edge_batches, node_batches, reduced_gc
+from genai_graph.exchange.loader import reduced_gc
 from genai_graph.storage import nodes
+from genai_graph.storage.batching import BATCH_ROWS, batch_by_key
 from genai_graph.storage.edges import insert_edges
 from genai_graph.storage.nodes import insert_nodes
 
@@ -81,14 +83,16 @@ def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
 def _pack_nodes(lines: list[bytes]) -> None:
     """Pass lines through the loader's batches and statements, which here reach a packer only."""
     with _offline(), reduced_gc():
-        for label, nodes in node_batches(_sound(lines, NodeRecord)):
+        rows = _sound(lines, NodeRecord)
+        for label, nodes in batch_by_key(rows, attrgetter("label"), BATCH_ROWS):
             insert_nodes(label, nodes, with_uid_fields)
 
 
 def _pack_edges(lines: list[bytes]) -> None:
     with _offline(), reduced_gc():
-        for kind, edges in edge_batches(_sound(lines, EdgeRecord)):
-            insert_edges(kind, edges)
+        rows = _sound(lines, EdgeRecord)
+        for edge_type, edges in batch_by_key(rows, attrgetter("edge_type"), BATCH_ROWS):
+            insert_edges(edge_type, edges)
 
 
 def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:

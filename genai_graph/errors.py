@@ -25,7 +25,6 @@ catch it by the usual name. The messages name the thing, the place and the cure.
     │   ├── PropertyTypeError (TypeError)   of the wrong type
     │   └── UnknownPropertyError (TypeError)  no property of this name
     ├── NodeExistsError (ValueError)        a node of this uid is already there
-    ├── GraphNotEmptyError (ValueError)     something is there where nothing may be
     ├── NodeNotFoundError (LookupError)     no node of this uid is there (any more)
     ├── NotSavedError (ValueError)          the node is not in the graph yet
     ├── EdgeError (ValueError)              an edge that the model does not allow
@@ -136,10 +135,6 @@ class UnknownPropertyError(PropertyError, TypeError):
 
 class NodeExistsError(GenaiGraphError, ValueError):
     """A node of this uid is already in the graph."""
-
-
-class GraphNotEmptyError(GenaiGraphError, ValueError):
-    """The graph holds something where it must be empty."""
 
 
 class NodeNotFoundError(GenaiGraphError, LookupError):

@@ -1,4 +1,4 @@
-"""Checking fixtures: all faults, in the order of the files, each with its line and its cure."""
+"""Checking fixtures: all errors in file order, each with its line and a fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(text: str, name: str = "f.yaml") -> str:
     return written(name, text)
 
 
-FAULTY = [
+INVALID = [
     # names
     (
         "Datasets:\n  d: {}\n",
@@ -159,32 +159,32 @@ FAULTY = [
         "Dataset:\n  m:\nModel:\n  n: {parents: [m]}\n",
         ["5: Model 'n': DERIVED_FROM: no Model 'm' is in the files or in the graph"],
     ),
-    # circles
+    # cycles
     (
         "Model:\n  a: {parents: [a]}\n",
-        ["3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'a'"],
+        ["3: Model 'a': DERIVED_FROM must not form a cycle: 'a' -> 'a'"],
     ),
     (
         "Dataset:\n  a: {parents: [b]}\n  b: {parents: [a]}\n",
-        ["3: Dataset 'a': DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'a'"],
+        ["3: Dataset 'a': DERIVED_FROM must not form a cycle: 'a' -> 'b' -> 'a'"],
     ),
     (
         "Model:\n  a: {parents: [b]}\n  b: {parents: [c]}\n  c: {parents: [a]}\n",
-        ["3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"],
+        ["3: Model 'a': DERIVED_FROM must not form a cycle: 'a' -> 'b' -> 'c' -> 'a'"],
     ),
     (
         "Model:\n  a: {parents: [a]}\n  b: {parents: [c, a]}\n  c: {parents: [b]}\n",
         [
-            "3: Model 'a': DERIVED_FROM may not go in a circle: 'a' -> 'a'",
-            "4: Model 'b': DERIVED_FROM may not go in a circle: 'b' -> 'c' -> 'b'",
+            "3: Model 'a': DERIVED_FROM must not form a cycle: 'a' -> 'a'",
+            "4: Model 'b': DERIVED_FROM must not form a cycle: 'b' -> 'c' -> 'b'",
         ],
     ),
     # metrics and their experiment
     (
         "Metric:\n  m: {name: acc, value: 1}\n",
         [
-            "3: Metric 'm': belongs to no Experiment: write it under one, "
-            "or add the edge Experiment-HAS->Metric"
+            "3: Metric 'm': has no Experiment: nest it under one, "
+            "or add an edge Experiment-HAS->Metric"
         ],
     ),
     (
@@ -193,7 +193,7 @@ FAULTY = [
     ),
     (
         "Experiment:\n  e: {metrics: {acc: [{value: 1}, {value: 2}]}}\n",
-        ["3: Metric 'e/acc': uid: stands twice (first at f.yaml:3): keep one"],
+        ["3: Metric 'e/acc': uid: duplicate (first at f.yaml:3)"],
     ),
     (
         "Experiment:\n  e: {metrics: {acc: {value: 1, uid: 5}}}\n",
@@ -202,12 +202,12 @@ FAULTY = [
     (
         "Dataset:\n  c:\n  d:\nExperiment:\n  e:\n    metrics:\n"
         "      acc: {value: 1, dataset: {c: , d: {}}}\n",
-        ["8: Metric 'e/acc/c': Metric 'e/acc/c' can have one Dataset only and has 'c', not 'd'"],
+        ["8: Metric 'e/acc/c': Metric 'e/acc/c' can have only one Dataset: it has 'c', not 'd'"],
     ),
     # required values
     (
         "Experiment:\n  e: {metrics: {acc: {}}}\n",
-        ["3: Metric 'e/acc': value: is required: give it"],
+        ["3: Metric 'e/acc': value: is required"],
     ),
     (
         "Experiment:\n  e: {metrics: {acc: }}\n",
@@ -216,14 +216,14 @@ FAULTY = [
     (
         "Metric:\n  m: {}\n",
         [
-            "3: Metric 'm': name: is required: give it",
-            "3: Metric 'm': value: is required: give it",
-            "3: Metric 'm': belongs to no Experiment: write it under one, "
-            "or add the edge Experiment-HAS->Metric",
+            "3: Metric 'm': name: is required",
+            "3: Metric 'm': value: is required",
+            "3: Metric 'm': has no Experiment: nest it under one, "
+            "or add an edge Experiment-HAS->Metric",
         ],
     ),
     ("Project:\n  p: {name: null}\n", ["3: Project 'p': name: is required and can't be removed"]),
-    ("Project:\n  '': {}\n", ["3: Project '': uid: expected a string that is not empty"]),
+    ("Project:\n  '': {}\n", ["3: Project '': uid: expected a non-empty string"]),
     # shapes
     ("Dataset: [d]\n", ["2: Dataset: expected a map of nodes by uid, got a list"]),
     ("Dataset: d\n", ["2: Dataset: expected a map of nodes by uid, got 'd'"]),
@@ -232,8 +232,8 @@ FAULTY = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), FAULTY, ids=[text for text, _ in FAULTY])
-def test_a_fault_is_told_with_its_place_and_its_cure(text: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(("text", "expected"), INVALID, ids=[text for text, _ in INVALID])
+def test_error_has_a_location_and_a_fix(text: str, expected: list[str]) -> None:
     assert faults_of(write(HEADER + text)) == [f"f.yaml:{line}" for line in expected]
 
 
@@ -249,11 +249,11 @@ def test_a_fault_is_told_with_its_place_and_its_cure(text: str, expected: list[s
         ("", f"1: expected a map of sections, got an empty file: {ADVICE}"),
     ],
 )
-def test_a_wrong_or_missing_header_is_told(text: str, expected: str) -> None:
+def test_invalid_or_missing_header(text: str, expected: str) -> None:
     assert faults_of(write(text))[0] == f"f.yaml:{expected}"
 
 
-def test_all_faults_are_told_at_once_in_the_order_of_the_lines() -> None:
+def test_all_errors_are_reported_in_line_order() -> None:
     text = (
         "format: genai_graph/0\n"
         "Dataset:\n"
@@ -277,7 +277,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_lines() -> None:
     ]
 
 
-def test_what_only_yaml_s_extras_spoil_does_not_hide_the_other_faults() -> None:
+def test_rejected_yaml_features_do_not_hide_other_errors() -> None:
     text = (
         "Dataset:\n  d:\n    license: 5\n    size: 1\n    size: 2\n"
         "    url: !!str x\n    5: x\n    location: &anchor x\n    citation: 7\n"
@@ -287,7 +287,7 @@ def test_what_only_yaml_s_extras_spoil_does_not_hide_the_other_faults() -> None:
     ]
 
 
-def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None:
+def test_references_to_an_invalid_node_are_not_reported() -> None:
     text = (
         "Dataset:\n  d: {size: x}\nModel:\n  m: {trained_on: [d]}\n  n: {trained_on: [d]}\n"
         "Experiment:\n  e: {status: DONE, metrics: {acc: 1, auc: high}}\n"
@@ -301,7 +301,7 @@ def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "error"),
     [
         ("Dataset:\n  d: text\n", "3: Dataset 'd': expected a map of properties, got 'text'"),
         (
@@ -311,13 +311,13 @@ def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None
         ("Dataset:\n  !x d: {}\n", "3: the tag !x is not allowed: remove it"),
     ],
 )
-def test_a_node_that_is_written_wrongly_is_not_called_missing_too(text: str, fault: str) -> None:
+def test_malformed_node_is_not_also_reported_as_missing(text: str, error: str) -> None:
     models = "Model:\n  m: {trained_on: [d]}\n"
-    assert faults_of(write(HEADER + text + models)) == [f"f.yaml:{fault}"]
+    assert faults_of(write(HEADER + text + models)) == [f"f.yaml:{error}"]
 
 
 @pytest.mark.parametrize("rest", ['"props": 5', '"props": {}, "x": 1', '"props": {"size": "x"}'])
-def test_a_line_of_a_node_that_is_wrong_is_not_called_missing_by_its_edges(rest: str) -> None:
+def test_edges_of_an_invalid_line_are_not_reported(rest: str) -> None:
     lines = (
         f'{{"format": "genai_graph/1"}}\n{{"node": "Dataset", "uid": "d", {rest}}}\n'
         '{"node": "Model", "uid": "m"}\n'
@@ -327,7 +327,7 @@ def test_a_line_of_a_node_that_is_wrong_is_not_called_missing_by_its_edges(rest:
     assert message.startswith("f.jsonl:2: ")
 
 
-def test_every_reference_to_a_node_that_is_missing_is_told() -> None:
+def test_each_reference_to_a_missing_node_is_reported() -> None:
     text = "Model:\n  a: {trained_on: [d]}\n  b: {trained_on: [d]}\n"
     assert faults_of(write(HEADER + text)) == [
         "f.yaml:3: Model 'a': TRAINED_ON: no Dataset 'd' is in the files or in the graph",
@@ -338,7 +338,7 @@ def test_every_reference_to_a_node_that_is_missing_is_told() -> None:
 @pytest.mark.parametrize(
     ("label", "uid"), [("Dataset", "x" * 9000), ("Model", "x" * 9000), ("Metric", "x" * 9000)]
 )
-def test_a_uid_that_no_index_can_hold_is_refused_in_every_format(label: str, uid: str) -> None:
+def test_too_long_uid_is_rejected_in_each_format(label: str, uid: str) -> None:
     rows = [{"format": "genai_graph/1"}, {"node": label, "uid": uid}]
     for name in (
         write(f"{HEADER}{label}:\n  ? {uid}\n  : {{}}\n"),
@@ -349,20 +349,20 @@ def test_a_uid_that_no_index_can_hold_is_refused_in_every_format(label: str, uid
 
 
 @pytest.mark.parametrize("uid", ["@1", "@"])
-def test_a_uid_that_tells_an_empty_name_needs_a_name(uid: str) -> None:
+def test_uid_with_an_empty_name_needs_a_name(uid: str) -> None:
     (message,) = faults_of(write(f"{HEADER}Dataset:\n  '{uid}': {{}}\n"))
     assert message.startswith(f"f.yaml:3: Dataset '{uid}': name: ")
     assert check(write(f"{HEADER}Dataset:\n  '{uid}': {{name: x}}\n")) == (1, 0)
 
 
 @pytest.mark.parametrize("dataset", ["d", "[d]", "{d: {}}", "{d: }"])
-def test_the_dataset_of_a_metric_tells_its_uid_however_it_is_written(dataset: str) -> None:
+def test_metric_uid_contains_the_dataset_in_each_notation(dataset: str) -> None:
     metrics = f"{{acc: [{{value: 1}}, {{value: 2, dataset: {dataset}}}]}}"
     text = f"Dataset:\n  d:\nExperiment:\n  e: {{metrics: {metrics}}}\n"
     assert check(write(HEADER + text)) == (4, 3)
 
 
-def test_metrics_of_one_name_on_several_datasets_and_splits_are_several() -> None:
+def test_metrics_with_different_datasets_and_splits_are_distinct() -> None:
     text = (
         "Dataset:\n  c:\n  d:\nExperiment:\n  e:\n    metrics:\n      acc:\n        - 1\n"
         "        - {value: 1, split: test}\n        - {value: 1, dataset: c}\n"
@@ -373,7 +373,7 @@ def test_metrics_of_one_name_on_several_datasets_and_splits_are_several() -> Non
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\x1b[31mb", "a\x85b\u2028c", "a\rb\tc", "\u202e"])
-def test_a_fault_is_one_line_of_plain_text_whatever_the_names_in_it(text: str) -> None:
+def test_errors_are_one_printable_line(text: str) -> None:
     key = json.dumps(text)
     document = (
         f'{{"format": "genai_graph/1", {key}: {{}}, "Dataset": {{"d": {{{key}: 1}}, {key}: '
@@ -387,14 +387,14 @@ def test_a_fault_is_one_line_of_plain_text_whatever_the_names_in_it(text: str) -
         with pytest.raises(FixtureError) as raised:
             check(name)
         assert len(raised.value.errors) >= 2
-        for fault in raised.value.errors:
-            assert str(fault).isprintable(), fault
+        for error in raised.value.errors:
+            assert str(error).isprintable(), error
 
 
-# The limit
+# Limits
 
 
-def test_no_more_faults_are_told_than_the_limit_and_the_rest_is_counted() -> None:
+def test_max_errors_limits_the_list_and_counts_the_rest() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(5)))
     assert faults_of(name, max_errors=2) == [
         "f.yaml:3: Dataset 'd0': size: expected an integer, got 'x'",
@@ -404,7 +404,7 @@ def test_no_more_faults_are_told_than_the_limit_and_the_rest_is_counted() -> Non
     assert len(faults_of(name, max_errors=5)) == 5
 
 
-def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
+def test_default_of_max_errors_is_100() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(150)))
     with pytest.raises(FixtureError) as raised:
         check(name)
@@ -415,32 +415,32 @@ def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
 # Files
 
 
-def test_a_missing_file_and_a_folder_are_told_as_faults_of_the_file() -> None:
+def test_missing_file_and_directory_without_csv_files() -> None:
     Path("folder").mkdir()
-    assert faults_of("gone.yaml") == ["gone.yaml:1: there is no such file"]
-    assert faults_of("gone") == ["gone:1: there is no such file, and no fixtures/gone.yaml"]
+    assert faults_of("gone.yaml") == ["gone.yaml:1: no such file"]
+    assert faults_of("gone") == ["gone:1: no such file, and no fixtures/gone.yaml"]
     assert faults_of("folder") == [
         "folder:1: is a folder without CSV files such as Project.csv: name the files in it"
     ]
 
 
-def test_a_file_that_can_not_be_read_is_an_oserror_too() -> None:
-    with pytest.raises(OSError, match="there is no such file"):
+def test_missing_file_is_also_an_os_error() -> None:
+    with pytest.raises(OSError, match="no such file"):
         check("gone.yaml")
-    with pytest.raises(GenaiGraphError, match="there is no such file"):
+    with pytest.raises(GenaiGraphError, match="no such file"):
         check("gone.yaml")
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "", "f.yaml/g.yaml", "\udc80"])
-def test_a_name_that_no_file_can_have_is_a_fault(name: str) -> None:
+def test_impossible_file_name_is_an_error(name: str) -> None:
     write(HEADER)
     with pytest.raises(FixtureError) as raised:
         check(name)
     assert len(raised.value.errors) == 1
-    assert raised.value.errors[0].place.line == 1
+    assert raised.value.errors[0].location.line == 1
 
 
-def test_what_can_not_be_read_does_not_hide_the_faults_of_the_other_files() -> None:
+def test_unreadable_file_does_not_hide_errors_in_other_files() -> None:
     write(HEADER + "Dataset:\n  d: {size: x}\n")
     assert [line.split(": ")[0] for line in faults_of("gone.yaml", "f.yaml", "lost.yaml")] == [
         "gone.yaml:1",
@@ -449,7 +449,7 @@ def test_what_can_not_be_read_does_not_hide_the_faults_of_the_other_files() -> N
     ]
 
 
-def test_several_files_are_checked_as_one() -> None:
+def test_references_between_files() -> None:
     write(HEADER + "Model:\n  m: {trained_on: [d], parents: [base]}\n", "a.yaml")
     write('{"format": "genai_graph/1", "Dataset": {"d": {}}}', "b.json")
     write('{"format": "genai_graph/1"}\n{"node": "Model", "uid": "base"}\n', "c.jsonl")
@@ -460,7 +460,7 @@ def test_several_files_are_checked_as_one() -> None:
     ]
 
 
-def test_faults_come_in_the_order_in_which_the_files_are_named() -> None:
+def test_errors_are_in_argument_order() -> None:
     write(HEADER + "Dataset:\n  d: {parents: [gone]}\n", "z.yaml")
     write(HEADER + "Dataset: [\n", "m.yaml")
     write(HEADER + "Dataset:\n  e: {size: x}\n", "a.yaml")
@@ -469,42 +469,42 @@ def test_faults_come_in_the_order_in_which_the_files_are_named() -> None:
     assert [line.split(": ")[0] for line in faults_of("a.yaml", "m.yaml", "z.yaml")] == files[::-1]
 
 
-def test_a_circle_over_several_files_is_told() -> None:
+def test_cycle_across_files() -> None:
     write(HEADER + "Model:\n  a: {parents: [b]}\n", "a.yaml")
     write(HEADER + "Model:\n  b: {parents: [c]}\n", "b.yaml")
     write(HEADER + "Model:\n\n  c: {parents: [a]}\n", "c.yaml")
-    circle = "DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"
-    assert faults_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
-    assert faults_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
+    cycle = "DERIVED_FROM must not form a cycle: 'a' -> 'b' -> 'c' -> 'a'"
+    assert faults_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
+    assert faults_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
 
 
-def test_a_long_line_of_descent_is_no_circle_and_does_not_exhaust_the_stack() -> None:
+def test_long_chain_is_not_a_cycle_and_does_not_exhaust_the_stack() -> None:
     line = "".join(f"  m{i}: {{parents: [m{i + 1}]}}\n" for i in range(2000))
     assert check(write(f"{HEADER}Model:\n{line}  m2000:\n")) == (2001, 2000)
     assert (
-        "may not go in a circle"
+        "must not form a cycle"
         in faults_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
     )
 
 
-def test_two_ways_to_one_ancestor_are_no_circle() -> None:
+def test_two_paths_to_an_ancestor_are_not_a_cycle() -> None:
     text = "Model:\n  a: {parents: [b, c]}\n  b: {parents: [d]}\n  c: {parents: [d]}\n  d:\n"
     assert check(write(HEADER + text)) == (4, 4)
 
 
-def test_a_uid_may_stand_once_in_all_files_and_once_for_each_kind_of_node() -> None:
+def test_uid_is_unique_per_label_across_files() -> None:
     write(HEADER + "Dataset:\n  d:\nModel:\n  d:\n", "a.yaml")
     write(HEADER + "Project:\n  d:\n\nDataset:\n  d:\n", "b.yaml")
     assert check("a.yaml") == (2, 0)
     assert faults_of("a.yaml", "b.yaml") == [
-        "b.yaml:6: Dataset 'd': uid: stands twice (first at a.yaml:3): keep one"
+        "b.yaml:6: Dataset 'd': uid: duplicate (first at a.yaml:3)"
     ]
     assert faults_of("a.yaml", "a.yaml")[0] == (
-        "a.yaml:3: Dataset 'd': uid: stands twice (first at a.yaml:3): keep one"
+        "a.yaml:3: Dataset 'd': uid: duplicate (first at a.yaml:3)"
     )
 
 
-def test_a_metric_may_have_one_experiment_over_all_files() -> None:
+def test_metric_has_one_experiment_across_files() -> None:
     rows = [
         {"format": "genai_graph/1"},
         {"node": "Experiment", "uid": "e"},
@@ -517,11 +517,11 @@ def test_a_metric_may_have_one_experiment_over_all_files() -> None:
     again = [rows[0], {**rows[4], "from": ["Experiment", "f"]}]
     other = write("\n".join(map(json.dumps, again)), "b.jsonl")
     assert faults_of(name, other) == [
-        "b.jsonl:2: Experiment 'f': Metric 'm' can have one Experiment only and has 'e', not 'f'"
+        "b.jsonl:2: Experiment 'f': Metric 'm' can have only one Experiment: it has 'e', not 'f'"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")
     assert check(name, twice) == (3, 2)
 
 
-def test_no_files_at_all_hold_nothing() -> None:
+def test_check_without_files() -> None:
     assert check() == (0, 0)

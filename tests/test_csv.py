@@ -182,9 +182,13 @@ def test_a_folder_without_csv_files_is_told(cli: Run) -> None:
 
 def test_csv_is_a_folder_and_nothing_else_is() -> None:
     write("Dataset.csv", UID, "d")
-    with pytest.raises(FixtureError, match=r"f/Dataset\.csv:1: is a file: CSV is a folder"):
+    with pytest.raises(
+        FixtureError, match=r"f/Dataset\.csv:1: not a directory: CSV is a directory"
+    ):
         check("f/Dataset.csv", format="csv")
-    with pytest.raises(FixtureError, match="f:1: is a folder: name the files in it"):
+    with pytest.raises(
+        FixtureError, match="f:1: is a directory: use --format csv, or name its files"
+    ):
         check("f", format="jsonl")
 
 
@@ -402,9 +406,7 @@ def test_what_would_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyP
 
 
 def test_a_uid_that_stands_twice_is_told_with_both_places() -> None:
-    assert dataset(UID, "d", "d") == [
-        "3: Dataset 'd': uid: stands twice (first at f/Dataset.csv:2): keep one"
-    ]
+    assert dataset(UID, "d", "d") == ["3: Dataset 'd': uid: duplicate (first at f/Dataset.csv:2)"]
 
 
 @pytest.mark.parametrize("text", ['"' * 200_001, '""' * 100_000 + "x", '"x' * 100_001])

@@ -1,4 +1,4 @@
-"""Dumping: what is written loads again and dumps to the same bytes; every end is a clear one."""
+"""Dumping: round trips, formats, outputs and invalid graphs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphs import TRAPS, content, load_dump
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
 from genai_graph.exchange import graph_reader
-from genai_graph.storage import nodes
+from genai_graph.storage import batching
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -55,7 +55,7 @@ def clear() -> None:
 
 
 def assert_round_trip(tmp_path: Path, format: str) -> bytes:
-    """Dump, load and dump again; return the bytes, which are the same both times."""
+    """Dump, load and dump again; return the bytes after checking that they are equal."""
     first, second, whole = (tmp_path / f"{name}.{format}" for name in ("first", "second", "whole"))
     dump(whole.with_suffix(".jsonl"), overwrite=True)
     dump(first, format=format, overwrite=True)
@@ -68,7 +68,7 @@ def assert_round_trip(tmp_path: Path, format: str) -> bytes:
     return content(first)
 
 
-def a_small_graph() -> None:
+def small_graph() -> None:
     project = Project(name="p").save()
     dataset, model = Dataset(name="d", version="1").save(), Model(name="m").save()
     run = Experiment(uid="e").save()
@@ -100,13 +100,13 @@ def odd_metrics() -> None:
         if text:
             run.record(text, 1.0, dataset=Dataset(name=text).save(), split=text)
             run.record(text, 2.0)
-    own = Metric(uid="of its own", name="accuracy", value=1.0, steps=[], values=[]).save()
+    own = Metric(uid="custom uid", name="accuracy", value=1.0, steps=[], values=[]).save()
     run.metrics.connect(own)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("fill", [a_small_graph, odd_values, odd_metrics, clear])
-def test_a_dump_loads_and_dumps_to_the_same_bytes(
+@pytest.mark.parametrize("fill", [small_graph, odd_values, odd_metrics, clear])
+def test_round_trip_gives_the_same_bytes(
     fill: Callable[[], None], format: str, tmp_path: Path
 ) -> None:
     fill()
@@ -114,19 +114,19 @@ def test_a_dump_loads_and_dumps_to_the_same_bytes(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_every_character_comes_back(format: str, tmp_path: Path) -> None:
+def test_round_trip_of_every_character(format: str, tmp_path: Path) -> None:
     Model(name="m", description=CHARACTERS, metadata={"all": CHARACTERS}).save()
     assert_round_trip(tmp_path, format)
     assert Model.nodes.get(uid="m").description == CHARACTERS
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_fixtures_of_the_project_make_the_round_trip(format: str, tmp_path: Path) -> None:
+def test_round_trip_of_the_quickstart_fixture(format: str, tmp_path: Path) -> None:
     load(FIXTURES / "quickstart.yaml")
     assert_round_trip(tmp_path, format)
 
 
-def test_jsonl_is_sorted_with_the_keys_in_the_order_of_the_models(tmp_path: Path) -> None:
+def test_jsonl_is_sorted_with_keys_in_order_of_declaration(tmp_path: Path) -> None:
     load_text(
         tmp_path,
         '{"node":"Model","uid":"b@2","props":{"framework":"x","created_at":"2026-01-01T00:00:00Z",'
@@ -153,8 +153,8 @@ def load_text(tmp_path: Path, *lines: str) -> None:
     load(path)
 
 
-def test_yaml_has_the_form_for_hands_and_other_readers_read_it(tmp_path: Path) -> None:
-    a_small_graph()
+def test_yaml_is_nested_and_valid_for_other_parsers(tmp_path: Path) -> None:
+    small_graph()
     dump(tmp_path / "out.yaml")
     read = yaml.safe_load((tmp_path / "out.yaml").read_text(encoding="utf-8"))
     assert list(read) == ["format", "Project", "Dataset", "Model", "Experiment"]
@@ -167,7 +167,7 @@ def test_yaml_has_the_form_for_hands_and_other_readers_read_it(tmp_path: Path) -
     assert on_dataset["created_at"].tzinfo is not None
 
 
-def test_what_a_uid_would_tell_and_is_not_there_is_said_to_be_nothing(tmp_path: Path) -> None:
+def test_missing_values_that_the_uid_contains_are_dumped_as_null(tmp_path: Path) -> None:
     Model(uid="m@1", name="m").save()
     Metric(uid="e/loss//val", name="loss", value=1.0).save()
     Experiment(uid="e").save().metrics.connect(Metric.nodes.get(uid="e/loss//val"))
@@ -176,7 +176,9 @@ def test_what_a_uid_would_tell_and_is_not_there_is_said_to_be_nothing(tmp_path: 
     assert_round_trip(tmp_path, "yaml")
 
 
-def test_pages_and_hubs_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_size_and_hubs_do_not_change_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub, run = Project(name="hub").save(), Experiment(uid="run").save()
     for number in range(12):
         text = TRAPS[-number] + f"{number}"
@@ -186,15 +188,15 @@ def test_pages_and_hubs_make_no_difference(tmp_path: Path, monkeypatch: pytest.M
         run.record(text[-1], 1.0, dataset=dataset)
     whole = {kind: assert_round_trip(tmp_path, kind) for kind in FORMATS}
     for size in (1, 2, 5):
-        monkeypatch.setattr(nodes, "BATCH", size)
+        monkeypatch.setattr(batching, "BATCH_ROWS", size)
         monkeypatch.setattr(graph_reader, "EDGE_LIMIT", size)
         for kind in ("jsonl", "yaml"):
             dump(tmp_path / f"paged.{kind}", overwrite=True)
             assert (tmp_path / f"paged.{kind}").read_bytes() == whole[kind]
 
 
-def test_labels_choose_nodes_and_an_edge_needs_both_of_its_ends(tmp_path: Path, cli: Run) -> None:
-    a_small_graph()
+def test_labels_select_nodes_and_the_edges_between_them(tmp_path: Path, cli: Run) -> None:
+    small_graph()
     out = tmp_path / "out.jsonl"
     assert dump(out, labels=["Model", "Dataset"]) == (2, 1)
     assert dump(out, exclude=["Dataset"], overwrite=True) == (5, 3)
@@ -206,7 +208,7 @@ def test_labels_choose_nodes_and_an_edge_needs_both_of_its_ends(tmp_path: Path, 
     assert '"node":"Dataset"' in done.stdout
 
 
-def test_an_unknown_label_is_an_error_of_usage(tmp_path: Path, cli: Run) -> None:
+def test_unknown_label_is_a_usage_error(tmp_path: Path, cli: Run) -> None:
     done = cli("dump", "--label", "Modle")
     assert done.exit_code == 2
     assert "did you mean 'Model'?" in done.stderr
@@ -218,10 +220,10 @@ def test_an_unknown_label_is_an_error_of_usage(tmp_path: Path, cli: Run) -> None
     ("suffix", "unpack"),
     [(".gz", gzip.decompress), (".GZ", gzip.decompress), (".xz", lzma.decompress)],
 )
-def test_the_name_says_how_it_is_compressed(
+def test_file_extension_selects_the_compression(
     suffix: str, unpack: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
-    a_small_graph()
+    small_graph()
     dump(tmp_path / "plain.yaml")
     dump(tmp_path / f"one.yaml{suffix}")
     dump(tmp_path / f"other.yaml{suffix}")
@@ -230,54 +232,53 @@ def test_the_name_says_how_it_is_compressed(
     assert unpack(packed) == (tmp_path / "plain.yaml").read_bytes()
 
 
-def test_an_output_that_exists_is_replaced_only_by_force(tmp_path: Path, cli: Run) -> None:
+def test_existing_output_is_overwritten_only_with_force(tmp_path: Path, cli: Run) -> None:
     out = tmp_path / "out.jsonl"
-    out.write_text("mine")
+    out.write_text("other")
     out.chmod(0o640)
     done = cli("dump", "-o", out)
     assert done.exit_code == 1
-    assert "is there already" in done.stderr
+    assert "already exists (use --force to overwrite)" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert out.read_text() == "mine"
+    assert out.read_text() == "other"
     assert cli("dump", "-o", out, "--force").exit_code == 0
     assert out.read_text() == '{"format":"genai_graph/1"}\n'
     assert out.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_folder_is_replaced_only_where_a_dump_made_all_that_is_in_it(
-    tmp_path: Path, cli: Run
-) -> None:
-    a_small_graph()
-    folder = tmp_path / "folder"
-    written = cli("dump", "--format", "csv", "-o", folder)
+def test_directory_with_other_files_is_not_replaced(tmp_path: Path, cli: Run) -> None:
+    small_graph()
+    directory = tmp_path / "directory"
+    written = cli("dump", "--format", "csv", "-o", directory)
     assert written.exit_code == 0
-    assert f"cd {folder} && neo4j-admin database import full" in written.stderr
-    refused = cli("dump", "--format", "csv", "-o", folder)
+    assert f"cd {directory} && neo4j-admin database import full" in written.stderr
+    refused = cli("dump", "--format", "csv", "-o", directory)
     assert (refused.exit_code, refused.stderr) == (
         1,
-        f"{folder}: is there already: overwrite=True (--force) replaces it\n",
+        f"{directory}: already exists (use --force to overwrite)\n",
     )
-    assert cli("dump", "--format", "csv", "-o", folder, "--force").exit_code == 0
-    (folder / "notes.txt").write_text("mine")
-    spared = cli("dump", "--format", "csv", "-o", folder, "--force")
-    assert (spared.exit_code, spared.stderr) == (
+    assert cli("dump", "--format", "csv", "-o", directory, "--force").exit_code == 0
+    (directory / "notes.txt").write_text("other")
+    refused = cli("dump", "--format", "csv", "-o", directory, "--force")
+    assert (refused.exit_code, refused.stderr) == (
         1,
-        f"{folder}: holds notes.txt, which no dump wrote: name a folder that is new or empty\n",
+        f"{directory}: contains notes.txt, which is not part of a dump: "
+        "use a new or an empty directory\n",
     )
-    assert (folder / "notes.txt").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+    assert (directory / "notes.txt").read_text() == "other"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["directory"]
 
 
-def test_csv_has_no_place_on_standard_output(cli: Run) -> None:
+def test_csv_to_standard_output_is_rejected(cli: Run) -> None:
     refused = cli("dump", "--format", "csv")
     assert (refused.exit_code, refused.stderr) == (
         1,
-        "csv is a folder of files: name one (-o FOLDER)\n",
+        "csv needs a directory as output: use -o DIRECTORY\n",
     )
 
 
-def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / "real").write_text("mine")
+def test_target_of_a_symbolic_link_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("other")
     (tmp_path / "link").symlink_to(tmp_path / "real")
     dump(tmp_path / "link", overwrite=True)
     assert (tmp_path / "link").is_symlink()
@@ -287,17 +288,17 @@ def test_a_link_stays_a_link_to_what_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none/out.jsonl", "No such file or directory"),
+        ("missing/out.jsonl", "No such file or directory"),
         ("/proc/out.jsonl", "can't be written"),
-        (".", "is a folder"),
-        ("", "the output's name is empty"),
-        ("out.json", "there is no dump in JSON"),
-        ("out.csv", "csv is a folder of files"),
-        ("out.csv.gz", "csv is a folder of files"),
+        (".", "is a directory"),
+        ("", "output: expected a file name, or - for standard output"),
+        ("out.json", "can't dump to JSON"),
+        ("out.csv", "csv needs a directory as output"),
+        ("out.csv.gz", "csv needs a directory as output"),
         ("x" * 300, "File name too long"),
     ],
 )
-def test_where_nothing_can_be_written_one_line_says_so(name: str, message: str, cli: Run) -> None:
+def test_unwritable_output_is_a_one_line_error(name: str, message: str, cli: Run) -> None:
     done = cli("dump", "-o", name)
     assert done.exit_code == 1
     assert message in done.stderr
@@ -305,13 +306,13 @@ def test_where_nothing_can_be_written_one_line_says_so(name: str, message: str, 
     assert os.listdir() == []
 
 
-def test_a_dump_that_fails_leaves_nothing_behind(tmp_path: Path, cli: Run) -> None:
+def test_failed_dump_leaves_no_files(tmp_path: Path, cli: Run) -> None:
     Model(name="m").save()
     query("MATCH (n:Model) SET n.size = 'big'", write=True)
     done = cli("dump", "-o", tmp_path / "out.jsonl")
     assert done.exit_code == 1
     assert "Model 'm': size: expected an integer, got 'big'" in done.stderr
-    assert "correct it there" in done.stderr
+    assert "fix it in the database" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -329,9 +330,7 @@ def test_a_dump_that_fails_leaves_nothing_behind(tmp_path: Path, cli: Run) -> No
         ("n.num_parameters = -1", "num_parameters: expected an integer of at least 0"),
     ],
 )
-def test_a_value_that_no_fixture_can_say_is_named(
-    change: str, message: str, tmp_path: Path
-) -> None:
+def test_invalid_stored_value_is_reported(change: str, message: str, tmp_path: Path) -> None:
     Model(name="m").save()
     query(f"MATCH (n:Model) SET {change}", write=True)
     with pytest.raises(genai_graph.GenaiGraphError, match="Model 'm': ") as raised:
@@ -339,25 +338,25 @@ def test_a_value_that_no_fixture_can_say_is_named(
     assert message in str(raised.value)
 
 
-def test_properties_that_are_not_declared_are_left_out_with_a_warning(
+def test_undeclared_properties_are_skipped_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a_small_graph()
+    small_graph()
     query("MATCH (n:Metric) SET n.colour = 'red'", write=True)
     query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) SET r.weight = 1", write=True)
     dump(tmp_path / "out.jsonl")
     assert sorted(record.message for record in caplog.records) == [
-        "Metric has no property 'colour': it is left out",
-        "Model-TRAINED_ON->Dataset has no property 'weight': it is left out",
+        "skipped the property 'colour', which Metric does not declare",
+        "skipped the property 'weight', which Model-TRAINED_ON->Dataset does not declare",
     ]
     assert b"red" not in (tmp_path / "out.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_nodes_that_no_fixture_can_name_are_left_out_with_their_number(
+def test_nodes_without_a_uid_are_skipped_with_a_warning(
     format: str, tmp_path: Path, cli: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a_small_graph()
+    small_graph()
     odd: list[object] = [None, "", 5, 2.5, True]
     query("UNWIND $odd AS uid CREATE (:Model {uid: uid, name: 'm'})", write=True, odd=odd)
     query("CREATE (:Metric {name: 'm', value: 1.0})", write=True)
@@ -366,8 +365,8 @@ def test_nodes_that_no_fixture_can_name_are_left_out_with_their_number(
     assert result.exit_code == 0
     assert result.stderr.splitlines()[0] == "6 nodes, 6 edges"
     assert [record.message for record in caplog.records] == [
-        "5 Model without a text for a uid: left out, with their edges",
-        "1 Metric without a text for a uid: left out, with their edges",
+        "skipped 5 Model without a string uid, and their edges",
+        "skipped 1 Metric without a string uid, and their edges",
     ]
     load_dump(tmp_path / f"out.{format}")
 
@@ -378,9 +377,9 @@ def run_dump(*arguments: object, **options: object) -> subprocess.CompletedProce
 
 
 @pytest.mark.any_engine
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
-def test_a_full_disk_is_told_in_one_line() -> None:
-    a_small_graph()
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="requires /dev/full")
+def test_full_disk_is_a_one_line_error() -> None:
+    small_graph()
     done = run_dump("-o", "/dev/full")
     assert (done.returncode, done.stderr) == (
         1,
@@ -392,22 +391,22 @@ def test_a_full_disk_is_told_in_one_line() -> None:
     assert done.stderr == "the output can't be written: No space left on device\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs")
-def test_a_fifo_is_written_straight(tmp_path: Path) -> None:
-    a_small_graph()
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="requires named pipes")
+def test_fifo_is_written_directly(tmp_path: Path) -> None:
+    small_graph()
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
-    got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(fifo.read_bytes()))
     reader.start()
     dump(fifo)
     reader.join()
     dump(tmp_path / "out.jsonl")
-    assert got == [(tmp_path / "out.jsonl").read_bytes()]
+    assert received == [(tmp_path / "out.jsonl").read_bytes()]
     assert fifo.is_fifo()
 
 
-def test_a_reader_that_goes_away_is_no_news(tmp_path: Path) -> None:
+def test_closed_pipe_is_silent(tmp_path: Path) -> None:
     Model(name="m", description="x" * 1_000_000).save()
     read, write = os.pipe()
     os.close(read)

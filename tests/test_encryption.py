@@ -305,7 +305,7 @@ def _refused_before_the_first_write(told: str) -> None:
     """Tell whether a load in batches of one finds the fault of d by its checks."""
     for dry_run in (True, False):
         with pytest.raises(GenaiGraphError, match=told):
-            load("many.jsonl", dry_run=dry_run, batch_size=1, transaction_limit=0)
+            load("many.jsonl", dry_run=dry_run, batch_size=1, atomic=False)
         assert [node.uid for cls in (Project, Dataset) for node in cls.nodes.all()] == ["d"]
 
 
@@ -343,8 +343,8 @@ def test_what_is_refused_while_it_is_written_is_to_be_mended_first(keys: Keys) -
     Dataset.upsert(name="d", creator="very-secret")
     keys()
     _many(creator="else")
-    with pytest.raises(PropertyError, match=r"3 of 4 .*: mend that, and load again"):
-        load("many.jsonl", batch_size=1, transaction_limit=0)
+    with pytest.raises(PropertyError, match=r"3 of 4 .*: fix the value, and load again"):
+        load("many.jsonl", batch_size=1, atomic=False)
 
 
 def test_a_record_removes_no_value_that_can_not_be_read(keys: Keys) -> None:

@@ -76,7 +76,7 @@ WRITER = textwrap.dedent("""
     name = f"{sys.argv[1]}.jsonl"
     open(name, "w").write("\\n".join([header, *rows]))
     with connect():
-        load(name, batch_size=20, transaction_limit=0)
+        load(name, batch_size=20, atomic=False)
         numbers = list(range(3))
         for number in order.sample(numbers, 3):
             run = Experiment.upsert(uid=f"run-{number}")
@@ -148,9 +148,9 @@ def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch(
     with (
         contextlib.closing(Proxy(server.uri, at_each_commit(heard), nothing)) as proxy,
         connect(proxy.uri),
-        pytest.raises(UnavailableError, match="perhaps the next batch"),
+        pytest.raises(UnavailableError, match="possibly the next batch"),
     ):
-        load("f.jsonl", batch_size=10, transaction_limit=BATCHES)
+        load("f.jsonl", batch_size=10, atomic=BATCHES)
     with connect():
         assert size_of_graph() == (30 if sent else 20)
         load("f.jsonl")
@@ -161,7 +161,7 @@ def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_
     server: Server,
 ) -> None:
     write(pairs(300))
-    options = ["--batch-size", "20", "--transaction-limit", "0"]
+    options = ["--batch-size", "20", "--batched"]
     loader = subprocess.Popen(
         [sys.executable, "-m", "genai_graph", "load", "f.jsonl", *options],
         stderr=subprocess.PIPE,

@@ -185,11 +185,11 @@ LOADER = textwrap.dedent("""
 
     batch, limit = map(int, sys.argv[2:])
     with connect():
-        load(sys.argv[1], batch_size=batch, transaction_limit=limit, progress=Told())
+        load(sys.argv[1], batch_size=batch, atomic=bool(limit), progress=Told())
 """)
-BATCHES, AT_ONCE = 0, 100_000  # limits of a transaction
+BATCHES, AT_ONCE = False, True  # values of atomic
 WRITTEN = re.compile(
-    r"([\d,]+) of [\d,]+ nodes and edges were written(, and perhaps the next batch)?, "
+    r"([\d,]+) of [\d,]+ nodes and edges were written(, and possibly the next batch)?, "
     r"in whole batches: load again to write the rest"
 )
 
@@ -199,7 +199,7 @@ class Loader:
 
     def __init__(self, file: Path | str, limit: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", LOADER, str(file), str(BATCH), str(limit)],
+            [sys.executable, "-c", LOADER, str(file), str(BATCH), str(int(limit))],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -278,7 +278,7 @@ def test_a_loader_killed_between_batches_leaves_whole_ones_and_the_next_goes_on(
             found = assert_whole(BATCH)
             assert all(found[name] >= before[name] for name in FULL), f"seed {SEED}"
             before = found
-        report = load(large, batch_size=BATCH, transaction_limit=BATCHES)
+        report = load(large, batch_size=BATCH, atomic=BATCHES)
         assert report.entities == ENTITIES
         created = sum(made for made, _, _ in counts(report).values())
         assert created <= ENTITIES - sum(before.values()), f"seed {SEED}"
@@ -342,7 +342,7 @@ def test_an_engine_killed_under_a_loader_comes_back_with_whole_batches(
         elif found == 0:
             assert told.endswith(("(nothing was written)", "load again to be sure)"))
     with connect():
-        load(large, batch_size=BATCH, transaction_limit=limit)
+        load(large, batch_size=BATCH, atomic=limit)
         assert_full()
 
 
@@ -353,7 +353,7 @@ def test_an_engine_killed_under_a_loader_comes_back_with_whole_batches(
 def test_ctrl_c_ends_with_130_and_says_what_was_written(graph: Connection, limit: int) -> None:
     by_chance = random.Random(SEED)
     write(pairs(3000))
-    command = ["load", "f.jsonl", "--batch-size", "100", "--transaction-limit", str(limit)]
+    command = ["load", "f.jsonl", "--batch-size", "100", "--atomic" if limit else "--batched"]
     for _ in range(3):
         before = size_of_graph()
         child = pexpect.spawn(
@@ -539,17 +539,17 @@ def test_a_connection_that_is_cut_leaves_whole_batches_and_the_error_says_so(
     by_chance = random.Random(SEED)
     write(pairs(600))
     with through_a_proxy(embedded, nothing) as proxy:
-        load("f.jsonl", batch_size=50, transaction_limit=BATCHES)
+        load("f.jsonl", batch_size=50, atomic=BATCHES)
     size = proxy.bytes
     query("MATCH (n) DETACH DELETE n", write=True)
     for _ in range(5):
         limit = by_chance.randrange(size // 20, size // 3)
         with through_a_proxy(embedded, cut_at(limit)), pytest.raises(UnavailableError) as raised:
-            load("f.jsonl", batch_size=50, transaction_limit=BATCHES)
+            load("f.jsonl", batch_size=50, atomic=BATCHES)
         assert WRITTEN.search(str(raised.value)), f"{raised.value} (seed {SEED})"
         assert size_of_graph() % 50 == 0
     for _ in range(2):
-        report = load("f.jsonl", batch_size=50, transaction_limit=BATCHES)
+        report = load("f.jsonl", batch_size=50, atomic=BATCHES)
         assert (report.entities, size_of_graph()) == (1800, 1200)
     assert number_of("MATCH ()-[r]->() RETURN count(r) AS count") == 600
 
@@ -562,7 +562,7 @@ def test_a_slow_connection_only_takes_longer(embedded: Connection) -> None:
 
     write(pairs(60))
     with through_a_proxy(embedded, late, late):
-        assert load("f.jsonl", batch_size=20, transaction_limit=BATCHES).entities == 180
+        assert load("f.jsonl", batch_size=20, atomic=BATCHES).entities == 180
         assert size_of_graph() == 120
 
 
@@ -611,10 +611,10 @@ def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch_and_the_error_allo
 
     write(pairs(60))
     with through_a_proxy(embedded, heard), pytest.raises(UnavailableError) as raised:
-        load("f.jsonl", batch_size=10, transaction_limit=BATCHES, create=True)
+        load("f.jsonl", batch_size=10, atomic=BATCHES)
     told = str(raised.value)
-    assert "30 of 180 nodes and edges were written, and perhaps the next batch, in whole" in told
-    assert told.endswith("load again without create to write the rest)")
+    assert "30 of 180 nodes and edges were written, and possibly the next batch, in whole" in told
+    assert told.endswith("load again to write the rest)")
     assert size_of_graph() == (40 if sent else 30)
     load("f.jsonl")
     assert size_of_graph() == 120
@@ -633,7 +633,7 @@ def test_a_cut_in_the_one_commit_leaves_all_or_nothing_and_the_error_allows_for_
     write(pairs(60))
     with through_a_proxy(embedded, heard), pytest.raises(UnavailableError) as raised:
         load("f.jsonl")
-    assert str(raised.value).endswith("(all of it was written or nothing: load again to be sure)")
+    assert str(raised.value).endswith("(everything or nothing was written: load again to be sure)")
     assert size_of_graph() == (120 if sent else 0)
     load("f.jsonl")
     assert size_of_graph() == 120
@@ -659,7 +659,7 @@ def test_a_transaction_that_meets_another_is_done_again(embedded: Connection, li
 
     write(pairs(40, size=2))
     with through_a_proxy(embedded, at_each_commit(meet)):
-        report = load("f.jsonl", batch_size=10, transaction_limit=limit)
+        report = load("f.jsonl", batch_size=10, atomic=limit)
     assert counts(report)["Dataset"] == (0, 40, 0)
     assert counts(report)["Model"] == (0, 40, 0)
     if limit == AT_ONCE:

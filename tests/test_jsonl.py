@@ -386,7 +386,9 @@ def test_a_uid_that_is_called_like_a_key_is_no_trap(word: str) -> None:
 def test_a_line_is_read_as_what_it_is_however_it_is_written_and_read_again(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_stream, "_KEPT_RECORDS", 0)  # so that few lines are read again, too
+    monkeypatch.setattr(
+        record_stream, "_MAX_CACHED_RECORDS", 0
+    )  # so that few lines are read again, too
     lines = [
         r'{"nod\u0065": "Dataset", "uid": "node"}',
         '{"uid": "edge", "props": {"metadata": {"edge": 1}}, "node": "Model"}',

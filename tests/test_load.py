@@ -1,4 +1,4 @@
-"""Loading fixtures: all of them or nothing, merged with what is in the graph."""
+"""Loading fixtures: merging with the graph, references, errors and reports."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def write_rows(*rows: object, name: str = "f.jsonl") -> str:
 
 
 def counts(report: Report) -> dict[str, tuple[int, int, int]]:
-    """Return what was created, changed and left by label and kind of edge."""
+    """Return the created, changed and unchanged rows by label and edge type."""
     return {
-        name: (tally.created, tally.changed, tally.unchanged)
-        for name, tally in {**report.nodes, **report.edges}.items()
+        name: (one.created, one.changed, one.unchanged)
+        for name, one in {**report.nodes, **report.edges}.items()
     }
 
 
-def everything() -> list[str]:
-    """Return all nodes and edges, without the times that every write sets."""
+def graph_content() -> list[str]:
+    """Return all nodes and edges, without timestamps."""
     nodes = query("MATCH (n) RETURN labels(n) AS labels, properties(n) AS props")
     edges = query(
         "MATCH (a)-[r]->(b) RETURN labels(a) AS source, a.uid AS start, type(r) AS type, "
@@ -66,16 +66,16 @@ def size_of_graph() -> int:
     return int(query("MATCH (n) RETURN count(n) AS count")[0]["count"])
 
 
-def faults_of(*names: str, **options: Any) -> list[str]:
+def load_errors(*names: str, **options: Any) -> list[str]:
     with pytest.raises(FixtureError) as raised:
         load(*names, **options)
     return str(raised.value).splitlines()
 
 
-# The fixtures of the project
+# Fixtures of the project
 
 
-def test_the_quickstart_fixture_is_loaded_whole(graph: Connection) -> None:
+def test_quickstart_fixture(graph: Connection) -> None:
     report = load(FIXTURES / "quickstart.yaml")
     assert counts(report) == {
         "Project": (1, 0, 0),
@@ -105,16 +105,16 @@ def test_the_quickstart_fixture_is_loaded_whole(graph: Connection) -> None:
     ]
 
 
-def test_the_torchvision_fixture_has_all_weights_and_scores_and_a_second_load_changes_nothing(
+def test_torchvision_fixture_and_a_second_load_that_changes_nothing(
     graph: Connection,
 ) -> None:
-    made = counts(load(FIXTURES / "torchvision.yaml"))
-    assert (made["Model"], made["Metric"], made["Dataset"]) == (
+    created = counts(load(FIXTURES / "torchvision.yaml"))
+    assert (created["Model"], created["Metric"], created["Dataset"]) == (
         (166, 0, 0),
         (327, 0, 0),
         (19, 0, 0),
     )
-    assert made["Metric-EVALUATED_ON->Dataset"] == (327, 0, 0)
+    assert created["Metric-EVALUATED_ON->Dataset"] == (327, 0, 0)
     stored = query("MATCH (m:Model) RETURN count(m) AS models, max(m.updated_at) AS updated")
     assert stored[0]["models"] == 166
     best = query(
@@ -124,27 +124,25 @@ def test_the_torchvision_fixture_has_all_weights_and_scores_and_a_second_load_ch
     )
     assert best == [{"uid": "ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1", "value": 88.552}]
     again = counts(load(FIXTURES / "torchvision.yaml"))
-    assert again == {name: (0, 0, made[name][0]) for name in made}
+    assert again == {name: (0, 0, created[name][0]) for name in created}
     assert stored == query(
         "MATCH (m:Model) RETURN count(m) AS models, max(m.updated_at) AS updated"
     )
 
 
-def test_a_name_stands_for_a_file_of_the_fixtures_folder(graph: Connection) -> None:
+def test_name_is_short_for_a_file_in_the_fixtures_directory(graph: Connection) -> None:
     Path("fixtures").mkdir()
     shutil.copy(FIXTURES / "quickstart.yaml", "fixtures/quickstart.yaml")
     write_rows({"node": "Dataset", "uid": "d"}, name="fixtures/rows.jsonl")
     assert counts(load("quickstart"))["Model"] == (2, 0, 0)
     assert counts(load("rows"))["Dataset"] == (1, 0, 0)
-    assert faults_of("slowstart") == [
-        "slowstart:1: there is no such file, and no fixtures/slowstart.yaml"
-    ]
+    assert load_errors("slowstart") == ["slowstart:1: no such file, and no fixtures/slowstart.yaml"]
 
 
-# What merging means
+# Merging
 
 
-def test_loading_twice_changes_nothing_and_leaves_the_times(graph: Connection) -> None:
+def test_loading_again_changes_no_values_and_no_timestamps(graph: Connection) -> None:
     name = write(
         "Dataset:\n  d: {size: 5, tags: [a], metadata: {b: 1, a: [1.5, null]}}\n"
         "Experiment:\n  e:\n    started_at: 2026-03-01T11:00:00+02:00\n"
@@ -173,7 +171,7 @@ def test_loading_twice_changes_nothing_and_leaves_the_times(graph: Connection) -
     assert len(before) == 4
 
 
-def test_only_what_differs_is_changed_and_only_its_time_moves(graph: Connection) -> None:
+def test_updated_at_changes_only_for_changed_nodes(graph: Connection) -> None:
     load(write("Dataset:\n  a: {size: 1}\n  b: {size: 1}\n"))
     times = {node.uid: node.updated_at for node in Dataset.nodes.all()}
     report = load(write("Dataset:\n  a: {size: 1}\n  b: {size: 2}\n  c:\n"))
@@ -183,7 +181,7 @@ def test_only_what_differs_is_changed_and_only_its_time_moves(graph: Connection)
     assert later["b"] > times["b"]
 
 
-def test_what_is_not_given_stays(graph: Connection) -> None:
+def test_omitted_values_are_kept(graph: Connection) -> None:
     load(
         write(
             "Dataset:\n  d: {size: 5, license: MIT}\n  other: {size: 1}\n"
@@ -224,16 +222,16 @@ def test_null_removes_a_property_of_a_node_and_of_an_edge(graph: Connection) -> 
     assert counts(load(removing))["Dataset"] == (0, 0, 1)
 
 
-def test_null_for_what_a_graph_requires_is_a_fault_also_when_the_node_is_there(
+def test_null_for_a_required_property_of_an_existing_node_is_rejected(
     graph: Connection,
 ) -> None:
     load(write("Dataset:\n  d:\n"))
-    assert faults_of(write("Dataset:\n  d: {name: null}\n")) == [
+    assert load_errors(write("Dataset:\n  d: {name: null}\n")) == [
         "f.yaml:3: Dataset 'd': name: is required and can't be removed"
     ]
 
 
-def test_no_node_loses_its_times_by_null(graph: Connection) -> None:
+def test_null_does_not_remove_timestamps(graph: Connection) -> None:
     write("Dataset:\n  d: {created_at: null, updated_at: null}\n")
     for _ in range(2):
         load("f.yaml")
@@ -242,7 +240,7 @@ def test_no_node_loses_its_times_by_null(graph: Connection) -> None:
         assert node.updated_at is not None
 
 
-def test_given_times_are_kept_and_a_second_load_changes_nothing(graph: Connection) -> None:
+def test_given_timestamps_are_stored(graph: Connection) -> None:
     name = write(
         "Dataset:\n  d: {created_at: 2020-01-01T00:00:00Z, updated_at: 2021-01-01T00:00:00Z}\n"
     )
@@ -252,14 +250,14 @@ def test_given_times_are_kept_and_a_second_load_changes_nothing(graph: Connectio
     assert counts(load(name)) == {"Dataset": (0, 0, 1)}
 
 
-def test_edges_that_a_file_no_longer_names_stay(graph: Connection) -> None:
+def test_omitted_edges_are_kept(graph: Connection) -> None:
     load(write("Dataset:\n  a:\n  b:\nProject:\n  p: {datasets: [a, b]}\n"))
     load(write("Project:\n  p: {datasets: [a]}\n"))
     load(write("Project:\n  p: {datasets: }\n"))
     assert {node.uid for node in Project.nodes.get(uid="p").datasets.all()} == {"a", "b"}
 
 
-def test_an_edge_named_twice_is_one_edge_and_counts_as_one(graph: Connection) -> None:
+def test_duplicate_edge_is_created_and_counted_once(graph: Connection) -> None:
     rows = [
         {"node": "Dataset", "uid": "d"},
         {"node": "Model", "uid": "m"},
@@ -277,7 +275,7 @@ def test_an_edge_named_twice_is_one_edge_and_counts_as_one(graph: Connection) ->
 
 
 @pytest.mark.parametrize("batch_size", [5000, 1])
-def test_of_an_edge_named_twice_the_last_values_hold_however_often_it_is_loaded(
+def test_last_values_of_a_duplicate_edge_win_on_each_load(
     graph: Connection, batch_size: int
 ) -> None:
     edge = {"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}
@@ -294,7 +292,7 @@ def test_of_an_edge_named_twice_the_last_values_hold_however_often_it_is_loaded(
         ]
 
 
-def test_uids_tell_names_and_versions_only_to_new_nodes(graph: Connection) -> None:
+def test_names_and_versions_default_from_the_uid_for_new_nodes_only(graph: Connection) -> None:
     load(write("Dataset:\n  'a%40b@1@2':\n  c@1: {name: other}\n"))
     node = Dataset.nodes.get(uid="a%40b@1@2")
     assert (node.name, node.version) == ("a@b", "1@2")
@@ -304,7 +302,7 @@ def test_uids_tell_names_and_versions_only_to_new_nodes(graph: Connection) -> No
     assert Dataset.nodes.get(uid="c@1").name == "other"
 
 
-WEIRD = [
+UNUSUAL_TEXTS = [
     'it\'s "quoted" `so`',
     "back\\slash/and/slash",
     "a@b%c#d",
@@ -319,22 +317,26 @@ WEIRD = [
 
 
 @pytest.mark.parametrize("format", ["json", "jsonl"])
-def test_any_unicode_goes_in_and_comes_out_the_same(graph: Connection, format: str) -> None:
+def test_unicode_is_stored_unchanged(graph: Connection, format: str) -> None:
     values = {
-        text: {"description": text, "tags": [text], "metadata": {text: [text]}} for text in WEIRD
+        text: {"description": text, "tags": [text], "metadata": {text: [text]}}
+        for text in UNUSUAL_TEXTS
     }
     if format == "json":
-        sections = {"Dataset": values, "Model": {text: {"trained_on": WEIRD} for text in WEIRD}}
+        sections = {
+            "Dataset": values,
+            "Model": {text: {"trained_on": UNUSUAL_TEXTS} for text in UNUSUAL_TEXTS},
+        }
         Path("f.json").write_text(json.dumps({"format": "genai_graph/1", **sections}))
     else:
         edges = [
             {"edge": "TRAINED_ON", "from": ["Model", model], "to": ["Dataset", dataset]}
-            for model in WEIRD
-            for dataset in WEIRD
+            for model in UNUSUAL_TEXTS
+            for dataset in UNUSUAL_TEXTS
         ]
         write_rows(
             *({"node": "Dataset", "uid": uid, "props": props} for uid, props in values.items()),
-            *({"node": "Model", "uid": uid} for uid in WEIRD),
+            *({"node": "Model", "uid": uid} for uid in UNUSUAL_TEXTS),
             *edges,
         )
     load(f"f.{format}")
@@ -343,23 +345,26 @@ def test_any_unicode_goes_in_and_comes_out_the_same(graph: Connection, format: s
         for node in Dataset.nodes.all()
     }
     assert found == values
-    assert len(query("MATCH (m:Model)-[r:TRAINED_ON]->(d:Dataset) RETURN r")) == len(WEIRD) ** 2
-    assert counts(load(f"f.{format}"))["Dataset"] == (0, 0, len(WEIRD))
+    assert (
+        len(query("MATCH (m:Model)-[r:TRAINED_ON]->(d:Dataset) RETURN r"))
+        == len(UNUSUAL_TEXTS) ** 2
+    )
+    assert counts(load(f"f.{format}"))["Dataset"] == (0, 0, len(UNUSUAL_TEXTS))
 
 
 # References
 
 
-def test_references_may_point_forward_and_into_other_files(graph: Connection) -> None:
+def test_references_forward_and_to_other_files(graph: Connection) -> None:
     write("Model:\n  m: {trained_on: [d], parents: [base]}\n", "a.yaml")
     write("Model:\n  base:\nDataset:\n  d: {parents: [e]}\n  e:\n", "b.yaml")
-    made = counts(load("a.yaml", "b.yaml"))
-    assert made["Model"] == (2, 0, 0)
-    assert made["Model-TRAINED_ON->Dataset"] == (1, 0, 0)
-    assert made["Model-DERIVED_FROM->Model"] == (1, 0, 0)
+    created = counts(load("a.yaml", "b.yaml"))
+    assert created["Model"] == (2, 0, 0)
+    assert created["Model-TRAINED_ON->Dataset"] == (1, 0, 0)
+    assert created["Model-DERIVED_FROM->Model"] == (1, 0, 0)
 
 
-def test_references_to_the_graph_are_found(graph: Connection) -> None:
+def test_references_to_the_graph(graph: Connection) -> None:
     Dataset.upsert(name="d")
     name = write("Model:\n  m: {trained_on: [d]}\n")
     with pytest.raises(FixtureError):
@@ -367,20 +372,20 @@ def test_references_to_the_graph_are_found(graph: Connection) -> None:
     assert counts(load(name))["Model-TRAINED_ON->Dataset"] == (1, 0, 0)
 
 
-def test_an_edge_between_nodes_of_the_graph_can_be_added_alone(graph: Connection) -> None:
+def test_edge_between_existing_nodes(graph: Connection) -> None:
     Dataset.upsert(name="d")
     Model.upsert(name="m")
     edge = {"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}
     assert counts(load(write_rows(edge))) == {"Model-TRAINED_ON->Dataset": (1, 0, 0)}
 
 
-def test_required_values_may_be_in_the_graph(graph: Connection) -> None:
+def test_required_values_may_be_stored_in_the_graph(graph: Connection) -> None:
     load(write("Experiment:\n  e: {metrics: {acc: {value: 1, uid: m}}}\n"))
     assert counts(load(write("Metric:\n  m: {unit: percent}\n"))) == {"Metric": (0, 1, 0)}
-    assert faults_of(write("Metric:\n  n: {name: acc, unit: percent}\n")) == [
-        "f.yaml:3: Metric 'n': value: is required: give it",
-        "f.yaml:3: Metric 'n': belongs to no Experiment: write it under one, "
-        "or add the edge Experiment-HAS->Metric",
+    assert load_errors(write("Metric:\n  n: {name: acc, unit: percent}\n")) == [
+        "f.yaml:3: Metric 'n': value: is required",
+        "f.yaml:3: Metric 'n': has no Experiment: nest it under one, "
+        "or add an edge Experiment-HAS->Metric",
     ]
 
 
@@ -393,58 +398,56 @@ def test_required_values_may_be_in_the_graph(graph: Connection) -> None:
         ),
         (
             "Model:\n  base: {parents: [m]}\n",
-            "3: Model 'base': DERIVED_FROM may not go in a circle: 'base' -> 'm' -> 'base'",
+            "3: Model 'base': DERIVED_FROM must not form a cycle: 'base' -> 'm' -> 'base'",
         ),
         (
             "Model:\n  new: {parents: [m]}\n  base: {parents: [new]}\n",
-            "DERIVED_FROM may not go in a circle: ",
+            "DERIVED_FROM must not form a cycle: ",
         ),
         (
             "Experiment:\n  f: {metrics: {acc: {value: 1, uid: score}}}\n",
-            "3: Experiment 'f': Metric 'score' can have one Experiment only and has 'e', not 'f'",
+            "3: Experiment 'f': Metric 'score' can have only one Experiment: it has 'e', not 'f'",
         ),
         (
             "Experiment:\n  e: {metrics: {acc: {value: 1, uid: score, dataset: d2}}}\n",
-            "3: Metric 'score': Metric 'score' can have one Dataset only and has 'd', not 'd2'",
+            "3: Metric 'score': Metric 'score' can have only one Dataset: it has 'd', not 'd2'",
         ),
     ],
 )
-def test_what_does_not_go_with_the_graph_is_a_fault(
-    graph: Connection, text: str, expected: str
-) -> None:
+def test_conflicts_with_the_graph_are_rejected(graph: Connection, text: str, expected: str) -> None:
     load(
         write(
             "Model:\n  m: {parents: [base]}\n  base:\nDataset:\n  d:\n  d2:\n"
             "Experiment:\n  e: {metrics: {acc: {value: 1, uid: score, dataset: d}}}\n"
         )
     )
-    before = everything()
-    (message,) = faults_of(write(text))
+    before = graph_content()
+    (message,) = load_errors(write(text))
     assert expected in message
-    assert everything() == before
+    assert graph_content() == before
 
 
 # All or nothing
 
 
-def test_nothing_is_written_when_there_is_a_fault_in_any_file(graph: Connection) -> None:
+def test_nothing_is_written_if_any_file_has_an_error(graph: Connection) -> None:
     write("Dataset:\n  d:\n", "a.yaml")
     write("Dataset:\n  e:\n  f: {size: x}\n", "b.yaml")
-    assert faults_of("a.yaml", "b.yaml") == [
+    assert load_errors("a.yaml", "b.yaml") == [
         "b.yaml:4: Dataset 'f': size: expected an integer, got 'x'"
     ]
-    assert faults_of("a.yaml", "gone.yaml") == ["gone.yaml:1: there is no such file"]
+    assert load_errors("a.yaml", "gone.yaml") == ["gone.yaml:1: no such file"]
     assert size_of_graph() == 0
 
 
-def test_a_dump_in_cypher_is_none_to_load(graph: Connection) -> None:
+def test_cypher_can_not_be_loaded(graph: Connection) -> None:
     Path("g.cypher.gz").write_bytes(b"")
-    assert faults_of("g.cypher.gz") == [
-        "g.cypher.gz:1: is Cypher, which is not read here: run it with cypher-shell"
+    assert load_errors("g.cypher.gz") == [
+        "g.cypher.gz:1: Cypher can't be loaded: run it with cypher-shell"
     ]
 
 
-def test_a_dry_run_checks_against_the_graph_and_writes_nothing(graph: Connection) -> None:
+def test_dry_run_checks_against_the_graph_and_writes_nothing(graph: Connection) -> None:
     Dataset.upsert(name="d")
     name = write("Model:\n  m: {trained_on: [d]}\n")
     load(name, dry_run=True)
@@ -453,7 +456,7 @@ def test_a_dry_run_checks_against_the_graph_and_writes_nothing(graph: Connection
         load(write("Model:\n  m: {trained_on: [gone]}\n"), dry_run=True)
 
 
-def test_the_faults_are_limited_as_they_are_by_check(graph: Connection) -> None:
+def test_max_errors(graph: Connection) -> None:
     name = write("Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(4)))
     with pytest.raises(FixtureError, match="and 3 more") as raised:
         load(name, max_errors=1)
@@ -461,16 +464,16 @@ def test_the_faults_are_limited_as_they_are_by_check(graph: Connection) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
-def test_the_size_of_a_batch_does_not_matter(graph: Connection, batch_size: int) -> None:
+def test_batch_size_does_not_change_the_result(graph: Connection, batch_size: int) -> None:
     small = counts(load(FIXTURES / "quickstart.yaml", batch_size=batch_size))
-    in_small_batches = everything()
+    in_small_batches = graph_content()
     query("MATCH (n) DETACH DELETE n", write=True)
     large = counts(load(FIXTURES / "quickstart.yaml"))
     assert small == large
-    assert in_small_batches == everything()
+    assert in_small_batches == graph_content()
 
 
-# Where it comes from
+# Inputs
 
 
 @pytest.mark.parametrize(
@@ -482,24 +485,26 @@ def test_the_size_of_a_batch_does_not_matter(graph: Connection, batch_size: int)
     ],
     ids=["yaml", "json", "jsonl"],
 )
-def test_standard_input_is_read_in_any_format(
+def test_standard_input_in_each_format(
     graph: Connection, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert counts(load("-")) == {"Dataset": (1, 0, 0)}
 
 
-def test_standard_input_goes_with_files(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_together_with_a_file(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = write("Model:\n  m: {trained_on: [d]}\n")
     text = f"{HEADER}Dataset:\n  d: {{parents: [gone]}}\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert faults_of(name, "-") == [
+    assert load_errors(name, "-") == [
         "<stdin>:3: Dataset 'd': DERIVED_FROM: no Dataset 'gone' is in the files or in the graph"
     ]
 
 
-@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there are no numbered pipes here")
-def test_a_pipe_that_can_be_read_once_is_loaded_as_a_file_is(graph: Connection) -> None:
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="requires /dev/fd")
+def test_pipe(graph: Connection) -> None:
     reader, writer = os.pipe()
     os.write(writer, b'{"format": "genai_graph/1"}\n{"node": "Dataset", "uid": "d"}\n')
     os.close(writer)
@@ -509,7 +514,7 @@ def test_a_pipe_that_can_be_read_once_is_loaded_as_a_file_is(graph: Connection) 
         os.close(reader)
 
 
-def test_a_load_without_a_connection_says_so() -> None:
+def test_load_without_a_connection() -> None:
     with pytest.raises(NotConnectedError, match=r"call genai_graph\.connect\(\) first"):
         load(write("Dataset:\n  d:\n"))
 
@@ -517,7 +522,7 @@ def test_a_load_without_a_connection_says_so() -> None:
 # The report
 
 
-def test_the_report_is_readable_and_plain(graph: Connection) -> None:
+def test_report_as_text_and_as_dict(graph: Connection) -> None:
     report = load(write("Dataset:\n  d:\nProject:\n  p: {datasets: [d]}\n"))
     *lines, last = str(report).splitlines()
     assert lines == [
@@ -526,7 +531,7 @@ def test_the_report_is_readable_and_plain(graph: Connection) -> None:
         "Project-HAS->Dataset: 1 created, 0 changed, 0 unchanged",
     ]
     assert last.startswith("3 entities in ")
-    assert last.endswith(" a second)")
+    assert last.endswith(" per second)")
     plain = json.loads(json.dumps(report.as_dict()))
     one = {"created": 1, "changed": 0, "unchanged": 0, "pending": 0}
     assert plain["nodes"] == {"Dataset": one, "Project": one}
@@ -534,6 +539,6 @@ def test_the_report_is_readable_and_plain(graph: Connection) -> None:
     assert plain["seconds"] >= 0
 
 
-def test_loading_nothing_reports_nothing(graph: Connection) -> None:
+def test_report_of_an_empty_load(graph: Connection) -> None:
     assert counts(load()) == {}
     assert counts(load(write("Dataset:\n"))) == {}

@@ -1,4 +1,4 @@
-"""What only real Neo4j can show: one server for all of these tests."""
+"""Behaviour of a Neo4j server with a small memory limit, and of cypher-shell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genai_graph.database import quote_name
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 
-# Enough for everything here but for what is to be too much.
+# Enough for all tests here, except for the loads that must exceed it.
 MEMORY = "db.memory.transaction.total.max=32m\n"
 
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
 @pytest.fixture
 def neo4j(server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """A connection to an empty graph on the server, which the settings name too."""
+    """A connection to an empty graph on the server, which the environment also names."""
     uri, password = server
     monkeypatch.setenv("NEO4J_URI", uri)
     monkeypatch.setenv("NEO4J_PASSWORD", password)
@@ -41,30 +41,28 @@ def neo4j(server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield connection
 
 
-def odd_texts() -> Graph:
+def text_nodes() -> Graph:
     return [
         node("Dataset", f"t{i}{text}", name=text or "x", description=text, tags=[text], **TIMES)
         for i, text in enumerate(TRAPS)
     ]
 
 
-def test_cypher_shell_runs_a_dump_which_then_dumps_to_the_same_bytes(neo4j: Connection) -> None:
+def test_round_trip_of_a_cypher_dump_through_cypher_shell(neo4j: Connection) -> None:
     lib = neo4j_server.lib_or_skip("cypher-shell")
-    graph = [*whole_graph(), *odd_texts()]
+    graph = [*whole_graph(), *text_nodes()]
     put(graph)
     first, second = Path("first.cypher"), Path("second.cypher")
     dump(first)
     query("MATCH (n) DETACH DELETE n", write=True)
-    said = neo4j_server.cypher_shell(lib, neo4j.uri, first)
-    assert "error" not in said.lower()
+    output = neo4j_server.cypher_shell(lib, neo4j.uri, first)
+    assert "error" not in output.lower()
     assert without_nulls(stored()) == without_nulls(graph)
     dump(second)
     assert content(second) == content(first)
 
 
-def test_who_comes_from_the_neo4j_side_has_the_schema_and_the_quickstart_by_cypher_shell(
-    neo4j: Connection, cli: Run
-) -> None:
+def test_schema_and_quickstart_scripts_run_in_cypher_shell(neo4j: Connection, cli: Run) -> None:
     lib = neo4j_server.lib_or_skip("cypher-shell")
     for constraint in query("SHOW CONSTRAINTS YIELD name"):
         query(f"DROP CONSTRAINT {quote_name(constraint['name'])}", write=True)
@@ -76,22 +74,22 @@ def test_who_comes_from_the_neo4j_side_has_the_schema_and_the_quickstart_by_cyph
             assert "error" not in neo4j_server.cypher_shell(lib, neo4j.uri, script).lower()
     assert not schema.check()
     report = load(FIXTURES / "quickstart.yaml")
-    tallies = [*report.nodes.values(), *report.edges.values()]
-    assert sum(tally.unchanged for tally in tallies) == report.entities == 21
+    all_counts = [*report.nodes.values(), *report.edges.values()]
+    assert sum(counts.unchanged for counts in all_counts) == report.entities == 21
 
 
-class Stages(Progress):
-    """Notes which stages begin."""
+class StageRecorder(Progress):
+    """Records the stages that were started."""
 
     def __init__(self) -> None:
-        self.begun: list[str] = []
+        self.started: list[str] = []
 
     def start(self, stage: str, total: int) -> None:
-        self.begun.append(stage)
+        self.started.append(stage)
 
 
-def too_much(name: str) -> None:
-    """Write a fixture of more than the server has memory for, in a few lines."""
+def write_large_fixture(name: str) -> None:
+    """Write a fixture that exceeds the memory of the server, in a few lines."""
     lines = ['{"format": "genai_graph/1"}\n']
     lines += [
         f'{{"node": "Model", "uid": "m{i}", "props": {{"description": "{"x" * 500_000}"}}}}\n'
@@ -100,43 +98,41 @@ def too_much(name: str) -> None:
     Path(name).write_text("".join(lines))
 
 
-def test_a_load_too_large_for_the_servers_memory_says_so_and_what_to_do(
-    neo4j: Connection, cli: Run
-) -> None:
-    too_much("f.jsonl")
+def test_load_that_exceeds_the_memory_limit_fails_with_advice(neo4j: Connection, cli: Run) -> None:
+    write_large_fixture("f.jsonl")
     result = cli("load", "--atomic", "f.jsonl")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("the server's memory for transactions is used up: ")
     assert "db.memory.transaction.total.max" in line
     assert "nothing was written" in line
-    assert "load without atomic" in line
+    assert "use smaller transactions: --batched" in line
     assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
-    # It takes that advice:
-    result = cli("load", "--transaction-limit", 0, "--batch-size", 4, "f.jsonl")
+    # Following the advice:
+    result = cli("load", "--batched", "--batch-size", 4, "f.jsonl")
     assert result.exit_code == 0, result.stderr
     assert query("MATCH (n:Model) RETURN count(n) AS count") == [{"count": 40}]
-    clear(batch_size=4)  # all of them at once are too much, too
+    clear(batch_size=4)  # one transaction would exceed the memory, too
 
 
-def test_what_was_too_large_is_not_tried_again(neo4j: Connection) -> None:
-    too_much("f.jsonl")
-    stages = Stages()
+def test_transaction_memory_error_is_not_retried(neo4j: Connection) -> None:
+    write_large_fixture("f.jsonl")
+    stages = StageRecorder()
     with pytest.raises(TransactionMemoryError):
         load("f.jsonl", atomic=True, progress=stages)
-    assert stages.begun == ["checking", "nodes"]
+    assert stages.started == ["checking", "nodes"]
 
 
-def test_a_node_that_another_client_makes_at_the_same_time_keeps_its_time(
+def test_node_created_concurrently_keeps_its_created_at(
     neo4j: Connection, server: tuple[str, str]
 ) -> None:
     uri, password = server
     Path("f.yaml").write_text(
-        "format: genai_graph/1\nModel: {other: {framework: ours}, ours: {framework: ours}}\n"
+        "format: genai_graph/1\nModel: {other: {framework: loaded}, new: {framework: loaded}}\n"
     )
     reports = []
 
-    def load_it() -> None:
+    def load_in_thread() -> None:
         with genai_graph.connect():
             reports.append(load("f.yaml"))
 
@@ -145,15 +141,22 @@ def test_a_node_that_another_client_makes_at_the_same_time_keeps_its_time(
         driver.session() as session,
         session.begin_transaction() as other,
     ):
-        other.run("CREATE (:Model {uid: 'other', name: 'theirs', created_at: $time})", time=MOMENT)
-        loading = threading.Thread(target=load_it)
+        other.run(
+            "CREATE (:Model {uid: 'other', name: 'created elsewhere', created_at: $time})",
+            time=MOMENT,
+        )
+        loading = threading.Thread(target=load_in_thread)
         loading.start()
         while not query("SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked'"):
             assert loading.is_alive()
         other.commit()
         loading.join()
-    tally = reports[0].nodes["Model"]
-    assert (tally.created, tally.changed, tally.unchanged) == (1, 1, 0)
+    counts = reports[0].nodes["Model"]
+    assert (counts.created, counts.changed, counts.unchanged) == (1, 1, 0)
     found = Model.nodes.get(uid="other")
-    assert (found.name, found.framework, found.created_at) == ("theirs", "ours", MOMENT)
+    assert (found.name, found.framework, found.created_at) == (
+        "created elsewhere",
+        "loaded",
+        MOMENT,
+    )
     assert found.updated_at > MOMENT

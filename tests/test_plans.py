@@ -193,7 +193,7 @@ def use_filters() -> None:
 
 def use_files() -> None:
     load(FIXTURES / "quickstart.yaml")
-    load(FIXTURES / "quickstart.yaml", batch_size=10, transaction_limit=0)
+    load(FIXTURES / "quickstart.yaml", batch_size=10, atomic=False)
     changed = (FIXTURES / "quickstart.yaml").read_text(encoding="utf-8")
     Path("changed.yaml").write_text(changed.replace("MIT", "BSD-3-Clause"), encoding="utf-8")
     load("changed.yaml")

@@ -215,7 +215,7 @@ def test_dump_and_verify_see_the_sandbox(graph: Connection) -> None:
 def test_a_large_load_in_a_sandbox_is_one_transaction(graph: Connection) -> None:
     write_quickstart()
     with sandbox():
-        load("f.yaml", batch_size=1, transaction_limit=0)
+        load("f.yaml", batch_size=1, atomic=False)
         assert len(Dataset.nodes) == 2
     assert len(Dataset.nodes) == 0
 

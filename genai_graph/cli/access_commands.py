@@ -105,11 +105,11 @@ def rotate() -> None:
     """
     from genai_graph import connect
     from genai_graph.access.keys import rotate
-    from genai_graph.cli.progress_bar import shown
+    from genai_graph.cli.progress_bar import show_progress
     from genai_graph.registry import NODES
     from genai_graph.storage.lookups import count_nodes
 
-    with connect(), shown() as progress:
+    with connect(), show_progress() as progress:
         progress.start("rotating", sum(map(count_nodes, NODES)))
         done = rotate(progress.advance)
     click.echo(str(done), err=True)

@@ -1,4 +1,4 @@
-"""load, check and dump."""
+"""The commands load, check and dump."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from genai_graph.cli.label_argument import known_labels
 FORMATS = click.Choice(["yaml", "json", "jsonl", "csv"])
 files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
 format_option = click.option(
-    "--format", type=FORMATS, help="The files' format; without it, their names tell."
+    "--format", type=FORMATS, help="File format. Default: from the file extension or content."
 )
-fault_limit_option = click.option(
+max_errors_option = click.option(
     "--max-errors",
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
-    help="Faults that are told; the rest is counted.",
+    help="Maximum number of errors to report.",
 )
 
 
@@ -28,63 +28,61 @@ fault_limit_option = click.option(
 @files_argument
 @format_option
 @click.option(
-    "--dry-run", is_flag=True, help="Check everything, against the graph too; write nothing."
+    "--dry-run", is_flag=True, help="Check the files against the graph, and write nothing."
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=5_000,
     show_default=True,
-    help="Rows in one statement.",
+    help="Maximum number of rows per statement.",
 )
-@click.option("--atomic", is_flag=True, help="One transaction, however large.")
 @click.option(
-    "--transaction-limit",
-    type=click.IntRange(min=0),
-    default=100_000,
-    show_default=True,
-    help="Nodes and edges in one transaction; where there are more, or over 64 MiB of values, each "
-    "batch is one.",
+    "--atomic/--batched",
+    default=None,
+    help="Write in one transaction, or each batch in its own. Default: one transaction for up to "
+    "100,000 nodes and edges with 64 MiB of values.",
 )
-@click.option("--create", is_flag=True, help="Refuse a graph that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-@fault_limit_option
+@max_errors_option
 def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Load fixtures into the graph, checked as a whole before the first write.
+    """Load fixtures into the graph.
 
-    FILE is a path, a name that stands for fixtures/NAME.yaml, a folder of CSV files, or - for
-    standard input; .gz and .xz are decompressed. Nodes are merged by uid, edges by their ends;
-    loading twice changes nothing.
+    FILE is a path, a name that is short for fixtures/NAME.yaml, a directory of CSV files, or - for
+    standard input. Files compressed with gzip or xz are decompressed. All files are checked before
+    the first write. Nodes are merged by uid and edges by their ends, so that loading again changes
+    nothing.
     """
     from genai_graph import load as load_fixtures
     from genai_graph.cli.connecting import connect
-    from genai_graph.cli.progress_bar import shown
+    from genai_graph.cli.progress_bar import show_progress
 
-    with connect(), shown() as progress:
+    with connect(), show_progress() as progress:
         report = load_fixtures(*files, progress=progress, **options)
     if as_json:
         click.echo(json.dumps(report.as_dict()))
     else:
         click.echo(str(report), err=True)
     if options["dry_run"]:
-        click.echo("no faults; nothing was written (dry run)", err=True)
+        click.echo("no errors; nothing was written (dry run)", err=True)
 
 
 @click.command()
 @files_argument
 @format_option
-@fault_limit_option
+@max_errors_option
 def check(files: tuple[str, ...], **options: Any) -> None:
-    """Check fixtures without a database: all faults, one line each.
+    """Check fixtures without a database.
 
-    The files must be whole in themselves; use load --dry-run for those that refer to the graph.
+    All errors are reported, one per line. Every node that the files refer to must be in one of
+    them; use load --dry-run for files that refer to nodes in the graph.
     """
     from genai_graph import check as check_fixtures
-    from genai_graph.cli.progress_bar import shown
+    from genai_graph.cli.progress_bar import show_progress
 
-    with shown() as progress:
+    with show_progress() as progress:
         nodes, edges = check_fixtures(*files, progress=progress, **options)
-    click.echo(f"{nodes:,} nodes, {edges:,} edges: no faults", err=True)
+    click.echo(f"{nodes:,} nodes, {edges:,} edges: no errors", err=True)
 
 
 @click.command()
@@ -94,19 +92,20 @@ def check(files: tuple[str, ...], **options: Any) -> None:
     metavar="FILE",
     default="-",
     show_default=True,
-    help="- is standard output. What ends in .gz or .xz is compressed; csv is a folder.",
+    help="Output file, or - for standard output. The extensions .gz and .xz compress; csv is "
+    "written to a directory.",
 )
 @click.option(
     "--format",
     type=click.Choice(["jsonl", "yaml", "csv", "cypher"]),
-    help="Without it the name tells; jsonl where it does not.",
+    help="Output format. Default: from the file extension, else jsonl.",
 )
 @click.option(
-    "--label", "labels", multiple=True, callback=known_labels, help="Only nodes of this label."
+    "--label", "labels", multiple=True, callback=known_labels, help="Include only this label."
 )
-@click.option("--exclude", multiple=True, callback=known_labels, help="No nodes of this label.")
-@click.option("--force", is_flag=True, help="Replace an output that is there already.")
-@click.option("--decrypt", is_flag=True, help="Write encrypted values in the clear.")
+@click.option("--exclude", multiple=True, callback=known_labels, help="Exclude this label.")
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+@click.option("--decrypt", is_flag=True, help="Write encrypted values decrypted.")
 def dump(
     output: str,
     format: str | None,
@@ -115,10 +114,11 @@ def dump(
     force: bool,
     decrypt: bool,
 ) -> None:
-    """Write the graph to a file that load reads: sorted, the same bytes for the same graph.
+    """Write the graph to a file.
 
-    An edge is written where both of its nodes are. The cypher format is for cypher-shell, the csv
-    format for neo4j-admin database import too, whose command is printed.
+    The output is sorted: equal graphs give equal bytes. An edge is written if both of its nodes
+    are. Every format but cypher can be loaded; cypher is for cypher-shell. The csv format is also
+    for neo4j-admin database import, and its command is printed.
     """
     from genai_graph import dump as dump_graph
     from genai_graph.cli.connecting import connect
@@ -136,5 +136,5 @@ def dump(
     if format == "csv":
         from genai_graph.exchange.formats.csv_writer import import_command
 
-        click.echo("for a new database, too large for load:", err=True)
+        click.echo("to import it into a new Neo4j database:", err=True)
         click.echo(import_command(Path(output)), err=True)

@@ -1,4 +1,4 @@
-"""The progress of a load or a dump, on a terminal's stderr."""
+"""Progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import click
 from genai_graph.exchange.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
 
 @contextlib.contextmanager
-def shown() -> Iterator[Progress]:
-    """Show bars while the block runs, where stderr is a terminal."""
+def show_progress() -> Iterator[Progress]:
+    """Show progress bars during the block if stderr is a terminal, else messages only."""
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _ProgressMessages()
         return
     from rich.console import Console
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichProgress
 
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        yield _Shown(bars)
+    with RichProgress(console=Console(stderr=True), transient=True) as bars:
+        yield _ProgressBars(bars)
 
 
-class _Lines(Progress):
-    """Says what must be said, a line each."""
+class _ProgressMessages(Progress):
+    """Prints messages only."""
 
     def say(self, text: str) -> None:
         """Print a line."""
         click.echo(text, err=True)
 
 
-class _Shown(Progress):
+class _ProgressBars(Progress):
     """Shows a bar for each stage."""
 
-    def __init__(self, bars: Bars) -> None:
+    def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._stage: TaskID | None = None
 
@@ -49,10 +49,10 @@ class _Shown(Progress):
         self._bars.console.print(text, markup=False, highlight=False)
 
     def start(self, stage: str, total: int) -> None:
-        """Begin a bar."""
+        """Add a bar."""
         self._stage = self._bars.add_task(stage, total=total)
 
     def advance(self, amount: int) -> None:
-        """Move the newest bar."""
+        """Advance the last bar."""
         if self._stage is not None:
             self._bars.advance(self._stage, amount)

@@ -1,4 +1,4 @@
-"""status and clear."""
+"""The commands status and clear."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Tell where the graph lives, whether its schema is in step, and how much it holds."""
+    """Show the engine, schema and size of the graph."""
     from genai_graph.cli.connecting import connect
     from genai_graph.status import read_status
 
@@ -20,40 +20,32 @@ def status(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def clear(yes: bool) -> None:
-    """Delete the nodes of our kinds and their edges, in batches; asks first.
+    """Delete all nodes and edges of the models.
 
-    Nodes that others use too are left: with a further label, a property or an edge that is not
-    of our models, or without a uid.
+    Asks for confirmation, and deletes in batches. Nodes that another application uses are kept:
+    those with another label, an undeclared property or edge, or without a uid.
     """
     from genai_graph import clear as clear_graph
     from genai_graph.cli.connecting import connect
-    from genai_graph.cli.progress_bar import shown
-    from genai_graph.exchange.clearing import count_clearable as filled
-    from genai_graph.exchange.clearing import count_remaining as left
+    from genai_graph.cli.progress_bar import show_progress
+    from genai_graph.exchange.clearing import count_clearable, count_remaining
 
     with connect():
-        counts = filled()
+        counts = count_clearable()
         if not counts:
-            click.echo("there is nothing to delete", err=True)
-            _tell_left(left())
-            return
-        if not yes:
-            click.confirm(f"Delete {_listed(counts)}, and their edges?", abort=True, err=True)
-        with shown() as progress:
-            deleted = clear_graph(progress=progress)
-        click.echo(f"deleted {_listed(deleted)}", err=True)
-        _tell_left(left())
-
-
-def _tell_left(counts: dict[str, int]) -> None:
-    if counts:
-        click.echo(
-            f"left {_listed(counts)}: others gave them labels, properties or edges, or they have "
-            "no uid",
-            err=True,
-        )
+            click.echo("nothing to delete", err=True)
+        else:
+            if not yes:
+                click.confirm(f"Delete {_listed(counts)}, and their edges?", abort=True, err=True)
+            with show_progress() as progress:
+                deleted = clear_graph(progress=progress)
+            click.echo(f"deleted {_listed(deleted)}", err=True)
+        if kept := count_remaining():
+            click.echo(
+                f"kept {_listed(kept)}: used by another application, or without a uid", err=True
+            )
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""verify."""
+"""The command verify."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import click
     "--allow",
     metavar="SUBJECT",
     multiple=True,
-    help="Leave out what another program keeps here: a property such as Dataset.reviewed, an edge "
-    "such as 'Dataset-HAS->Review', or an index by its name. May be repeated.",
+    help="Skip data of another application: a property such as Dataset.reviewed, an edge such as "
+    "'Dataset-HAS->Review', or the name of an index. May be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Each finding as JSON, one a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print each finding as a line of JSON.")
 def verify(allow: tuple[str, ...], as_json: bool) -> None:
-    """Look for what the database can't enforce: each finding with its cure; any ends with 1.
+    """Report constraint violations with fixes.
 
-    Missing and wrong values, undeclared properties, repeated uids and edges, a metric without its
-    one experiment, two metrics that are one, edges between the wrong labels, circles, a wrong
-    schema. Nodes of other labels, and other labels on our nodes, are left alone. It only reads.
+    Finds missing and invalid values, undeclared properties, duplicate uids, edges and metrics,
+    metrics without an experiment, edges between the wrong labels, cycles, and differences in the
+    schema. Nodes with other labels, and other labels of nodes, are ignored. The graph is not
+    changed. Exits with 1 if there are findings.
     """
-    from genai_graph import verify as look_through
+    from genai_graph import verify as iter_findings
     from genai_graph.cli.connecting import connect
 
     count = 0
     with connect():
-        for finding in look_through(allowed=allow):
+        for finding in iter_findings(allowed=allow):
             count += 1
-            told = json.dumps(finding.as_dict(), ensure_ascii=False) if as_json else str(finding)
-            click.echo(told)
+            line = json.dumps(finding.as_dict(), ensure_ascii=False) if as_json else str(finding)
+            click.echo(line)
     click.echo(f"{count or 'no'} finding{'' if count == 1 else 's'}", err=True)
     if count:
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Clearing: all nodes of our kinds out of the graph, in batches."""
+"""Deleting the graph in batches."""
 
 from __future__ import annotations
 
@@ -12,46 +12,44 @@ from genai_graph.storage.exclusive_nodes import ExclusiveNodes
 from genai_graph.storage.lookups import count_nodes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genai_graph.exchange.progress import Progress
 
 
 def count_clearable() -> dict[str, int]:
-    """Return the number of nodes of each label that a clear would delete."""
-    return _filled(ExclusiveNodes())
-
-
-def _filled(own: ExclusiveNodes) -> dict[str, int]:
-    return _some({label: own.count(label) for label in NODES})
+    """Return the number of nodes of each label that `clear` would delete."""
+    return _counts(ExclusiveNodes().count)
 
 
 def count_remaining() -> dict[str, int]:
-    """Return the number of nodes of each label that are there: after a clear, what it left."""
-    return _some({label: count_nodes(label) for label in NODES})
+    """Return the number of nodes of each label, for example after `clear`."""
+    return _counts(count_nodes)
 
 
-def _some(counts: dict[str, int]) -> dict[str, int]:
-    return {label: count for label, count in counts.items() if count}
+def _counts(count: Callable[[str], int]) -> dict[str, int]:
+    return {label: number for label in NODES if (number := count(label))}
 
 
 def clear(*, batch_size: int = BATCH_ROWS, progress: Progress = NO_PROGRESS) -> dict[str, int]:
-    """Delete the nodes of our five kinds with their edges; return how many of each label.
+    """Delete the nodes of the models with their edges; return the number of each label.
 
-    A node that others use too is left: one with a further label, with a property that is not of
-    its class, with an edge that is none of our kinds, or without a uid.
+    Nodes that another application uses, too, are kept: those with another label, an undeclared
+    property, an edge of another type, or without a uid (see `ExclusiveNodes`).
 
-    Each batch is a transaction, a smaller one where its values have 64 MiB: when it is cut short,
-    doing it again deletes the rest. Projects and datasets go first: with them goes an edge of a hub
-    at once, without a search for it.
+    Each batch is a transaction of at most `batch_size` nodes and 64 MiB. After an interruption,
+    calling it again deletes the rest. Labels are deleted in the order of the models, so that the
+    edges of hubs, which are projects and datasets, go with the hub and are not searched for.
     """
-    own = ExclusiveNodes()
-    counts = _filled(own)
+    nodes = ExclusiveNodes()
+    counts = _counts(nodes.count)
     if not counts:
         return {}
     deleted = dict.fromkeys(counts, 0)
     progress.start("deleting", sum(counts.values()))
     with indexes.without_indexes(NODES.values()):
         for label in counts:
-            for count in own.delete(label, batch_size):
+            for count in nodes.delete(label, batch_size):
                 deleted[label] += count
                 progress.advance(count)
     return deleted

@@ -1,4 +1,4 @@
-"""Checking records against each other and against the graph, before anything is written."""
+"""Checks of a whole load, before the first write: references, duplicates, cardinality, cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
-from genai_graph.errors import FixtureError, FixtureIssue, PropertyError
+from genai_graph.errors import FixtureError, FixtureIssue, PropertyError, SettingsError
 from genai_graph.exchange.formats.building import with_uid_fields
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
@@ -18,331 +18,369 @@ from genai_graph.exchange.formats.records import (
     NodeRecord,
     TruncatedFile,
 )
+from genai_graph.exchange.progress import NO_PROGRESS
+from genai_graph.exchange.record_stream import RecordStream
+from genai_graph.exchange.sources import open_sources
 from genai_graph.properties import encryption
 from genai_graph.properties.validation import missing_fields
 from genai_graph.registry import EDGES, NODES, required_properties
-from genai_graph.storage.batching import BATCH_ROWS, batched
-from genai_graph.storage.edge_rules import constraint_errors
+from genai_graph.storage import batching
+from genai_graph.storage.batching import batched
+from genai_graph.storage.edge_rules import EmptyGraph, constraint_errors
 from genai_graph.storage.rows import EdgeRow
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from genai_graph.errors import SourceLocation
     from genai_graph.exchange.formats.records import Record
+    from genai_graph.exchange.progress import Progress
     from genai_graph.registry import EdgeType
     from genai_graph.storage.edge_rules import ExistingGraph
 
 
 MAX_ERRORS = 100
-# Each node of such a label needs an edge of this kind that ends at it.
-_REQUIRED_SOURCE = {kind.target: kind for kind in EDGES if kind.single_source}
-_MANDATORY = {
+# By label, the edge type that must end at each of its nodes: a Metric needs its Experiment.
+_REQUIRED_EDGE = {edge_type.target: edge_type for edge_type in EDGES if edge_type.single_source}
+_REQUIRED_PROPERTIES = {
     label: tuple(name for name in required_properties(cls) if name != "uid")
     for label, cls in NODES.items()
 }
-# A pair of numbers in one: it keeps an edge in 8 bytes.
-_SHIFT = 32
-_MASK = (1 << _SHIFT) - 1
+# An edge is one 64-bit integer, the number of its source in the upper half and of its target in
+# the lower: 8 bytes instead of about 100 for a tuple of two ints, and sorting finds duplicates.
+_SOURCE_SHIFT = 32
+_TARGET_MASK = (1 << _SOURCE_SHIFT) - 1
+
+
+def check(
+    *fixtures: str | PathLike[str],
+    format: str | None = None,
+    max_errors: int = MAX_ERRORS,
+    progress: Progress = NO_PROGRESS,
+) -> tuple[int, int]:
+    """Check fixtures without a database, and return the numbers of their nodes and edges.
+
+    Every node that the fixtures refer to must be in one of them.
+
+    Raises `FixtureError` with all errors (at most `max_errors` are listed), `SettingsError`.
+    """
+    require_minimum(1, max_errors=max_errors)
+    stream = RecordStream(open_sources(fixtures, format), progress)
+    index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
+    return index.node_count, index.edge_count
+
+
+def require_minimum(minimum: int, **options: int) -> None:
+    """Raise `SettingsError` for an option below its minimum."""
+    for name, value in options.items():
+        if value < minimum:
+            raise SettingsError(f"{name}: expected at least {minimum}, got {value}")
 
 
 class UidTable:
-    """The uids of one label, each with a number, and which of them are declared."""
+    """The uids of one label, numbered, each either declared or only referenced."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self.declared = bytearray()
+        self.is_declared = bytearray()  # by number
 
     def add(self, uid: str) -> int:
-        """Give a uid that has none the next number."""
-        number = self.numbers[uid] = len(self.declared)
-        self.declared.append(False)
+        """Number a new uid."""
+        number = self.numbers[uid] = len(self.is_declared)
+        self.is_declared.append(False)
         return number
 
-    def chosen(self, *, declared: bool) -> Iterator[str]:
-        """Yield the uids that are declared, or those that are only referred to."""
-        return (uid for uid, number in self.numbers.items() if self.declared[number] == declared)
+    def uids(self, *, declared: bool) -> Iterator[str]:
+        """Yield the declared uids, or those that are only referenced."""
+        return (uid for uid, number in self.numbers.items() if self.is_declared[number] == declared)
 
 
 class _EdgeTable(NamedTuple):
-    """The uids at the ends of a kind's edges, and each edge as the two numbers of its ends."""
+    """The edges of one type as packed pairs of uid numbers."""
 
     sources: UidTable
     targets: UidTable
     pairs: array[int]
 
-    def named(self, pairs: Collection[int]) -> Iterator[tuple[str, str]]:
-        """Yield the uids of edges."""
+    def unpack(self, pairs: Collection[int]) -> Iterator[tuple[str, str]]:
+        """Yield the uids of the source and the target of packed edges."""
         if pairs:
             sources, targets = list(self.sources.numbers), list(self.targets.numbers)
-            yield from ((sources[pair >> _SHIFT], targets[pair & _MASK]) for pair in pairs)
+            for pair in pairs:
+                yield sources[pair >> _SOURCE_SHIFT], targets[pair & _TARGET_MASK]
 
 
 class ReferenceIndex:
-    """What a load declares and what it refers to.
+    """The nodes that a load declares, and the edges between them.
 
-    It holds each uid once and 8 bytes for each edge: no values and no places.
+    It stores each uid once and 8 bytes per edge, no values and no locations: a load may be larger
+    than memory. `has_errors` says that records were invalid; with `is_truncated` a file was not
+    read to its end.
     """
 
     def __init__(self) -> None:
-        self.nodes = 0
-        self.flawed = False
-        self.unread = False
-        self.uids = {label: UidTable() for label in NODES}
-        self.repeated: dict[str, set[str]] = defaultdict(set)
+        self.node_count = 0
+        self.has_errors = False
+        self.is_truncated = False
+        self.uid_tables = {label: UidTable() for label in NODES}
+        self.duplicates: dict[str, set[str]] = defaultdict(set)
+        # Nodes without a required property: allowed if they exist in the graph.
         self.incomplete: dict[str, set[str]] = defaultdict(set)
-        self.meant: dict[EdgeType, set[str]] = defaultdict(set)
-        self._ends = {
-            kind: _EdgeTable(self.uids[kind.source], self.uids[kind.target], array("Q"))
-            for kind in EDGES
+        self.targets_of_invalid_edges: dict[EdgeType, set[str]] = defaultdict(set)
+        self._edges = {
+            edge_type: _EdgeTable(
+                self.uid_tables[edge_type.source], self.uid_tables[edge_type.target], array("Q")
+            )
+            for edge_type in EDGES
         }
 
     def add_node(self, record: NodeRecord) -> None:
-        """Take note of a node."""
+        """Add a valid node."""
         label, given = record.label, record.given
-        self.nodes += 1
+        self.node_count += 1
         self.declare(label, record.uid)
-        for name in _MANDATORY[label]:
-            if given.get(name) is None:
-                if missing_required(record):
+        for name in _REQUIRED_PROPERTIES[label]:
+            if given.get(name) is None:  # it may still follow from the uid
+                if _missing_properties(record):
                     self.incomplete[label].add(record.uid)
                 return
 
     def declare(self, label: str, uid: str) -> None:
-        """Take note that a node is declared, though it may have faults."""
-        uids = self.uids[label]
-        number = uids.numbers.get(uid)
+        """Add the uid of a node, valid or not."""
+        table = self.uid_tables[label]
+        number = table.numbers.get(uid)
         if number is None:
-            number = uids.add(uid)
-        elif uids.declared[number]:
-            self.repeated[label].add(uid)
-        uids.declared[number] = True
+            number = table.add(uid)
+        elif table.is_declared[number]:
+            self.duplicates[label].add(uid)
+        table.is_declared[number] = True
 
     def add_edge(self, record: EdgeRecord) -> None:
-        """Take note of an edge."""
-        sources, targets, pairs = self._ends[record.edge_type]
+        """Add a valid edge."""
+        sources, targets, pairs = self._edges[record.edge_type]
         source = sources.numbers.get(record.source)
         if source is None:
             source = sources.add(record.source)
         target = targets.numbers.get(record.target)
         if target is None:
             target = targets.add(record.target)
-        pairs.append(source << _SHIFT | target)
+        pairs.append(source << _SOURCE_SHIFT | target)
 
-    def edge_rows(self, kind: EdgeType) -> list[EdgeRow]:
-        """Return the edges of a kind."""
-        ends = self._ends[kind]
-        return [EdgeRow(*uids, {}, 0) for uids in ends.named(ends.pairs)]
-
-    @property
-    def edges(self) -> int:
-        """The number of edges."""
-        return sum(len(ends.pairs) for ends in self._ends.values())
+    def edge_rows(self, edge_type: EdgeType) -> list[EdgeRow]:
+        """Return the edges of a type, without values."""
+        table = self._edges[edge_type]
+        return [EdgeRow(source, target, {}, 0) for source, target in table.unpack(table.pairs)]
 
     @property
-    def entities(self) -> int:
-        """The number of nodes and edges."""
-        return self.nodes + self.edges
+    def edge_count(self) -> int:
+        """The number of edges, duplicates included."""
+        return sum(len(table.pairs) for table in self._edges.values())
 
-    def counts(self) -> tuple[dict[str, int], dict[EdgeType, int]]:
-        """Return how many nodes of each label and edges of each kind there are to be written."""
-        nodes = {label: uids.declared.count(True) for label, uids in self.uids.items()}
-        edges = {kind: len(set(self._ends[kind].pairs)) for kind in self.kinds()}
+    def distinct_counts(self) -> tuple[dict[str, int], dict[EdgeType, int]]:
+        """Return the numbers of nodes by label and of edges by type, each one counted once."""
+        nodes = {label: table.is_declared.count(True) for label, table in self.uid_tables.items()}
+        edges = {edge_type: len(set(self._edges[edge_type].pairs)) for edge_type in self.edge_types}
         return {label: count for label, count in nodes.items() if count}, edges
 
-    def kinds(self) -> list[EdgeType]:
-        """Return the kinds of edges that occur."""
-        return [kind for kind, ends in self._ends.items() if ends.pairs]
+    @property
+    def edge_types(self) -> list[EdgeType]:
+        """The types of the edges."""
+        return [edge_type for edge_type, table in self._edges.items() if table.pairs]
 
-    def repeated_edges(self, kind: EdgeType) -> set[tuple[str, str]]:
-        """Return the ends of the edges of a kind that stand more than once."""
-        ends = self._ends[kind]
-        ordered = sorted(ends.pairs)
-        return set(ends.named(set(compress(ordered, map(eq, ordered, ordered[1:])))))
+    def duplicate_edges(self, edge_type: EdgeType) -> set[tuple[str, str]]:
+        """Return the ends of the edges of a type that occur more than once."""
+        table = self._edges[edge_type]
+        ordered = sorted(table.pairs)
+        return set(table.unpack(set(compress(ordered, map(eq, ordered, ordered[1:])))))
 
 
 class EncryptionCheck:
-    """What encryption refuses: a text of another place, and what would hide what can't be read.
+    """Encryption conflicts: ciphertexts from elsewhere, and overwrites of undecryptable values.
 
-    The graph is asked while the records are read, a batch of uids at a time: no value is kept.
+    The graph is queried while the records are read, one batch of uids at a time, so that no values
+    are kept in memory.
     """
 
     def __init__(self, graph: ExistingGraph) -> None:
-        self.refused: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.errors: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._graph = graph
-        self._names = {label: graph.encrypted_names(label) for label in NODES}
-        # By label and uid: the sensitive names that are given, and the keys of encrypted texts.
-        self._waiting: dict[str, dict[str, dict[str, str | None]]] = defaultdict(dict)
+        self._encrypted = {label: graph.encrypted_names(label) for label in NODES}
+        # By label, uid and encrypted property: the id of the key if a ciphertext is given.
+        self._pending: dict[str, dict[str, dict[str, str | None]]] = defaultdict(dict)
 
     def add_node(self, record: NodeRecord) -> None:
-        """Take note of a node."""
+        """Check the ciphertexts of a node, and queue the node for the comparison with the graph."""
         label, uid, given = record.label, record.uid, record.given
-        names = self._names[label]
-        if names.isdisjoint(given):
+        encrypted = self._encrypted[label]
+        if encrypted.isdisjoint(given):
             return
-        keys = {name: encryption.key_id_in(given[name]) for name in given.keys() & names}
+        keys = {name: encryption.key_id_in(given[name]) for name in given.keys() & encrypted}
         for name in filter(keys.get, keys):
             try:
                 encryption.encrypt_values(label, uid, {name: given[name]})
             except PropertyError as error:
-                self.refused[label, uid].append(str(error))
-        waiting = self._waiting[label]
-        waiting[uid] = keys
-        if len(waiting) >= BATCH_ROWS:
-            self._ask(label)
+                self.errors[label, uid].append(str(error))
+        pending = self._pending[label]
+        pending[uid] = keys
+        if len(pending) >= batching.BATCH_ROWS:
+            self._compare(label)
 
-    def settle(self) -> None:
-        """Ask for the rest."""
-        for label in list(self._waiting):
-            self._ask(label)
+    def finish(self) -> None:
+        """Compare the remaining nodes with the graph."""
+        for label in list(self._pending):
+            self._compare(label)
 
-    def _ask(self, label: str) -> None:
-        waiting = self._waiting.pop(label)
-        for uid, name, before in self._graph.undecryptable(label, waiting, self._names[label]):
-            if name in waiting[uid]:
-                refusal = encryption.overwrite_error(label, uid, name, before, waiting[uid][name])
-                if refusal is not None:
-                    self.refused[label, uid].append(str(refusal))
+    def _compare(self, label: str) -> None:
+        pending = self._pending.pop(label)
+        for uid, name, stored in self._graph.undecryptable(label, pending, self._encrypted[label]):
+            if name in pending[uid]:
+                error = encryption.overwrite_error(label, uid, name, stored, pending[uid][name])
+                if error is not None:
+                    self.errors[label, uid].append(str(error))
 
 
 class ConsistencyErrors:
-    """What is wrong over the whole of a load; the places are not known yet."""
+    """The nodes and edges of a load that contradict each other or the graph.
+
+    Locations are not known here; `issues` finds them in a second pass over the records.
+    """
 
     def __init__(
-        self, ledger: ReferenceIndex, graph: ExistingGraph, sealing: EncryptionCheck
+        self, index: ReferenceIndex, graph: ExistingGraph, encryption_check: EncryptionCheck
     ) -> None:
-        sealing.settle()
-        self._refused = sealing.refused
-        self._ledger = ledger
-        self._repeated = ledger.repeated
+        encryption_check.finish()
+        self._encryption_errors = encryption_check.errors
+        self._index = index
         self._incomplete = {
-            label: set(_absent(graph, label, uids)) for label, uids in ledger.incomplete.items()
+            label: set(_without_existing(graph, label, uids))
+            for label, uids in index.incomplete.items()
         }
-        self._absent = {
-            label: set(_absent(graph, label, uids.chosen(declared=False)))
-            for label, uids in ledger.uids.items()
-            if not ledger.unread  # else they may stand in what was not read
+        self._missing = {
+            label: set(_without_existing(graph, label, table.uids(declared=False)))
+            for label, table in index.uid_tables.items()
+            if not index.is_truncated  # they may be declared in the unread part
         }
         self._forbidden: dict[tuple[EdgeType, str, str], str] = {}
-        self._alone: dict[str, set[str]] = {}
-        for kind in EDGES:
-            if kind.has_constraints:
-                self._settle(kind, graph)
+        self._orphans: dict[str, set[str]] = {}
+        for edge_type in EDGES:
+            if edge_type.has_constraints:
+                self._check_constraints(edge_type, graph)
 
     def __bool__(self) -> bool:
-        groups = (self._repeated, self._incomplete, self._absent, self._alone)
-        return bool(self._forbidden or self._refused) or any(
+        groups = (self._index.duplicates, self._incomplete, self._missing, self._orphans)
+        return bool(self._forbidden or self._encryption_errors) or any(
             any(group.values()) for group in groups
         )
 
-    def faults(self, records: Iterable[Record]) -> Iterator[FixtureIssue]:
-        """Yield the faults of the records: those that they bring, and those that show here."""
+    def issues(self, records: Iterable[Record]) -> Iterator[FixtureIssue]:
+        """Yield the errors among the records, and those found here with their locations."""
         first: dict[tuple[str, str], SourceLocation] = {}
         for record in records:
             if isinstance(record, FixtureIssue):
                 yield record
             elif isinstance(record, EdgeRecord):
-                yield from self._faults_of_edge(record)
+                for message in self._edge_errors(record):
+                    yield FixtureIssue(record.location, message)
             elif isinstance(record, (NodeRecord, InvalidNode)):
-                yield from self._faults_of_node(record, first)
+                for message in self._node_errors(record, first):
+                    yield FixtureIssue(record.location, message)
 
-    def _settle(self, kind: EdgeType, graph: ExistingGraph) -> None:
-        rows = self._ledger.edge_rows(kind)
-        for row, message in constraint_errors(kind, rows, graph):
-            self._forbidden[kind, row.source, row.target] = message
-        if kind.single_source and not self._ledger.unread:
-            alone = set(self._ledger.uids[kind.target].chosen(declared=True))
-            alone -= self._ledger.meant[kind]
-            alone.difference_update(row.target for row in rows)
-            alone.difference_update(uid for uid, _ in graph.sources(kind, alone))
-            self._alone[kind.target] = alone
+    def _check_constraints(self, edge_type: EdgeType, graph: ExistingGraph) -> None:
+        rows = self._index.edge_rows(edge_type)
+        for row, message in constraint_errors(edge_type, rows, graph):
+            self._forbidden[edge_type, row.source, row.target] = message
+        if edge_type.single_source and not self._index.is_truncated:
+            orphans = set(self._index.uid_tables[edge_type.target].uids(declared=True))
+            orphans -= self._index.targets_of_invalid_edges[edge_type]
+            orphans.difference_update(row.target for row in rows)
+            orphans.difference_update(uid for uid, _ in graph.sources(edge_type, orphans))
+            self._orphans[edge_type.target] = orphans
 
-    def _faults_of_edge(self, record: EdgeRecord) -> Iterator[FixtureIssue]:
-        kind = record.edge_type
-        subject = f"{kind.source} {record.source!r}"
-        for label, uid in ((kind.source, record.source), (kind.target, record.target)):
-            if uid in self._absent.get(label, ()):
-                yield FixtureIssue(
-                    record.location,
-                    f"{subject}: {kind.type}: no {label} {uid!r} is in the files or in the graph",
-                )
-        problem = self._forbidden.get((kind, record.source, record.target))
-        if problem is not None:
-            yield FixtureIssue(record.location, f"{subject}: {problem}")
+    def _edge_errors(self, record: EdgeRecord) -> Iterator[str]:
+        edge_type = record.edge_type
+        subject = f"{edge_type.source} {record.source!r}"
+        for label, uid in ((edge_type.source, record.source), (edge_type.target, record.target)):
+            if uid in self._missing.get(label, ()):
+                missing = f"no {label} {uid!r} is in the files or in the graph"
+                yield f"{subject}: {edge_type.type}: {missing}"
+        error = self._forbidden.get((edge_type, record.source, record.target))
+        if error is not None:
+            yield f"{subject}: {error}"
 
-    def _faults_of_node(
+    def _node_errors(
         self, record: NodeRecord | InvalidNode, first: dict[tuple[str, str], SourceLocation]
-    ) -> Iterator[FixtureIssue]:
+    ) -> Iterator[str]:
+        """Yield the errors of a node; `first` collects the locations of duplicate uids."""
         label, uid = record.label, record.uid
         subject = f"{label} {uid!r}"
-        if uid in self._repeated.get(label, ()):
-            there = first.get((label, uid))
+        if uid in self._index.duplicates.get(label, ()):
+            if (label, uid) in first:
+                yield f"{subject}: uid: duplicate (first at {first[label, uid]})"
             first.setdefault((label, uid), record.location)
-            if there is not None:
-                message = f"{subject}: uid: stands twice (first at {there}): keep one"
-                yield FixtureIssue(record.location, message)
-        if isinstance(record, NodeRecord) and uid in self._incomplete.get(label, ()):
-            for name in missing_required(record):
-                yield FixtureIssue(record.location, f"{subject}: {name}: is required: give it")
         if isinstance(record, NodeRecord):
-            for message in self._refused.get((label, uid), ()):
-                yield FixtureIssue(record.location, message)
-        if uid in self._alone.get(label, ()):
-            kind = _REQUIRED_SOURCE[label]
-            yield FixtureIssue(
-                record.location,
-                f"{subject}: belongs to no {kind.source}: write it under one, "
-                f"or add the edge {kind}",
+            if uid in self._incomplete.get(label, ()):
+                for name in _missing_properties(record):
+                    yield f"{subject}: {name}: is required"
+            yield from self._encryption_errors.get((label, uid), ())
+        if uid in self._orphans.get(label, ()):
+            edge_type = _REQUIRED_EDGE[label]
+            yield (
+                f"{subject}: has no {edge_type.source}: nest it under one, "
+                f"or add an edge {edge_type}"
             )
 
 
 def check_records(
-    read: Callable[[], Iterable[Record]], graph: ExistingGraph, limit: int = MAX_ERRORS
+    read: Callable[[], Iterable[Record]], graph: ExistingGraph, max_errors: int = MAX_ERRORS
 ) -> ReferenceIndex:
-    """Check records, and raise `FixtureError` with their faults (at most `limit` are told).
+    """Check records, and raise `FixtureError` with their errors (at most `max_errors`).
 
-    The records are read once, and once more to tell the faults where there are any.
+    The records are read once, and a second time if there are errors, for their locations.
     """
-    ledger, sealing = ReferenceIndex(), EncryptionCheck(graph)
+    index, encryption_check = ReferenceIndex(), EncryptionCheck(graph)
     for record in read():
         if isinstance(record, EdgeRecord):
-            ledger.add_edge(record)
+            index.add_edge(record)
         elif isinstance(record, NodeRecord):
-            ledger.add_node(record)
-            sealing.add_node(record)
+            index.add_node(record)
+            encryption_check.add_node(record)
         elif isinstance(record, InvalidNode):
-            ledger.declare(record.label, record.uid)
+            index.declare(record.label, record.uid)
         elif isinstance(record, InvalidEdge):
-            ledger.meant[record.edge_type].add(record.target)
+            index.targets_of_invalid_edges[record.edge_type].add(record.target)
         else:
-            ledger.flawed = True
-            ledger.unread |= isinstance(record, TruncatedFile)
-    problems = ConsistencyErrors(ledger, graph, sealing)
-    if ledger.flawed or problems:
-        raise _fixture_error(problems.faults(read()), limit)
-    return ledger
+            index.has_errors = True
+            index.is_truncated |= isinstance(record, TruncatedFile)
+    errors = ConsistencyErrors(index, graph, encryption_check)
+    if index.has_errors or errors:
+        raise _fixture_error(errors.issues(read()), max_errors)
+    return index
 
 
-def _fixture_error(faults: Iterator[FixtureIssue], limit: int) -> FixtureError:
-    told: dict[FixtureIssue, None] = {}
-    files: dict[str, int] = {}
+def _fixture_error(issues: Iterator[FixtureIssue], max_errors: int) -> FixtureError:
+    listed: dict[FixtureIssue, None] = {}
+    file_order: dict[str, int] = {}
     omitted = 0
-    for fault in faults:
-        if len(told) < limit or isinstance(
-            fault, TruncatedFile
-        ):  # which may be why there are others
-            told[fault] = None
-            files.setdefault(fault.location.file, len(files))
-        elif fault not in told:
+    for issue in issues:
+        # A truncated file is always listed: it may be the cause of the other errors.
+        if len(listed) < max_errors or isinstance(issue, TruncatedFile):
+            listed[issue] = None
+            file_order.setdefault(issue.location.file, len(file_order))
+        elif issue not in listed:
             omitted += 1
-    ordered = sorted(told, key=lambda fault: (files[fault.location.file], fault.location.line))
+    ordered = sorted(
+        listed, key=lambda issue: (file_order[issue.location.file], issue.location.line)
+    )
     return FixtureError(ordered, omitted=omitted)
 
 
-def missing_required(record: NodeRecord) -> list[str]:
-    """Return the names of the required values that a node would lack if it were new."""
+def _missing_properties(record: NodeRecord) -> list[str]:
+    """Return the required properties that a node would lack if it were new."""
     return missing_fields(NODES[record.label], {"uid": record.uid, **with_uid_fields(record)})
 
 
-def _absent(graph: ExistingGraph, label: str, uids: Iterable[str]) -> Iterator[str]:
+def _without_existing(graph: ExistingGraph, label: str, uids: Iterable[str]) -> Iterator[str]:
+    """Yield the uids of which no node exists."""
     for batch in batched(uids):
-        there = graph.existing(label, batch)
-        yield from (uid for uid in batch if uid not in there)
+        existing = graph.existing(label, batch)
+        yield from (uid for uid in batch if uid not in existing)

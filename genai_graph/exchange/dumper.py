@@ -1,4 +1,4 @@
-"""Dumping: the graph into a fixture, sorted, byte-stable, and a page at a time."""
+"""Dumping the graph to fixtures: sorted, reproducible byte for byte, one page at a time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genai_graph.exchange.formats.building import unknown_label
 from genai_graph.exchange.formats.csv_schema import csv_schemas
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.graph_reader import GraphReader
-from genai_graph.exchange.output import STDOUT, open_folder, open_output
+from genai_graph.exchange.output import STDOUT, open_directory, open_output
 from genai_graph.properties.messages import did_you_mean
 from genai_graph.registry import NODES
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange.graph_reader import Records
 
 
-_Writer = Callable[[Iterable[NodeRecord | EdgeRecord], IO[bytes]], None]
-
-_WRITERS: dict[str, _Writer] = {
+_WRITERS: dict[str, Callable[[Iterable[NodeRecord | EdgeRecord], IO[bytes]], None]] = {
     "jsonl": jsonl_writer.write,
     "yaml": yaml_writer.write,
     "cypher": cypher.write,
@@ -42,43 +40,40 @@ def dump(
     overwrite: bool = False,
     decrypt: bool = False,
 ) -> tuple[int, int]:
-    """Write the graph to a file (``-`` for standard output); return how many nodes and edges.
+    """Write the graph to a file, and return the numbers of nodes and edges.
 
-    The format is ``jsonl``, ``yaml``, ``cypher`` or ``csv`` (a folder); it follows from the name's
-    end unless it is given, and is ``jsonl`` otherwise. ``.gz`` and ``.xz`` compress. `labels` are
-    the only ones that are written, those in `exclude` are not; an edge is written where both of its
-    ends are. Equal graphs give equal bytes, and a file is there whole or not at all. What is
-    encrypted stays so, and loads again as it is, unless `decrypt` is true.
+    `output` is a path, or ``-`` for standard output. The format is ``jsonl``, ``yaml``, ``cypher``
+    or ``csv`` (a directory); the default follows from the file extension, else it is ``jsonl``.
+    ``.gz`` and ``.xz`` compress. Only nodes with one of the `labels` (default: all) and none of
+    `exclude` are written, and the edges between them. Equal graphs give equal bytes, and an
+    incomplete file never appears under the name of the output. Encrypted values are written
+    encrypted unless `decrypt` is true.
 
-    Raises `OutputError` when the output is there already (`overwrite` replaces it) or can't be
-    written, `PropertyError` for a value in the graph that no fixture can say, or that can't be
-    decrypted, `SettingsError`.
+    Raises `OutputError` if the output exists (unless `overwrite` is true) or can't be written,
+    `PropertyError` for an invalid value in the graph or one that can't be decrypted,
+    `SettingsError`.
     """
     name = str(output)
     writer = format or _format_of(name)
     if writer not in FORMATS:
         hint = did_you_mean(writer, FORMATS)
         raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
-    stored = GraphReader(_selected(labels, exclude), decrypt=decrypt)
-    counted = _Counted(stored.document() if writer == "yaml" else stored.records())
+    reader = GraphReader(_selected(labels, exclude), decrypt=decrypt)
+    records = _CountedRecords(reader.nested_records() if writer == "yaml" else reader.records())
     if writer == "csv":
-        _refuse_stdout(name)
-        files = {sheet.name for sheet in csv_schemas().values()}
-        with open_folder(name, replaceable=files if overwrite else set()) as folder:
-            csv_writer.write(counted, folder)
+        if name == STDOUT:
+            raise SettingsError("csv needs a directory as output: use -o DIRECTORY")
+        files = {schema.name for schema in csv_schemas().values()}
+        with open_directory(name, replaceable=files if overwrite else set()) as directory:
+            csv_writer.write(records, directory)
     else:
         with open_output(name, overwrite=overwrite) as stream:
-            _WRITERS[writer](counted, stream)
-    return counted.nodes, counted.edges
+            _WRITERS[writer](records, stream)
+    return records.nodes, records.edges
 
 
-def _refuse_stdout(name: str) -> None:
-    if name == STDOUT:
-        raise SettingsError("csv is a folder of files: name one (-o FOLDER)")
-
-
-class _Counted:
-    """Records, counted on their way."""
+class _CountedRecords:
+    """Records that are counted while they are iterated."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -94,14 +89,14 @@ class _Counted:
 
 
 def _format_of(name: str) -> str:
-    named = format_of(Path(name))
-    if named == "json":  # JSON Lines under this name could not be loaded
-        raise SettingsError(f"{name}: there is no dump in JSON: name it .jsonl or .yaml")
+    known = format_of(Path(name))
+    if known == "json":  # JSON Lines under this name could not be loaded
+        raise SettingsError(f"{name}: can't dump to JSON: use .jsonl or .yaml")
     if suffix_of(Path(name)) == ".csv":
         raise SettingsError(
-            f"{name}: csv is a folder of files: give format='csv' (--format csv), and name a folder"
+            f"{name}: csv needs a directory as output: use --format csv -o DIRECTORY"
         )
-    return named or "jsonl"
+    return known or "jsonl"
 
 
 def _selected(labels: Collection[str] | None, exclude: Collection[str]) -> list[str]:

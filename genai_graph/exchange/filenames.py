@@ -1,4 +1,4 @@
-"""What a file's name says of it: its format, and how it is compressed."""
+"""File formats and compressions by file name."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _COMPRESSIONS = {".gz": "gzip", ".xz": "xz"}
 
 
 def compression_of(path: Path) -> str | None:
-    """Return ``gzip`` or ``xz``, or None where the name says neither."""
+    """Return ``gzip`` or ``xz``, or None if the name has no suffix of a compression."""
     return _COMPRESSIONS.get(path.suffix.lower())
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format's name, or None where the file's name does not tell."""
+    """Return the format, or None if the name has no suffix of a format."""
     return SUFFIXES.get(suffix_of(path))
 
 
 def suffix_of(path: Path) -> str:
-    """Return the end of a name, in lower case, without that of a compression."""
-    plain = path.with_suffix("") if compression_of(path) else path
-    return plain.suffix.lower()
+    """Return the suffix of a name in lower case, without that of a compression."""
+    uncompressed = path.with_suffix("") if compression_of(path) else path
+    return uncompressed.suffix.lower()

@@ -1,11 +1,11 @@
-"""The graph as records: page by page in the order of uids, so that memory stays the same."""
+"""Reading the graph as records, in the order of uids, one page at a time."""
 
 from __future__ import annotations
 
 import functools
 import heapq
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.properties.encryption import decrypt_all
 from genai_graph.properties.validation import missing_fields
 from genai_graph.registry import EDGES, NODES, OUTGOING, properties_of
-from genai_graph.storage.batching import BATCH_BYTES, batched, chunk_by_size
+from genai_graph.storage import batching
+from genai_graph.storage.batching import batched, chunk_by_size
 from genai_graph.storage.edge_rules import ExistingGraph
 from genai_graph.storage.lookups import count_nodes, count_without_uid, find_nodes, has_edges
 from genai_graph.storage.rows import estimate_size
@@ -31,240 +32,218 @@ if TYPE_CHECKING:
 
 
 Records = Iterator[NodeRecord | EdgeRecord]
-# Records of one node that stay together, with what they are sorted by: its uid and a rank.
+# Records that stay together, after the uid of their node and a rank, by which they are sorted.
 _Group = tuple[str, int, list[NodeRecord | EdgeRecord]]
 
-EDGE_LIMIT = 50_000
+EDGE_LIMIT = 50_000  # edges in one result
 _log = logging.getLogger("genai_graph")
 
 
 class GraphReader:
-    """What the graph holds of some labels, and the edges between nodes of them."""
+    """Reads the nodes of some labels, and the edges between them."""
 
     def __init__(self, labels: Collection[str], *, decrypt: bool = False) -> None:
         self._decrypt = decrypt
         self._labels = [label for label in NODES if label in labels]
-        self._kinds = [kind for kind in EDGES if {kind.source, kind.target} <= {*labels}]
-        self._told: set[tuple[str, str]] = set()
+        self._edge_types = [
+            edge_type for edge_type in EDGES if {edge_type.source, edge_type.target} <= {*labels}
+        ]
+        self._warned: set[tuple[str, str]] = set()
 
     def records(self) -> Records:
-        """Yield all nodes by label and uid, then all edges by kind and uids."""
+        """Yield all nodes by label and uid, then all edges by type and uids."""
         for label in self._labels:
-            for uids in self._portions_of_nodes(label):
+            for uids in self._node_pages(label):
                 yield from self._nodes(label, uids)
-        for kind in filter(has_edges, self._kinds):
-            for uids in iter_pages(kind.target if kind.start_at_target else kind.source):
-                yield from self._edges(kind, uids, by_source=not kind.start_at_target)
+        for edge_type in filter(has_edges, self._edge_types):
+            for uids in iter_pages(edge_type.low_degree_label):
+                yield from self._edges(edge_type, uids, by_source=not edge_type.start_at_target)
 
-    def document(self) -> Records:
-        """Yield the nodes, each with its edges behind it, as documents for hands have them.
+    def nested_records(self) -> Records:
+        """Yield each node followed by its edges, as YAML documents nest them.
 
-        A metric stands under its experiment: behind the edge to it, and behind its own edge.
+        A metric is part of its experiment: it follows the edge to it and its own edges.
         """
         for label in self._labels:
             outgoing = (rel.edge_type for rel in OUTGOING[label].values())
-            kinds = [kind for kind in outgoing if kind in self._kinds and has_edges(kind)]
-            for uids in self._portions_of_nodes(label):
-                for _, _, group in self._page(label, self._without_owned(label, uids), kinds):
+            edge_types = [each for each in outgoing if each in self._edge_types and has_edges(each)]
+            for page in self._node_pages(label):
+                uids = self._without_parts(label, page)
+                nodes: Iterable[_Group] = (
+                    (node.uid, 0, [node]) for node in self._nodes(label, uids)
+                )
+                edges = (
+                    self._edge_groups(edge_type, uids, rank)
+                    for rank, edge_type in enumerate(edge_types, 1)
+                )
+                for _, _, group in heapq.merge(nodes, *edges, key=itemgetter(0, 1)):
                     yield from group
 
-    def _portions_of_nodes(self, label: str) -> Iterator[list[str]]:
-        """Yield the uids of a label; say how many nodes have none by which they could be told."""
+    def _node_pages(self, label: str) -> Iterator[list[str]]:
+        """Yield the uids of a label, and warn of nodes without a uid."""
         found = 0
         for uids in iter_pages_by_size(label):
             found += len(uids)
             yield uids
-        if count_nodes(label) != found and (others := count_without_uid(label)):
-            _log.warning(
-                "%d %s without a text for a uid: left out, with their edges", others, label
-            )
+        if count_nodes(label) != found and (skipped := count_without_uid(label)):
+            _log.warning("skipped %d %s without a string uid, and their edges", skipped, label)
 
-    def _page(self, label: str, uids: list[str], kinds: list[EdgeType]) -> Iterator[_Group]:
-        nodes: Iterable[_Group] = ((node.uid, 0, [node]) for node in self._nodes(label, uids))
-        edges = [self._groups(kind, uids, rank) for rank, kind in enumerate(kinds, 1)]
-        return heapq.merge(nodes, *edges, key=itemgetter(0, 1))
-
-    def _groups(self, kind: EdgeType, uids: list[str], rank: int) -> Iterator[_Group]:
-        edges = self._edges(kind, uids, by_source=True)
-        if not kind.single_source:
+    def _edge_groups(self, edge_type: EdgeType, uids: list[str], rank: int) -> Iterator[_Group]:
+        """Yield the edges of sources, each followed by the part of the source that it leads to."""
+        edges = self._edges(edge_type, uids, by_source=True)
+        if not edge_type.single_source:
             for edge in edges:
                 yield edge.source, rank, [edge]
             return
         for batch in batched(edges):
-            weighed = node_sizes(kind.target, [edge.target for edge in batch])
-            sizes = [weighed.get(edge.target, 0) for edge in batch]
-            for some in chunk_by_size(batch, sizes, BATCH_BYTES):
-                parts = self._parts(kind.target, [edge.target for edge in some])
-                for edge in some:
+            size_by_uid = node_sizes(edge_type.target, [edge.target for edge in batch])
+            sizes = [size_by_uid.get(edge.target, 0) for edge in batch]
+            for chunk in chunk_by_size(batch, sizes, batching.BATCH_BYTES):
+                parts = self._parts(edge_type.target, [edge.target for edge in chunk])
+                for edge in chunk:
                     yield edge.source, rank, [edge, *parts.get(edge.target, ())]
 
     def _parts(self, label: str, uids: list[str]) -> dict[str, list[NodeRecord | EdgeRecord]]:
-        """Return nodes that stand under others, each behind its own edges."""
+        """Return nodes that are part of others, by uid, each after its own edges."""
         parts: dict[str, list[NodeRecord | EdgeRecord]] = {uid: [] for uid in uids}
         for rel in OUTGOING[label].values():
-            if rel.edge_type in self._kinds:
+            if rel.edge_type in self._edge_types:
                 for edge in self._edges(rel.edge_type, uids, by_source=True):
                     parts[edge.source].append(edge)
         for node in self._nodes(label, uids):
             parts[node.uid].append(node)
         return parts
 
-    def _without_owned(self, label: str, uids: list[str]) -> list[str]:
-        """Leave out the nodes that stand under others."""
-        for kind in self._kinds:
-            if kind.target == label and kind.single_source:
-                owned = dict(ExistingGraph().sources(kind, uids))
-                uids = [uid for uid in uids if uid not in owned]
+    def _without_parts(self, label: str, uids: list[str]) -> list[str]:
+        """Return the uids of the nodes that are not part of another one."""
+        for edge_type in self._edge_types:
+            if edge_type.target == label and edge_type.single_source:
+                parts = dict(ExistingGraph().sources(edge_type, uids))
+                uids = [uid for uid in uids if uid not in parts]
         return uids
 
     def _nodes(self, label: str, uids: list[str]) -> Iterator[NodeRecord]:
         cls: Any = NODES[label]
-        for found in sorted(_read_nodes(label, uids), key=itemgetter("uid")):
-            uid = found["uid"]
+        for stored in sorted(_read_nodes(label, uids), key=itemgetter("uid")):
+            uid = stored["uid"]
+            subject = f"{label} {uid!r}"
             if self._decrypt:
-                found = decrypt_all(label, found)
-            given = self._given(cls, found, f"{label} {uid!r}", label)
+                stored = decrypt_all(label, stored)
+            given = self._given(cls, stored, subject, label)
             del given["uid"]
-            for name in missing_fields(cls, found):
-                raise _unfit(f"{label} {uid!r}", name, "is required and not there", label)
-            # A new node would take from its uid what is not said; so say that there is none.
+            for name in missing_fields(cls, stored):
+                raise _export_error(subject, name, "is required")
+            # A load would complete a new node from its uid; an explicit null prevents that.
             for name, value in cls.parse_uid(uid).items():
                 if value and name not in given:
                     given[name] = None
             for name, error in cls.check_constraints(given):
-                raise _unfit(f"{label} {uid!r}", name, str(error), label)
+                raise _export_error(subject, name, error)
             yield NodeRecord(uid, given, estimate_size(given), label, "", 0)
 
-    def _edges(self, kind: EdgeType, uids: list[str], *, by_source: bool) -> Iterator[EdgeRecord]:
-        model = EDGES[kind]
-        for source, target, found, _ in _read_edges(kind, uids, by_source=by_source):
-            subject = f"{kind.source} {source!r}: {kind.type}: {target!r}"
-            given = self._given(model, found, subject, str(kind))
-            yield EdgeRecord(source, target, given, estimate_size(given), kind, "", 0)
+    def _edges(
+        self, edge_type: EdgeType, uids: list[str], *, by_source: bool
+    ) -> Iterator[EdgeRecord]:
+        cls = EDGES[edge_type]
+        for source, target, stored, _ in _read_edges(edge_type, uids, by_source=by_source):
+            given = {}
+            if stored:  # most edges have no properties
+                subject = f"{edge_type.source} {source!r}: {edge_type.type}: {target!r}"
+                given = self._given(cls, stored, subject, str(edge_type))
+            yield EdgeRecord(source, target, given, estimate_size(given), edge_type, "", 0)
 
-    def _given(self, cls: Any, found: dict[str, Any], subject: str, group: str) -> dict[str, Any]:
-        """Return the declared values in the order of their declaration."""
-        if not found:  # as with most edges
-            return {}
-        checks = _checks(cls)
-        for name in found.keys() - checks.keys():
-            self._tell_undeclared(group, name)
-        try:
-            return {
-                name: check(value)
-                for name, check in checks.items()
-                if (value := found.get(name)) is not None
-            }
-        except PropertyError:
-            raise _first_unfit(checks, found, subject, group) from None
-
-    def _tell_undeclared(self, group: str, name: str) -> None:
-        if (group, name) not in self._told:
-            self._told.add((group, name))
-            _log.warning("%s has no property %r: it is left out", group, name)
+    def _given(self, cls: Any, stored: dict[str, Any], subject: str, owner: str) -> dict[str, Any]:
+        """Return the declared properties in order of declaration, and warn of others."""
+        declared = properties_of(cls)
+        for name in stored.keys() - declared.keys():
+            if (owner, name) not in self._warned:
+                self._warned.add((owner, name))
+                _log.warning("skipped the property %r, which %s does not declare", name, owner)
+        given = {}
+        for name, prop in declared.items():
+            value = stored.get(name)
+            if value is not None:
+                try:
+                    given[name] = prop.normalize_stored(value)
+                except PropertyError as error:
+                    raise _export_error(subject, name, error) from None
+        return given
 
 
 def _read_nodes(label: str, uids: list[str]) -> list[dict[str, Any]]:
-    cls: Any = NODES[label]
-    times = time_properties(cls)
+    timestamps = timestamp_names(label)
     try:
-        return read_nodes(label, uids, times)
-    except QueryError:  # something stands in a time's place that has no text
-        for uid, found in find_nodes(label, uids).items():
-            for name in times:
-                if isinstance(found.get(name), (list, dict)):
+        return read_nodes(label, uids, timestamps)
+    except QueryError:  # toString() fails on lists and maps
+        for uid, stored in find_nodes(label, uids).items():
+            for name in timestamps:
+                if isinstance(stored.get(name), (list, dict)):
                     message = "expected a time, got a list"
-                    raise _unfit(f"{label} {uid!r}", name, message, label) from None
+                    raise _export_error(f"{label} {uid!r}", name, message) from None
         raise
 
 
-def _read_edges(kind: EdgeType, uids: list[str], *, by_source: bool) -> Iterator[list[Any]]:
-    """Read the edges of a page; those of a node with very many come in pages of their own."""
-    rows = read_edges(kind, uids, EDGE_LIMIT + 1, by_source=by_source)
+def _read_edges(edge_type: EdgeType, uids: list[str], *, by_source: bool) -> Iterator[list[Any]]:
+    """Read the edges of a page of nodes in order; those of a hub are read in pages of their own."""
+    rows = read_edges(edge_type, uids, EDGE_LIMIT + 1, by_source=by_source)
     if len(rows) <= EDGE_LIMIT:
-        yield from sorted(_between_named(rows), key=_by_source if by_source else _by_target)
+        order = itemgetter(0, 3, 1) if by_source else itemgetter(1, 0)
+        yield from sorted(_with_uids(rows), key=order)
     elif len(uids) > 1:
         middle = len(uids) // 2
-        yield from _read_edges(kind, uids[:middle], by_source=by_source)
-        yield from _read_edges(kind, uids[middle:], by_source=by_source)
-    elif by_source and kind.start_at_target and not kind.single_source:
-        # The other way round, from the ends with few edges: sorting a hub's edges takes longer.
-        for targets in iter_pages(kind.target):
-            rows_in = _read_edges(kind, targets, by_source=False)
-            yield from (row for row in rows_in if row[0] == uids[0])
+        yield from _read_edges(edge_type, uids[:middle], by_source=by_source)
+        yield from _read_edges(edge_type, uids[middle:], by_source=by_source)
+    elif by_source and edge_type.start_at_target and not edge_type.single_source:
+        # Start at the targets, which have few edges: sorting those of a hub is slower.
+        for targets in iter_pages(edge_type.target):
+            incoming = _read_edges(edge_type, targets, by_source=False)
+            yield from (row for row in incoming if row[0] == uids[0])
     else:
         skip, rows = 0, rows[:EDGE_LIMIT]
         while len(rows) == EDGE_LIMIT:
-            rows = read_edges(kind, uids, EDGE_LIMIT, by_source=by_source, skip=skip)
-            yield from _between_named(rows)
+            rows = read_edges(edge_type, uids, EDGE_LIMIT, by_source=by_source, skip=skip)
+            yield from _with_uids(rows)
             skip += len(rows)
 
 
-def _between_named(rows: list[list[Any]]) -> Iterator[list[Any]]:
-    """Leave out edges to nodes that can't be told."""
+def _with_uids(rows: list[list[Any]]) -> Iterator[list[Any]]:
+    """Return the edges of which both ends have a uid."""
     return (row for row in rows if row[0] and row[1] and type(row[0]) is type(row[1]) is str)
 
 
-def _by_source(row: list[Any]) -> tuple[str, str, str]:
-    return row[0], row[3], row[1]
-
-
-def _by_target(row: list[Any]) -> tuple[str, str]:
-    return row[1], row[0]
-
-
-@functools.cache
-def time_properties(cls: Any) -> tuple[str, ...]:
-    """Return the names of a class's times, which are read as text."""
-    declared = properties_of(cls).items()
-    return tuple(name for name, prop in declared if prop.is_timestamp)
-
-
-@functools.cache
-def _checks(cls: Any) -> dict[str, Callable[[Any], Any]]:
-    return {name: prop.normalize_stored for name, prop in properties_of(cls).items()}
-
-
-@functools.cache
-def _checks_in_place(cls: Any) -> dict[str, Callable[[Any], Any]]:
-    """Return the same for values that stay where they are."""
-    return {name: prop.verify_stored for name, prop in properties_of(cls).items()}
-
-
-def _first_unfit(
-    checks: dict[str, Callable[[Any], Any]], found: dict[str, Any], subject: str, group: str
-) -> PropertyError:
-    for name in checks.keys() & found.keys():
-        try:
-            if found[name] is not None:
-                checks[name](found[name])
-        except PropertyError as error:
-            return _unfit(subject, name, str(error), group)
-    raise AssertionError("a value was refused, and then none was")
-
-
-def _unfit(subject: str, name: str, message: str, group: str) -> PropertyError:
+def _export_error(subject: str, name: str, error: PropertyError | str) -> PropertyError:
     return PropertyError(
-        f"{subject}: {name}: {message}: this is in the graph, and no fixture can say it: "
-        "correct it there, or leave its label out of the dump"
+        f"{subject}: {name}: {error}: stored value can't be exported: "
+        "fix it in the database, or exclude its label"
     )
 
 
-def read_edge_page(kind: EdgeType, uids: list[str]) -> Iterator[list[Any]]:
-    """Yield the edges at a page of the ends that have few of them, sorted by these ends."""
-    return _read_edges(kind, uids, by_source=not kind.start_at_target)
+@functools.cache
+def timestamp_names(label: str) -> tuple[str, ...]:
+    """Return the names of the timestamp properties of a label, which are read as text."""
+    declared = properties_of(NODES[label]).items()
+    return tuple(name for name, prop in declared if prop.is_timestamp)
 
 
-def stored_value_errors(cls: Any, found: dict[str, Any]) -> Iterator[tuple[str, PropertyError]]:
-    """Yield what is wrong with the values that are stored, by property; times come as text."""
-    given: dict[str, Any] = {}
-    for name, check in _checks_in_place(cls).items():
-        try:
-            if found.get(name) is not None:
-                given[name] = found[name]
-                given[name] = check(found[name])
-        except PropertyError as error:
-            yield name, error
-    for name in missing_fields(cls, found):
-        yield name, PropertyError("is required and not there")
-    yield from cls.check_constraints(given)
+def read_edge_page(edge_type: EdgeType, uids: list[str]) -> Iterator[list[Any]]:
+    """Yield the edges of a page of low-degree ends, sorted by these ends."""
+    return _read_edges(edge_type, uids, by_source=not edge_type.start_at_target)
+
+
+def stored_value_errors(cls: Any, stored: dict[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+    """Yield (property, error) for stored values that are invalid or missing.
+
+    Timestamps are given as text.
+    """
+    values: dict[str, Any] = {}
+    for name, prop in properties_of(cls).items():
+        value = stored.get(name)
+        if value is not None:
+            values[name] = value
+            try:
+                values[name] = prop.verify_stored(value)
+            except PropertyError as error:
+                yield name, error
+    for name in missing_fields(cls, stored):
+        yield name, PropertyError("is required")
+    yield from cls.check_constraints(values)

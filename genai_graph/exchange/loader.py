@@ -1,4 +1,4 @@
-"""Loading: fixtures into the graph, checked as a whole before the first write."""
+"""Loading fixtures into the graph, in one transaction or in batches."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from itertools import starmap
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,24 +19,19 @@ from genai_graph.errors import (
     FixtureError,
     FixtureIssue,
     GenaiGraphError,
-    GraphNotEmptyError,
     PropertyError,
-    SettingsError,
     TransactionMemoryError,
     append_to_message,
 )
-from genai_graph.exchange.consistency import MAX_ERRORS, check_records
+from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
 from genai_graph.exchange.formats.building import with_uid_fields
-from genai_graph.exchange.formats.records import (
-    EdgeRecord,
-    NodeRecord,
-)
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import CachedRecordStream, RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, TRANSACTION_BYTES, batch_by_key
-from genai_graph.storage.edge_rules import EmptyGraph, LoadedGraph
+from genai_graph.storage.edge_rules import LoadedGraph
 from genai_graph.storage.edges import insert_edges, merge_edges
 from genai_graph.storage.lookups import relationship_type_exists
 from genai_graph.storage.nodes import insert_nodes, merge_nodes
@@ -49,19 +43,18 @@ if TYPE_CHECKING:
     from genai_graph.exchange.consistency import ReferenceIndex
     from genai_graph.exchange.progress import Progress
 
+# Records for one statement: the nodes of a label, or the edges of a type.
+Batch = tuple[str | EdgeType, list[Any]]
 
-TRANSACTION_LIMIT = 100_000
-_COLLECT_EVERY = 10_000  # containers; Python's own 700 would be seven times a batch
-_LESS_AT_ONCE = (
-    "; write less at once: load without atomic, or with a lower transaction_limit or batch_size"
-)
+TRANSACTION_ROWS = 100_000  # nodes and edges in one transaction by default
+_GC_THRESHOLD = 10_000  # allocated containers; Python's default of 700 collects 7 times per batch
 
 
 @dataclass
 class Report:
-    """What a load did: a tally for each label and each kind of edge, and the seconds it took.
+    """The result of a load: counts for each label and each edge type, and the duration.
 
-    A dry run has done nothing: its tallies say how many nodes and edges are pending.
+    A dry run writes nothing: its counts are `pending`.
     """
 
     nodes: dict[str, WriteCounts] = field(default_factory=dict)
@@ -70,31 +63,24 @@ class Report:
 
     @property
     def entities(self) -> int:
-        """The number of nodes and edges that were written, found as they are, or are pending."""
-        return sum(tally.total for tally in (*self.nodes.values(), *self.edges.values()))
+        """The number of nodes and edges, unchanged and pending ones included."""
+        return sum(counts.total for counts in (*self.nodes.values(), *self.edges.values()))
 
     @property
     def rate(self) -> float:
-        """Entities per second, the checking included."""
+        """Nodes and edges per second, including the time for the checks."""
         return self.entities / self.seconds if self.seconds else 0.0
 
     def __str__(self) -> str:
-        lines = [f"{name}: {tally}" for name, tally in {**self.nodes, **self.edges}.items()]
-        total = f"{self.entities:,} entities in {self.seconds:.1f} s ({self.rate:,.0f} a second)"
+        lines = [f"{name}: {counts}" for name, counts in {**self.nodes, **self.edges}.items()]
+        total = f"{self.entities:,} entities in {self.seconds:.1f} s ({self.rate:,.0f} per second)"
         return "\n".join([*lines, total])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values, as `load --json` prints it."""
-        tallies = {"nodes": self.nodes, "edges": self.edges}
-        plain = {
-            key: {
-                name: {slot: getattr(tally, slot) for slot in WriteCounts.__slots__}
-                for name, tally in group.items()
-            }
-            for key, group in tallies.items()
-        }
+        """Return the report as JSON-compatible values."""
         return {
-            **plain,
+            "nodes": {label: asdict(counts) for label, counts in self.nodes.items()},
+            "edges": {edge_type: asdict(counts) for edge_type, counts in self.edges.items()},
             "entities": self.entities,
             "seconds": round(self.seconds, 3),
             "entities_per_second": round(self.rate, 1),
@@ -103,14 +89,14 @@ class Report:
 
 @contextmanager
 def reduced_gc() -> Iterator[None]:
-    """Let Python look for circles less often: rows have none, and it takes a fifth of a load."""
-    before, *older = gc.get_threshold()
-    if 0 < before < _COLLECT_EVERY:
-        gc.set_threshold(_COLLECT_EVERY, *older)
+    """Raise the GC threshold: rows form no cycles, and collection costs a fifth of a load."""
+    threshold, *older = gc.get_threshold()
+    if 0 < threshold < _GC_THRESHOLD:
+        gc.set_threshold(_GC_THRESHOLD, *older)
     try:
         yield
     finally:
-        gc.set_threshold(before, *older)
+        gc.set_threshold(threshold, *older)
 
 
 @reduced_gc()
@@ -118,276 +104,226 @@ def load(
     *fixtures: str | PathLike[str],
     format: str | None = None,
     dry_run: bool = False,
-    create: bool = False,
-    atomic: bool = False,
+    atomic: bool | None = None,
     batch_size: int = BATCH_ROWS,
-    transaction_limit: int = TRANSACTION_LIMIT,
     max_errors: int = MAX_ERRORS,
     progress: Progress = NO_PROGRESS,
 ) -> Report:
     """Load fixtures into the graph.
 
-    A fixture is a path, a name that stands for ``fixtures/NAME.yaml``, or ``-`` for standard
-    input; the format follows from the name's end unless it is given. A load merges: nodes by uid,
-    edges by their ends; what the files do not name stays as it is. Everything is checked first,
-    within the files and against the graph. With `dry_run` nothing is written, and the report says
-    how much would be; with `create` the graph must be empty.
+    A fixture is a path, a name that is short for ``fixtures/NAME.yaml``, or ``-`` for standard
+    input. The default format follows from the file extension. Nodes are merged by uid, edges by
+    their ends; properties and edges that are not in the files stay as they are. Everything is
+    checked before the first write, within the files and against the graph. With `dry_run`, nothing
+    is written, and the report counts the pending nodes and edges.
 
-    Up to `transaction_limit` nodes and edges, and 64 MiB of values, are one transaction. More are
-    written in batches of at most `batch_size`, each a transaction of its own, unless `atomic` is
-    true: a load that ends before its time has then written whole batches, and doing it again writes
-    the rest. A batch ends sooner where its values have 8 MiB.
+    With `atomic`, everything is written in one transaction; with ``atomic=False``, each batch of at
+    most `batch_size` rows and 8 MiB is a transaction. The default is one transaction for up to
+    100,000 nodes and edges with 64 MiB of values, and batches above. A batched load that is
+    interrupted leaves whole batches; loading again writes the rest. A sandbox is always one
+    transaction.
 
-    Raises `FixtureError` with all faults (at most `max_errors` are told), and nothing is written
-    then; `SettingsError`; `GraphNotEmptyError`; `TransactionMemoryError` when one transaction is
-    too large for the server; any other `DatabaseError`, whose message says what was written.
+    Raises `FixtureError` with all errors (at most `max_errors` are listed) before anything is
+    written; `SettingsError`; `TransactionMemoryError` if a transaction is too large for the server;
+    and any other `DatabaseError`, whose message says how much was written.
     """
-    _refuse_below(1, batch_size=batch_size, max_errors=max_errors)
-    _refuse_below(0, transaction_limit=transaction_limit)
+    require_minimum(1, batch_size=batch_size, max_errors=max_errors)
     started = time.monotonic()
-    graph = LoadedGraph()
-    if create:
-        _refuse_filled(graph)
-    reading = CachedRecordStream(open_sources(fixtures, format), progress)
-    ledger = check_records(lambda: reading.records("checking"), graph, max_errors)
-    again = "load again without create" if create else "load again"
-    writer = _Writer(reading, ledger, batch_size, progress, again)
-    size = ledger.entities, reading.bytes
-    excess = _excess(size, (transaction_limit, TRANSACTION_BYTES))
+    stream = CachedRecordStream(open_sources(fixtures, format), progress)
+    index = check_records(lambda: stream.records("checking"), LoadedGraph(), max_errors)
+    size = index.node_count + index.edge_count, stream.bytes
+    writer = _BatchWriter(stream, index, batch_size, progress)
+    if current_connection().sandbox is not None:
+        atomic = True
+    if atomic is None:
+        excess = _describe_excess(size, (TRANSACTION_ROWS, TRANSACTION_BYTES))
+        atomic = not excess
+        if excess and not dry_run:
+            progress.say(
+                f"{excess}: each batch of {batch_size:,} is written in its own transaction"
+            )
     if dry_run:
-        writer.report = _pending(ledger)
-    elif atomic or not excess or current_connection().sandbox is not None:
-        _refuse_too_large(size)
-        _write_at_once(writer)
+        writer.report = _pending_report(index)
+    elif atomic:
+        _require_fitting_transaction(size)
+        _write_atomically(writer)
     else:
-        progress.say(f"{excess}: each batch of {batch_size:,} is a transaction of its own")
-        _write_in_batches(writer, ledger.entities)
+        _write_in_batches(writer)
     writer.report.seconds = time.monotonic() - started
     return writer.report
 
 
-def check(
-    *fixtures: str | PathLike[str],
-    format: str | None = None,
-    max_errors: int = MAX_ERRORS,
-    progress: Progress = NO_PROGRESS,
-) -> tuple[int, int]:
-    """Check fixtures without a database, and return the numbers of their nodes and edges.
-
-    The files must be whole in themselves: what they refer to must be in one of them.
-
-    Raises `FixtureError` with all faults (at most `max_errors` are told), `SettingsError`.
-    """
-    _refuse_below(1, max_errors=max_errors)
-    reading = RecordStream(open_sources(fixtures, format), progress)
-    ledger = check_records(lambda: reading.records("checking"), EmptyGraph(), max_errors)
-    return ledger.nodes, ledger.edges
-
-
-def _refuse_below(least: int, **numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < least:
-            raise SettingsError(f"{name}: expected at least {least}, got {number}")
-
-
-def _pending(ledger: ReferenceIndex) -> Report:
-    nodes, edges = ledger.counts()
+def _pending_report(index: ReferenceIndex) -> Report:
+    nodes, edges = index.distinct_counts()
     return Report(
         {label: WriteCounts(pending=count) for label, count in nodes.items()},
-        {str(kind): WriteCounts(pending=count) for kind, count in edges.items()},
+        {str(edge_type): WriteCounts(pending=count) for edge_type, count in edges.items()},
     )
 
 
-def _refuse_filled(graph: LoadedGraph) -> None:
-    filled = [label for label in NODES if not graph.is_empty(label)]
-    if filled:
-        raise GraphNotEmptyError(
-            f"create is for an empty graph, and this one has nodes of {', '.join(filled)}: "
-            "load without create to merge with them, or clear the graph first"
-        )
+def _describe_excess(size: tuple[int, int], limits: tuple[int, int]) -> str:
+    """Describe the exceeded limit (nodes and edges, or bytes), or return ""."""
+    for number, limit, unit in zip(size, limits, ("nodes and edges", "bytes"), strict=True):
+        if number > limit:
+            return f"{number:,} {unit} are more than {limit:,}"
+    return ""
 
 
-def _excess(size: tuple[int, int], limits: tuple[int, int]) -> str:
-    """Say what a load has more of than the limits: nodes and edges, or bytes; or nothing."""
-    units = "nodes and edges", "bytes"
-    found = zip(size, limits, units, strict=True)
-    told = (f"{n:,} {unit} are more than {limit:,}" for n, limit, unit in found if n > limit)
-    return next(told, "")
-
-
-def _refuse_too_large(size: tuple[int, int]) -> None:
-    """Refuse what is too large for one transaction of an engine that would not say so."""
-    largest = current_connection().largest_transaction
-    if largest is not None and (excess := _excess(size, largest)):
-        elsewhere = (
-            "outside of the sandbox"
-            if current_connection().sandbox
-            else "without atomic, with a transaction_limit below that"
-        )
+def _require_fitting_transaction(size: tuple[int, int]) -> None:
+    """Raise `TransactionMemoryError` if the embedded engine would stall instead of refusing."""
+    limits = current_connection().largest_transaction
+    if limits is not None and (excess := _describe_excess(size, limits)):
         raise TransactionMemoryError(
-            f"{excess}, the most in one transaction of the embedded engine: "
-            f"load them {elsewhere}, or on a Neo4j server"
+            f"{excess}, the limit of one transaction in the embedded engine: load in batches "
+            "(--batched), outside of a sandbox, or use a Neo4j server"
         )
 
 
-def _write_at_once(writer: _Writer) -> None:
-    """Write everything in one transaction."""
+def _write_atomically(writer: _BatchWriter) -> None:
+    """Write all batches in one transaction, and repeat it after transient errors."""
     outcome = "nothing was written"
 
     def attempt() -> None:
         nonlocal outcome
         with transaction():
-            writer.begin(shared=False)
+            writer.start(concurrent=False)
             for batch in writer.batches():
-                writer.note(batch, writer.write(batch))
-            outcome = "all of it was written or nothing: {again} to be sure"
+                writer.count(batch, writer.write(batch))
+            # If the connection fails during the commit, the server may have completed it.
+            outcome = "everything or nothing was written: {advice} to be sure"
 
-    with writer.telling(lambda again: outcome.format(again=again)):
+    with writer.explain_interruption(lambda advice: outcome.format(advice=advice)):
         retry(attempt)
 
 
-def _write_in_batches(writer: _Writer, entities: int) -> None:
-    """Write each batch in a transaction of its own; each of them can be repeated."""
-    unsure = ""
+def _write_in_batches(writer: _BatchWriter) -> None:
+    """Write each batch in its own transaction, and repeat that after transient errors."""
+    uncertain = ""
 
     def attempt(batch: Batch) -> WriteCounts:
-        nonlocal unsure
-        unsure = ""
+        nonlocal uncertain
+        uncertain = ""
         with transaction():
-            tally = writer.write(batch)
-            unsure = ", and perhaps the next batch"  # while it is committed
-        return tally
+            counts = writer.write(batch)
+            uncertain = ", and possibly the next batch"  # during the commit
+        return counts
 
-    def outcome(again: str) -> str:
+    def outcome(advice: str) -> str:
         return (
-            f"{writer.report.entities:,} of {entities:,} nodes and edges were written{unsure}, "
-            f"in whole batches: {again} to write the rest"
+            f"{writer.report.entities:,} of {writer.total:,} nodes and edges were written"
+            f"{uncertain}, in whole batches: {advice} to write the rest"
         )
 
-    with writer.telling(outcome):
-        writer.begin(shared=True)
+    with writer.explain_interruption(outcome):
+        writer.start(concurrent=True)
         for batch in writer.batches():
-            writer.note(batch, retry(partial(attempt, batch)))
-            unsure = ""
+            writer.count(batch, retry(partial(attempt, batch)))
+            uncertain = ""
 
 
-class Batch(NamedTuple):
-    """Records for one statement: nodes of a label, or edges of a kind."""
-
-    key: str | EdgeType
-    rows: list[Any]
-
-
-class _Writer:
-    """Writes what was checked, batch by batch, and keeps the report."""
+class _BatchWriter:
+    """Writes checked records batch by batch and keeps the report."""
 
     def __init__(
-        self,
-        reading: RecordStream,
-        ledger: ReferenceIndex,
-        batch_size: int,
-        progress: Progress,
-        again: str,
+        self, stream: RecordStream, index: ReferenceIndex, batch_size: int, progress: Progress
     ) -> None:
         self.report = Report()
-        self.again = again  # what to do when it is cut short
-        self._reading = reading
-        self._ledger = ledger
+        self.total = index.node_count + index.edge_count
+        self._stream = stream
+        self._index = index
         self._batch_size = batch_size
         self._progress = progress
-        self._looked_up: set[str | EdgeType] = set()
+        self._merged: set[str | EdgeType] = set()
 
-    def begin(self, *, shared: bool) -> None:
-        """Begin at the beginning: nothing is written yet.
+    def start(self, *, concurrent: bool) -> None:
+        """Reset the report, and choose the labels and edge types to merge; others are inserted.
 
-        What may be there already is looked up: nodes of a label that has some, and edges between
-        such nodes. Where others may write between the batches, so are edges that have rules: theirs
-        may be in the way of ours.
+        Nodes are merged if their label has nodes in the graph, edges if both labels do. With
+        `concurrent`, other clients may write between the batches, so that edge types with
+        constraints are always merged, which checks them again.
         """
         self.report = Report()
         graph = LoadedGraph()
-        filled = {label for label in NODES if not graph.is_empty(label)}
-        kinds = {
-            kind
-            for kind in self._ledger.kinds()
-            if (shared and kind.has_constraints)
-            or ({kind.source, kind.target} <= filled and relationship_type_exists(kind.type))
+        labels = {label for label in NODES if not graph.is_empty(label)}
+        edge_types = {
+            edge_type
+            for edge_type in self._index.edge_types
+            if (concurrent and edge_type.has_constraints)
+            or (
+                {edge_type.source, edge_type.target} <= labels
+                and relationship_type_exists(edge_type.type)
+            )
         }
-        self._looked_up = filled | kinds
-
-    @cached_property
-    def _repeated(self) -> dict[EdgeType, set[tuple[str, str]]]:
-        ledger = self._ledger
-        return {kind: ledger.repeated_edges(kind) for kind in ledger.kinds()}
+        self._merged = labels | edge_types
 
     def batches(self) -> Iterator[Batch]:
-        """Yield all nodes, then all edges."""
-        yield from node_batches(self._read(NodeRecord, "nodes"), self._batch_size)
-        yield from edge_batches(self._edges(), self._batch_size)
+        """Yield the batches of all nodes, then of all edges."""
+        nodes = self._read(NodeRecord, "nodes")
+        yield from batch_by_key(nodes, attrgetter("label"), self._batch_size)
+        edges = self._read(EdgeRecord, "edges")
+        if any(self._duplicate_edges.values()):
+            edges = self._merge_duplicates(edges)
+        yield from batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
 
     def write(self, batch: Batch) -> WriteCounts:
-        """Write a batch; what can't be there yet is not looked up."""
+        """Write a batch, and return its counts."""
         key, rows = batch
         if isinstance(key, EdgeType):
-            return (merge_edges if key in self._looked_up else insert_edges)(key, rows)
-        write = merge_nodes if key in self._looked_up else insert_nodes
-        tally = write(key, rows, with_uid_fields)
-        if tally.created < tally.total:  # someone else makes them too
-            self._looked_up.add(key)
-        return tally
+            return (merge_edges if key in self._merged else insert_edges)(key, rows)
+        if key in self._merged:
+            return merge_nodes(key, rows, with_uid_fields)
+        counts = insert_nodes(key, rows, with_uid_fields)
+        if counts.created < counts.total:  # another client has created some of them
+            self._merged.add(key)
+        return counts
 
-    def note(self, batch: Batch, tally: WriteCounts) -> None:
-        """Add what was written to the report."""
-        group = self.report.edges if isinstance(batch.key, EdgeType) else self.report.nodes
-        group.setdefault(str(batch.key), WriteCounts()).add(tally)
+    def count(self, batch: Batch, counts: WriteCounts) -> None:
+        """Add the counts of a written batch to the report."""
+        key, _ = batch
+        group = self.report.edges if isinstance(key, EdgeType) else self.report.nodes
+        group.setdefault(str(key), WriteCounts()).add(counts)
 
     @contextmanager
-    def telling(self, outcome: Callable[[str], str]) -> Iterator[None]:
-        """Say how much was written when the writing ends before its time, and what to do."""
+    def explain_interruption(self, outcome: Callable[[str], str]) -> Iterator[None]:
+        """Add to an error how much was written; `outcome` puts advice into that sentence."""
         try:
             yield
         except GenaiGraphError as error:
-            # A value that is refused is refused again.
-            again = (
-                f"mend that, and {self.again}" if isinstance(error, PropertyError) else self.again
-            )
-            advice = _LESS_AT_ONCE if isinstance(error, TransactionMemoryError) else ""
-            raise append_to_message(error, outcome(again) + advice) from error.__cause__
+            # An invalid value is rejected again.
+            is_invalid = isinstance(error, PropertyError)
+            text = outcome("fix the value, and load again" if is_invalid else "load again")
+            if isinstance(error, TransactionMemoryError):
+                text += "; use smaller transactions: --batched, or a smaller --batch-size"
+            raise append_to_message(error, text) from error.__cause__
         except BaseException:
-            self._progress.say(outcome(self.again))
+            self._progress.say(outcome("load again"))
             raise
 
-    def _edges(self) -> Iterable[EdgeRecord]:
-        """Return the edges; one that stands several times is one in the end, of the last values."""
-        records: Iterator[EdgeRecord] = self._read(EdgeRecord, "edges")
-        return self._joined(records) if any(self._repeated.values()) else records
+    @cached_property
+    def _duplicate_edges(self) -> dict[EdgeType, set[tuple[str, str]]]:
+        index = self._index
+        return {edge_type: index.duplicate_edges(edge_type) for edge_type in index.edge_types}
 
-    def _joined(self, records: Iterable[EdgeRecord]) -> Iterator[EdgeRecord]:
-        joined: dict[tuple[EdgeType, str, str], EdgeRecord] = {}
+    def _merge_duplicates(self, records: Iterable[EdgeRecord]) -> Iterator[EdgeRecord]:
+        """Merge the records of the same edge; later values replace earlier ones.
+
+        Duplicates come last, after the last of them was read.
+        """
+        merged: dict[tuple[EdgeType, str, str], EdgeRecord] = {}
         for record in records:
-            kind, source, target = ends = record.edge_type, record.source, record.target
-            if (source, target) not in self._repeated[kind]:
+            edge_type, source, target = key = record.edge_type, record.source, record.target
+            if (source, target) not in self._duplicate_edges[edge_type]:
                 yield record
-            elif ends in joined:
-                given = {**joined[ends].given, **record.given}
-                joined[ends] = msgspec.structs.replace(record, given=given)
+            elif key in merged:
+                given = {**merged[key].given, **record.given}
+                merged[key] = msgspec.structs.replace(record, given=given)
             else:
-                joined[ends] = record
-        yield from joined.values()
+                merged[key] = record
+        yield from merged.values()
 
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
-        """Yield the records of a kind: a fault now means that a file changed since the check."""
-        for record in self._reading.records(stage, wanted):
+        """Yield the records of a class; an error now means that a file changed since the check."""
+        for record in self._stream.records(stage, wanted):
             if isinstance(record, FixtureIssue):
                 raise FixtureError([record])
             yield record
-
-
-def node_batches(records: Iterable[NodeRecord], size: int = BATCH_ROWS) -> Iterator[Batch]:
-    """Yield nodes as they are written: by label, at most `size` at a time, in one pass."""
-    return starmap(Batch, batch_by_key(records, attrgetter("label"), size))
-
-
-def edge_batches(records: Iterable[EdgeRecord], size: int = BATCH_ROWS) -> Iterator[Batch]:
-    """Yield edges as they are written: by kind, at most `size` at a time, in one pass."""
-    return starmap(Batch, batch_by_key(records, attrgetter("edge_type"), size))

@@ -1,4 +1,4 @@
-"""Where a dump goes: a file that is there whole or not at all, a pipe, or standard output."""
+"""Output files: replaced atomically when complete, compressed by their extension, or a stream."""
 
 from __future__ import annotations
 
@@ -25,53 +25,63 @@ STDOUT = "-"
 
 @contextlib.contextmanager
 def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """Open an output, compressed as its name says; a file appears when all of it is written.
+    """Open an output for writing; a regular file appears when the block ends without an error.
 
-    Raises `OutputError` when it is there already, or can't be written.
+    Raises `OutputError` if the file exists (unless `overwrite` is true) or can't be written.
     """
-    if name == STDOUT:  # its errors are the caller's: who reads it may have gone away
+    if name == STDOUT:  # its errors are the caller's: the reader of a pipe may have closed it
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     path = _path(name)
-    with _told(name):
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a device
-            with path.open("wb") as stream, _compressed(stream, path) as compressed:
+    with _translate_os_errors(name):
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe or a device
+            with path.open("wb") as stream, _compress(stream, path) as compressed:
                 yield compressed
             return
-        with _replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
-            with _compressed(stream, path) as compressed:
+        with _replace_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+            with _compress(stream, path) as compressed:
                 yield compressed
             stream.flush()
             os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager
-def open_folder(name: str, *, replaceable: Collection[str]) -> Iterator[Path]:
-    """Give an empty folder that takes the output's name when all of it is written.
+def open_directory(name: str, *, replaceable: Collection[str]) -> Iterator[Path]:
+    """Yield a temporary directory that becomes the output when the block ends without an error.
 
-    A folder that is there is replaced only when it holds nothing but files of these names.
+    An existing directory is replaced only if all its files are among the `replaceable` names.
     """
     path = _path(name)
-    with _told(name), _replacing_folder(path, replaceable) as temporary:
+    with _translate_os_errors(name), _replace_directory(path, replaceable) as temporary:
         yield temporary
 
 
 def _path(name: str) -> Path:
-    if not name:  # which would be the current folder
-        raise OutputError("the output's name is empty: name a file, or - for standard output")
+    if not name:  # would be the current directory
+        raise OutputError("output: expected a file name, or - for standard output")
     return Path(name)
 
 
 @contextlib.contextmanager
-def _replacing_folder(path: Path, replaceable: Collection[str]) -> Iterator[Path]:
-    path = Path(os.path.realpath(path))
-    _refuse_folder(path, replaceable)
-    temporary = _beside(path)
+def _replace_directory(path: Path, replaceable: Collection[str]) -> Iterator[Path]:
+    path = Path(os.path.realpath(path))  # replace the target of a symbolic link, not the link
+    if path.exists():
+        if not path.is_dir():
+            raise OutputError(f"{path}: not a directory")
+        others = sorted({entry.name for entry in path.iterdir()} - {*replaceable})
+        if others and not replaceable:
+            raise _exists_error(path)
+        if others:
+            raise OutputError(
+                f"{path}: contains {others[0]}, which is not part of a dump: "
+                "use a new or an empty directory"
+            )
+    temporary = _temporary_sibling(path)
     try:
         temporary.mkdir(0o700)
         yield temporary
-        temporary.chmod(_mode(path, 0o777))
+        temporary.chmod(_final_mode(path, 0o777))
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -80,56 +90,44 @@ def _replacing_folder(path: Path, replaceable: Collection[str]) -> Iterator[Path
         raise
 
 
-def _beside(path: Path) -> Path:
-    """Return a name for what is to replace a path: who makes it knows it before it is there."""
-    return path.with_name(f".genai-graph-{uuid4().hex}")
-
-
-def _refuse_folder(path: Path, replaceable: Collection[str]) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise OutputError(f"{path}: is no folder")
-    found = sorted(entry.name for entry in path.iterdir())
-    others = [name for name in found if name not in replaceable]
-    if others and not replaceable:
-        raise OutputError(f"{path}: is there already: overwrite=True (--force) replaces it")
-    if others:
-        raise OutputError(
-            f"{path}: holds {others[0]}, which no dump wrote: name a folder that is new or empty"
-        )
-
-
 @contextlib.contextmanager
-def _replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary file beside a path, and rename it to it at the end."""
-    path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
+def _replace_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    path = Path(os.path.realpath(path))  # replace the target of a symbolic link, not the link
     if path.is_dir():
-        raise OutputError(f"{path}: is a folder")
+        raise OutputError(f"{path}: is a directory")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: is there already: overwrite=True (--force) replaces it")
-    temporary = _beside(path)
+        raise _exists_error(path)
+    temporary = _temporary_sibling(path)
     try:
         temporary.touch(0o600, exist_ok=False)
         yield temporary
-        temporary.chmod(_mode(path, 0o666))
+        temporary.chmod(_final_mode(path, 0o666))
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _mode(path: Path, usual: int) -> int:
-    """Return the mode of what is replaced, or what a new one gets; a temporary one is private."""
+def _temporary_sibling(path: Path) -> Path:
+    # The name is known before the file is created, so that an interruption can't leave it behind.
+    return path.with_name(f".genai-graph-{uuid4().hex}")
+
+
+def _exists_error(path: Path) -> OutputError:
+    return OutputError(f"{path}: already exists (use --force to overwrite)")
+
+
+def _final_mode(path: Path, default: int) -> int:
+    """Return the mode of the replaced file, or `default` less the umask."""
     if path.exists():
         return path.stat().st_mode
-    mask = os.umask(0)
+    mask = os.umask(0)  # it can only be read by setting it
     os.umask(mask)
-    return usual & ~mask
+    return default & ~mask
 
 
-def _compressed(stream: IO[bytes], path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
-    """Return a stream that compresses as the name says: the same bytes for the same content."""
+def _compress(stream: IO[bytes], path: Path) -> contextlib.AbstractContextManager[IO[bytes]]:
+    """Wrap a stream in the compression of the file extension, without timestamps or names."""
     compression = compression_of(path)
     if compression == "gzip":
         return cast("IO[bytes]", gzip.GzipFile("", "wb", 6, stream, mtime=0))
@@ -139,13 +137,13 @@ def _compressed(stream: IO[bytes], path: Path) -> contextlib.AbstractContextMana
 
 
 @contextlib.contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Turn the system's errors into one line that names the output."""
+def _translate_os_errors(name: str) -> Iterator[None]:
+    """Raise operating system errors as one-line errors that name the output."""
     try:
         yield
-    except GenaiGraphError:  # some of them are the system's too: no server answers
+    except GenaiGraphError:  # some are an OSError, too, such as UnavailableError
         raise
     except OSError as error:
-        if error.errno == errno.EPIPE:  # who reads it has gone away, and knows
+        if error.errno == errno.EPIPE:  # the reader has closed the pipe: nobody needs a message
             raise
         raise OutputError(f"{name}: can't be written: {error.strerror or error}") from error

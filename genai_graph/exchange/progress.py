@@ -1,19 +1,19 @@
-"""What a long load or dump tells while it runs."""
+"""Progress callbacks of long operations."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Hears what a load or a dump is at; this one keeps quiet, others override what they show."""
+    """Progress callbacks; the default does nothing."""
 
     def say(self, text: str) -> None:
-        """Hear something that a user should know before it happens, or when it went wrong."""
+        """Show a message that the user needs before or after a stage."""
 
     def start(self, stage: str, total: int) -> None:
-        """Hear that a stage begins, and how large it is (bytes, or rows)."""
+        """Start a stage of `total` bytes or rows."""
 
     def advance(self, amount: int) -> None:
-        """Hear that a part of the stage is done."""
+        """Advance the current stage."""
 
 
 NO_PROGRESS = Progress()

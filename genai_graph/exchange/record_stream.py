@@ -1,4 +1,4 @@
-"""Reading the fixtures of a load or a check, as often as it takes."""
+"""The records of several fixtures as one stream that can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from genai_graph.exchange.sources import Source
 
 
-# A load up to this size holds its records in memory.
-_KEPT_BYTES = 32 * 2**20
-_KEPT_RECORDS = 100_000
+# Records are cached up to these limits, so that a small load parses its files once.
+_MAX_CACHED_BYTES = 32 * 2**20
+_MAX_CACHED_RECORDS = 100_000
 
 
 class RecordStream:
-    """The records of fixtures, read anew each time."""
+    """The records of fixtures, parsed on each call."""
 
     def __init__(self, sources: list[Source], progress: Progress) -> None:
         self._sources = sources
@@ -29,43 +29,49 @@ class RecordStream:
         self._size = sum(source.size for source in sources)
 
     def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
-        """Yield all records and faults, or the records of a kind and the faults."""
+        """Yield all records and errors, or the records of one class and the errors.
+
+        `stage` names the pass for the progress display.
+        """
         self._progress.start(stage, self._size)
         for source in self._sources:
             yield from source.records(wanted, self._progress.advance)
 
 
 class CachedRecordStream(RecordStream):
-    """The same, for who reads all of them first: they are weighed, and few are read once only."""
+    """A stream that measures its records, and caches them if they are few.
 
-    bytes = 0  # bytes that they take where they are sent, once they were read
-    _kept: list[Record] | None = None
+    The first complete pass must be over all records.
+    """
+
+    bytes = 0  # size of the records in messages to the database, after the first pass
+    _cache: list[Record] | None = None
 
     def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
-        """Yield all records and faults, or the records of a kind and the faults."""
-        if self._kept is not None:
-            return self._again(self._kept, stage, wanted)
+        """Yield all records and errors, or the records of one class and the errors."""
+        if self._cache is not None:
+            return self._cached(self._cache, stage, wanted)
         read = super().records(stage, wanted)
-        return self._weighed(read) if wanted is None else read
+        return self._measured(read) if wanted is None else read
 
-    def _weighed(self, records: Iterable[Record]) -> Iterator[Record]:
+    def _measured(self, records: Iterable[Record]) -> Iterator[Record]:
         self.bytes = 0
-        kept: list[Record] | None = [] if self._size <= _KEPT_BYTES else None
+        cache: list[Record] | None = [] if self._size <= _MAX_CACHED_BYTES else None
         for record in records:
             if isinstance(record, (NodeRecord, EdgeRecord)):
                 self.bytes += record.size
-            if kept is not None:
-                kept.append(record)
-                if len(kept) > _KEPT_RECORDS or self.bytes > _KEPT_BYTES:
-                    kept = None
+            if cache is not None:
+                cache.append(record)
+                if len(cache) > _MAX_CACHED_RECORDS or self.bytes > _MAX_CACHED_BYTES:
+                    cache = None
             yield record
-        self._kept = kept
+        self._cache = cache
 
-    def _again(
-        self, kept: list[Record], stage: str, wanted: type[Record] | None
+    def _cached(
+        self, cache: list[Record], stage: str, wanted: type[Record] | None
     ) -> Iterator[Record]:
-        self._progress.start(stage, len(kept))
-        for record in kept:
+        self._progress.start(stage, len(cache))
+        for record in cache:
             if wanted is None or isinstance(record, (wanted, FixtureIssue)):
                 yield record
-        self._progress.advance(len(kept))
+        self._progress.advance(len(cache))

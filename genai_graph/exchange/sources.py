@@ -1,4 +1,4 @@
-"""Fixtures: files, folders of CSV, or standard input, that can be read several times over."""
+"""Opening fixtures: files, CSV directories, pipes and standard input, all readable repeatedly."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("yaml", "json", "jsonl", "csv")
 STDIN = "-"
-_FOLDER = "fixtures"
-_A_FOLDER = "is a folder: name the files in it (a folder is read as CSV only)"
-_NOT_A_FOLDER = "is a file: CSV is a folder of files such as Model.csv: name the folder"
-_NOT_COPIED = "can't be copied to the folder for temporary files (TMPDIR)"
+_DIRECTORY = "fixtures"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
 
 
@@ -41,65 +38,76 @@ Advance = Callable[[int], None]
 
 
 class Source(Protocol):
-    """What can be read into records, several times over."""
+    """A fixture whose records can be read repeatedly; `size` is in bytes."""
 
     size: int
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield the records, or those of the wanted kind, and the faults; tell the bytes read."""
+        """Yield all records and errors, or the records of one class and the errors.
+
+        `advance` is called with the number of bytes read since its last call.
+        """
 
 
 class FixtureSource:
-    """A fixture that is read anew by every call of `records`."""
+    """A file or a CSV directory; JSON and YAML documents are parsed once, other formats each time.
+
+    A stream (standard input or a pipe) is copied to a temporary file.
+    """
 
     def __init__(self, name: str, format: str | None = None) -> None:
         if format is not None and format not in FORMATS:
             raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
         self.name, self._path = self._locate(name)
-        self._format = format or self._guess()
-        if (self._format == "csv") != self._path.is_dir():
-            raise _fault(self.name, _NOT_A_FOLDER if self._format == "csv" else _A_FOLDER)
+        self._format = format or self._detect_format()
+        if self._format == "csv" and not self._path.is_dir():
+            raise _file_error(self.name, "not a directory: CSV is a directory of files")
+        if self._format != "csv" and self._path.is_dir():
+            raise _file_error(self.name, "is a directory: use --format csv, or name its files")
         self.size = csv.size(self._path) if self._format == "csv" else self._path.stat().st_size
         self._document: list[Record] | None = None
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield the records and the faults of the fixture, in the order of the file."""
+        """Yield all records and errors, or the records of one class and the errors, in order."""
         if self._format == "csv":
             yield from csv.records(self._path, wanted, advance)
-            return
-        if self._format == "jsonl":
+        elif self._format == "jsonl":
             yield from self._read_lines(wanted, advance)
-            return
-        if self._document is None:
-            self._document = list(self._read_document())
-        advance(self.size)
-        for record in self._document:
-            if wanted is None or isinstance(record, (wanted, FixtureIssue)):
-                yield record
+        else:
+            if self._document is None:
+                self._document = list(self._read_document())
+            advance(self.size)
+            for record in self._document:
+                if wanted is None or isinstance(record, (wanted, FixtureIssue)):
+                    yield record
 
     def _locate(self, name: str) -> tuple[str, Path]:
+        """Return the name for messages, and the path of the file or of the copy of a stream."""
         if name == STDIN:
-            return "<stdin>", self._spooled("<stdin>", _stdin())
+            if sys.stdin is None:
+                raise _file_error("<stdin>", "can't be read: it is closed")
+            return "<stdin>", self._copy("<stdin>", sys.stdin.buffer)
         path = find_fixture(name)
         if path.is_file() or path.is_dir():
             return str(path), path
         try:
-            pipe = path.open("rb")  # it can be read once
+            pipe = path.open("rb")
         except OSError as error:
             raise _unreadable(str(path), error) from error
         with pipe:
-            return str(path), self._spooled(str(path), pipe)
+            return str(path), self._copy(str(path), pipe)
 
-    def _spooled(self, name: str, stream: IO[bytes]) -> Path:
-        """Copy a stream, which can be read once, into a file that goes when the fixture does."""
+    def _copy(self, name: str, stream: IO[bytes]) -> Path:
+        """Copy a stream to a temporary file that is deleted with this object."""
         try:
             copy = Path(tempfile.gettempdir(), f"genai-graph-{uuid4().hex}")
-            # Before it is there: the command may be told to end at any time.
+            # Registered before the file exists: a signal may end the process at any time.
             weakref.finalize(self, copy.unlink, missing_ok=True)
             with open(copy, "xb", opener=partial(os.open, mode=0o600)) as file:
                 shutil.copyfileobj(stream, file)
         except OSError as error:
-            raise _fault(name, f"{_NOT_COPIED}: {error.strerror or error}") from error
+            message = f"can't be copied to {tempfile.gettempdir()}: {error.strerror or error}"
+            raise _file_error(name, f"{message}: set TMPDIR to a larger disk") from error
         return copy
 
     def _read_lines(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
@@ -128,79 +136,79 @@ class FixtureSource:
             yield FixtureIssue(SourceLocation(self.name, line), problem)
         yield from document.records(read.content, read.line, self.name)
 
-    def _guess(self) -> str:
+    def _detect_format(self) -> str:
+        """Return the format by the file extension, or else by the first bytes."""
         if self._path.is_dir():
             return "csv"
-        named = format_of(Path(self.name))
-        if named == "cypher":
-            raise _fault(self.name, "is Cypher, which is not read here: run it with cypher-shell")
-        if named is not None:
-            return named
+        known = format_of(Path(self.name))
+        if known == "cypher":
+            raise _file_error(self.name, "Cypher can't be loaded: run it with cypher-shell")
+        if known is not None:
+            return known
         try:
             with open_compressed(self._path) as stream:
                 start = stream.read(4096)
         except UNREADABLE as error:
-            raise _fault(self.name, unreadable(error)) from error
+            raise _file_error(self.name, unreadable(error)) from error
         start = start.removeprefix(b"\xef\xbb\xbf")
         if _HEADER_LINE.match(start):
             return "jsonl"
         return "json" if start.lstrip().startswith(b"{") else "yaml"
 
 
-def _stdin() -> IO[bytes]:
-    if sys.stdin is None:
-        raise _fault("<stdin>", "can't be read: it is closed")
-    return sys.stdin.buffer
-
-
 def find_fixture(name: str) -> Path:
-    """Return the path of a fixture; a mere name stands for ``fixtures/NAME.yaml``."""
-    if not name:  # a path of nothing is the current folder
-        raise _fault("''", "expected the name of a file or a folder, got an empty one")
+    """Return the path of a fixture; a name without a file is short for ``fixtures/NAME.yaml``."""
+    if not name:  # would be the current directory
+        raise _file_error("''", "expected a file name")
     path = Path(name)
-    candidates = [path, *(Path(_FOLDER, name + suffix) for suffix in SUFFIXES)]
+    candidates = [path, *(Path(_DIRECTORY, name + suffix) for suffix in SUFFIXES)]
     try:
         found = next((candidate for candidate in candidates if candidate.exists()), None)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     if found is None:
-        other = "" if path.suffix else f", and no {Path(_FOLDER, name + '.yaml')}"
-        raise _fault(name, f"there is no such file{other}")
+        alternative = "" if path.suffix else f", and no {Path(_DIRECTORY, name + '.yaml')}"
+        raise _file_error(name, f"no such file{alternative}")
     return found
 
 
 def open_sources(names: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
-    """Open fixtures; `FixtureFileError` when none of them can be read."""
+    """Open fixtures; raise `FixtureFileError` if none of them can be read.
+
+    If only some can't be read, their errors are reported with those of the others.
+    """
     sources: list[Source] = []
-    named = [str(name) for name in names]
-    for at, name in enumerate(named):
+    errors: list[FixtureIssue] = []
+    opened: set[str] = set()
+    for name in map(str, names):
         try:
-            if name == STDIN and STDIN in named[:at]:
-                raise _fault("<stdin>", "stands twice, and can be read once: keep one -")
+            if name == STDIN and name in opened:
+                raise _file_error("<stdin>", "duplicate: standard input can be read only once")
+            opened.add(name)
             sources.append(FixtureSource(name, format))
         except FixtureFileError as error:
-            sources.append(_Unreadable(error.errors))
-    faults = [fault for source in sources for fault in getattr(source, "faults", ())]
-    if len(faults) == len(sources) and faults:
-        raise FixtureFileError(faults)
+            errors += error.errors
+            sources.append(_UnreadableSource(error.errors))
+    if errors and len(errors) == len(sources):
+        raise FixtureFileError(errors)
     return sources
 
 
 @dataclass
-class _Unreadable:
-    """A fixture that can't be opened: its fault is told among those of the others."""
+class _UnreadableSource:
+    """A fixture that can't be opened: its only record is the error."""
 
-    faults: tuple[FixtureIssue, ...]
+    errors: tuple[FixtureIssue, ...]
     size = 0
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield the fault."""
-        yield from map(TruncatedFile._make, self.faults)
+        """Yield the error."""
+        yield from map(TruncatedFile._make, self.errors)
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:
-    return _fault(name, f"can't be read: {getattr(error, 'strerror', None) or error}")
+    return _file_error(name, f"can't be read: {getattr(error, 'strerror', None) or error}")
 
 
-def _fault(name: str, message: str) -> FixtureFileError:
+def _file_error(name: str, message: str) -> FixtureFileError:
     return FixtureFileError([FixtureIssue(SourceLocation(name, 1), message)])

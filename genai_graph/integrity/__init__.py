@@ -1,4 +1,4 @@
-"""Whether what is in the graph keeps to the models: what the database itself can't enforce."""
+"""Verification of the graph against the models: constraints that the database can't enforce."""
 
 from __future__ import annotations
 
@@ -19,40 +19,36 @@ _log = logging.getLogger("genai_graph")
 
 
 def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
-    """Look through the graph and yield what does not keep to the models, as it is found.
+    """Check the graph against the models, and yield each violation as it is found.
 
-    Our nodes are read a page at a time, so memory stays the same whatever the size of the graph,
-    but for the ends of DERIVED_FROM, which are remembered to find circles. Nodes without a label of
-    ours, and labels of others on our nodes, are not looked at. What another program keeps in our
-    nodes or ties to them by our types of edges is left out where its subject is `allowed`, such as
-    ``Dataset.reviewed`` or ``Dataset-HAS->Review``; at the end a warning tells what of it was not
-    met.
+    The graph is read one page at a time, so that memory use does not grow with it, except for the
+    uids at the ends of DERIVED_FROM edges, which are needed to find cycles. Nodes without one of
+    the five labels, and other labels of nodes, are ignored. Findings with an `allowed` subject,
+    such as ``Dataset.reviewed`` or ``Dataset-HAS->Review``, are skipped: use it for data of other
+    applications. An allowed subject that does not occur is logged as a warning.
 
-    Raises `SettingsError` for a text in the place of a list, and `NotConnectedError`, or another
-    `DatabaseError`, while it is iterated.
+    Raises `SettingsError` if `allowed` is a string, and a `DatabaseError` while it is iterated.
     """
-    if isinstance(allowed, str):  # in which every part of it would be found
-        raise SettingsError(f"allowed: expected a list of subjects, got a text: [{allowed!r}]")
-    found = chain(
+    if isinstance(allowed, str):  # `in` would find every part of it
+        raise SettingsError(f"allowed: expected a list of subjects, got a string: [{allowed!r}]")
+    findings = chain(
         schema_checks.findings(),
         *(node_checks.findings(label) for label in NODES),
-        *(edge_checks.findings(kind) for kind in EDGES),
+        *(edge_checks.findings(edge_type) for edge_type in EDGES),
         *(edge_checks.undeclared_edges(label) for label in NODES),
         edge_checks.duplicate_metrics(),
     )
-    return _without(found, allowed)
+    return _without_allowed(findings, allowed)
 
 
-def _without(found: Iterable[Finding], allowed: Collection[str]) -> Iterator[Finding]:
-    """Leave out what is allowed, and tell what is allowed for nothing: it may be misspelt."""
-    met = set()
-    for finding in found:
-        met.add(finding.subject)
+def _without_allowed(findings: Iterable[Finding], allowed: Collection[str]) -> Iterator[Finding]:
+    """Skip allowed findings, and warn of allowed subjects without any: they may be misspelt."""
+    subjects = set()
+    for finding in findings:
+        subjects.add(finding.subject)
         if finding.subject not in allowed:
             yield finding
     for subject in allowed:
-        if subject not in met:
-            hint = did_you_mean(subject, met)
-            _log.warning(
-                "nothing is found of %s, which is allowed%s", escape_unprintable(subject), hint
-            )
+        if subject not in subjects:
+            hint = did_you_mean(subject, subjects)
+            _log.warning("no finding for --allow %s%s", escape_unprintable(subject), hint)

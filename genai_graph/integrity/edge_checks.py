@@ -1,4 +1,4 @@
-"""Edges: how many there are, what they join, their values; and metrics that are one."""
+"""Checks of edges: duplicates, cardinality, cycles, ends and values; and of duplicate metrics."""
 
 from __future__ import annotations
 
@@ -19,123 +19,135 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
-_SOURCE, _TARGET, _VALUES = 0, 1, 2
-_TYPES = sorted({kind.type for kind in EDGES})
+_TYPES = sorted({edge_type.type for edge_type in EDGES})
 _ANY_TYPE = "|".join(map(quote_name, _TYPES))
 
 
-def findings(kind: EdgeType) -> Iterator[Finding]:
-    """Yield what is wrong with the edges of a kind."""
-    start = f"MATCH (:{kind.source})-[r:{kind.type}]->(:{kind.target}) SET r"
-    undeclared = UndeclaredProperties(str(kind), properties_of(EDGES[kind]), start)
-    onward: dict[str, set[str]] = defaultdict(set)
-    near = _TARGET if kind.start_at_target else _SOURCE
-    for page in iter_pages(kind.target if kind.start_at_target else kind.source):
-        seen = set()
-        for uid, group in itertools.groupby(read_edge_page(kind, page), key=itemgetter(near)):
-            seen.add(uid)
+def findings(edge_type: EdgeType) -> Iterator[Finding]:
+    """Yield the violations of the edges of a type."""
+    setter = f"MATCH (:{edge_type.source})-[r:{edge_type.type}]->(:{edge_type.target}) SET r"
+    undeclared = UndeclaredProperties(str(edge_type), properties_of(EDGES[edge_type]), setter)
+    successors: dict[str, set[str]] = defaultdict(set)
+    near = itemgetter(1 if edge_type.start_at_target else 0)
+    for page in iter_pages(edge_type.low_degree_label):
+        connected = set()
+        for uid, group in itertools.groupby(read_edge_page(edge_type, page), key=near):
+            connected.add(uid)
             edges = list(group)
-            yield from _at_one_node(kind, uid, edges)
+            yield from _duplicates(edge_type, edges)
+            yield from _invalid_values(edge_type, edges)
+            yield from _excess_neighbours(edge_type, uid, edges)
             for source, target, values, _ in edges:
-                undeclared.note(values, source)
-                if kind.acyclic:
-                    onward[source].add(target)
-        if kind.single_source:
-            yield from (_without_source(kind, uid) for uid in page if uid not in seen)
+                undeclared.add(values, source)
+                if edge_type.acyclic:
+                    successors[source].add(target)
+        if edge_type.single_source:
+            for uid in page:
+                if uid not in connected:
+                    problem = f"{edge_type.target} {uid!r} has no {edge_type.source}"
+                    hint = "connect it, or delete it"
+                    yield Finding("cardinality", str(edge_type), (uid,), problem, hint)
     yield from undeclared.findings()
-    yield from _cycles(kind, onward)
+    yield from _cycles(edge_type, successors)
 
 
-def _at_one_node(kind: EdgeType, uid: str, edges: list[list[Any]]) -> Iterator[Finding]:
-    """Yield what is wrong with the edges of a kind at the end that has few of them."""
-    ends = [(source, target) for source, target, *_ in edges]
-    for (source, target), same in itertools.groupby(sorted(ends)):
+def _duplicates(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Finding]:
+    ends = sorted((source, target) for source, target, *_ in edges)
+    for (source, target), same in itertools.groupby(ends):
         count = len(list(same))
         if count > 1:
             yield Finding(
                 "duplicate",
-                str(kind),
+                str(edge_type),
                 (source, target),
-                f"{kind.source} {source!r}: {count} edges {kind.type} to {kind.target} {target!r}",
-                "delete all but one of them",
+                f"{edge_type.source} {source!r}: {count} edges {edge_type.type} "
+                f"to {edge_type.target} {target!r}",
+                "delete all but one",
             )
+
+
+def _invalid_values(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Finding]:
     for source, target, values, _ in edges:
-        for name, error in stored_value_errors(EDGES[kind], values):
-            where = f"{kind.source} {source!r}: {kind.type} to {target!r}: {name}"
-            cure = "connect the two again with a right value"
-            subject = f"{kind}.{name}"
-            yield Finding("value", subject, (source, target), f"{where}: {error}", cure)
-    yield from _too_many(kind, uid, ends)
+        for name, error in stored_value_errors(EDGES[edge_type], values):
+            yield Finding(
+                "value",
+                f"{edge_type}.{name}",
+                (source, target),
+                f"{edge_type.source} {source!r}: {edge_type.type} to {target!r}: {name}: {error}",
+                "connect them again with a valid value",
+            )
 
 
-def _too_many(kind: EdgeType, uid: str, ends: list[tuple[str, str]]) -> Iterator[Finding]:
-    if kind.single_source:
-        label, other, others = kind.target, kind.source, sorted({source for source, _ in ends})
-    elif kind.single_target:
-        label, other, others = kind.source, kind.target, sorted({target for _, target in ends})
+def _excess_neighbours(edge_type: EdgeType, uid: str, edges: list[list[Any]]) -> Iterator[Finding]:
+    if edge_type.single_source:
+        label, other_label = edge_type.target, edge_type.source
+        others = sorted({source for source, *_ in edges})
+    elif edge_type.single_target:
+        label, other_label = edge_type.source, edge_type.target
+        others = sorted({target for _, target, *_ in edges})
     else:
         return
     if len(others) > 1:
-        named = ", ".join(map(repr, others))
-        problem = f"{label} {uid!r} has {len(others)} {other} where it can have one: {named}"
-        cure = "disconnect all but one"
-        yield Finding("count", str(kind), (uid, *others), problem, cure)
+        listed = ", ".join(map(repr, others))
+        problem = f"{label} {uid!r} can have only one {other_label}, and has {listed}"
+        hint = "disconnect all but one"
+        yield Finding("cardinality", str(edge_type), (uid, *others), problem, hint)
 
 
-def _without_source(kind: EdgeType, uid: str) -> Finding:
-    problem = f"{kind.target} {uid!r} has no {kind.source}"
-    return Finding("count", str(kind), (uid,), problem, "connect it, or delete it")
-
-
-def _cycles(kind: EdgeType, onward: dict[str, set[str]]) -> Iterator[Finding]:
-    for circle in find_cycles(onward, sorted(onward)):
-        way = " -> ".join(map(repr, circle))
-        problem = f"{kind.source} {circle[0]!r}: {kind.type} goes in a circle: {way}"
-        yield Finding("circle", str(kind), tuple(circle[:-1]), problem, "delete one of its edges")
+def _cycles(edge_type: EdgeType, successors: dict[str, set[str]]) -> Iterator[Finding]:
+    for cycle in find_cycles(successors, sorted(successors)):
+        path = " -> ".join(map(repr, cycle))
+        problem = f"{edge_type.source} {cycle[0]!r}: {edge_type.type} forms a cycle: {path}"
+        yield Finding(
+            "cycle", str(edge_type), tuple(cycle[:-1]), problem, "delete one of its edges"
+        )
 
 
 def undeclared_edges(label: str) -> Iterator[Finding]:
-    """Yield edges of our types at the nodes of a label that no model declares between such ends."""
+    """Yield edges of a declared type at nodes of a label, between undeclared ends."""
     targets: dict[str, list[str]] = {type_: [] for type_ in _TYPES}
-    for kind in EDGES:
-        if kind.source == label:
-            targets[kind.type].append(kind.target)
+    for edge_type in EDGES:
+        if edge_type.source == label:
+            targets[edge_type.type].append(edge_type.target)
     start = f"UNWIND $uids AS uid {match_uid('a', label, 'uid')} MATCH (a)"
-    leaving = (
-        f"{start}-[r:{_ANY_TYPE}]->(b) WHERE none(one IN labels(b) WHERE one IN $targets[type(r)]) "
-        "RETURN a.uid AS here, type(r) AS type, labels(b) AS labels, b.uid AS there"
+    columns = "a.uid AS uid, type(r) AS type, labels(b) AS labels, b.uid AS other"
+    outgoing = (
+        f"{start}-[r:{_ANY_TYPE}]->(b) "
+        f"WHERE none(one IN labels(b) WHERE one IN $targets[type(r)]) RETURN {columns}"
     )
-    # What comes from a node of ours is told there.
-    coming = (
-        f"{start}<-[r:{_ANY_TYPE}]-(b) WHERE none(one IN labels(b) WHERE one IN $ours) "
-        "RETURN a.uid AS here, type(r) AS type, labels(b) AS labels, b.uid AS there"
+    # Edges from a node with one of the labels are reported as its outgoing edges.
+    incoming = (
+        f"{start}<-[r:{_ANY_TYPE}]-(b) "
+        f"WHERE none(one IN labels(b) WHERE one IN $labels) RETURN {columns}"
     )
     for page in iter_pages(label):
-        for row in query(leaving, uids=page, targets=targets):
-            yield _stray(label, _other(row), row["here"], row["there"], row["type"])
-        for row in query(coming, uids=page, ours=list(NODES)):
-            yield _stray(_other(row), label, row["there"], row["here"], row["type"])
+        for row in query(outgoing, uids=page, targets=targets):
+            yield _undeclared_edge(label, row["uid"], row["type"], _label_of(row), row["other"])
+        for row in query(incoming, uids=page, labels=list(NODES)):
+            yield _undeclared_edge(_label_of(row), row["other"], row["type"], label, row["uid"])
 
 
-def _other(row: dict[str, Any]) -> str:
-    """Return the label of the other end, one of ours where it has any."""
-    labels = sorted(row["labels"], key=lambda one: (one not in NODES, one))
+def _label_of(row: dict[str, Any]) -> str:
+    """Return the label of the other end, a declared one if possible."""
+    labels = sorted(row["labels"], key=lambda label: (label not in NODES, label))
     return labels[0] if labels else ""
 
 
-def _stray(source: str, target: str, here: Any, there: Any, type_: str) -> Finding:
-    subject = f"{source}-{type_}->{target}"
+def _undeclared_edge(
+    source_label: str, source: Any, type_: str, target_label: str, target: Any
+) -> Finding:
+    subject = f"{source_label}-{type_}->{target_label}"
     return Finding(
         "ends",
         subject,
-        tuple(uid for uid in (here, there) if isinstance(uid, str)),
-        f"{source} {here!r}: no model has an edge {type_} to {target} {there!r}",
-        f"delete it, or {allow_option(subject)} if it is another program's",
+        tuple(uid for uid in (source, target) if isinstance(uid, str)),
+        f"{source_label} {source!r}: undeclared edge {type_} to {target_label} {target!r}",
+        f"delete it, or {allow_option(subject)} if another application uses it",
     )
 
 
 def duplicate_metrics() -> Iterator[Finding]:
-    """Yield metrics that are one: of the same experiment, name, dataset and split."""
+    """Yield metrics of the same experiment, name, dataset and split."""
     for page in iter_pages("Experiment"):
         rows = query(
             f"UNWIND $uids AS uid {match_uid('x', 'Experiment', 'uid')} "
@@ -148,10 +160,10 @@ def duplicate_metrics() -> Iterator[Finding]:
         )
         for row in rows:
             metrics = sorted(row["metrics"])
-            where = [f"{key} {row[key]!r}" for key in ("dataset", "split") if row[key] is not None]
+            same = [f", {key} {row[key]!r}" for key in ("dataset", "split") if row[key] is not None]
             problem = (
                 f"Experiment {row['uid']!r} has {len(metrics)} metrics {row['name']!r}"
-                f"{''.join(f', {one}' for one in where)}: {', '.join(map(repr, metrics))}"
+                f"{''.join(same)}: {', '.join(map(repr, metrics))}"
             )
             uids = (row["uid"], *metrics)
-            yield Finding("twins", "Metric", uids, problem, "keep one, delete the others")
+            yield Finding("duplicate_metric", "Metric", uids, problem, "delete all but one")

@@ -1,4 +1,4 @@
-"""Findings: what does not keep to the models, where, and what to do about it."""
+"""The findings of `verify`."""
 
 from __future__ import annotations
 
@@ -11,73 +11,73 @@ from genai_graph.database import quote_name
 from genai_graph.errors import escape_unprintable
 from genai_graph.properties.messages import did_you_mean
 
-_EXAMPLES = 5
+_MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that does not keep to the models.
+    """A constraint violation in the graph.
 
-    `kind` is what is wrong: schema, uid, labels, missing, value, undeclared, duplicate, count,
-    ends, circle or twins. `subject` is what it is about: an index, a label, a property or a kind of
-    edge. `uids` are those of the nodes (of an edge: source, target); of an undeclared property,
-    those of the first nodes that have it.
+    `kind` is the constraint: schema, uid, labels, missing, value, undeclared, duplicate,
+    cardinality, ends, cycle or duplicate_metric. `subject` is the index, label, property or edge
+    type. `uids` are those of the node, of an edge (source, target), or of the first nodes with an
+    undeclared property. `hint` says how to fix it.
     """
 
     kind: str
     subject: str
     uids: tuple[str, ...]
     problem: str
-    cure: str
+    hint: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, as ``verify --json`` prints it."""
+        """Return the finding as JSON-compatible values."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return escape_unprintable(f"{self.problem}: {self.cure}")
+        return escape_unprintable(f"{self.problem}: {self.hint}")
 
 
 def allow_option(subject: str) -> str:
-    """Return the part of a cure that says how to allow a subject, on the command line."""
+    """Return the hint to allow a subject."""
     return f"pass --allow {shlex.quote(subject)}"
 
 
 class UndeclaredProperties:
-    """Counts the properties that a label or a kind of edge does not have.
+    """Counts the undeclared properties of a label or an edge type.
 
-    `setting` is how a statement begins that sets one of them.
+    `setter` is the start of a Cypher statement that sets a property, up to the variable.
     """
 
-    def __init__(self, group: str, known: Iterable[str], setting: str) -> None:
-        self._group = group
-        self._known = frozenset(known)
-        self._setting = setting
+    def __init__(self, owner: str, declared: Iterable[str], setter: str) -> None:
+        self._owner = owner
+        self._declared = frozenset(declared)
+        self._setter = setter
         self._counts: dict[str, int] = {}
         self._examples: dict[str, list[str]] = {}
 
-    def note(self, names: Iterable[str], uid: str) -> None:
-        """Note the names that a node (or the source of an edge) has."""
-        for name in set(names) - self._known:
+    def add(self, names: Iterable[str], uid: str) -> None:
+        """Count the properties of a node, or of an edge by the uid of its source."""
+        for name in set(names) - self._declared:
             self._counts[name] = self._counts.get(name, 0) + 1
             examples = self._examples.setdefault(name, [])
-            if len(examples) < _EXAMPLES:
+            if len(examples) < _MAX_EXAMPLES:
                 examples.append(uid)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield one for each name."""
+        """Yield a finding for each property."""
         for name, count in sorted(self._counts.items()):
-            subject = f"{self._group}.{name}"
+            subject = f"{self._owner}.{name}"
             uids = self._examples[name]
             more = f" and {count - len(uids)} more" if count > len(uids) else ""
-            # The embedded engine's REMOVE does nothing to a name in quotes.
-            removal = f"{self._setting}.{quote_name(name)} = null"
+            # Not REMOVE: on the embedded engine it ignores quoted names.
+            removal = f"{self._setter}.{quote_name(name)} = null"
             yield Finding(
                 "undeclared",
                 subject,
                 tuple(uids),
-                f"{self._group} has no property {name!r}{did_you_mean(name, self._known)}, but "
-                f"{', '.join(map(repr, uids))}{more} has it",
+                f"{self._owner} does not declare {name!r}{did_you_mean(name, self._declared)}, "
+                f"found on {', '.join(map(repr, uids))}{more}",
                 f"rename or remove it ({removal}), "
-                f"or {allow_option(subject)} if it is another program's",
+                f"or {allow_option(subject)} if another application uses it",
             )

@@ -1,4 +1,4 @@
-"""Nodes: their uids, their labels and their values."""
+"""Checks of nodes: uids, labels and values."""
 
 from __future__ import annotations
 
@@ -8,62 +8,61 @@ from typing import Any
 
 from genai_graph.database import match_uid, query, quote_name
 from genai_graph.errors import PropertyError
-from genai_graph.exchange.graph_reader import stored_value_errors, time_properties
+from genai_graph.exchange.graph_reader import stored_value_errors, timestamp_names
 from genai_graph.integrity.findings import Finding, UndeclaredProperties
+from genai_graph.integrity.schema_checks import INSTALL
 from genai_graph.properties import encryption
 from genai_graph.properties.encryption import EncryptedValue
 from genai_graph.properties.messages import describe
-from genai_graph.properties.types import DateTimeProperty
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.lookups import count_without_uid
 from genai_graph.storage.scans import iter_pages_by_size
 
 
 def findings(label: str) -> Iterator[Finding]:
-    """Yield what is wrong with the nodes of a label."""
-    yield from _without_uid(label)
+    """Yield the violations of the nodes of a label."""
+    yield from _missing_uids(label)
     undeclared = UndeclaredProperties(
         label, properties_of(NODES[label]), f"MATCH (n:{label}) SET n"
     )
     for uids in iter_pages_by_size(label):
-        for uid, found in _read(label, uids).items():
-            if len(found) > 1:
-                yield _repeated(label, uid, len(found))
-            for labels, values in found:
-                yield from _labels(label, uid, labels)
-                yield from _values(label, uid, values)
-                undeclared.note(values, uid)
+        for uid, nodes in _read(label, uids).items():
+            if len(nodes) > 1:
+                problem = f"{label} {uid!r}: {len(nodes)} nodes have this uid"
+                yield Finding("uid", label, (uid,), problem, f"delete all but one, and {INSTALL}")
+            for labels, values in nodes:
+                yield from _label_findings(label, uid, labels)
+                yield from _value_findings(label, uid, values)
+                undeclared.add(values, uid)
     yield from undeclared.findings()
 
 
 def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[str, Any]]]]:
-    """Return by uid the labels of ours and the values of the nodes that have it.
+    """Return the nodes by uid, as their labels in the models and their values.
 
-    Times come as text; what stands in the place of one comes in a list, not to be taken for one.
+    Timestamps are returned as text. Any other value of a timestamp property is wrapped in a list,
+    so that a string is not taken for a timestamp.
     """
-    cls: Any = NODES[label]
-    times = ", ".join(
-        f"{quote_name(name)}: CASE WHEN valueType(n.{quote_name(name)}) ENDS WITH 'DATETIME NOT NULL' "
-        f"THEN toString(n.{quote_name(name)}) ELSE [n.{quote_name(name)}] END"
-        for name in time_properties(cls)
+    timestamps = ", ".join(
+        f"{name}: CASE WHEN valueType(n.{name}) ENDS WITH 'DATETIME NOT NULL' "
+        f"THEN toString(n.{name}) ELSE [n.{name}] END"
+        for name in map(quote_name, timestamp_names(label))
     )
     rows = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-        f"RETURN collect([[one IN labels(n) WHERE one IN $ours], n {{.*, {times}}}]) AS nodes",
+        "RETURN collect([[one IN labels(n) WHERE one IN $labels], "
+        f"n {{.*, {timestamps}}}]) AS nodes",
         uids=sorted(set(uids)),
-        ours=list(NODES),
+        labels=list(NODES),
     )
-    found: dict[str, list[tuple[list[str], dict[str, Any]]]] = defaultdict(list)
+    nodes: dict[str, list[tuple[list[str], dict[str, Any]]]] = defaultdict(list)
     for labels, values in rows[0]["nodes"]:
-        found[values["uid"]].append((labels, _without_nothing(values)))
-    return found
+        given = {k: value for k, value in values.items() if value is not None and value != [None]}
+        nodes[values["uid"]].append((labels, given))
+    return nodes
 
 
-def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None and value != [None]}
-
-
-def _without_uid(label: str) -> Iterator[Finding]:
+def _missing_uids(label: str) -> Iterator[Finding]:
     count = count_without_uid(label)
     if count:
         nodes = f"MATCH (n:{label}) WHERE NOT coalesce(n.uid > '', false)"
@@ -71,48 +70,33 @@ def _without_uid(label: str) -> Iterator[Finding]:
             "uid",
             label,
             (),
-            f"{count} {label} without a text for a uid, which nothing can find",
-            f"give each a uid, or delete them ({nodes} DETACH DELETE n)",
+            f"{count} {label} without a string uid",
+            f"set their uids, or delete them ({nodes} DETACH DELETE n)",
         )
 
 
-def _repeated(label: str, uid: str, count: int) -> Finding:
-    return Finding(
-        "uid",
-        label,
-        (uid,),
-        f"{label} {uid!r}: {count} nodes have this uid",
-        "delete all but one of them, and run  genai-graph schema install",
-    )
-
-
-def _labels(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
+def _label_findings(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
     others = [one for one in NODES if one in labels and one != label]
-    if others and label == next(one for one in NODES if one in labels):  # told once
-        named = ", ".join(others)
-        cure = f"remove what it is not: MATCH (n:{label} {{uid: ...}}) REMOVE n:{others[0]}"
-        yield Finding("labels", label, (uid,), f"{label} {uid!r} is a {named} too", cure)
+    if others and label == next(one for one in NODES if one in labels):  # report the node once
+        hint = f"remove the wrong label: MATCH (n:{label} {{uid: ...}}) REMOVE n:{others[0]}"
+        problem = f"{label} {uid!r} is also a {', '.join(others)}"
+        yield Finding("labels", label, (uid,), problem, hint)
 
 
-def _values(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
+def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
     cls = NODES[label]
-    spoiled = {
+    corrupt = {
         name: PropertyError(value.reason)
         for name, value in encryption.decrypt_values(label, values).items()
         if isinstance(value, EncryptedValue) and value.is_corrupt
     }
-    for name, error in (*stored_value_errors(cls, values), *spoiled.items()):
-        kind = "missing" if values.get(name) is None else "value"
-        problem = _told(label, name, values.get(name), error)
+    for name, error in (*stored_value_errors(cls, values), *corrupt.items()):
+        value, problem = values.get(name), str(error)
+        kind = "missing" if value is None else "value"
+        if isinstance(value, list) and name in timestamp_names(
+            label
+        ):  # without the list of `_read`
+            problem = f"expected {properties_of(cls)[name].expected}, got {describe(value[0])}"
         together = cls.required_together if name in cls.required_together else (name,)
-        values_given = ", ".join(f"{each}=..." for each in together)
-        cure = f"set it: {label}.upsert(uid={uid!r}, {values_given})"
-        yield Finding(kind, f"{label}.{name}", (uid,), f"{label} {uid!r}: {name}: {problem}", cure)
-
-
-def _told(label: str, name: str, value: Any, error: PropertyError) -> str:
-    """Return what is wrong, of what stands in the place of a time without the list round it."""
-    cls: Any = NODES[label]
-    if name in time_properties(cls) and isinstance(value, list):
-        return f"expected {DateTimeProperty.expected}, got {describe(value[0])}"
-    return str(error)
+        hint = f"set it: {label}.upsert(uid={uid!r}, {', '.join(f'{n}=...' for n in together)})"
+        yield Finding(kind, f"{label}.{name}", (uid,), f"{label} {uid!r}: {name}: {problem}", hint)

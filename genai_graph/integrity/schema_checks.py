@@ -1,4 +1,4 @@
-"""Constraints and indexes that are not what the models declare."""
+"""Checks of the constraints and indexes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from genai_graph.integrity.findings import Finding, allow_option
 if TYPE_CHECKING:
     from genai_graph.database.indexes import Index
 
+INSTALL = "run  genai-graph schema install"
+
 
 def findings() -> Iterator[Finding]:
-    """Yield what is missing, what is there beside it, and what is different."""
+    """Yield missing, undeclared and differing constraints and indexes."""
     drift = schema.check()
-    install = "run  genai-graph schema install"
     for index in drift.missing:
-        yield _finding(index, f"the schema lacks the {index}", install)
+        yield _finding(index, f"missing {index}", INSTALL)
     for index in drift.extra:
-        cure = (
-            f"drop it ({_drop(index)}), or {allow_option(index.name)} if another program needs it"
-        )
-        yield _finding(index, f"no model declares the {index}", cure)
-    for want, have in drift.different:
-        cure = f"drop it ({_drop(have)}) and {install}"
-        yield _finding(have, f"the schema has the {have} where the models have the {want}", cure)
+        allow = f"{allow_option(index.name)} if another application needs it"
+        yield _finding(index, f"undeclared {index}", f"drop it ({_drop(index)}), or {allow}")
+    for expected, found in drift.different:
+        hint = f"drop it ({_drop(found)}) and {INSTALL}"
+        yield _finding(found, f"found the {found} instead of the {expected}", hint)
 
 
-def _finding(index: Index, problem: str, cure: str) -> Finding:
-    return Finding("schema", index.name, (), problem, cure)
+def _finding(index: Index, problem: str, hint: str) -> Finding:
+    return Finding("schema", index.name, (), problem, hint)
 
 
 def _drop(index: Index) -> str:
