@@ -165,7 +165,7 @@ def _below(command: click.Command, before: str = "") -> Iterator[str]:
     """Yield the options of a command, or the commands of a group and its subgroups."""
     if not isinstance(command, click.Group):
         options = (param for param in command.params if isinstance(param, click.Option))
-        yield from (f"`{option.opts[-1]}`" for option in options)
+        yield from (f"`{'/'.join([o.opts[-1], *o.secondary_opts])}`" for o in options)
         return
     for name, inner in command.commands.items():
         if isinstance(inner, click.Group):
