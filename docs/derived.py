@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _SECTION = re.compile(r"(<!-- derived: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def renewed(text: str) -> str:
+def update(text: str) -> str:
     """Return the text of a page with up-to-date derived sections."""
     return _SECTION.sub(lambda found: f"{found[1]}\n{section(found[2])}\n\n{found[3]}", text)
 
@@ -204,7 +204,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 def main(*, check: bool) -> int:
     """Update the pages, or report those that are out of date; return their number."""
-    outdated = {page: new for page in PAGES if (new := renewed(text := _read(page))) != text}
+    outdated = {page: new for page in PAGES if (new := update(text := _read(page))) != text}
     for page, new in outdated.items():
         if check:
             click.echo(f"{page.relative_to(ROOT)} is out of date: run  make reference", err=True)
