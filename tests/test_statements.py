@@ -1,4 +1,4 @@
-"""The number of statements that each operation sends, once the schema is installed."""
+"""The number of statements sent by each operation, once the schema is installed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from genai_graph import Connection, Dataset, Experiment, Metric, Model
 
 
 @pytest.fixture
-def sent(graph: Connection, caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """The statements sent by the test, as the log of statements has them."""
+def sent(graph: Connection) -> Iterator[list[str]]:
+    """The statements sent by the test, as logged."""
     Dataset(name="first write").save()  # installs the schema
     statements: list[str] = []
 
-    class Collect(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             statements.append(record.getMessage())
 
-    logger, handler = logging.getLogger("genai_graph.cypher"), Collect()
+    logger, handler = logging.getLogger("genai_graph.cypher"), Collector()
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
@@ -30,6 +30,7 @@ def sent(graph: Connection, caplog: pytest.LogCaptureFixture) -> Iterator[list[s
 
 
 def count(sent: list[str], action: Callable[[], object]) -> int:
+    """Call the action and return the number of statements that it sends."""
     sent.clear()
     action()
     return len(sent)
@@ -60,14 +61,14 @@ def test_connect(sent: list[str]) -> None:
 
 
 @pytest.mark.parametrize("ancestors", [0, 1, 5, 15])
-def test_connect_acyclic_looks_for_cycles_once(sent: list[str], ancestors: int) -> None:
+def test_connect_acyclic(sent: list[str], ancestors: int) -> None:
     models = [Model(name=str(number)).save() for number in range(ancestors + 2)]
     for child, parent in zip(models[1:-1], models, strict=False):
         child.parents.connect(parent)
     assert count(sent, lambda: models[-1].parents.connect(models[-2])) == 3
 
 
-def test_connect_to_at_most_one(sent: list[str]) -> None:
+def test_connect_with_cardinality(sent: list[str]) -> None:
     run, dataset = Experiment(uid="run").save(), Dataset(name="d").save()
     metric = run.record("accuracy", 0.5)
     assert count(sent, lambda: metric.dataset.connect(dataset)) == 2
@@ -82,12 +83,12 @@ def test_record(sent: list[str]) -> None:
         run.record("accuracy", value, dataset=dataset, step=step)
 
     assert count(sent, lambda: record(0.5, 1)) == 4  # read, create, two edges
-    assert count(sent, lambda: record(0.6, 2)) == 4  # read, update, look at two edges
+    assert count(sent, lambda: record(0.6, 2)) == 4  # read, update, read two edges
     assert count(sent, lambda: record(0.6, 2)) == 3
     assert count(sent, lambda: run.record("loss", 1.0)) == 3
 
 
-def test_bulk_methods_send_a_constant_number(sent: list[str]) -> None:
+def test_bulk_methods(sent: list[str]) -> None:
     rows = [{"name": f"d{number}", "size": number} for number in range(200)]
     assert count(sent, lambda: Dataset.nodes.bulk_create(*rows)) == 1
     nodes = Dataset.nodes.filter(name__startswith="d").all()

@@ -9,7 +9,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 _MAX_LENGTH = 40
-_MIN_SIMILARITY = 0.65
+_MIN_SIMILARITY = 0.6
 
 
 class AmbiguousScalar:
