@@ -186,13 +186,13 @@ def test_page_size_and_hubs_do_not_change_the_output(
         hub.datasets.connect(dataset)
         run.datasets.connect(dataset)
         run.record(text[-1], 1.0, dataset=dataset)
-    whole = {kind: assert_round_trip(tmp_path, kind) for kind in FORMATS}
+    whole = {each: assert_round_trip(tmp_path, each) for each in FORMATS}
     for size in (1, 2, 5):
         monkeypatch.setattr(batching, "BATCH_ROWS", size)
         monkeypatch.setattr(graph_reader, "EDGE_LIMIT", size)
-        for kind in ("jsonl", "yaml"):
-            dump(tmp_path / f"paged.{kind}", overwrite=True)
-            assert (tmp_path / f"paged.{kind}").read_bytes() == whole[kind]
+        for each in ("jsonl", "yaml"):
+            dump(tmp_path / f"paged.{each}", overwrite=True)
+            assert (tmp_path / f"paged.{each}").read_bytes() == whole[each]
 
 
 def test_labels_select_nodes_and_the_edges_between_them(tmp_path: Path, cli: Run) -> None:

@@ -82,9 +82,9 @@ def test_neomodel_classes_of_other_applications_still_work() -> None:
     assert [type(each) for each in OtherPerson.nodes.all()] == [OtherPerson]
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "yaml", "csv", "cypher"])
+@pytest.mark.parametrize("format", ["jsonl", "yaml", "csv", "cypher"])
 def test_dump_skips_data_of_other_applications_and_loads_again(
-    shared_model: Model, kind: str, caplog: pytest.LogCaptureFixture
+    shared_model: Model, format: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     query(
         "MATCH (n:Model {uid: 'm'}) CREATE (n)<-[:LIKES {much: 1}]-(:Person {name: 'x'})",
@@ -92,15 +92,15 @@ def test_dump_skips_data_of_other_applications_and_loads_again(
     )
     query("MATCH (n:Dataset) MATCH (m:Model) CREATE (n)-[:LIKES]->(m)", write=True)
     query("CREATE (:Model {car: 'a strange one'})", write=True)
-    assert dump(f"out.{kind}", format=kind) == (3, 2)
+    assert dump(f"out.{format}", format=format) == (3, 2)
     assert "skipped the property 'other_property', which Model does not declare" in caplog.text
-    files = Path("out.csv").iterdir() if kind == "csv" else [Path(f"out.{kind}")]
+    files = Path("out.csv").iterdir() if format == "csv" else [Path(f"out.{format}")]
     text = "".join(path.read_text() for path in files)
     assert "other_property" not in text
     assert "LIKES" not in text
     assert "strange" not in text
-    if kind != "cypher":
-        assert sum(counts.unchanged for counts in load(f"out.{kind}").nodes.values()) == 3
+    if format != "cypher":
+        assert sum(counts.unchanged for counts in load(f"out.{format}").nodes.values()) == 3
 
 
 OTHER_APPLICATION = {

@@ -191,10 +191,10 @@ def test_load_up_to_the_limit_is_one_transaction(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "TRANSACTION_ROWS", 60)
-    watcher = StageRecorder()
-    load(write(pairs(20)), batch_size=5, progress=watcher)
-    assert watcher.messages == []
-    assert watcher.seen == {"checking": 0, "nodes": 0, "edges": 0}
+    recorder = StageRecorder()
+    load(write(pairs(20)), batch_size=5, progress=recorder)
+    assert recorder.messages == []
+    assert recorder.seen == {"checking": 0, "nodes": 0, "edges": 0}
     assert size_of_graph() == 40
 
 
@@ -202,13 +202,13 @@ def test_load_above_the_limit_is_batched_with_a_message(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "TRANSACTION_ROWS", 59)
-    watcher = StageRecorder()
-    load(write(pairs(20)), batch_size=5, progress=watcher)
-    assert watcher.messages == [
+    recorder = StageRecorder()
+    load(write(pairs(20)), batch_size=5, progress=recorder)
+    assert recorder.messages == [
         "60 nodes and edges are more than 59: each batch of 5 is written in its own transaction"
     ]
-    assert watcher.seen["nodes"] == 0
-    assert watcher.seen["edges"] == 40
+    assert recorder.seen["nodes"] == 0
+    assert recorder.seen["edges"] == 40
     assert size_of_graph() == 40
 
 
@@ -242,10 +242,10 @@ def large_nodes(number: int) -> list[dict[str, object]]:
 @pytest.mark.any_engine
 def test_few_rows_with_large_values_are_batched(graph: Connection) -> None:
     Path("f.jsonl.gz").write_bytes(gzip.compress(jsonl(large_nodes(9)), 1))
-    watcher = StageRecorder()
-    report = load("f.jsonl.gz", progress=watcher)
+    recorder = StageRecorder()
+    report = load("f.jsonl.gz", progress=recorder)
     assert (report.nodes["Dataset"].created, size_of_graph()) == (9, 9)
-    [message] = watcher.messages
+    [message] = recorder.messages
     expected = r"7\d,\d{3},\d{3} bytes are more than 67,108,864: each batch of 5,000 is written"
     assert re.match(expected, message)
 
@@ -299,9 +299,9 @@ def test_batched_option(graph: Connection) -> None:
     done = run("load", write(pairs(4)), "--batched", "--batch-size", 3, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["entities"] == 12
-    watcher = StageRecorder()
-    load(write(pairs(20)), atomic=False, batch_size=5, progress=watcher)
-    assert watcher.seen["edges"] > 12
+    recorder = StageRecorder()
+    load(write(pairs(20)), atomic=False, batch_size=5, progress=recorder)
+    assert recorder.seen["edges"] > 12
 
 
 class WriteStartedError(Exception):
@@ -318,6 +318,7 @@ class WriteStopper(Progress):
             raise WriteStartedError("in one transaction")
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 @pytest.mark.parametrize(
     ("number", "message"),
@@ -335,13 +336,14 @@ def test_atomic_load_above_the_limit_is_one_transaction(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "TRANSACTION_ROWS", 0)
-    watcher = StageRecorder()
-    load(write(pairs(20)), batch_size=5, progress=watcher, atomic=True)
-    assert watcher.messages == []
-    assert watcher.seen["edges"] == 0
+    recorder = StageRecorder()
+    load(write(pairs(20)), batch_size=5, progress=recorder, atomic=True)
+    assert recorder.messages == []
+    assert recorder.seen["edges"] == 0
     assert size_of_graph() == 40
 
 
+@pytest.mark.slow
 def test_atomic_load_that_would_stall_the_embedded_engine_is_rejected(
     embedded: Connection, cli: Run
 ) -> None:
@@ -359,6 +361,7 @@ def test_atomic_load_that_would_stall_the_embedded_engine_is_rejected(
     assert size_of_graph() == 0
 
 
+@pytest.mark.slow
 def test_atomic_load_that_would_exhaust_the_embedded_engine_is_rejected(
     embedded: Connection,
 ) -> None:
@@ -524,6 +527,7 @@ def test_no_progress_bars_without_a_terminal(graph: Connection) -> None:
 # Concurrency
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--batched", "--batch-size", "50"]])
 def test_six_processes_loading_the_same_file_create_everything_once(
     embedded: Connection, options: list[str]
@@ -571,16 +575,16 @@ def error_line(*arguments: object, **environment: str) -> str:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    disk = tmp_path / "disk"
+    disk.mkdir()
     if shutil.which("mount") is None:
         pytest.skip("requires the mount command")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"requires root to mount a small disk: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.any_engine
