@@ -677,7 +677,7 @@ def test_a_compressed_file_that_was_cut_short_is_told_in_one_line(
     for command in ("load", "check"):
         line = told(command, name)
         assert re.fullmatch(
-            rf"{name}:\d+: the compressed data can't be read further: {CUT}", line
+            rf"{name}:\d+: can't be decompressed: {CUT}", line
         ), line
     assert size_of_graph() == 0
 
@@ -696,7 +696,7 @@ def test_a_corrupt_compressed_file_is_told_where_it_can_not_be_read(
     assert (done.returncode, done.stdout) == (1, "")
     lines = done.stderr.splitlines()
     # What was damaged may look like many bad lines: the cause is told all the same.
-    cause = rf"{name}:\d+: the compressed data can't be read further: "
+    cause = rf"{name}:\d+: can't be decompressed: "
     assert len([line for line in lines if re.match(cause, line)]) == 1, lines[-2:]
     assert not [line for line in lines if "is in the files" in line]
     assert size_of_graph() == 0

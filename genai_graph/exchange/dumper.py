@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
 from genai_graph.exchange.filenames import format_of, suffix_of
-from genai_graph.exchange.formats import csv_writer, cypher, jsonl_writer, yaml_writer
-from genai_graph.exchange.formats.building import unknown_label
+from genai_graph.exchange.formats import csv, cypher, jsonl, yaml
+from genai_graph.exchange.formats.builders import unknown_label
 from genai_graph.exchange.formats.csv_schema import csv_schemas
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.graph_reader import GraphReader
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _Writer = Callable[[Iterable[NodeRecord | EdgeRecord], IO[bytes]], None]
 
 _WRITERS: dict[str, _Writer] = {
-    "jsonl": jsonl_writer.write,
-    "yaml": yaml_writer.write,
+    "jsonl": jsonl.write,
+    "yaml": yaml.write,
     "cypher": cypher.write,
 }
 FORMATS = (*_WRITERS, "csv")
@@ -63,9 +63,9 @@ def dump(
     counted = _Counted(stored.document() if writer == "yaml" else stored.records())
     if writer == "csv":
         _refuse_stdout(name)
-        files = {sheet.name for sheet in csv_schemas().values()}
+        files = {schema.name for schema in csv_schemas().values()}
         with open_folder(name, replaceable=files if overwrite else set()) as folder:
-            csv_writer.write(counted, folder)
+            csv.write(counted, folder)
     else:
         with open_output(name, overwrite=overwrite) as stream:
             _WRITERS[writer](counted, stream)
