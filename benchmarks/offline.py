@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -16,10 +17,9 @@ from neo4j._codec.packstream.v1 import PackableBuffer, Packer
 import genai_graph
 from benchmarks.measuring import Contender, clock
 from genai_graph.exchange.formats import jsonl
-from genai_graph.exchange.formats.building import with_uid_fields
-from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.exchange.loader import reduced_gc
-from genai_graph.storage import nodes
+from genai_graph.storage import edges, nodes
 from genai_graph.storage.batching import BATCH_ROWS, batch_by_key
 from genai_graph.storage.edges import insert_edges
 from genai_graph.storage.nodes import insert_nodes
@@ -102,9 +102,15 @@ def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
         yield record
 
 
-def _offline() -> Any:
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
     without_keys = SimpleNamespace(keyring=None)
-    return patch.multiple(nodes, change=_Wire().change, current=lambda: without_keys)
+    write = _Wire().execute_write
+    with (
+        patch.multiple(nodes, execute_write=write, current_connection=lambda: without_keys),
+        patch.object(edges, "execute_write", write),
+    ):
+        yield
 
 
 class _Wire:
@@ -114,8 +120,8 @@ class _Wire:
         scope = HydrationHandler().new_hydration_scope()  # type: ignore[no-untyped-call]
         self._hooks = scope.dehydration_hooks
 
-    def change(self, cypher: str, /, **parameters: Any) -> tuple[list[dict[str, int]], Any]:
-        """Stand in for `genai_graph.database.change`."""
+    def execute_write(self, cypher: str, /, **parameters: Any) -> tuple[list[dict[str, int]], Any]:
+        """Stand in for `genai_graph.database.execute_write`."""
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
         made = len(parameters.get("rows") or parameters["sources"])

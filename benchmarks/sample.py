@@ -9,8 +9,7 @@ from typing import Any
 
 from benchmarks import graph
 from genai_graph.exchange.formats import jsonl
-from genai_graph.exchange.formats.building import with_uid_fields
-from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.registry import EdgeType
 
 Values = dict[str, Any]
@@ -49,7 +48,7 @@ def read(path: Path, entities: int) -> Sample:
             if isinstance(record, NodeRecord):
                 sample.nodes[record.label].append((record.uid, with_uid_fields(record)))
             elif isinstance(record, EdgeRecord):
-                sample.edges[record.kind].append((record.source, record.target, record.given))
+                sample.edges[record.edge_type].append((record.source, record.target, record.given))
             else:
                 raise TypeError(record)
     return sample

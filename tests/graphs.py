@@ -1,6 +1,6 @@
-"""Any graph that the models can hold, put into the database and read from it past the package.
+"""Strategies for valid graphs, and functions that write and read them without the package.
 
-Graphs are records: what hypothesis draws, what is put in and what is read can be compared.
+Graphs are lists of records, so that drawn, written and stored graphs can be compared.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import neomodel
 from hypothesis import strategies as st
 
 from genai_graph import load, query
@@ -23,7 +25,6 @@ from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
     DateTimeProperty,
-    FloatProperty,
     IntegerProperty,
     JSONProperty,
     Property,
@@ -33,14 +34,14 @@ from genai_graph.registry import EDGES, NODES, EdgeType, properties_of
 Graph = list[NodeRecord | EdgeRecord]
 
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-KINDS = {str(kind): kind for kind in EDGES}
-# Texts that some format could take for something else.
+EDGE_TYPES = {str(edge_type): edge_type for edge_type in EDGES}
+# Strings that a format could mistake for its own syntax or for another type.
 TEXTS = [
     "", " ", "  a\t ", "a,b", 'a"b', '"', '""', '","', '",""', "'", "\\", '\\"', "\n", "\r", "\r\n",
     "\na\n", "a\r\nb\rc\n\n", "\0", "\0\x01\x1f\x7f", "a;b", ";", "null", "NaN", "true", "=1+1",
     "@x", "é😀", "\u2028\x85\u200b\ufeff", "\ufffe\uffff\U0010ffff", "{}", "#", "[1]", "0x1F",
 ]  # fmt: skip
-TRAPS = [*dict.fromkeys([
+AWKWARD_TEXTS = [*dict.fromkeys([
     *TEXTS, "y", "no", "On", "~", "1", "017", "1e-4", ".nan", ".inf", "12:30:00", "2026-03-01",
     "2026-03-01T09:00:00Z", "=", "<<", "- a", "a: b", "a #b", "*a", "&a", "!a", " a", "a ", "a\nb",
     "\t", "\\u0022", "`", "{", "}", "[", "]", ",", "?", "? ", "%", "%25", "%2F%40", "@", "/", "a/b",
@@ -51,18 +52,18 @@ TRAPS = [*dict.fromkeys([
 
 
 def node(label: str, uid: str, **values: Any) -> NodeRecord:
-    return NodeRecord(label, uid, values, "", 0)
+    return NodeRecord(uid, values, 0, label, "", 0)
 
 
-def edge(kind: str, source: str, target: str, **values: Any) -> EdgeRecord:
-    return EdgeRecord(KINDS[kind], source, target, values, "", 0)
+def edge(edge_type: str, source: str, target: str, **values: Any) -> EdgeRecord:
+    return EdgeRecord(source, target, values, 0, EDGE_TYPES[edge_type], "", 0)
 
 
-# What the models can hold
+# Strategies
 
 
 def texts() -> st.SearchStrategy[str]:
-    return st.one_of(st.text(), st.sampled_from(TRAPS), st.text('",;\n\r\x1f a'))
+    return st.one_of(st.text(), st.sampled_from(AWKWARD_TEXTS), st.text('",;\n\r\x1f a'))
 
 
 def json_values() -> st.SearchStrategy[Any]:
@@ -82,15 +83,15 @@ def json_values() -> st.SearchStrategy[Any]:
     ).filter(lambda value: value is not None)
 
 
-def read_values(prop: Any) -> st.SearchStrategy[Any]:
-    """Draw values of a property, as the database keeps them."""
+def database_values(prop: Any) -> st.SearchStrategy[Any]:
+    """Draw database values of a property."""
     if isinstance(prop, ArrayProperty):
-        return st.lists(read_values(prop.item), max_size=4)
+        return st.lists(database_values(prop.item), max_size=4)
     if isinstance(prop, JSONProperty):
-        return json_values().map(prop.store)
+        return json_values().map(prop.to_db)
     if isinstance(prop, IntegerProperty):
         return st.integers(prop.minimum, 2**63 - 1)
-    if isinstance(prop, FloatProperty):
+    if isinstance(prop, neomodel.FloatProperty):  # required ones, too
         return st.floats()
     if isinstance(prop, BooleanProperty):
         return st.booleans()
@@ -102,17 +103,19 @@ def read_values(prop: Any) -> st.SearchStrategy[Any]:
 
 
 def given_values(known: dict[str, Property]) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw the values that a fixture gives: None too, which removes one."""
+    """Draw the values of a fixture; None removes a property."""
     options = {
-        name: read_values(prop) if prop.is_required else st.one_of(st.none(), read_values(prop))
+        name: database_values(prop)
+        if prop.is_required
+        else st.one_of(st.none(), database_values(prop))
         for name, prop in known.items()
-        if name not in ("uid", "steps")  # these have rules of their own
+        if name not in ("uid", "steps")  # steps must match the values
     }
     return st.fixed_dictionaries({}, optional=options).map(_with_steps)
 
 
 def _with_steps(values: dict[str, Any]) -> dict[str, Any]:
-    """Give a history its steps: they are given together."""
+    """Add the steps of a metric's history, which are required with its values."""
     if "values" not in values:
         return values
     history = values["values"]
@@ -121,25 +124,25 @@ def _with_steps(values: dict[str, Any]) -> dict[str, Any]:
 
 @st.composite
 def any_records(draw: st.DrawFn) -> Graph:
-    """Draw a node and an edge, whatever they have to do with each other."""
+    """Draw a node and an unrelated edge."""
     label = draw(st.sampled_from(sorted(NODES)))
-    kind = KINDS[draw(st.sampled_from(sorted(KINDS)))]
+    name = draw(st.sampled_from(sorted(EDGE_TYPES)))
     uids = st.text(min_size=1)
+    node_values = given_values(properties_of(NODES[label]))
+    edge_values = given_values(properties_of(EDGES[EDGE_TYPES[name]]))
     return [
-        NodeRecord(label, draw(uids), draw(given_values(properties_of(NODES[label]))), "", 0),
-        EdgeRecord(
-            kind, draw(uids), draw(uids), draw(given_values(properties_of(EDGES[kind]))), "", 0
-        ),
+        node(label, draw(uids), **draw(node_values)),
+        edge(name, draw(uids), draw(uids), **draw(edge_values)),
     ]
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Draw a graph by all the rules: nodes of the five labels, and edges of every kind."""
+    """Draw a valid graph: nodes of all labels, and edges of all types."""
     uids = {label: draw(_uids()) for label in NODES}
     metrics = _metrics(draw, uids)
     nodes = [_node(draw, label, uid) for label in NODES for uid in uids[label]]
-    return [*nodes, *metrics, *(edge for kind in EDGES for edge in _edges(draw, kind, uids))]
+    return [*nodes, *metrics, *(edge for name in EDGE_TYPES for edge in _edges(draw, name, uids))]
 
 
 def _uids() -> st.SearchStrategy[list[str]]:
@@ -148,7 +151,7 @@ def _uids() -> st.SearchStrategy[list[str]]:
 
 
 def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
-    """Give each metric its one experiment, or take it away; some get the uid that follows."""
+    """Return an edge to each metric from its experiment; some metrics get the derived uid."""
     if not uids["Experiment"]:
         uids["Metric"] = []
     owners: dict[str, str] = {}
@@ -169,48 +172,49 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
 def _node(draw: st.DrawFn, label: str, uid: str) -> NodeRecord:
     known = {name: prop for name, prop in properties_of(NODES[label]).items() if name != "uid"}
     always = {
-        name: read_values(prop)
+        name: database_values(prop)
         for name, prop in known.items()
         if prop.is_required or name in ("created_at", "updated_at")
     }
-    rest = {name: read_values(prop) for name, prop in known.items() if name not in always}
+    rest = {name: database_values(prop) for name, prop in known.items() if name not in always}
     values = draw(st.fixed_dictionaries(always, optional=rest))
-    # What the uid says of it holds as often as not.
-    told = {key: value for key, value in NODES[label].parse_uid(uid).items() if value}
-    if draw(st.booleans()):
-        values.update(told)
+    if draw(st.booleans()):  # the uid may contradict the values
+        values.update({key: value for key, value in NODES[label].parse_uid(uid).items() if value})
     history = {name: values.pop(name) for name in ("steps", "values") if name in values}
-    if len(history) == 2:  # else it would be none
+    if len(history) == 2:  # steps and values are required together
         pairs = list(zip(sorted(set(history["steps"])), history["values"], strict=False))
         values["steps"], values["values"] = [step for step, _ in pairs], [v for _, v in pairs]
-    return NodeRecord(label, uid, {name: values[name] for name in known if name in values}, "", 0)
+    return node(label, uid, **{name: values[name] for name in known if name in values})
 
 
-def _edges(draw: st.DrawFn, kind: EdgeType, uids: dict[str, list[str]]) -> Iterator[EdgeRecord]:
-    sources, targets = uids[kind.source], uids[kind.target]
-    if kind.single_source or not (sources and targets):
+def _edges(draw: st.DrawFn, name: str, uids: dict[str, list[str]]) -> Iterator[EdgeRecord]:
+    edge_type = EDGE_TYPES[name]
+    sources, targets = uids[edge_type.source], uids[edge_type.target]
+    if edge_type.single_source or not (sources and targets):
         return
     pairs = [
         (source, target)
         for i, source in enumerate(sources)
         for j, target in enumerate(targets)
-        if not kind.acyclic or i < j
+        if not edge_type.acyclic or i < j
     ]
-    key: Callable[[tuple[str, str]], Any] = (lambda pair: pair[0]) if kind.single_target else tuple
     if not pairs:
         return
-    known = {name: read_values(prop) for name, prop in properties_of(EDGES[kind]).items()}
-    for pair in draw(st.lists(st.sampled_from(pairs), max_size=4, unique_by=key)):
+    unique_by: Callable[[tuple[str, str]], Any] = (
+        (lambda pair: pair[0]) if edge_type.single_target else tuple
+    )
+    declared = properties_of(EDGES[edge_type])
+    known = {key: database_values(prop) for key, prop in declared.items()}
+    for pair in draw(st.lists(st.sampled_from(pairs), max_size=4, unique_by=unique_by)):
         values = draw(st.fixed_dictionaries({}, optional=known))
-        ordered = {name: values[name] for name in known if name in values}
-        yield EdgeRecord(kind, *pair, ordered, "", 0)
+        yield edge(name, *pair, **{key: values[key] for key in known if key in values})
 
 
 # In the database
 
 
-def put(graph: Graph) -> None:
-    """Put a graph into the database in place of what is there."""
+def write_graph(graph: Graph) -> None:
+    """Replace the content of the database by a graph."""
     nodes: dict[str, list[dict[str, Any]]] = defaultdict(list)
     edges: dict[EdgeType, list[list[Any]]] = defaultdict(list)
     for record in graph:
@@ -218,39 +222,39 @@ def put(graph: Graph) -> None:
             values = {name: value for name, value in record.given.items() if value is not None}
             nodes[record.label].append({"uid": record.uid, **values})
         else:
-            edges[record.kind].append([record.source, record.target, record.given])
+            edges[record.edge_type].append([record.source, record.target, record.given])
     with atomic():
         query("MATCH (n) DETACH DELETE n", write=True)
         for label, rows in nodes.items():
             query(f"UNWIND $rows AS row CREATE (n:{label}) SET n = row", write=True, rows=rows)
-        for kind, ends in edges.items():
+        for edge_type, ends in edges.items():
             query(
-                f"UNWIND $rows AS row {kind.ends} CREATE (a)-[r:{quote_name(kind.type)}]->(b) "
+                f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
+                f"CREATE (a)-[r:{quote_name(edge_type.type)}]->(b) "
                 "SET r = row[2]",
                 write=True,
                 rows=ends,
             )
 
 
-def stored() -> Iterator[NodeRecord | EdgeRecord]:
-    """Yield the graph as records, in the order of labels, kinds and uids."""
+def read_graph() -> Iterator[NodeRecord | EdgeRecord]:
+    """Yield the stored graph as records, in the order of labels, edge types and uids."""
     for label, cls in NODES.items():
         for row in query(f"MATCH (n:{label}) RETURN properties(n) AS p ORDER BY n.uid"):
             props = row["p"]
-            told = dict.fromkeys(
-                name for name, value in cls.parse_uid(props["uid"]).items() if value
-            )
-            yield NodeRecord(label, props.pop("uid"), {**told, **props}, "", 0)
-    for kind in EDGES:
+            uid = props.pop("uid")
+            removed = dict.fromkeys(name for name, value in cls.parse_uid(uid).items() if value)
+            yield node(label, uid, **{**removed, **props})
+    for name, edge_type in EDGE_TYPES.items():
         for row in query(
-            f"MATCH (a:{kind.source})-[r:{kind.type}]->(b:{kind.target}) "
+            f"MATCH (a:{edge_type.source})-[r:{edge_type.type}]->(b:{edge_type.target}) "
             "RETURN a.uid AS a, b.uid AS b, properties(r) AS p ORDER BY a, b"
         ):
-            yield EdgeRecord(kind, row["a"], row["b"], row["p"], "", 0)
+            yield edge(name, row["a"], row["b"], **row["p"])
 
 
 def load_dump(path: Path) -> None:
-    """Load a dump into an empty graph; Cypher statement by statement, as cypher-shell does."""
+    """Replace the graph by a dump; Cypher statement by statement, as cypher-shell does."""
     query("MATCH (n) DETACH DELETE n", write=True)
     if ".cypher" not in path.suffixes:
         load(path)
@@ -261,34 +265,36 @@ def load_dump(path: Path) -> None:
         query(statement, write=True)
 
 
-# Compared
+# Comparison
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a file, or of all files of a folder."""
+    """Return the bytes of a file, or of all files of a directory."""
     if path.is_file():
         return path.read_bytes()
     return b"".join(file.name.encode() + file.read_bytes() for file in sorted(path.iterdir()))
 
 
-def plain(records: Iterable[Record]) -> list[str]:
-    """Return records as text (NaN is not equal to itself), without their places."""
-    return [
-        repr((record.label, record.uid, sorted(record.given.items())))
-        if isinstance(record, NodeRecord)
-        else repr((str(record.kind), record.source, record.target, sorted(record.given.items())))
-        if isinstance(record, EdgeRecord)
-        else repr(record)
-        for record in records
-    ]
+def as_text(records: Iterable[Record]) -> list[str]:
+    """Return records as text, because NaN is not equal to itself, without locations and sizes."""
+    texts = []
+    for record in records:
+        if isinstance(record, NodeRecord):
+            key: Any = record.label, record.uid
+        elif isinstance(record, EdgeRecord):
+            key = str(record.edge_type), record.source, record.target
+        else:
+            texts.append(repr(record))
+            continue
+        texts.append(repr((*key, sorted(record.given.items()))))
+    return texts
 
 
 def without_nulls(records: Iterable[Record]) -> list[str]:
-    """Return records as text, sorted; null is what a node has not."""
+    """Return records as sorted text, without removed properties."""
     found = []
     for record in records:
         assert isinstance(record, (NodeRecord, EdgeRecord))
         values = {name: value for name, value in record.given.items() if value is not None}
-        fields = {name: getattr(record, name) for name in record.__struct_fields__}
-        found.append(type(record)(**{**fields, "given": values}))
-    return sorted(plain(found))
+        found.append(msgspec.structs.replace(record, given=values))
+    return sorted(as_text(found))

@@ -51,20 +51,20 @@ Check = Callable[..., str]
 
 def one_file(name: str) -> Check:
     def check(data: bytes) -> str:
-        test_mutations.assert_checked_or_refused_with_a_place(name, data)
+        test_mutations.assert_valid_or_located_errors(name, data)
         return name
 
     return check
 
 
 def one_of_a_folder(found: tuple[str, bytes]) -> str:
-    test_csv.assert_checked_or_refused_with_a_place(*found)
+    test_csv.assert_valid_or_located_errors(*found)
     return "f"
 
 
 FORMATS: dict[str, tuple[st.SearchStrategy[object], Check]] = {
-    **{name: (how, one_file(name)) for name, how in test_mutations.SPOILT.items()},
-    "csv": (test_csv.spoilt_files(), one_of_a_folder),
+    **{name: (how, one_file(name)) for name, how in test_mutations.CORRUPTED.items()},
+    "csv": (test_csv.corrupted_files(), one_of_a_folder),
 }
 
 
@@ -81,7 +81,7 @@ def spoil(how: st.SearchStrategy[object], check: Check, number: int, clock: Cloc
     @given(how)
     def check_one(found: object) -> None:
         clock.tick()
-        clock.loaded += test_mutations.assert_loads_twice_or_is_refused(check(found))
+        clock.loaded += test_mutations.assert_loads_twice_or_is_invalid(check(found))
 
     check_one()
 

@@ -13,7 +13,7 @@ from genai_graph.errors import GenaiGraphError
 
 HEADER = "format: genai_graph/1\n"
 LABELS = "Project, Dataset, Model, Experiment, Metric"
-ADVICE = 'the first thing in a fixture is its format: "genai_graph/1"'
+ADVICE = 'start the file with "format": "genai_graph/1"'
 
 
 def write(text: str, name: str = "f.yaml") -> str:
@@ -25,11 +25,11 @@ INVALID = [
     (
         "Datasets:\n  d: {}\n",
         [
-            "2: 'Datasets': no such kind of node (did you mean 'Dataset'?): expected one of "
+            "2: unknown label 'Datasets' (did you mean 'Dataset'?): expected one of "
             + LABELS
         ],
     ),
-    ("Zoo:\n", [f"2: 'Zoo': no such kind of node: expected one of {LABELS}"]),
+    ("Zoo:\n", [f"2: unknown label 'Zoo': expected one of {LABELS}"]),
     (
         "Dataset:\n  d: {num_row: 5}\n",
         [
@@ -52,7 +52,10 @@ INVALID = [
             "(did you mean 'dataset'?)"
         ],
     ),
-    ("Dataset:\n  d: {uid: e}\n", ["3: Dataset 'd': uid: is the name above: leave it out here"]),
+    (
+        "Dataset:\n  d: {uid: e}\n",
+        ["3: Dataset 'd': uid: already given by the key above; remove it"],
+    ),
     # edges
     (
         "Dataset:\n  d:\nModel:\n  m:\n    trained_on:\n      d: {rol: test}\n",
@@ -89,7 +92,7 @@ INVALID = [
     ),
     (
         "Model:\n  m: {trained_on: ['']}\n",
-        ["3: Model 'm': trained_on: expected a uid that is not empty"],
+        ["3: Model 'm': trained_on: expected a non-empty uid"],
     ),
     (
         "Experiment:\n  e: {metrics: {acc: {value: 1, dataset: 5}}}\n",
@@ -99,22 +102,22 @@ INVALID = [
     (
         "Dataset:\n  d:\n    projects: [p]\n",
         [
-            "4: Dataset 'd': projects: is the other end of an edge: write it under the Project, "
-            "as datasets with this Dataset"
+            "4: Dataset 'd': projects: edges are written under their source: "
+            "move it to the Project, as datasets"
         ],
     ),
     (
         "Dataset:\n  d:\n    trained_models: [m]\n",
         [
-            "4: Dataset 'd': trained_models: is the other end of an edge: write it under the "
-            "Model, as trained_on with this Dataset"
+            "4: Dataset 'd': trained_models: edges are written under their source: "
+            "move it to the Model, as trained_on"
         ],
     ),
     (
         "Model:\n  m:\n    children: [n]\n",
         [
-            "4: Model 'm': children: is the other end of an edge: write it under the Model, "
-            "as parents with this Model"
+            "4: Model 'm': children: edges are written under their source: "
+            "move it to the Model, as parents"
         ],
     ),
     # choices
@@ -189,7 +192,7 @@ INVALID = [
     ),
     (
         "Experiment:\n  e:\n    metrics: [m]\n",
-        ["4: Experiment 'e': metrics: expected a map of names, got a list"],
+        ["4: Experiment 'e': metrics: expected a map of metrics by name, got a list"],
     ),
     (
         "Experiment:\n  e: {metrics: {acc: [{value: 1}, {value: 2}]}}\n",
@@ -306,9 +309,9 @@ def test_references_to_an_invalid_node_are_not_reported() -> None:
         ("Dataset:\n  d: text\n", "3: Dataset 'd': expected a map of properties, got 'text'"),
         (
             "Dataset:\n  c: {}\nDataset:\n  d: {}\n",
-            "4: the key 'Dataset' stands here twice (first in line 2)",
+            "4: duplicate key 'Dataset' (first in line 2)",
         ),
-        ("Dataset:\n  !x d: {}\n", "3: the tag !x is not allowed: remove it"),
+        ("Dataset:\n  !x d: {}\n", "3: tag !x is not allowed: remove it"),
     ],
 )
 def test_malformed_node_is_not_also_reported_as_missing(text: str, error: str) -> None:
@@ -420,7 +423,7 @@ def test_missing_file_and_directory_without_csv_files() -> None:
     assert faults_of("gone.yaml") == ["gone.yaml:1: no such file"]
     assert faults_of("gone") == ["gone:1: no such file, and no fixtures/gone.yaml"]
     assert faults_of("folder") == [
-        "folder:1: is a folder without CSV files such as Project.csv: name the files in it"
+        "folder:1: directory without CSV files such as Project.csv: name the files in it instead"
     ]
 
 

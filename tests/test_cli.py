@@ -503,11 +503,11 @@ def test_load_and_check_tell_the_same_faults_in_the_same_words(
         "bad.yaml:3: Dataset 'a': size: expected an integer, got 'x'",
         "bad.yaml:4: Dataset 'b': size: expected an integer, got 'y'",
         "empty.yaml:1: expected a map of sections, got an empty file: "
-        'the first thing in a fixture is its format: "genai_graph/1"',
+        'start the file with "format": "genai_graph/1"',
     ]
     assert told(cli(command, "missing", "folder")) == [
         "missing:1: no such file, and no fixtures/missing.yaml",
-        "folder:1: is a folder without CSV files such as Project.csv: name the files in it",
+        "folder:1: directory without CSV files such as Project.csv: name the files in it instead",
     ]
     assert told(cli(command, "-", input=b"\xff")) == [
         "<stdin>:1: is not UTF-8 text: save the file as UTF-8"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import FIXTURES, Run
-from graphs import TRAPS, content, load_dump
+from graphs import AWKWARD_TEXTS, content, load_dump
 
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
@@ -43,10 +43,10 @@ FLOATS = [
 INTEGERS = [0, -1, 2**63 - 1, -(2**63)]
 JSON = {
     "numbers": [0, -0.0, 1e-5, 1e16, 2**63 - 1, -(2**63), 1.5e300],
-    "texts": TRAPS,
+    "texts": AWKWARD_TEXTS,
     "nothing": [None, {}, [], "", True, False],
     "deep": {"a": [[{"b": {}}]]},
-    **{key: key for key in TRAPS},
+    **{key: key for key in AWKWARD_TEXTS},
 }
 
 
@@ -80,7 +80,7 @@ def small_graph() -> None:
 
 
 def odd_values() -> None:
-    for number, text in enumerate(TRAPS):
+    for number, text in enumerate(AWKWARD_TEXTS):
         node = Dataset(uid=f"t{number}" + text, name=text or "x", description=text, tags=[text])
         node.save()
     for number, moment in enumerate(TIMES):
@@ -96,7 +96,7 @@ def odd_metrics() -> None:
     run = Experiment(uid="a/run%").save()
     for number, value in enumerate(FLOATS):
         run.record(f"m{number}", values=[value, 1.0], steps=[-1, 2**62], ci_lower=value)
-    for text in TRAPS:
+    for text in AWKWARD_TEXTS:
         if text:
             run.record(text, 1.0, dataset=Dataset(name=text).save(), split=text)
             run.record(text, 2.0)
@@ -181,7 +181,7 @@ def test_page_size_and_hubs_do_not_change_the_output(
 ) -> None:
     hub, run = Project(name="hub").save(), Experiment(uid="run").save()
     for number in range(12):
-        text = TRAPS[-number] + f"{number}"
+        text = AWKWARD_TEXTS[-number] + f"{number}"
         dataset = Dataset(name=text).save()
         hub.datasets.connect(dataset)
         run.datasets.connect(dataset)

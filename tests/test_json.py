@@ -1,4 +1,4 @@
-"""JSON fixtures: the same shape as YAML's, read by JSON's own rules."""
+"""JSON fixtures, which have the layout of YAML fixtures."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import Connection, Dataset, Experiment, Metric, check, load
 
-# The line of what is put in is the fifth.
+# The placeholder is in line 5.
 DATASET = '{{\n "format": "genai_graph/1",\n "Dataset": {{\n  "d": {{\n   {}\n  }}\n }}\n}}\n'
 EXPERIMENT = DATASET.replace("Dataset", "Experiment")
 BRACKETS = 200_000
 
 
 def write(text: str | bytes) -> str:
-    return written("f.json", text)
+    return write_file("f.json", text)
 
 
-def fault_in(text: str | bytes) -> str:
-    return "\n".join(faults_of(write(text)))
+def error_in(text: str | bytes) -> str:
+    return "\n".join(errors_of(write(text)))
 
 
-# What is JSON, and wrong
+# Invalid values
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def fault_in(text: str | bytes) -> str:
         ),
         (
             '"size": 1e400',
-            "size: expected an integer, got 1e400 (a number that a float can't hold)",
+            "size: expected an integer, got 1e400 (a number out of the range of a float)",
         ),
         (
             '"metadata": {"a": [{"b": 9223372036854775808}]}',
@@ -71,8 +71,8 @@ def fault_in(text: str | bytes) -> str:
     ],
     ids=lambda text: text[:30],
 )
-def test_a_wrong_value_is_told_with_its_line(line: str, problem: str) -> None:
-    assert fault_in(DATASET.format(line)) == f"f.json:5: Dataset 'd': {problem}"
+def test_invalid_value_is_reported_with_its_line(line: str, problem: str) -> None:
+    assert error_in(DATASET.format(line)) == f"f.json:5: Dataset 'd': {problem}"
 
 
 @pytest.mark.parametrize(
@@ -82,27 +82,29 @@ def test_a_wrong_value_is_told_with_its_line(line: str, problem: str) -> None:
         ('"0.5"', "expected a number, got '0.5'"),
         ("true", "expected a number, got True"),
         ("null", "is required and can't be removed"),
-        ("1e400", "expected a number, got 1e400 (a number that a float can't hold)"),
+        ("1e400", "expected a number, got 1e400 (a number out of the range of a float)"),
     ],
 )
-def test_what_is_no_number_is_refused_as_a_value(value: str, problem: str) -> None:
-    message = fault_in(EXPERIMENT.format(f'"metrics": {{"loss": {value}}}'))
+def test_invalid_number_is_rejected(value: str, problem: str) -> None:
+    message = error_in(EXPERIMENT.format(f'"metrics": {{"loss": {value}}}'))
     assert message == f"f.json:5: Metric 'd/loss': value: {problem}"
 
 
 @pytest.mark.parametrize(
     "value", ['"2026-02-30T00:00:00Z"', '"2026-03-01"', '"yesterday"', "5", "true"]
 )
-def test_what_is_no_time_is_refused_where_one_is_due(value: str) -> None:
-    message = fault_in(EXPERIMENT.format(f'"started_at": {value}'))
-    assert message.startswith("f.json:5: Experiment 'd': started_at: expected a time with its zone")
+def test_invalid_time_is_rejected(value: str) -> None:
+    message = error_in(EXPERIMENT.format(f'"started_at": {value}'))
+    assert message.startswith(
+        "f.json:5: Experiment 'd': started_at: expected a time with a time zone"
+    )
 
 
 @pytest.mark.parametrize("value", ['["a"]', '{"a": "b"}'])
-def test_a_list_or_a_map_where_a_string_is_due_is_not_to_be_quoted(value: str) -> None:
-    message = fault_in(DATASET.format(f'"license": {value}'))
+def test_quoting_is_not_advised_for_lists_and_maps(value: str) -> None:
+    message = error_in(DATASET.format(f'"license": {value}'))
     assert message.startswith("f.json:5: Dataset 'd': license: expected a string, got ")
-    assert not message.endswith(("(Seq)", "(Map)", "(quote it)"))
+    assert not message.endswith("(quote it)")
 
 
 @pytest.mark.parametrize(
@@ -110,27 +112,27 @@ def test_a_list_or_a_map_where_a_string_is_due_is_not_to_be_quoted(value: str) -
     [
         (
             DATASET.format('"license": "a",\n   "size": 5,\n   "license": "b"'),
-            "f.json:7: the key 'license' stands here twice (first in line 5)",
+            "f.json:7: duplicate key 'license' (first in line 5)",
         ),
         (
             DATASET.format('"metadata": {"a": 1, "b": {"a": 1, "a": 1}}'),
-            "f.json:5: the key 'a' stands here twice (first in line 5)",
+            "f.json:5: duplicate key 'a' (first in line 5)",
         ),
         (
             '{"format": "genai_graph/1",\n"Dataset": {},\n"Dataset": {}}',
-            "f.json:3: the key 'Dataset' stands here twice (first in line 2)",
+            "f.json:3: duplicate key 'Dataset' (first in line 2)",
         ),
         (
             '{"Dataset": {"d": {}, "\\u0064": {}}}',
-            "f.json:1: the key 'd' stands here twice (first in line 1)",
+            "f.json:1: duplicate key 'd' (first in line 1)",
         ),
     ],
 )
-def test_a_repeated_key_is_refused(text: str, expected: str) -> None:
-    assert expected in fault_in(text).splitlines()
+def test_duplicate_key_is_rejected(text: str, expected: str) -> None:
+    assert expected in error_in(text).splitlines()
 
 
-# What is no JSON
+# Invalid syntax
 
 
 @pytest.mark.parametrize(
@@ -157,20 +159,20 @@ def test_a_repeated_key_is_refused(text: str, expected: str) -> None:
         (r'"url": "\u12"', "5: is not JSON: Invalid \\uXXXX escape"),
     ],
 )
-def test_what_json_does_not_know_is_refused_where_it_stands(line: str, problem: str) -> None:
-    assert fault_in(DATASET.format(line)) == f"f.json:{problem}"
+def test_invalid_syntax_is_located(line: str, problem: str) -> None:
+    assert error_in(DATASET.format(line)) == f"f.json:{problem}"
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
-def test_a_bare_nan_is_refused_with_the_way_to_write_it(word: str) -> None:
-    message = fault_in(EXPERIMENT.format(f'"metrics": {{"loss": {word}}}'))
+def test_non_finite_number_must_be_a_string(word: str) -> None:
+    message = error_in(EXPERIMENT.format(f'"metrics": {{"loss": {word}}}'))
     assert message.startswith("f.json:5: is not JSON: ")
     assert f'"{word}"' in message
 
 
 @pytest.mark.parametrize("text", ['"url": "a\nb"', '"url": "a\x01b"', '"url": "a\tb"', '"url": "a'])
-def test_a_raw_control_character_in_a_string_is_refused_in_whole_words(text: str) -> None:
-    message = fault_in(DATASET.format(text))
+def test_control_character_in_a_string_is_rejected(text: str) -> None:
+    message = error_in(DATASET.format(text))
     assert message.startswith("f.json:5: is not JSON: ")
     assert not message.endswith(" at")
 
@@ -186,8 +188,8 @@ def test_a_raw_control_character_in_a_string_is_refused_in_whole_words(text: str
         ("{}\n{}", "2: is not JSON: expected the end of the file, got '{}'"),
     ],
 )
-def test_a_cut_or_overlong_file_is_refused_where_it_ends(text: str, expected: str) -> None:
-    message = fault_in(text)
+def test_truncated_or_overlong_file_is_rejected_at_its_end(text: str, expected: str) -> None:
+    message = error_in(text)
     assert expected in message
     assert "\n" not in message
 
@@ -203,14 +205,14 @@ def test_a_cut_or_overlong_file_is_refused_where_it_ends(text: str, expected: st
     ],
     ids=["lists", "maps", "both", "inside a property", "closed"],
 )
-def test_nesting_without_end_does_not_crash(text: str) -> None:
+def test_deep_nesting_does_not_crash(text: str) -> None:
     line = 5 if "Dataset" in text else 1
-    assert fault_in(text) == f"f.json:{line}: is nested more than 100 levels deep"
+    assert error_in(text) == f"f.json:{line}: is nested more than 100 levels deep"
 
 
-def test_json_of_sixty_levels_is_taken_and_of_seventy_refused() -> None:
+def test_depth_of_json_values_is_limited() -> None:
     assert check(write(DATASET.format('"metadata": ' + "[" * 60 + "]" * 60))) == (1, 0)
-    assert fault_in(DATASET.format('"metadata": ' + "[" * 70 + "]" * 70)).startswith(
+    assert error_in(DATASET.format('"metadata": ' + "[" * 70 + "]" * 70)).startswith(
         "f.json:5: Dataset 'd': metadata: expected JSON of at most 64 levels"
     )
 
@@ -224,26 +226,26 @@ def test_json_of_sixty_levels_is_taken_and_of_seventy_refused() -> None:
         (DATASET.format('"url": "@"').encode().replace(b"@", b"\xed\xa0\x80"), 5),
     ],
 )
-def test_text_that_is_not_utf_8_is_refused_with_its_line(data: bytes, line: int) -> None:
-    assert fault_in(data) == f"f.json:{line}: is not UTF-8 text: save the file as UTF-8"
+def test_invalid_utf_8_is_reported_with_its_line(data: bytes, line: int) -> None:
+    assert error_in(data) == f"f.json:{line}: is not UTF-8 text: save the file as UTF-8"
 
 
 @pytest.mark.parametrize("text", ["", " \n\t\r\n", "\ufeff"])
-def test_an_empty_file_is_told_as_such(text: str) -> None:
-    assert fault_in(text) == (
+def test_empty_file_is_rejected(text: str) -> None:
+    assert error_in(text) == (
         "f.json:1: expected a map of sections, got an empty file: "
-        'the first thing in a fixture is its format: "genai_graph/1"'
+        'start the file with "format": "genai_graph/1"'
     )
 
 
 @pytest.mark.parametrize("text", ["[]", '"text"', "5", "null", "false"])
-def test_a_file_that_is_no_map_is_told_as_such(text: str) -> None:
-    message = fault_in(f"\n{text}\n")
+def test_file_without_a_map_is_rejected(text: str) -> None:
+    message = error_in(f"\n{text}\n")
     assert message.startswith("f.json:2: expected a map of sections, got ")
-    assert message.endswith('the first thing in a fixture is its format: "genai_graph/1"')
+    assert message.endswith('start the file with "format": "genai_graph/1"')
 
 
-# What is right
+# Valid files
 
 
 @pytest.mark.any_engine
@@ -267,7 +269,7 @@ def test_a_file_that_is_no_map_is_told_as_such(text: str) -> None:
         (r'{"": {"a b": 1}, "\u00e9": 2}', {"": {"a b": 1}, "é": 2}),
     ],
 )
-def test_a_value_is_read_by_json_s_rules(graph: Connection, text: str, expected: Any) -> None:
+def test_values_are_parsed(graph: Connection, text: str, expected: Any) -> None:
     load(write(EXPERIMENT.format(f'"parameters": {{"value": {text}}}')))
     found = Experiment.nodes.get(uid="d").parameters["value"]
     assert (found, type(found)) == (expected, type(expected))
@@ -276,20 +278,20 @@ def test_a_value_is_read_by_json_s_rules(graph: Connection, text: str, expected:
 @pytest.mark.parametrize(
     "text", ["plain", "é😀", "a\u2028b\x85c", '"\\/', "\0\x01\x1f\x7f", " \n\t ", "no", "1e-4"]
 )
-def test_a_text_comes_through_as_it_is(graph: Connection, text: str) -> None:
+def test_strings_are_unchanged(graph: Connection, text: str) -> None:
     raw = json.dumps(text, ensure_ascii=False)
     load(write(DATASET.format(f'"description": {raw}, "location": {json.dumps(text)}')))
     found = Dataset.nodes.get(uid="d")
     assert (found.description, found.location) == (text, text)
 
 
-def test_times_come_through_in_utc(graph: Connection) -> None:
+def test_times_are_converted_to_utc(graph: Connection) -> None:
     load(write(EXPERIMENT.format('"started_at": "2026-03-01T11:00:00.25+02:00"')))
     found = Experiment.nodes.get(uid="d").started_at
     assert found == datetime(2026, 3, 1, 9, 0, 0, 250_000, tzinfo=timezone.utc)
 
 
-def test_numbers_that_json_lacks_are_written_as_strings(graph: Connection) -> None:
+def test_non_finite_numbers_are_accepted_as_strings(graph: Connection) -> None:
     metrics = (
         '{"a": "NaN", "b": "Infinity", "c": {"value": "-Infinity", "ci_lower": "NaN"}, "d": 5}'
     )
@@ -301,7 +303,7 @@ def test_numbers_that_json_lacks_are_written_as_strings(graph: Connection) -> No
     assert type(d.value) is float
 
 
-def test_nulls_for_sections_nodes_and_edges_are_taken() -> None:
+def test_null_is_accepted_for_sections_nodes_and_edges() -> None:
     text = (
         '{"format": "genai_graph/1", "Project": null, "Model": {}, '
         '"Dataset": {"d": null, "e": {"parents": null, "tags": null}}}'
@@ -318,21 +320,21 @@ def test_nulls_for_sections_nodes_and_edges_are_taken() -> None:
     ],
     ids=["byte order mark", "CRLF", "no end of line"],
 )
-def test_marks_and_line_ends_do_not_move_the_lines(data: str) -> None:
-    assert fault_in(data) == "f.json:5: Dataset 'd': size: expected an integer, got 'x'"
+def test_line_numbers_are_correct_with_byte_order_mark_and_crlf(data: str) -> None:
+    assert error_in(data) == "f.json:5: Dataset 'd': size: expected an integer, got 'x'"
 
 
-def test_only_line_feeds_count_as_lines() -> None:
-    message = fault_in(DATASET.format('"url": "a\u2028b\u2029c\x85",\n   "size": "x"'))
+def test_unicode_line_separators_do_not_count_as_lines() -> None:
+    message = error_in(DATASET.format('"url": "a\u2028b\u2029c\x85",\n   "size": "x"'))
     assert message == "f.json:6: Dataset 'd': size: expected an integer, got 'x'"
 
 
-def test_the_line_of_a_wrong_item_is_its_own() -> None:
-    message = fault_in(DATASET.format('"tags": [\n    "a",\n    5\n   ]'))
+def test_error_has_the_line_of_the_list_item() -> None:
+    message = error_in(DATASET.format('"tags": [\n    "a",\n    5\n   ]'))
     assert message == "f.json:7: Dataset 'd': tags: item 2: expected a string, got 5 (quote it)"
 
 
-def test_the_line_of_a_wrong_value_within_json_is_its_own() -> None:
-    message = fault_in(DATASET.format('"metadata": {\n    "a": [\n     1,\n     1e400]}'))
+def test_error_has_the_line_inside_a_json_value() -> None:
+    message = error_in(DATASET.format('"metadata": {\n    "a": [\n     1,\n     1e400]}'))
     assert message.startswith("f.json:8: Dataset 'd': metadata: expected JSON")
     assert "at a[1]" in message

@@ -1,4 +1,4 @@
-"""JSON Lines fixtures: a header, then a node or an edge a line; and all formats side by side."""
+"""JSON Lines fixtures, and comparisons of all formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
 from genai_graph.exchange import record_stream
@@ -27,11 +27,11 @@ BRACKETS = 200_000
 def write(*lines: str | bytes) -> str:
     """Write a fixture whose second line is the first of `lines`."""
     whole = [line if isinstance(line, bytes) else line.encode() for line in (HEADER, *lines)]
-    return written("f.jsonl", b"\n".join(whole) + b"\n")
+    return write_file("f.jsonl", b"\n".join(whole) + b"\n")
 
 
-def faults_in(*lines: str | bytes) -> list[str]:
-    return faults_of(write(*lines))
+def errors_in(*lines: str | bytes) -> list[str]:
+    return errors_of(write(*lines))
 
 
 # Nodes
@@ -44,7 +44,7 @@ def faults_in(*lines: str | bytes) -> list[str]:
         ('"version": false', "version: expected a string, got False (quote it)"),
         ('"tags": ["a", 5]', "tags: item 2: expected a string, got 5 (quote it)"),
         ('"name": null', "name: is required and can't be removed"),
-        ('"name": ""', "name: expected a string that is not empty"),
+        ('"name": ""', "name: expected a non-empty string"),
         ('"size": "5"', "size: expected an integer, got '5'"),
         ('"size": 5.0', "size: expected an integer, got 5.0"),
         ('"size": -1', "size: expected an integer of at least 0, got -1"),
@@ -67,24 +67,24 @@ def faults_in(*lines: str | bytes) -> list[str]:
             r'"tags": ["\ud800"]',
             "tags: item 1: expected Unicode text, got a lone surrogate at character 1",
         ),
-        ('"uid": "e"', "uid: stands before props: leave it out there"),
+        ('"uid": "e"', "uid: already given outside of props; remove it there"),
     ],
     ids=lambda text: text[:30],
 )
-def test_a_wrong_value_is_told_with_its_line(props: str, problem: str) -> None:
-    assert faults_in("", NODE.format("Dataset", props)) == [f"f.jsonl:3: Dataset 'd': {problem}"]
+def test_invalid_value_is_reported_with_its_line(props: str, problem: str) -> None:
+    assert errors_in("", NODE.format("Dataset", props)) == [f"f.jsonl:3: Dataset 'd': {problem}"]
 
 
 @pytest.mark.parametrize(
     "number", [2**63, 2**64 - 1, 2**64, 3 * 10**19, 10**25, -(2**63) - 1, -3 * 10**19, -(10**25)]
 )
-def test_no_integer_of_more_than_64_bits_passes_inside_of_json(number: int) -> None:
-    (fault,) = faults_in(NODE.format("Dataset", f'"metadata": {{"a": [{number}]}}'))
-    assert "metadata: expected an integer of at most 64 bits, got" in fault
+def test_integer_over_64_bits_is_rejected_inside_json_values(number: int) -> None:
+    (error,) = errors_in(NODE.format("Dataset", f'"metadata": {{"a": [{number}]}}'))
+    assert "metadata: expected an integer of at most 64 bits, got" in error
 
 
-def test_an_integer_of_thousands_of_digits_is_refused() -> None:
-    (message,) = faults_in(NODE.format("Dataset", f'"size": {"9" * 5000}'))
+def test_integer_of_thousands_of_digits_is_rejected() -> None:
+    (message,) = errors_in(NODE.format("Dataset", f'"size": {"9" * 5000}'))
     assert message.startswith("f.jsonl:2: Dataset 'd': size: expected an integer, got 999999999")
     assert len(message) < 200
 
@@ -92,17 +92,17 @@ def test_an_integer_of_thousands_of_digits_is_refused() -> None:
 @pytest.mark.parametrize(
     "value", ['"2026-02-30T00:00:00Z"', '"2026-03-01"', '"yesterday"', "1700000000", "true"]
 )
-def test_what_is_no_time_is_refused_where_one_is_due(value: str) -> None:
-    (message,) = faults_in(NODE.format("Experiment", f'"started_at": {value}'))
+def test_invalid_time_is_rejected(value: str) -> None:
+    (message,) = errors_in(NODE.format("Experiment", f'"started_at": {value}'))
     assert message.startswith(
-        "f.jsonl:2: Experiment 'd': started_at: expected a time with its zone"
+        "f.jsonl:2: Experiment 'd': started_at: expected a time with a time zone"
     )
 
 
-def test_a_time_without_a_zone_is_refused_in_the_words_of_the_file() -> None:
-    (message,) = faults_in(NODE.format("Experiment", '"started_at": "2026-02-20T00:00:00"'))
+def test_error_of_a_time_without_time_zone_quotes_the_file() -> None:
+    (message,) = errors_in(NODE.format("Experiment", '"started_at": "2026-02-20T00:00:00"'))
     assert message.startswith(
-        "f.jsonl:2: Experiment 'd': started_at: expected a time with its zone"
+        "f.jsonl:2: Experiment 'd': started_at: expected a time with a time zone"
     )
     assert "2026-02-20T00:00:00" in message
     assert "datetime.datetime" not in message
@@ -113,18 +113,18 @@ def test_a_time_without_a_zone_is_refused_in_the_words_of_the_file() -> None:
     [
         (
             '{"node": "Datset", "uid": "d"}',
-            f"'Datset': no such kind of node (did you mean 'Dataset'?): expected one of {LABELS}",
+            f"unknown label 'Datset' (did you mean 'Dataset'?): expected one of {LABELS}",
         ),
-        ('{"node": 5, "uid": "d"}', f"5: no such kind of node: expected one of {LABELS}"),
+        ('{"node": 5, "uid": "d"}', f"unknown label 5: expected one of {LABELS}"),
         ('{"node": "Dataset"}', "Dataset: uid: expected a string, got nothing"),
         ('{"node": "Dataset", "uid": 5}', "Dataset: uid: expected a string, got 5"),
         (
             '{"node": "Dataset", "uid": ""}',
-            "Dataset '': uid: expected a string that is not empty",
+            "Dataset '': uid: expected a non-empty string",
         ),
         (
             '{"node": "Dataset", "uid": "d", "prop": {}}',
-            "'prop': no such key (did you mean 'props'?): expected node, uid, props",
+            "unknown key 'prop' (did you mean 'props'?): expected node, uid, props",
         ),
         ('{"uid": "d"}', 'expected a map with "node" or "edge"'),
         ("[]", 'expected a map with "node" or "edge"'),
@@ -132,15 +132,15 @@ def test_a_time_without_a_zone_is_refused_in_the_words_of_the_file() -> None:
         (HEADER, 'expected a map with "node" or "edge"'),
     ],
 )
-def test_a_line_of_another_shape_is_refused(line: str, problem: str) -> None:
-    assert faults_in(line) == [f"f.jsonl:2: {problem}"]
+def test_invalid_node_line_is_rejected(line: str, problem: str) -> None:
+    assert errors_in(line) == [f"f.jsonl:2: {problem}"]
 
 
 @pytest.mark.parametrize("props", ["[]", "[1]", "0", "5", '""', '"x"', "false", "true"])
-def test_props_that_are_no_map_are_refused(props: str) -> None:
-    (message,) = faults_in(f'{{"node": "Dataset", "uid": "d", "props": {props}}}')
+def test_props_must_be_a_map(props: str) -> None:
+    (message,) = errors_in(f'{{"node": "Dataset", "uid": "d", "props": {props}}}')
     assert message.startswith("f.jsonl:2: Dataset 'd': props: expected a map, got ")
-    (message,) = faults_in(MODEL, DATASET, TRAINED.format(f', "props": {props}'))
+    (message,) = errors_in(MODEL, DATASET, TRAINED.format(f', "props": {props}'))
     assert message.startswith("f.jsonl:4: Model 'm': TRAINED_ON: props: expected a map, got ")
 
 
@@ -152,7 +152,7 @@ def test_props_that_are_no_map_are_refused(props: str) -> None:
     [
         (
             '{"edge": "TRAIND_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}',
-            "Model 'm': TRAIND_ON: no such type of edge (did you mean 'TRAINED_ON'?): "
+            "Model 'm': TRAIND_ON: unknown edge type (did you mean 'TRAINED_ON'?): "
             f"expected one of {TYPES}",
         ),
         (
@@ -172,7 +172,7 @@ def test_props_that_are_no_map_are_refused(props: str) -> None:
         ),
         (
             '{"edge": "TRAINED_ON", "from": ["Modl", "m"], "to": ["Dataset", "d"]}',
-            "'TRAINED_ON': from: 'Modl': no such kind of node (did you mean 'Model'?): "
+            "'TRAINED_ON': from: unknown label 'Modl' (did you mean 'Model'?): "
             f"expected one of {LABELS}",
         ),
         (
@@ -185,12 +185,12 @@ def test_props_that_are_no_map_are_refused(props: str) -> None:
         ),
         (
             '{"edge": "TRAINED_ON", "from": ["Model", ""], "to": ["Dataset", "d"]}',
-            "'TRAINED_ON': from: expected a uid that is not empty",
+            "'TRAINED_ON': from: expected a non-empty uid",
         ),
     ],
 )
-def test_an_edge_that_can_not_be_is_refused(line: str, problem: str) -> None:
-    assert faults_in(line) == [f"f.jsonl:2: {problem}"]
+def test_invalid_edge_is_rejected(line: str, problem: str) -> None:
+    assert errors_in(line) == [f"f.jsonl:2: {problem}"]
 
 
 @pytest.mark.parametrize(
@@ -208,46 +208,50 @@ def test_an_edge_that_can_not_be_is_refused(line: str, problem: str) -> None:
         ('"split": 5', "split: expected a string, got 5 (quote it)"),
     ],
 )
-def test_a_wrong_property_of_an_edge_is_told(props: str, problem: str) -> None:
+def test_invalid_property_of_an_edge_is_rejected(props: str, problem: str) -> None:
     edge = TRAINED.format(f', "props": {{{props}}}')
-    assert faults_in(MODEL, DATASET, edge) == [f"f.jsonl:4: Model 'm': TRAINED_ON: 'd': {problem}"]
+    assert errors_in(MODEL, DATASET, edge) == [f"f.jsonl:4: Model 'm': TRAINED_ON: 'd': {problem}"]
 
 
-SOUND = '"props": {"name": "x", "value": 1}'
+VALID_METRIC = '"props": {"name": "x", "value": 1}'
 
 
 @pytest.mark.parametrize(
     ("node", "edge", "problem"),
     [
-        ('"props": {"value": 1, "uid": "x"}', "", "2: Metric 'x': uid: stands before props"),
+        (
+            '"props": {"value": 1, "uid": "x"}',
+            "",
+            "2: Metric 'x': uid: already given outside of props",
+        ),
         ('"props": []', "", "2: Metric 'x': props: expected a map, got a list"),
-        (SOUND, ', "props": {"a": 1}', "3: Experiment 'e': HAS: 'x': a: "),
-        (SOUND, ', "props": []', "3: Experiment 'e': HAS: props: expected a map"),
+        (VALID_METRIC, ', "props": {"a": 1}', "3: Experiment 'e': HAS: 'x': a: "),
+        (VALID_METRIC, ', "props": []', "3: Experiment 'e': HAS: props: expected a map"),
     ],
 )
-def test_a_node_or_an_edge_with_a_fault_is_not_missing_too(
+def test_invalid_node_or_edge_is_not_also_reported_as_missing(
     node: str, edge: str, problem: str
 ) -> None:
-    [fault] = faults_in(
+    [error] = errors_in(
         f'{{"node": "Metric", "uid": "x", {node}}}',
         f'{{"edge": "HAS", "from": ["Experiment", "e"], "to": ["Metric", "x"]{edge}}}',
         '{"node": "Experiment", "uid": "e"}',
     )
-    assert fault.startswith(f"f.jsonl:{problem}")
+    assert error.startswith(f"f.jsonl:{problem}")
 
 
-def test_a_choice_of_another_edge_of_the_same_type_is_refused() -> None:
+def test_choices_depend_on_the_ends_of_the_edge() -> None:
     edge = (
         '{"edge": "DERIVED_FROM", "from": ["Dataset", "d"], "to": ["Dataset", "e"], '
         '"props": {"kind": "quantized"}}'
     )
-    assert faults_in(DATASET, '{"node": "Dataset", "uid": "e"}', edge) == [
+    assert errors_in(DATASET, '{"node": "Dataset", "uid": "e"}', edge) == [
         "f.jsonl:4: Dataset 'd': DERIVED_FROM: 'e': kind: expected one of version, subset, "
         "preprocessed, translation, got 'quantized'"
     ]
 
 
-# Lines that are no JSON
+# Invalid syntax
 
 
 @pytest.mark.parametrize(
@@ -258,32 +262,35 @@ def test_a_choice_of_another_edge_of_the_same_type_is_refused() -> None:
         ('{"node": "Dataset", "uid": "d"', "is not JSON: Expecting ',' delimiter (column 31)"),
         ("{'node': 'Dataset'}", "is not JSON: "),
         (NODE.format("Dataset", '"size": 017'), "is not JSON: "),
-        (NODE.format("Dataset", '"size": NaN'), "is not JSON: NaN (in a number's place write \""),
-        (NODE.format("Metric", '"value": -Infinity'), "is not JSON: -Infinity (in a number's"),
-        ("[" * BRACKETS, "is nested too deep"),
-        ('{"a":' * BRACKETS, "is nested too deep"),
-        (NODE.format("Dataset", '"metadata": ' + "[" * BRACKETS), "is nested too deep"),
+        (NODE.format("Dataset", '"size": NaN'), 'is not JSON: NaN (write it as a string: "'),
+        (
+            NODE.format("Metric", '"value": -Infinity'),
+            "is not JSON: -Infinity (write it as a string",
+        ),
+        ("[" * BRACKETS, "is nested too deeply"),
+        ('{"a":' * BRACKETS, "is nested too deeply"),
+        (NODE.format("Dataset", '"metadata": ' + "[" * BRACKETS), "is nested too deeply"),
         (b'{"node": "Dataset", "uid": "caf\xe9"}', "is not UTF-8 text: save the file as UTF-8"),
         (b'{"node": "Dataset", "uid": "\xed\xa0\x80"}', "is not UTF-8 text: save the file as"),
     ],
     ids=range(12),
 )
-def test_a_broken_line_is_told_and_the_others_are_read(line: str | bytes, problem: str) -> None:
-    first, second = faults_in("", line, NODE.format("Dataset", '"size": "x"'))
+def test_lines_after_a_malformed_line_are_read(line: str | bytes, problem: str) -> None:
+    first, second = errors_in("", line, NODE.format("Dataset", '"size": "x"'))
     assert first.startswith(f"f.jsonl:3: {problem}")
     assert second == "f.jsonl:4: Dataset 'd': size: expected an integer, got 'x'"
 
 
-def test_nested_json_of_seventy_levels_is_refused() -> None:
+def test_depth_of_json_values_is_limited() -> None:
     assert check(write(NODE.format("Dataset", f'"metadata": {"[" * 60}{"]" * 60}'))) == (1, 0)
-    (message,) = faults_in(NODE.format("Dataset", f'"metadata": {"[" * 70}{"]" * 70}'))
+    (message,) = errors_in(NODE.format("Dataset", f'"metadata": {"[" * 70}{"]" * 70}'))
     assert message.startswith(
         "f.jsonl:2: Dataset 'd': metadata: expected JSON of at most 64 levels"
     )
 
 
-def test_every_faulty_line_is_told_and_all_that_is_wrong_with_it() -> None:
-    assert faults_in(
+def test_all_errors_of_all_lines_are_reported() -> None:
+    assert errors_in(
         NODE.format("Dataset", '"size": "x", "version": 5, "foo": 1'),
         DATASET.replace('"d"', '"e"'),
         "nonsense",
@@ -300,18 +307,18 @@ def test_every_faulty_line_is_told_and_all_that_is_wrong_with_it() -> None:
 # The header
 
 
-ADVICE = 'the first thing in a fixture is its format: "genai_graph/1"'
+HINT = 'start the file with "format": "genai_graph/1"'
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (DATASET, f"is not a header: {ADVICE}"),
-        ("\ufeff" + DATASET, f"is not a header: {ADVICE}"),
-        ("", f"expected a header, got an empty file: {ADVICE}"),
+        (DATASET, f"missing header: {HINT}"),
+        ("\ufeff" + DATASET, f"missing header: {HINT}"),
+        ("", f"expected a header, got an empty file: {HINT}"),
     ],
 )
-def test_a_missing_header_is_told(text: str, problem: str) -> None:
+def test_missing_header_is_rejected(text: str, problem: str) -> None:
     Path("f.jsonl").write_text(text, encoding="utf-8")
     with pytest.raises(FixtureError) as raised:
         check("f.jsonl")
@@ -326,7 +333,7 @@ def test_a_missing_header_is_told(text: str, problem: str) -> None:
         ('{"format": 1}', "1"),
     ],
 )
-def test_a_wrong_header_is_told_with_what_it_says(header: str, got: str) -> None:
+def test_invalid_header_is_rejected(header: str, got: str) -> None:
     Path("f.jsonl").write_text(f"{header}\n{DATASET}\n")
     with pytest.raises(FixtureError) as raised:
         check("f.jsonl")
@@ -335,15 +342,15 @@ def test_a_wrong_header_is_told_with_what_it_says(header: str, got: str) -> None
     assert message.endswith(f"got {got}")
 
 
-def test_a_node_in_the_header_s_place_is_checked_too() -> None:
+def test_node_instead_of_a_header_is_validated() -> None:
     Path("f.jsonl").write_text(NODE.format("Dataset", '"size": "x"') + "\n")
     with pytest.raises(FixtureError) as raised:
         check("f.jsonl")
-    assert [str(fault.location) for fault in raised.value.errors] == ["f.jsonl:1", "f.jsonl:1"]
+    assert [str(error.location) for error in raised.value.errors] == ["f.jsonl:1", "f.jsonl:1"]
     assert "size: expected an integer" in str(raised.value)
 
 
-# What is right
+# Valid files
 
 
 @pytest.mark.parametrize(
@@ -367,35 +374,33 @@ def test_a_node_in_the_header_s_place_is_checked_too() -> None:
         "keys in any order",
     ],
 )
-def test_a_right_file_is_taken_however_it_is_spaced(data: str) -> None:
+def test_valid_layouts_are_accepted(data: str) -> None:
     Path("f.jsonl").write_bytes(data.encode())
     assert check("f.jsonl") == (2, 1)
 
 
-def test_a_header_alone_is_a_fixture_of_nothing() -> None:
+def test_header_alone_is_an_empty_fixture() -> None:
     assert check(write()) == (0, 0)
 
 
 @pytest.mark.parametrize("word", ["node", "edge"])
-def test_a_uid_that_is_called_like_a_key_is_no_trap(word: str) -> None:
+def test_uid_may_be_named_like_a_key(word: str) -> None:
     nodes = [f'{{"uid": "{word}", "node": "{label}"}}' for label in ("Model", "Dataset")]
     edge = f'{{"to": ["Dataset", "{word}"], "edge": "TRAINED_ON", "from": ["Model", "{word}"]}}'
     assert check(write(*nodes, edge)) == (2, 1)
 
 
-def test_a_line_is_read_as_what_it_is_however_it_is_written_and_read_again(
+def test_lines_with_keys_in_unusual_order_or_notation_are_loaded(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        record_stream, "_MAX_CACHED_RECORDS", 0
-    )  # so that few lines are read again, too
+    monkeypatch.setattr(record_stream, "_MAX_CACHED_RECORDS", 0)  # read the file again
     lines = [
         r'{"nod\u0065": "Dataset", "uid": "node"}',
         '{"uid": "edge", "props": {"metadata": {"edge": 1}}, "node": "Model"}',
         '{"from": ["Model", "edge"], "to": ["Dataset", "node"], "edge": "TRAINED_ON"}',
     ]
     report = load(write(*lines))
-    assert {name: tally.created for name, tally in {**report.nodes, **report.edges}.items()} == {
+    assert {name: counts.created for name, counts in {**report.nodes, **report.edges}.items()} == {
         "Dataset": 1,
         "Model": 1,
         "Model-TRAINED_ON->Dataset": 1,
@@ -403,15 +408,16 @@ def test_a_line_is_read_as_what_it_is_however_it_is_written_and_read_again(
     assert [model.uid for model in Dataset.nodes.get(uid="node").trained_models.all()] == ["edge"]
 
 
-def test_of_two_equal_keys_the_last_one_holds(graph: Connection) -> None:
+def test_last_duplicate_key_wins(graph: Connection) -> None:
     load(write(NODE.format("Dataset", '"license": "a", "license": "b"')))
     assert Dataset.nodes.get(uid="d").license == "b"
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "é😀", "a\u2028b\x85c", '"\\/', "\0\x01\x1f\x7f", " \n\t ", "no", "1e-4"]
+    "text",
+    ["without_edges", "é😀", "a\u2028b\x85c", '"\\/', "\0\x01\x1f\x7f", " \n\t ", "no", "1e-4"],
 )
-def test_a_text_comes_through_as_it_is(graph: Connection, text: str) -> None:
+def test_strings_are_unchanged(graph: Connection, text: str) -> None:
     raw = json.dumps(text, ensure_ascii=False)
     load(
         write(
@@ -426,7 +432,7 @@ def test_a_text_comes_through_as_it_is(graph: Connection, text: str) -> None:
     assert json.loads(model["metadata"]) == {text: [text]}
 
 
-def test_values_come_through_with_their_types(graph: Connection) -> None:
+def test_values_keep_their_types(graph: Connection) -> None:
     load(
         write(
             NODE.format(
@@ -490,7 +496,7 @@ Experiment:
 
 
 def as_json() -> str:
-    """Return the same graph in JSON, written out by hand."""
+    """Return the same graph in JSON, hand-written."""
     accuracy = [
         {"value": 1, "dataset": "d@1", "split": "val/1", "greater_is_better": True},
         {"value": "-Infinity", "dataset": "e", "steps": [1, 2], "values": [0.5, "Infinity"]},
@@ -552,7 +558,7 @@ HYPERPARAMETERS = {
 
 
 def as_jsonl() -> str:
-    """Return the same graph in JSON Lines: nodes and edges apart, the uids of metrics derived."""
+    """Return the same graph in JSON Lines: edges before nodes, with derived uids of metrics."""
     tree = nested({})
     accuracy = {"name": "accuracy", "split": "val/1", "value": 1, "greater_is_better": True}
     spread = {
@@ -589,7 +595,7 @@ def as_jsonl() -> str:
             for type_, start, end, props in edges
         ],
         "node": [
-            {"node": label, "uid": uid, "props": plain(props)}
+            {"node": label, "uid": uid, "props": without_edges(props)}
             for label, nodes in {**tree, "Metric": metrics}.items()
             for uid, props in nodes.items()
         ],
@@ -597,13 +603,13 @@ def as_jsonl() -> str:
     return "\n".join([HEADER, *(json.dumps(row) for rows in named.values() for row in rows)])
 
 
-def plain(props: dict[str, Any]) -> dict[str, Any]:
+def without_edges(props: dict[str, Any]) -> dict[str, Any]:
     edges = {"datasets", "models", "experiments", "parents", "trained_on", "metrics"}
     return {name: value for name, value in props.items() if name not in edges}
 
 
-def everything() -> tuple[list[str], list[str]]:
-    """Return all nodes and edges as text (NaN is not equal to itself)."""
+def read_graph() -> tuple[list[str], list[str]]:
+    """Return all nodes and edges as text, because NaN is not equal to itself."""
     nodes = query("MATCH (n) RETURN labels(n) AS labels, properties(n) AS props")
     edges = query(
         "MATCH (a)-[r]->(b) RETURN labels(a) AS source, a.uid AS start, type(r) AS type, "
@@ -613,10 +619,10 @@ def everything() -> tuple[list[str], list[str]]:
         del row["props"]["updated_at"]
         if row["props"]["uid"] != "d@1":
             del row["props"]["created_at"]
-    return sorted(map(in_order, nodes)), sorted(map(in_order, edges))
+    return sorted(map(as_text, nodes)), sorted(map(as_text, edges))
 
 
-def in_order(row: dict[str, Any]) -> str:
+def as_text(row: dict[str, Any]) -> str:
     return repr({**row, "props": sorted(row["props"].items())})
 
 
@@ -626,40 +632,40 @@ def write_all() -> list[str]:
     return ["a.yaml", "b.json", "c.jsonl"]
 
 
-def test_the_three_formats_give_the_same_graph(graph: Connection) -> None:
+def test_formats_give_the_same_graph(graph: Connection) -> None:
     found = []
     for name in write_all():
         query("MATCH (n) DETACH DELETE n", write=True)
         load(name)
-        found.append(everything())
+        found.append(read_graph())
     assert len(found[0][0]) == 11
     assert len(found[0][1]) == 17
     assert found[1] == found[0]
     assert found[2] == found[0]
 
 
-def test_what_one_format_wrote_is_not_changed_by_the_others(graph: Connection) -> None:
+def test_loading_another_format_changes_nothing(graph: Connection) -> None:
     first, *others = write_all()
     load(first)
     for name in others:
         report = load(name)
-        for tally in (*report.nodes.values(), *report.edges.values()):
-            assert (tally.created, tally.changed) == (0, 0), name
-            assert tally.unchanged
+        for counts in (*report.nodes.values(), *report.edges.values()):
+            assert (counts.created, counts.changed) == (0, 0), name
+            assert counts.unchanged
 
 
-def test_the_three_formats_have_as_many_nodes_and_edges() -> None:
+def test_formats_have_the_same_numbers_of_nodes_and_edges() -> None:
     assert [check(name) for name in write_all()] == [(11, 17)] * 3
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "b.json", "c.jsonl"])
-def test_the_format_is_told_from_the_content_when_the_name_says_nothing(name: str) -> None:
+def test_format_is_detected_from_the_content_without_a_known_extension(name: str) -> None:
     write_all()
     Path(name).rename("fixture.txt")
     assert check("fixture.txt") == (11, 17)
 
 
-def test_a_given_format_holds_whatever_the_name_says() -> None:
+def test_given_format_overrides_the_extension() -> None:
     write_all()
     Path("c.jsonl").rename("c.yaml")
     assert check("c.yaml", format="jsonl") == (11, 17)
@@ -668,7 +674,7 @@ def test_a_given_format_holds_whatever_the_name_says() -> None:
 
 
 @pytest.mark.parametrize("suffix", ["yml", "YAML", "ndjson", "Json"])
-def test_other_spellings_of_the_suffixes_are_known(suffix: str) -> None:
+def test_other_spellings_of_the_extensions_are_accepted(suffix: str) -> None:
     write_all()
     source = {"yml": "a.yaml", "YAML": "a.yaml", "ndjson": "c.jsonl", "Json": "b.json"}[suffix]
     Path(source).rename(f"fixture.{suffix}")

@@ -1,4 +1,4 @@
-"""Fixtures spoilt at random: they are checked or refused with a place, whatever is in them."""
+"""Randomly corrupted fixtures: each is valid, or has errors with locations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import lzma
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from genai_graph import Connection, FixtureError, check, load, query
 
 YAML = """\
-# A fixture with something of everything.
+# A fixture with all features.
 format: genai_graph/1
 
 Project:
@@ -128,10 +129,10 @@ def as_jsonl() -> bytes:
 
 
 FIXTURES = {"f.yaml": YAML, "f.json": as_json(), "f.jsonl": as_jsonl()}
-PACKERS = {"f.jsonl.gz": functools.partial(gzip.compress, mtime=0), "f.jsonl.xz": lzma.compress}
+COMPRESSORS = {"f.jsonl.gz": functools.partial(gzip.compress, mtime=0), "f.jsonl.xz": lzma.compress}
 
-# What a value is changed to: other types, and what the readers may stumble over.
-OTHERS = [
+# Replacements of values: other types, and syntax that could confuse a parser.
+REPLACEMENTS = [
     b"", b"null", b"true", b"no", b"0", b"-1", b"1.5", b"1e400", b"017", b"0x", b"12:30", b"NaN",
     b".nan", b"2026-02-30", b"0000-00-00T99:99:99Z", b'""', b"''", b'"x"', b"[]", b"{}", b"[[",
     b"}}", b"{a: ", b"- - -", b"? ", b": ", b"*a", b"&a", b"!!set", b"!<x%0A>", b"%", b"|",
@@ -143,74 +144,75 @@ OTHERS = [
 ]  # fmt: skip
 TOKEN = re.compile(rb"[^\s,:\[\]{}]+")
 
-# In a fixture of twenty that is compressed: each of three mutations may repeat all of it.
-MOST_LINES = 20 * 2**3
+# A compressed fixture has twenty lines, and each of three mutations may double it.
+MAX_LINES = 20 * 2**3
 
 Mutation = Callable[[st.DrawFn, bytes], bytes]
+T = TypeVar("T")
 
 
-def flip_a_byte(draw: st.DrawFn, data: bytes) -> bytes:
-    place = draw(st.integers(0, len(data) - 1))
-    other = bytes([data[place] ^ draw(st.integers(1, 255))])
-    return data[:place] + other + data[place + 1 :]
+def flip_byte(draw: st.DrawFn, data: bytes) -> bytes:
+    position = draw(st.integers(0, len(data) - 1))
+    other = bytes([data[position] ^ draw(st.integers(1, 255))])
+    return data[:position] + other + data[position + 1 :]
 
 
-def cut_the_end(draw: st.DrawFn, data: bytes) -> bytes:
+def truncate(draw: st.DrawFn, data: bytes) -> bytes:
     return data[: draw(st.integers(0, len(data) - 1))]
 
 
-def cut_a_piece(draw: st.DrawFn, data: bytes) -> bytes:
+def delete_bytes(draw: st.DrawFn, data: bytes) -> bytes:
     start = draw(st.integers(0, len(data) - 1))
     return data[:start] + data[start + draw(st.integers(1, 40)) :]
 
 
-def cut_a_line(draw: st.DrawFn, data: bytes) -> bytes:
+def delete_line(draw: st.DrawFn, data: bytes) -> bytes:
     lines = data.splitlines(keepends=True)
     del lines[draw(st.integers(0, len(lines) - 1))]
     return b"".join(lines)
 
 
-def swap_two_lines(draw: st.DrawFn, data: bytes) -> bytes:
+def swap_lines(draw: st.DrawFn, data: bytes) -> bytes:
     lines = data.splitlines(keepends=True)
     one, other = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
     lines[one], lines[other] = lines[other], lines[one]
     return b"".join(lines)
 
 
-def repeat_a_line(draw: st.DrawFn, data: bytes) -> bytes:
+def duplicate_line(draw: st.DrawFn, data: bytes) -> bytes:
     lines = data.splitlines(keepends=True)
-    place = draw(st.integers(0, len(lines) - 1))
-    lines.insert(draw(st.integers(0, len(lines))), lines[place])
+    position = draw(st.integers(0, len(lines) - 1))
+    lines.insert(draw(st.integers(0, len(lines))), lines[position])
     return b"".join(lines)
 
 
-def change_a_value(draw: st.DrawFn, data: bytes) -> bytes:
+def replace_token(draw: st.DrawFn, data: bytes) -> bytes:
     tokens = list(TOKEN.finditer(data))
     if not tokens:
         return data
     token = tokens[draw(st.integers(0, len(tokens) - 1))]
-    return data[: token.start()] + draw(st.sampled_from(OTHERS)) + data[token.end() :]
+    return data[: token.start()] + draw(st.sampled_from(REPLACEMENTS)) + data[token.end() :]
 
 
-def put_something_in(draw: st.DrawFn, data: bytes) -> bytes:
-    place = draw(st.integers(0, len(data)))
-    return data[:place] + draw(st.sampled_from(OTHERS)) + data[place:]
+def insert_token(draw: st.DrawFn, data: bytes) -> bytes:
+    position = draw(st.integers(0, len(data)))
+    return data[:position] + draw(st.sampled_from(REPLACEMENTS)) + data[position:]
 
 
 MUTATIONS: list[Mutation] = [
-    flip_a_byte,
-    cut_the_end,
-    cut_a_piece,
-    cut_a_line,
-    swap_two_lines,
-    repeat_a_line,
-    change_a_value,
-    put_something_in,
+    flip_byte,
+    truncate,
+    delete_bytes,
+    delete_line,
+    swap_lines,
+    duplicate_line,
+    replace_token,
+    insert_token,
 ]
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
+def corrupted(draw: st.DrawFn, data: bytes) -> bytes:
     for mutation in draw(st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3)):
         if data:
             data = mutation(draw, data)
@@ -218,92 +220,111 @@ def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
 
 
 @st.composite
-def spoilt_and_packed(draw: st.DrawFn, name: str) -> bytes:
-    """Spoil what is compressed, or the compressed file, or both."""
+def corrupted_archives(draw: st.DrawFn, name: str) -> bytes:
+    """Corrupt the content, the compressed file, or both."""
     data = FIXTURES["f.jsonl"]
     inside, outside = draw(st.sampled_from([(True, False), (False, True), (True, True)]))
-    packed = PACKERS[name](draw(spoilt(data)) if inside else data)
-    return draw(spoilt(packed)) if outside else packed
+    packed = COMPRESSORS[name](draw(corrupted(data)) if inside else data)
+    return draw(corrupted(packed)) if outside else packed
 
 
-# How each format is spoilt; `tests/soak.py` draws from the same.
-SPOILT = {
-    **{name: spoilt(data) for name, data in FIXTURES.items()},
-    **{name: spoilt_and_packed(name) for name in PACKERS},
+# Also used by tests/soak.py.
+CORRUPTED = {
+    **{name: corrupted(data) for name, data in FIXTURES.items()},
+    **{name: corrupted_archives(name) for name in COMPRESSORS},
 }
 
 
-def assert_checked_or_refused_with_a_place(name: str, data: bytes) -> None:
+def assert_valid_or_located_errors(name: str, data: bytes) -> None:
     Path(name).write_bytes(data)
     last = len(data.decode(errors="replace").splitlines()) + 1
-    if name in PACKERS:
-        last = MOST_LINES
+    if name in COMPRESSORS:
+        last = MAX_LINES
     try:
         nodes, edges = check(name)
     except FixtureError as error:
         assert error.errors  # noqa: PT017
-        for fault in error.errors:
-            assert fault.location.file == name
-            assert 1 <= fault.location.line <= last, fault
-            assert fault.message
+        for issue in error.errors:
+            assert issue.location.file == name
+            assert 1 <= issue.location.line <= last, issue
+            assert issue.message
     else:
         assert min(nodes, edges) >= 0
 
 
 @pytest.mark.parametrize("name", list(FIXTURES))
-def test_the_fixtures_are_right_before_they_are_spoilt(name: str) -> None:
+def test_fixtures_are_valid_before_they_are_corrupted(name: str) -> None:
     Path(name).write_bytes(FIXTURES[name])
     nodes, edges = check(name)
     assert nodes >= 6
     assert edges >= 5
 
 
-often = settings(
-    max_examples=350,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
+few_or_many = pytest.mark.parametrize(
+    "examples", [50, pytest.param(350, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 
 
-@pytest.mark.parametrize("name", list(SPOILT))
-def test_a_spoilt_fixture_is_checked_or_refused_with_a_place(name: str) -> None:
-    @often
-    @given(SPOILT[name])
-    def check_one(data: bytes) -> None:
-        assert_checked_or_refused_with_a_place(name, data)
+def check_examples(
+    strategy: st.SearchStrategy[T], check: Callable[[T], object], examples: int
+) -> None:
+    """Call a function for a number of drawn examples, the same in each run."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def check_one(example: T) -> None:
+        check(example)
 
     check_one()
 
 
-@often
-@given(spoilt(FIXTURES["f.jsonl"]), st.sampled_from(["f", "f.yaml", "f.json"]))
-def test_a_fixture_read_as_another_format_is_checked_or_refused_with_a_place(
-    data: bytes, name: str
-) -> None:
-    assert_checked_or_refused_with_a_place(name, data)
+@few_or_many
+@pytest.mark.parametrize("name", list(CORRUPTED))
+def test_corrupted_fixture_is_valid_or_has_located_errors(name: str, examples: int) -> None:
+    check_examples(
+        CORRUPTED[name], lambda data: assert_valid_or_located_errors(name, data), examples
+    )
 
 
-@often
-@given(st.text(), st.sampled_from(list(FIXTURES)))
-def test_any_text_at_all_is_refused_with_a_place(text: str, name: str) -> None:
-    assert_checked_or_refused_with_a_place(name, text.encode("utf-8", "surrogatepass"))
+@few_or_many
+def test_fixture_read_as_another_format_has_located_errors(examples: int) -> None:
+    names = st.sampled_from(["f", "f.yaml", "f.json"])
+    check_examples(
+        st.tuples(names, corrupted(FIXTURES["f.jsonl"])),
+        lambda drawn: assert_valid_or_located_errors(*drawn),
+        examples,
+    )
 
 
-def change_a_value_only(data: bytes) -> st.SearchStrategy[bytes]:
+@few_or_many
+def test_any_text_has_located_errors(examples: int) -> None:
+    data = st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
+    check_examples(
+        st.tuples(st.sampled_from(list(FIXTURES)), data),
+        lambda drawn: assert_valid_or_located_errors(*drawn),
+        examples,
+    )
+
+
+def changed_values(data: bytes) -> st.SearchStrategy[bytes]:
     @st.composite
     def changed(draw: st.DrawFn) -> bytes:
         found = data
         for _ in range(draw(st.integers(1, 3))):
-            found = draw(st.sampled_from([change_a_value, repeat_a_line, cut_a_line]))(draw, found)
+            found = draw(st.sampled_from([replace_token, duplicate_line, delete_line]))(draw, found)
         return found
 
     return changed()
 
 
-def assert_loads_twice_or_is_refused(name: str) -> bool:
-    """What check takes can be loaded, and a second load changes nothing."""
+def assert_loads_twice_or_is_invalid(name: str) -> bool:
+    """Check that a valid fixture can be loaded, and that a second load changes nothing."""
     try:
         check(name)
     except FixtureError:
@@ -312,16 +333,19 @@ def assert_loads_twice_or_is_refused(name: str) -> bool:
     made = load(name)
     again = load(name)
     for first, second in ((made.nodes, again.nodes), (made.edges, again.edges)):
-        for of, tally in second.items():
-            assert (tally.created, tally.changed) == (0, 0), of
-            assert tally.unchanged >= first[of].created > 0
+        for key, counts in second.items():
+            assert (counts.created, counts.changed) == (0, 0), key
+            assert counts.unchanged >= first[key].created > 0
     return True
 
 
-@settings(often, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(data=st.one_of(*map(change_a_value_only, FIXTURES.values())))
-def test_what_check_takes_can_be_loaded_and_loaded_again_without_a_change(
-    graph: Connection, data: bytes
+@pytest.mark.parametrize("examples", [20, pytest.param(60, marks=pytest.mark.slow)])
+def test_valid_fixture_can_be_loaded_again_without_changes(
+    graph: Connection, examples: int
 ) -> None:
-    Path("fixture").write_bytes(data)
-    assert_loads_twice_or_is_refused("fixture")
+    def check_data(data: bytes) -> None:
+        Path("fixture").write_bytes(data)
+        assert_loads_twice_or_is_invalid("fixture")
+
+    strategy = st.one_of(*map(changed_values, FIXTURES.values()))
+    check_examples(strategy, check_data, examples)

@@ -9,7 +9,7 @@ from pathlib import Path
 import neo4j_server
 import pytest
 from conftest import FIXTURES, Run
-from graphs import TRAPS, Graph, content, node, put, stored, without_nulls
+from graphs import AWKWARD_TEXTS, Graph, content, node, read_graph, without_nulls, write_graph
 from neo4j import GraphDatabase
 from test_csv import MOMENT, TIMES, whole_graph
 
@@ -44,20 +44,20 @@ def neo4j(server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def text_nodes() -> Graph:
     return [
         node("Dataset", f"t{i}{text}", name=text or "x", description=text, tags=[text], **TIMES)
-        for i, text in enumerate(TRAPS)
+        for i, text in enumerate(AWKWARD_TEXTS)
     ]
 
 
 def test_round_trip_of_a_cypher_dump_through_cypher_shell(neo4j: Connection) -> None:
     lib = neo4j_server.lib_or_skip("cypher-shell")
     graph = [*whole_graph(), *text_nodes()]
-    put(graph)
+    write_graph(graph)
     first, second = Path("first.cypher"), Path("second.cypher")
     dump(first)
     query("MATCH (n) DETACH DELETE n", write=True)
     output = neo4j_server.cypher_shell(lib, neo4j.uri, first)
     assert "error" not in output.lower()
-    assert without_nulls(stored()) == without_nulls(graph)
+    assert without_nulls(read_graph()) == without_nulls(graph)
     dump(second)
     assert content(second) == content(first)
 

@@ -9,7 +9,7 @@ import click
 
 def known_label(context: Any, parameter: Any, label: str) -> str:
     """Return a label that there is; another is a usage error."""
-    from genai_graph.exchange.formats.building import unknown_label
+    from genai_graph.exchange.formats.builders import unknown_label
     from genai_graph.registry import NODES
 
     if label not in NODES:

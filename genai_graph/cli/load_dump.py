@@ -134,7 +134,7 @@ def dump(
         )
     click.echo(f"{nodes:,} nodes, {edges:,} edges", err=True)
     if format == "csv":
-        from genai_graph.exchange.formats.csv_writer import import_command
+        from genai_graph.exchange.formats.csv import import_command
 
         click.echo("to import it into a new Neo4j database:", err=True)
         click.echo(import_command(Path(output)), err=True)

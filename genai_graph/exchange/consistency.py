@@ -10,13 +10,13 @@ from operator import eq
 from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.errors import FixtureError, FixtureIssue, PropertyError, SettingsError
-from genai_graph.exchange.formats.building import with_uid_fields
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
     InvalidEdge,
     InvalidNode,
     NodeRecord,
     TruncatedFile,
+    with_uid_fields,
 )
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import RecordStream

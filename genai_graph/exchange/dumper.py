@@ -8,8 +8,8 @@ from typing import IO, TYPE_CHECKING
 
 from genai_graph.errors import SettingsError
 from genai_graph.exchange.filenames import format_of, suffix_of
-from genai_graph.exchange.formats import csv_writer, cypher, jsonl_writer, yaml_writer
-from genai_graph.exchange.formats.building import unknown_label
+from genai_graph.exchange.formats import csv, cypher, jsonl, yaml
+from genai_graph.exchange.formats.builders import unknown_label
 from genai_graph.exchange.formats.csv_schema import csv_schemas
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.exchange.graph_reader import GraphReader
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 _WRITERS: dict[str, Callable[[Iterable[NodeRecord | EdgeRecord], IO[bytes]], None]] = {
-    "jsonl": jsonl_writer.write,
-    "yaml": yaml_writer.write,
+    "jsonl": jsonl.write,
+    "yaml": yaml.write,
     "cypher": cypher.write,
 }
 FORMATS = (*_WRITERS, "csv")
@@ -65,7 +65,7 @@ def dump(
             raise SettingsError("csv needs a directory as output: use -o DIRECTORY")
         files = {schema.name for schema in csv_schemas().values()}
         with open_directory(name, replaceable=files if overwrite else set()) as directory:
-            csv_writer.write(records, directory)
+            csv.write(records, directory)
     else:
         with open_output(name, overwrite=overwrite) as stream:
             _WRITERS[writer](records, stream)

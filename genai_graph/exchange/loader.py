@@ -24,8 +24,7 @@ from genai_graph.errors import (
     append_to_message,
 )
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
-from genai_graph.exchange.formats.building import with_uid_fields
-from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import CachedRecordStream, RecordStream
 from genai_graph.exchange.sources import open_sources

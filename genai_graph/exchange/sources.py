@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from genai_graph.errors import FixtureFileError, FixtureIssue, SettingsError, SourceLocation
 from genai_graph.exchange.filenames import SUFFIXES, format_of
-from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
-from genai_graph.exchange.formats.compression import UNREADABLE, open_compressed, unreadable
-from genai_graph.exchange.formats.located import DocumentError, decode_utf8
+from genai_graph.exchange.formats import csv, json, jsonl, yaml
+from genai_graph.exchange.formats.compression import (
+    READ_ERRORS,
+    open_compressed,
+    read_error_message,
+)
 from genai_graph.exchange.formats.records import TruncatedFile
 
 if TYPE_CHECKING:
@@ -28,7 +31,12 @@ if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import Record
 
 
-FORMATS = ("yaml", "json", "jsonl", "csv")
+_READERS: dict[str, Callable[..., Iterator[Record]]] = {
+    "yaml": yaml.records,
+    "json": json.records,
+    "jsonl": jsonl.records,
+}
+FORMATS = (*_READERS, "csv")
 STDIN = "-"
 _DIRECTORY = "fixtures"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
@@ -72,10 +80,10 @@ class FixtureSource:
         if self._format == "csv":
             yield from csv.records(self._path, wanted, advance)
         elif self._format == "jsonl":
-            yield from self._read_lines(wanted, advance)
+            yield from self._read(jsonl.records, wanted, advance=advance)
         else:
             if self._document is None:
-                self._document = list(self._read_document())
+                self._document = list(self._read(_READERS[self._format]))
             advance(self.size)
             for record in self._document:
                 if wanted is None or isinstance(record, (wanted, FixtureIssue)):
@@ -110,31 +118,16 @@ class FixtureSource:
             raise _file_error(name, f"{message}: set TMPDIR to a larger disk") from error
         return copy
 
-    def _read_lines(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
+    def _read(
+        self, read: Callable[..., Iterator[Record]], *wanted: Any, advance: Advance | None = None
+    ) -> Iterator[Record]:
         try:
             stream = open_compressed(self._path, advance)
-        except UNREADABLE as error:
-            yield TruncatedFile(SourceLocation(self.name, 1), unreadable(error))
+        except READ_ERRORS as error:
+            yield TruncatedFile(SourceLocation(self.name, 1), read_error_message(error))
             return
         with stream:
-            yield from jsonl.records(stream, self.name, wanted)
-
-    def _read_document(self) -> Iterator[Record]:
-        parse = yaml.parse if self._format == "yaml" else json.parse
-        try:
-            with open_compressed(self._path) as stream:
-                data = stream.read()
-        except UNREADABLE as error:
-            yield TruncatedFile(SourceLocation(self.name, 1), unreadable(error))
-            return
-        try:
-            read = parse(decode_utf8(data))
-        except DocumentError as error:
-            yield FixtureIssue(SourceLocation(self.name, error.line), str(error))
-            return
-        for line, problem in read.problems:
-            yield FixtureIssue(SourceLocation(self.name, line), problem)
-        yield from document.records(read.content, read.line, self.name)
+            yield from read(stream, self.name, *wanted)
 
     def _detect_format(self) -> str:
         """Return the format by the file extension, or else by the first bytes."""
@@ -148,8 +141,8 @@ class FixtureSource:
         try:
             with open_compressed(self._path) as stream:
                 start = stream.read(4096)
-        except UNREADABLE as error:
-            raise _file_error(self.name, unreadable(error)) from error
+        except READ_ERRORS as error:
+            raise _file_error(self.name, read_error_message(error)) from error
         start = start.removeprefix(b"\xef\xbb\xbf")
         if _HEADER_LINE.match(start):
             return "jsonl"

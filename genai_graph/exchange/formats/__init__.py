@@ -1,1 +1,1 @@
-"""The formats of fixtures: each reads a file into records."""
+"""File formats, one module each: `records` reads a file into records, `write` writes records."""

@@ -1,4 +1,4 @@
-"""Files as they lie on the disk: plain, or compressed by gzip or xz."""
+"""Files as plain bytes, or compressed by gzip or xz."""
 
 from __future__ import annotations
 
@@ -10,47 +10,46 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-_BUFFER = 1 << 20
-_GZIP, _XZ = b"\x1f\x8b", b"\xfd7zXZ\x00"
+_BUFFER_BYTES = 1 << 20
+_GZIP_MAGIC, _XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ\x00"
+
+# Raised by opening and reading files.
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def open_compressed(path: Path, advance: Callable[[int], None] | None = None) -> IO[bytes]:
-    """Open a file for reading, decompressed when its first bytes say that it is compressed.
+    """Open a file for reading; decompress it if its first bytes are those of gzip or xz.
 
-    `advance` hears how many bytes of the file were read.
+    `advance` is called with the number of bytes of each read from the disk.
     """
     raw: Any = path.open("rb", buffering=0)
     if advance is not None:
-        raw = _Counted(raw, advance)
-    stream: Any = io.BufferedReader(raw, _BUFFER)
+        raw = _ProgressFile(raw, advance)
+    stream: Any = io.BufferedReader(raw, _BUFFER_BYTES)
     try:
-        start = stream.peek(len(_XZ))
+        start = stream.peek(len(_XZ_MAGIC))
     except OSError:
         stream.close()
         raise
-    if start.startswith(_GZIP):
-        return _Decompressed(gzip.GzipFile(fileobj=stream, mode="rb"), stream)
-    if start.startswith(_XZ):
-        return _Decompressed(lzma.LZMAFile(stream), stream)
+    if start.startswith(_GZIP_MAGIC):
+        return _DecompressedFile(gzip.GzipFile(fileobj=stream, mode="rb"), stream)
+    if start.startswith(_XZ_MAGIC):
+        return _DecompressedFile(lzma.LZMAFile(stream), stream)
     return stream  # type: ignore[no-any-return]
 
 
-# What reading a file's lines raises where it can't be read further.
-UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
-
-
-def unreadable(error: BaseException) -> str:
-    """Say why a file can't be read further."""
+def read_error_message(error: BaseException) -> str:
+    """Return the message for one of `READ_ERRORS`."""
     if isinstance(error, OSError) and error.strerror:
         return f"can't be read: {error.strerror}"
-    return f"the compressed data can't be read further: {error}"
+    return f"can't be decompressed: {error}"
 
 
-class _Decompressed(io.BufferedReader):
-    """What a compressed file holds; closing it closes the file too."""
+class _DecompressedFile(io.BufferedReader):
+    """The content of a compressed file; closing it closes the file, too."""
 
     def __init__(self, content: Any, file: IO[bytes]) -> None:
-        super().__init__(content, _BUFFER)
+        super().__init__(content, _BUFFER_BYTES)
         self._file = file
 
     def close(self) -> None:
@@ -59,8 +58,8 @@ class _Decompressed(io.BufferedReader):
         self._file.close()
 
 
-class _Counted(io.RawIOBase):
-    """A file that tells how much of it was read."""
+class _ProgressFile(io.RawIOBase):
+    """A file that reports the number of bytes read."""
 
     def __init__(self, file: Any, advance: Callable[[int], None]) -> None:
         self._file = file
@@ -71,7 +70,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer and tell how much."""
+        """Read into a buffer and report the number of bytes."""
         size: int = self._file.readinto(buffer)
         self._advance(size)
         return size

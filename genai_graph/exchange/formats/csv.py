@@ -1,4 +1,4 @@
-"""CSV: a folder of files in the dialect of `neo4j-admin database import`, one for each kind.
+"""CSV: a directory of files in the dialect of `neo4j-admin database import`.
 
 ::
 
@@ -9,28 +9,33 @@
         :START_ID(Model),:END_ID(Dataset),role:string
         xgb-fraud@2.1,transactions@2026,training
 
-An empty cell says nothing, a quoted empty one is an empty text. A right row is converted cell by
-cell; only one that is refused is looked at again, for all that is wrong with it in the words of the
-other formats.
+An empty cell is no value, a quoted empty cell is an empty string. A valid row is converted cell by
+cell; only an invalid one is read again, to report all of its errors in the words of the other
+formats.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
+
 from genai_graph.errors import FixtureIssue, PropertyError, SourceLocation
-from genai_graph.exchange.formats.building import edge_records, node_records
+from genai_graph.exchange.formats.builders import build_edge, build_node
 from genai_graph.exchange.formats.csv_cells import (
     EMPTY,
-    malformed,
-    rows,
-    split,
-    text_of,
+    MAX_ROW_BYTES,
+    cell_text,
+    iter_raw_rows,
+    iter_rows,
+    malformed_row,
+    split_row,
 )
 from genai_graph.exchange.formats.csv_schema import EXACT, csv_schemas
 from genai_graph.exchange.formats.records import (
@@ -39,8 +44,10 @@ from genai_graph.exchange.formats.records import (
     InvalidNode,
     NodeRecord,
     TruncatedFile,
+    group_key,
 )
 from genai_graph.properties.json_values import parse_json
+from genai_graph.properties.literals import LIST_SEPARATOR, csv_quote
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.types import MAX_INDEXED_BYTES
 from genai_graph.registry import NODES, properties_of
@@ -48,301 +55,354 @@ from genai_graph.registry import NODES, properties_of
 if TYPE_CHECKING:
     from genai_graph.exchange.formats.csv_schema import CsvSchema
     from genai_graph.exchange.formats.records import Record
-    from genai_graph.properties.json_values import parse_json
-from genai_graph.registry import EdgeType
+    from genai_graph.properties.types import Property
+    from genai_graph.registry import EdgeType
 
-__all__ = ["import_command", "records", "sheets", "write"]
 
 _COLUMN = re.compile(r"([^:]*)(?::([^:()]+)(?:\(([^()]*)\))?)?")
+_SAFE_UID_LENGTH = MAX_INDEXED_BYTES // 4  # a character has up to four bytes
+_ADMIN_BUFFER_BYTES = 4 * 1024 * 1024  # the default of neo4j-admin; each row must fit into it
 
 
-def size(folder: Path) -> int:
-    """Return how many bytes the CSV files of a folder have."""
-    return sum(path.stat().st_size for path in folder.glob("*.csv") if path.is_file())
+# Reading
+
+
+def size(directory: Path) -> int:
+    """Return the total size of the CSV files of a directory in bytes."""
+    return sum(path.stat().st_size for path in directory.glob("*.csv") if path.is_file())
 
 
 def records(
-    folder: Path,
+    directory: Path,
     wanted: type[Record] | None = None,
     advance: Callable[[int], None] = lambda size: None,
 ) -> Iterator[Record]:
-    """Yield the records of a folder's files, nodes first, and the faults in them.
+    """Yield the records and errors of a directory's files, nodes first.
 
-    Only the files of the wanted kind are read; `advance` hears the bytes of each.
+    With `wanted`, only the files with records of that class are read. `advance` is called with the
+    size of each file.
     """
-    known = {sheet.name: sheet for sheet in csv_schemas().values()}
+    schemas = {schema.name: schema for schema in csv_schemas().values()}
     try:
-        found = {path.name for path in folder.iterdir() if path.suffix.lower() == ".csv"}
+        found = {path.name for path in directory.iterdir() if path.suffix.lower() == ".csv"}
     except OSError as error:
-        yield _unreadable(str(folder), error)
+        yield _read_error(str(directory), error)
         return
     if not found:
-        message = f"is a folder without CSV files such as {next(iter(known))}: name the files in it"
-        yield FixtureIssue(SourceLocation(str(folder), 1), message)
-    for name in sorted(found - known.keys()):
-        yield FixtureIssue(SourceLocation(str(folder / name), 1), _unknown_file(name, known))
-    for name, sheet in known.items():
-        if name in found and wanted in (None, sheet.record):
-            yield from _read_file(folder / name, sheet)
-            advance((folder / name).stat().st_size)
+        example = next(iter(schemas))
+        message = f"directory without CSV files such as {example}: name the files in it instead"
+        yield FixtureIssue(SourceLocation(str(directory), 1), message)
+    for name in sorted(found - schemas.keys()):
+        hint = did_you_mean(name, schemas)
+        message = f"unknown file name{hint}: expected one of {', '.join(schemas)}"
+        yield FixtureIssue(SourceLocation(str(directory / name), 1), message)
+    for name, schema in schemas.items():
+        if name in found and wanted in (None, schema.record_class):
+            path = directory / name
+            try:
+                with path.open("rb") as stream:
+                    yield from _read_file(stream, str(path), schema)
+            except OSError as error:
+                yield _read_error(str(path), error)
+            advance(path.stat().st_size)
 
 
-def _read_file(path: Path, sheet: CsvSchema) -> Iterator[Record]:
-    try:
-        with path.open("rb") as stream:
-            yield from _read(stream, str(path), sheet)
-    except OSError as error:
-        yield _unreadable(str(path), error)
-
-
-def _unreadable(name: str, error: OSError) -> FixtureIssue:
+def _read_error(name: str, error: OSError) -> FixtureIssue:
     return TruncatedFile(SourceLocation(name, 1), f"can't be read: {error.strerror or error}")
 
 
-def _unknown_file(name: str, known: Iterable[str]) -> str:
-    hint = did_you_mean(name, known)
-    return f"no kind of node or edge has a file of this name{hint}: expected {', '.join(known)}"
-
-
-def _read(stream: IO[bytes], file: str, sheet: CsvSchema) -> Iterator[Record]:
-    found = rows(stream, file)
-    head = next(found, None)
+def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Record]:
+    rows = iter_rows(stream, file)
+    head = next(rows, None)
     if head is None:
-        message = f"expected a header with {_keys(sheet)}, got an empty file"
+        message = f"expected a header with {' and '.join(schema.keys)}, got an empty file"
         yield FixtureIssue(SourceLocation(file, 1), message)
     elif isinstance(head, FixtureIssue):
         yield head
-    elif (cells := split(head[1])) is None:
-        yield malformed(head[1], file, head[0])
+    elif (cells := split_row(head[1])) is None:
+        yield malformed_row(head[1], file, head[0])
     else:
-        table = CsvReader(sheet, len(cells))
-        for problem in table.take_header(map(text_of, cells)):
-            yield FixtureIssue(SourceLocation(file, head[0]), problem)
-        if table.is_usable:
-            yield from _records(found, file, table)
+        reader = CsvReader(schema, map(cell_text, cells))
+        for message in reader.errors:
+            yield FixtureIssue(SourceLocation(file, head[0]), message)
+        if reader.has_keys:
+            yield from _read_rows(rows, file, reader)
 
 
-def _records(
-    found: Iterator[tuple[int, str] | FixtureIssue], file: str, table: CsvReader
+def _read_rows(
+    rows: Iterator[tuple[int, str] | FixtureIssue], file: str, reader: CsvReader
 ) -> Iterator[Record]:
-    for row in found:
+    for row in rows:
         if isinstance(row, FixtureIssue):
             yield row
             continue
-        number, text = row
-        cells = split(text)
+        line, text = row
+        cells = split_row(text)
         if cells is None:
-            yield malformed(text, file, number)
-        elif len(cells) != table.width:
-            yield FixtureIssue(SourceLocation(file, number), _ragged(len(cells), table.width))
+            yield malformed_row(text, file, line)
+        elif len(cells) != reader.width:
+            hint = ": quote cells that contain commas" if len(cells) > reader.width else ""
+            message = f"expected {reader.width} cells as in the header, got {len(cells)}{hint}"
+            yield FixtureIssue(SourceLocation(file, line), message)
         else:
             try:
-                record = table.read(cells, file, number)
+                record = reader.read_row(cells, len(text), file, line)
             except PropertyError:
-                yield from table.explain(cells, SourceLocation(file, number))
+                yield from reader.validate_row(cells, SourceLocation(file, line))
             else:
                 yield record
 
 
-def _ragged(found: int, expected: int) -> str:
-    advice = ": quote a cell that has commas" if found > expected else ""
-    return f"has {found} cells, where the header has {expected} columns{advice}"
-
-
-def _keys(sheet: CsvSchema) -> str:
-    return " and ".join(sheet.keys)
-
-
-@dataclass(slots=True)
 class CsvReader:
-    """The columns of one file: where the keys stand, and how each property's cells are read."""
+    """Reads the rows of one file, by the columns of its header; `errors` are the header's."""
 
-    sheet: CsvSchema
-    width: int
-    keys: dict[str, int] = field(default_factory=dict)
-    columns: dict[str, int] = field(default_factory=dict)
-    # By column, as long as the header: the name and what its cells mean, or None for the others.
-    converters: list[tuple[str, Callable[[str], Any]] | None] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    named: int | None = None
-    exact: int | None = None
+    def __init__(self, schema: CsvSchema, columns: Iterable[str]) -> None:
+        self._schema = schema
+        self._keys: dict[str, int] = {}
+        self._properties: dict[str, int] = {}
+        self._group_column: int | None = None
+        self._exact_column: int | None = None
+        names = list(columns)
+        self.width = len(names)
+        found = (self._add_column(index, name) for index, name in enumerate(names))
+        self.errors = [error for error in found if error is not None]
+        self.errors += [
+            f"{key}: required column is missing" for key in schema.keys if key not in self._keys
+        ]
+        self._uid_columns = [self._keys[key] for key in schema.keys if key in self._keys]
+        # The conversion of each cell in the order of the columns; None for all but properties.
+        self._converters: list[tuple[str, Callable[[str], Any]] | None] = [None] * self.width
+        for name, index in self._properties.items():
+            self._converters[index] = (name, schema.properties[name].from_csv)
 
     @property
-    def is_usable(self) -> bool:
-        """Whether it is known what each row is about."""
-        return len(self.keys) == len(self.sheet.keys)
+    def has_keys(self) -> bool:
+        """Whether the header has all key columns, without which no row can be read."""
+        return len(self._keys) == len(self._schema.keys)
 
-    def take_header(self, names: Iterable[str]) -> Iterator[str]:
-        """Take the columns in, and yield what is wrong with them."""
-        for index, text in enumerate(names):
-            if (problem := self._take_column(index, text)) is not None:
-                yield problem
-        for key in self.sheet.keys:
-            if key not in self.keys:
-                yield f"{key}: is missing: every row needs it"
-        self.ends = [self.keys[key] for key in self.sheet.keys if key in self.keys]
-        self.converters = [None] * self.width
-        for name, index in self.columns.items():
-            self.converters[index] = (name, self.sheet.properties[name].from_csv)
-
-    def _take_column(self, index: int, text: str) -> str | None:
+    def _add_column(self, index: int, text: str) -> str | None:
+        """Add a column of the header, or return an error."""
         found = _COLUMN.fullmatch(text)
-        name, type_, space = found.groups() if found else (text, None, None)
-        kind = (type_ or "string").lower()
-        if kind == "ignore":
-            return self._take_ignored(index, name)
-        if name in ("", "uid"):
-            return self._take_key(index, text, f"{name}:{kind.upper()}", space)
-        return self._take_property(index, name, kind)
-
-    def _take_ignored(self, index: int, name: str) -> str | None:
-        if name != EXACT:
-            return None
-        self.exact, before = index, self.exact
-        return None if before is None else f"{EXACT}: stands twice: keep one"
-
-    def _take_key(self, index: int, text: str, short: str, space: str | None) -> str | None:
-        if short == self._own_name:
-            self.named, before = index, self.named
-            return None if before is None else f"{text}: stands twice: keep one"
-        for key in self.sheet.keys:
-            if key == f"{short}({space})" or (space is None and _short(key) == short):
-                if key in self.keys:
-                    return f"{text}: stands twice: keep one"
-                self.keys[key] = index
+        name, type_, id_space = found.groups() if found else (text, None, None)
+        type_ = (type_ or "string").lower()
+        if type_ == "ignore":
+            if name != EXACT:
                 return None
-        return f"{describe(text)}: is no column here: expected {_keys(self.sheet)}"
+            self._exact_column, previous = index, self._exact_column
+            return None if previous is None else f"{EXACT}: duplicate column"
+        if name in ("", "uid"):
+            return self._add_key(index, text, f"{name}:{type_.upper()}", id_space)
+        return self._add_property(index, name, type_)
 
-    def _take_property(self, index: int, name: str, type_: str) -> str | None:
-        prop = self.sheet.properties.get(name)
+    def _add_key(self, index: int, text: str, short: str, id_space: str | None) -> str | None:
+        if short == self._schema.group_column[0]:
+            self._group_column, previous = index, self._group_column
+            return None if previous is None else f"{text}: duplicate column"
+        for key in self._schema.keys:
+            # The id space, the label in parentheses, may be omitted.
+            if key == f"{short}({id_space})" or (
+                id_space is None and key.partition("(")[0] == short
+            ):
+                if key in self._keys:
+                    return f"{text}: duplicate column"
+                self._keys[key] = index
+                return None
+        return f"unknown column {describe(text)}: expected {' and '.join(self._schema.keys)}"
+
+    def _add_property(self, index: int, name: str, type_: str) -> str | None:
+        prop = self._schema.properties.get(name)
         if prop is None:
-            hint = did_you_mean(name, self.sheet.properties)
-            return f"{name}: {self.sheet.of} has no such property{hint}"
-        if name in self.columns:
-            return f"{name}: stands twice: keep one"
-        self.columns[name] = index
+            hint = did_you_mean(name, self._schema.properties)
+            return f"{name}: {self._schema.group} has no such property{hint}"
+        if name in self._properties:
+            return f"{name}: duplicate column"
+        self._properties[name] = index
         expected = prop.csv_types
         if type_ in expected:
             return None
         return f"{name}: expected the type {expected[0]}, got {type_}: write {name}:{expected[0]}"
 
-    @property
-    def _own_name(self) -> str:
-        """The column that says once more what the file's name says."""
-        return ":LABEL" if isinstance(self.sheet.of, str) else ":TYPE"
-
-    def read(self, cells: list[str], file: str, line: int) -> Record:
-        """Return the record of a right row; `PropertyError` means that `explain` must read it."""
+    def read_row(self, cells: list[str], size: int, file: str, line: int) -> Record:
+        """Return the record of a valid row; for any other raise `PropertyError`."""
         given = {}
-        for cell, column in zip(cells, self.converters, strict=True):
+        for cell, column in zip(cells, self._converters, strict=True):
             if cell != EMPTY and column is not None:
                 name, convert = column
-                given[name] = convert(text_of(cell))
-        if self.exact is not None and (cell := cells[self.exact]) != EMPTY:
-            given.update(dict.fromkeys(_nulls(self.sheet.of, cell)))
-        if self.named is not None and self._name_fault(cells):
-            raise PropertyError("is in the wrong file")
-        of = self.sheet.of
-        if isinstance(of, str):
-            return _node(of, text_of(cells[self.ends[0]]), given, sum(map(len, cells)), file, line)
+                given[name] = convert(cell_text(cell))
+        group = self._schema.group
+        if self._exact_column is not None and (cell := cells[self._exact_column]) != EMPTY:
+            given.update(dict.fromkeys(_removed_properties(group, cell)))
+        if self._group_column is not None and self._group_error(cells):
+            raise PropertyError("row of another label or type")
+        if isinstance(group, str):
+            uid = cell_text(cells[self._uid_columns[0]])
+            if not 0 < len(uid) <= _SAFE_UID_LENGTH:
+                properties_of(NODES[group])["uid"].validate(uid)
+            for _, error in NODES[group].check_constraints(given):
+                raise error
+            return NodeRecord(uid, given, size, group, file, line)
         source, target = self._uids(cells)
         if not (source and target):
-            raise PropertyError("has no end")
-        return EdgeRecord(source, target, given, sum(map(len, cells)), of, file, line)
+            raise PropertyError("empty uid")
+        return EdgeRecord(source, target, given, size, group, file, line)
 
     def _uids(self, cells: list[str]) -> list[str]:
-        return [text_of(cells[index]) for index in self.ends]
+        return [cell_text(cells[index]) for index in self._uid_columns]
 
-    def explain(self, cells: list[str], place: SourceLocation) -> Iterator[Record]:
-        """Read a row once more, slowly, and yield its record or all that is wrong with it."""
-        of = self.sheet.of
+    def validate_row(self, cells: list[str], location: SourceLocation) -> Iterator[Record]:
+        """Yield the record of a row, or all of its errors; slower than `read_row`."""
+        group = self._schema.group
         uids = self._uids(cells)
-        values, problems = self._values(cells)
-        if isinstance(of, str):
-            subject = f"{of} {uids[0]!r}"
-            rest = node_records(of, uids[0], values, place, lambda *_: place)
-            flawed: Record = InvalidNode(of, uids[0], place)
+        values, errors = self._parse_values(cells)
+        if isinstance(group, str):
+            subject = f"{group} {uids[0]!r}"
+            built = build_node(group, uids[0], values, location, lambda *_: location)
+            invalid: Record = InvalidNode(group, uids[0], location)
         else:
-            subject = f"{of.source} {uids[0]!r}: {of.type}: {uids[1]!r}"
-            rest = edge_records(of, uids[0], uids[1], values, place, lambda *_: place, subject)
-            flawed = InvalidEdge(of, uids[1])
-            problems += [
-                f"{key}: expected a uid that is not empty"
-                for key, uid in zip(self.sheet.keys, uids, strict=True)
+            source, target = uids
+            subject = f"{group.source} {source!r}: {group.type}: {target!r}"
+            built = build_edge(
+                group, source, target, values, location, lambda *_: location, subject
+            )
+            invalid = InvalidEdge(group, target)
+            errors += [
+                f"{key}: expected a non-empty uid"
+                for key, uid in zip(self._schema.keys, uids, strict=True)
                 if not uid
             ]
-        sound = not problems
-        yield from (FixtureIssue(place, f"{subject}: {problem}") for problem in problems)
-        for record in rest:
-            sound = sound and not isinstance(record, (FixtureIssue, InvalidNode, InvalidEdge))
-            if sound or isinstance(record, FixtureIssue):
-                yield record
-        if not sound:
-            yield flawed
+        issues: list[Record] = [FixtureIssue(location, f"{subject}: {error}") for error in errors]
+        found = list(built)
+        issues += [record for record in found if isinstance(record, FixtureIssue)]
+        yield from [*issues, invalid] if issues else found
 
-    def _values(self, cells: list[str]) -> tuple[dict[str, Any], list[str]]:
-        """Return the values of a row as JSON would have them, and what is wrong with the others."""
+    def _parse_values(self, cells: list[str]) -> tuple[dict[str, Any], list[str]]:
+        """Return the values of a row as a document would give them, and errors."""
         values: dict[str, Any] = {}
-        problems = [fault] if (fault := self._name_fault(cells)) else []
-        for name, index in self.columns.items():
-            prop, text = self.sheet.properties[name], text_of(cells[index])
+        errors = [error] if (error := self._group_error(cells)) else []
+        for name, index in self._properties.items():
+            prop, text = self._schema.properties[name], cell_text(cells[index])
             if text or (cells[index] != EMPTY and prop.keeps_empty_cells):
                 try:
                     values[name] = prop.parse_csv(text)
                 except PropertyError as error:
-                    problems.append(f"{name}: {error}")
+                    errors.append(f"{name}: {error}")
         try:
-            values.update(self._exact_values(cells))
+            values.update(self._parse_exact(cells))
         except PropertyError as error:
-            problems.append(f"{EXACT}: {error}")
-        return values, problems
+            errors.append(f"{EXACT}: {error}")
+        return values, errors
 
-    def _exact_values(self, cells: list[str]) -> dict[str, Any]:
-        if self.exact is None or cells[self.exact] == EMPTY:
+    def _parse_exact(self, cells: list[str]) -> dict[str, Any]:
+        if self._exact_column is None or cells[self._exact_column] == EMPTY:
             return {}
-        found = parse_json(text_of(cells[self.exact]))
+        found = parse_json(cell_text(cells[self._exact_column]))
         if not isinstance(found, dict):
             raise PropertyError(f"expected a map in JSON, got {describe(found)}")
         if "uid" in found:
-            raise PropertyError("uid: has a column of its own: leave it out here")
+            raise PropertyError("uid: already given by its own column; remove it here")
         return found
 
-    def _name_fault(self, cells: list[str]) -> str | None:
-        of = self.sheet.of
-        expected = of if isinstance(of, str) else of.type
-        found = "" if self.named is None else text_of(cells[self.named])
+    def _group_error(self, cells: list[str]) -> str:
+        """Return an error if the row repeats another label or type than the file's, or ""."""
+        column, expected = self._schema.group_column
+        found = "" if self._group_column is None else cell_text(cells[self._group_column])
         if found in ("", expected):
-            return None
-        return f"{self._own_name}: expected {expected}, as the file's name says, got {found!r}"
-
-
-def _node(
-    label: str, uid: str, given: dict[str, Any], size: int, file: str, line: int
-) -> NodeRecord:
-    if not 0 < len(uid) <= MAX_INDEXED_BYTES // 4:
-        _uid_check(label)(uid)
-    for _, error in NODES[label].check_constraints(given):
-        raise error
-    return NodeRecord(uid, given, size, label, file, line)
+            return ""
+        return f"{column}: expected {expected} as in the file name, got {found!r}"
 
 
 @functools.lru_cache
-def _nulls(of: str | EdgeType, cell: str) -> tuple[str, ...]:
-    """Return the properties to be removed, where that is all that the cell says."""
-    found = parse_json(text_of(cell))
-    known = csv_schemas()[of].properties
+def _removed_properties(group: str | EdgeType, cell: str) -> tuple[str, ...]:
+    """Return the names of removed properties in an `exact` cell that contains nothing else.
+
+    Cached, because the rows of a file mostly remove the same ones. Raises `PropertyError` for other
+    cells, which `CsvReader.validate_row` reads.
+    """
+    found = parse_json(cell_text(cell))
+    known = csv_schemas()[group].properties
     if isinstance(found, dict) and all(
         value is None and name in known and not known[name].is_required
         for name, value in found.items()
     ):
         return tuple(found)
-    raise PropertyError("says more")
+    raise PropertyError("contains values")
 
 
-@functools.cache
-def _uid_check(label: str) -> Callable[[Any], Any]:
-    return properties_of(NODES[label])["uid"].validate
+# Writing
 
 
-def _short(key: str) -> str:
-    return key.partition("(")[0]
+def write(records: Iterable[NodeRecord | EdgeRecord], directory: Path) -> None:
+    """Write records into a directory, one file per label and edge type.
+
+    Every file is written, even if only with a header: no rows of a previous dump remain, and one
+    import command fits all graphs.
+    """
+    schemas = csv_schemas()
+    for schema in schemas.values():
+        with _open(directory, schema, "w") as stream:
+            stream.write(",".join(schema.header) + "\n")
+    for group, members in itertools.groupby(records, group_key):
+        with _open(directory, schemas[group], "a") as stream:
+            stream.writelines(_format_rows(schemas[group], members))
+
+
+def _open(directory: Path, schema: CsvSchema, mode: str) -> IO[str]:
+    return (directory / schema.name).open(mode, encoding="utf-8", newline="\n")
+
+
+def _format_rows(schema: CsvSchema, records: Iterable[NodeRecord | EdgeRecord]) -> Iterator[str]:
+    columns = [(name, prop.to_csv) for name, prop in schema.properties.items()]
+    for record in records:
+        given = record.given
+        uids = (record.uid,) if isinstance(record, NodeRecord) else (record.source, record.target)
+        cells = [csv_quote(uid) for uid in uids]
+        for name, to_csv in columns:
+            value = given.get(name)
+            cells.append("" if value is None else to_csv(value))
+        exact = _exact_values(given, schema.properties)
+        encoded = msgspec.json.encode(exact, order="sorted").decode() if exact else ""
+        cells.append(csv_quote(encoded) if exact else "")
+        row = ",".join(cells) + "\n"
+        if len(row) > MAX_ROW_BYTES // 4 and len(row.encode()) > MAX_ROW_BYTES:
+            raise PropertyError(
+                f"{schema.group} {' '.join(map(repr, uids))}: row exceeds {MAX_ROW_BYTES:,} bytes, "
+                "the limit for reading it: dump it in another format"
+            )
+        yield row
+
+
+def _exact_values(given: Mapping[str, Any], known: Mapping[str, Property[Any]]) -> dict[str, Any]:
+    """Return the values that cells can't represent: null, and lists that would be split wrongly."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name in known and (value is None or not known[name].fits_csv(value))
+    }
+
+
+def import_command(directory: Path, database: str = "neo4j") -> str:
+    """Return the shell command that imports the files that `write` wrote into a new database."""
+    schemas = csv_schemas().values()
+    files = [
+        f"--nodes={schema.group}={schema.name}"
+        if isinstance(schema.group, str)
+        else f"--relationships={schema.group.type}={schema.name}"
+        for schema in schemas
+    ]
+    longest = max(_longest_row(directory / schema.name) for schema in schemas)
+    options = [
+        "--delimiter=,",
+        f"--array-delimiter=U+{ord(LIST_SEPARATOR):04X}",
+        '--quote="',
+        "--multiline-fields=true",
+        "--id-type=string",
+        f"--read-buffer-size={max(_ADMIN_BUFFER_BYTES, longest)}",
+    ]
+    command = ["neo4j-admin", "database", "import", "full", database, *options, *files]
+    # neo4j-admin splits at commas, which a path may contain: hence file names and a `cd`.
+    return f"cd {shlex.quote(str(directory))} && {shlex.join(command)}"
+
+
+def _longest_row(path: Path) -> int:
+    with path.open("rb") as stream:
+        return max((len(row) for _, row in iter_raw_rows(stream)), default=0)

@@ -1,8 +1,8 @@
-"""The dialect of `neo4j-admin database import`: which files a graph is, and their columns.
+"""The files and columns of CSV fixtures, in the dialect of `neo4j-admin database import`.
 
-A file for each label and for each kind of edge, derived from the model classes. What the dialect
-can't say stands in one more column, `exact:IGNORE`, which neo4j-admin skips: a map in JSON of
-properties whose values hold whatever their own cells say.
+One file per label and per edge type, derived from the model classes. Values that the dialect can't
+represent are in an additional column, `exact:IGNORE`, which neo4j-admin skips: a JSON map of
+properties, which override the properties' own cells.
 """
 
 from __future__ import annotations
@@ -24,38 +24,41 @@ EXACT = "exact"
 
 
 class CsvSchema(NamedTuple):
-    """One file: its name, what its rows are, its key columns, and its properties."""
+    """One file: its name, the label or edge type of its rows, its key columns and properties."""
 
     name: str
-    of: str | EdgeType
+    group: str | EdgeType
     keys: tuple[str, ...]
     properties: Mapping[str, Property[Any]]
 
     @property
-    def record(self) -> type[NodeRecord | EdgeRecord]:
-        """The class of the records that the rows become."""
-        return NodeRecord if isinstance(self.of, str) else EdgeRecord
+    def record_class(self) -> type[NodeRecord | EdgeRecord]:
+        """The class of the records in the file."""
+        return NodeRecord if isinstance(self.group, str) else EdgeRecord
 
     @property
     def header(self) -> list[str]:
-        """The columns as they are written."""
+        """The columns of a dump."""
         typed = (f"{name}:{prop.csv_types[0]}" for name, prop in self.properties.items())
         return [*self.keys, *typed, f"{EXACT}:IGNORE"]
+
+    @property
+    def group_column(self) -> tuple[str, str]:
+        """The optional column that repeats the label or type, and its only valid value."""
+        if isinstance(self.group, str):
+            return ":LABEL", self.group
+        return ":TYPE", self.group.type
 
 
 @functools.cache
 def csv_schemas() -> dict[str | EdgeType, CsvSchema]:
-    """Return all files, nodes first, by label and by kind of edge."""
-    return {**{label: _node_sheet(label) for label in NODES}, **{k: _edge_sheet(k) for k in EDGES}}
-
-
-def _node_sheet(label: str) -> CsvSchema:
-    known = properties_of(NODES[label])
-    rest = {name: prop for name, prop in known.items() if name != "uid"}
-    return CsvSchema(f"{label}.csv", label, (f"uid:ID({label})",), rest)
-
-
-def _edge_sheet(kind: EdgeType) -> CsvSchema:
-    keys = (f":START_ID({kind.source})", f":END_ID({kind.target})")
-    name = f"{kind.source}-{kind.type}-{kind.target}.csv"
-    return CsvSchema(name, kind, keys, properties_of(EDGES[kind]))
+    """Return the schemas of all files, nodes first, by label and edge type."""
+    schemas: list[CsvSchema] = []
+    for label, cls in NODES.items():
+        properties = {name: prop for name, prop in properties_of(cls).items() if name != "uid"}
+        schemas.append(CsvSchema(f"{label}.csv", label, (f"uid:ID({label})",), properties))
+    for edge_type, model in EDGES.items():
+        name = f"{edge_type.source}-{edge_type.type}-{edge_type.target}.csv"
+        keys = (f":START_ID({edge_type.source})", f":END_ID({edge_type.target})")
+        schemas.append(CsvSchema(name, edge_type, keys, properties_of(model)))
+    return {schema.group: schema for schema in schemas}

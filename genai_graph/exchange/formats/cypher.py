@@ -1,7 +1,7 @@
-"""Cypher, written: statements that cypher-shell runs, and any client of Neo4j.
+"""Cypher statements, to be run by cypher-shell or any client of Neo4j. Fixtures are not read in it.
 
-First the unique keys; then literal rows, merged by uid. No value can leave its quotes:
-a string is written as JSON writes it, which Cypher reads the same way.
+Unique constraints come first, then literal rows merged by uid. Strings are JSON strings, which
+Cypher reads the same way, so no value can end its quotes and become part of the statement.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
-_ROWS = 500
+_BATCH_ROWS = 500
 
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
     """Write records as Cypher statements."""
     for index in declared(NODES.values()):
-        if index.type == UNIQUENESS:  # merging needs it; `schema install` makes the others
+        if index.type == UNIQUENESS:  # MERGE needs these; `schema install` creates the others
             stream.write(f"{index.cypher()}\n".encode())
     for group, members in itertools.groupby(records, group_key):
-        for batch in batch_by_size(members, _ROWS):
+        for batch in batch_by_size(members, _BATCH_ROWS):
             stream.write(f"{_statement(group, batch)};\n".encode())
 
 
@@ -50,6 +50,7 @@ def _row(record: NodeRecord | EdgeRecord) -> str:
 
 
 def _map(cls: Any, given: Mapping[str, Any]) -> str:
+    """Return values as a Cypher map."""
     known = properties_of(cls)
     values = (
         f"{quote_name(name)}: {'null' if value is None else known[name].to_cypher(value)}"

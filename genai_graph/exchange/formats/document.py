@@ -1,4 +1,4 @@
-"""A fixture for hands, in YAML or JSON: sections of nodes by label, edges under their source.
+"""The layout of YAML and JSON fixtures: sections of nodes by label, edges under their source.
 
 ::
 
@@ -11,22 +11,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from genai_graph.errors import FixtureIssue, SourceLocation
-from genai_graph.exchange.formats.building import (
+from genai_graph.exchange.formats.builders import (
     FORMAT,
-    HEADER_ADVICE,
-    edge_records,
-    node_records,
-    text_fault,
+    HEADER_HINT,
+    build_edge,
+    build_node,
+    uid_error,
     unknown_key,
     unknown_label,
 )
-from genai_graph.exchange.formats.located import LocatedDict, LocatedList
-from genai_graph.exchange.formats.records import InvalidEdge, InvalidNode
+from genai_graph.exchange.formats.compression import READ_ERRORS, read_error_message
+from genai_graph.exchange.formats.parsing import (
+    Document,
+    DocumentError,
+    LocatedDict,
+    LocatedList,
+    decode_utf8,
+)
+from genai_graph.exchange.formats.records import InvalidEdge, InvalidNode, TruncatedFile
 from genai_graph.models import Metric
 from genai_graph.ogm.uids import metric_uid
 from genai_graph.properties.messages import describe, did_you_mean
@@ -37,171 +44,193 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
-def records(tree: Any, line: int, file: str) -> Iterator[Record]:
-    """Yield the records of a document and the faults in it."""
-    if not isinstance(tree, LocatedDict):
-        found = "an empty file" if tree is None else describe(tree)
-        yield FixtureIssue(
-            SourceLocation(file, line), f"expected a map of sections, got {found}: {HEADER_ADVICE}"
-        )
+def records(stream: IO[bytes], file: str, parse: Callable[[str], Document]) -> Iterator[Record]:
+    """Yield the records and errors of a document; `parse` is the parser of its format."""
+    try:
+        data = stream.read()
+    except READ_ERRORS as error:
+        yield TruncatedFile(SourceLocation(file, 1), read_error_message(error))
         return
-    if tree.get("format") != FORMAT:
-        yield FixtureIssue(
-            SourceLocation(file, tree.lines.get("format", line)), _wrong_format(tree)
-        )
-    for label, section in tree.items():
+    try:
+        document = parse(decode_utf8(data))
+    except DocumentError as error:
+        yield FixtureIssue(SourceLocation(file, error.line), str(error))
+        return
+    for line, message in document.errors:
+        yield FixtureIssue(SourceLocation(file, line), message)
+    yield from _sections(document.content, SourceLocation(file, document.line))
+
+
+def _sections(content: Any, location: SourceLocation) -> Iterator[Record]:
+    file = location.file
+    if not isinstance(content, LocatedDict):
+        found = "an empty file" if content is None else describe(content)
+        yield FixtureIssue(location, f"expected a map of sections, got {found}: {HEADER_HINT}")
+        return
+    if "format" not in content:
+        yield FixtureIssue(location, f"missing format: {HEADER_HINT}")
+    elif content["format"] != FORMAT:
+        message = f"format: expected {FORMAT}, got {describe(content['format'])}"
+        yield FixtureIssue(SourceLocation(file, content.lines["format"]), message)
+    for label, section in content.items():
         if label == "format":
             continue
-        place = SourceLocation(file, tree.lines[label])
+        location = SourceLocation(file, content.lines[label])
         if label not in NODES:
-            yield FixtureIssue(place, unknown_label(label))
+            yield FixtureIssue(location, unknown_label(label))
         elif isinstance(section, LocatedDict):
             for uid, body in section.items():
                 yield from _node(label, uid, body, SourceLocation(file, section.lines[uid]))
         elif section is not None:
-            yield FixtureIssue(
-                place, f"{label}: expected a map of nodes by uid, got {describe(section)}"
-            )
+            message = f"{label}: expected a map of nodes by uid, got {describe(section)}"
+            yield FixtureIssue(location, message)
 
 
-def _wrong_format(tree: LocatedDict) -> str:
-    if "format" not in tree:
-        return HEADER_ADVICE
-    return f"format: expected {FORMAT}, got {describe(tree['format'])}"
-
-
-def _node(label: str, uid: str, body: Any, place: SourceLocation) -> Iterator[Record]:
+def _node(label: str, uid: str, body: Any, location: SourceLocation) -> Iterator[Record]:
     subject = f"{label} {uid!r}"
     body = LocatedDict() if body is None else body
     if not isinstance(body, LocatedDict):
-        yield FixtureIssue(place, f"{subject}: expected a map of properties, got {describe(body)}")
-        yield InvalidNode(label, uid, place)
+        message = f"{subject}: expected a map of properties, got {describe(body)}"
+        yield FixtureIssue(location, message)
+        yield InvalidNode(label, uid, location)
         return
-    at = partial(_line_of, body, place)
+    locate = partial(_locate, body, location)
     values = {name: value for name, value in body.items() if _is_property(label, name)}
-    yield from node_records(label, uid, values, place, at)
+    yield from build_node(label, uid, values, location, locate)
     for name, value in body.items():
         if name in OUTGOING[label]:
-            yield from _edges(label, uid, name, value, at(name))
+            yield from _edges(label, uid, name, value, locate(name))
         elif name not in values:
-            yield FixtureIssue(at(name), f"{subject}: {name}: {unknown_key(label, name)}")
+            yield FixtureIssue(locate(name), f"{subject}: {name}: {unknown_key(label, name)}")
 
 
 def _is_property(label: str, name: str) -> bool:
     return name != "uid" and name in properties_of(NODES[label])
 
 
-def _line_of(body: LocatedDict, place: SourceLocation, *path: str | int) -> SourceLocation:
-    """Return where the thing stands that a path leads to, as far as the path goes."""
-    line = place.line
-    within: Any = body
+def _locate(body: LocatedDict, location: SourceLocation, *path: str | int) -> SourceLocation:
+    """Return the location of the item at a path, or of its closest known ancestor."""
+    line = location.line
+    parent: Any = body
     for step in path:
-        if isinstance(within, LocatedDict):
-            line = within.lines.get(step, line)
-            within = within.get(step)
-        elif isinstance(within, LocatedList) and isinstance(step, int):
-            line, within = within.lines[step], within[step]
-    return SourceLocation(place.file, line)
+        if isinstance(parent, LocatedDict):
+            line = parent.lines.get(step, line)
+            parent = parent.get(step)
+        elif isinstance(parent, LocatedList) and isinstance(step, int):
+            line, parent = parent.lines[step], parent[step]
+    return SourceLocation(location.file, line)
 
 
-def _edges(label: str, uid: str, name: str, value: Any, place: SourceLocation) -> Iterator[Record]:
-    kind = OUTGOING[label][name].edge_type
+def _edges(
+    label: str, uid: str, name: str, value: Any, location: SourceLocation
+) -> Iterator[Record]:
+    """Read the edges under an attribute: a uid, a list of uids, or a map of uids to properties."""
+    edge_type = OUTGOING[label][name].edge_type
     subject = f"{label} {uid!r}: {name}"
-    if kind.single_source:
-        yield from _metrics(kind, uid, value, subject, place)
-    elif isinstance(value, str) and kind.single_target:
-        yield from _edge(kind, uid, value, None, subject, place)
+    if edge_type.single_source:
+        yield from _metrics(edge_type, uid, value, subject, location)
+    elif isinstance(value, str) and edge_type.single_target:
+        yield from _edge(edge_type, uid, value, None, subject, location)
     elif isinstance(value, LocatedList):
         for target, line in zip(value, value.lines, strict=True):
-            yield from _edge(kind, uid, target, None, subject, SourceLocation(place.file, line))
+            at_line = SourceLocation(location.file, line)
+            yield from _edge(edge_type, uid, target, None, subject, at_line)
     elif isinstance(value, LocatedDict):
         for target, properties in value.items():
-            there = SourceLocation(place.file, value.lines[target])
-            yield from _edge(kind, uid, target, properties, subject, there)
+            at_line = SourceLocation(location.file, value.lines[target])
+            yield from _edge(edge_type, uid, target, properties, subject, at_line)
     elif value is not None:
-        form = "a uid" if kind.single_target else "a list of uids, or a map of uids to properties"
-        yield FixtureIssue(place, f"{subject}: expected {form}, got {describe(value)}")
+        expected = (
+            "a uid" if edge_type.single_target else "a list of uids, or a map of uids to properties"
+        )
+        yield FixtureIssue(location, f"{subject}: expected {expected}, got {describe(value)}")
 
 
 def _edge(
-    kind: EdgeType, source: str, target: Any, properties: Any, subject: str, place: SourceLocation
+    edge_type: EdgeType,
+    source: str,
+    target: Any,
+    properties: Any,
+    subject: str,
+    location: SourceLocation,
 ) -> Iterator[Record]:
     properties = LocatedDict() if properties is None else properties
     if not isinstance(target, str):
-        advice = "" if isinstance(target, (LocatedDict, LocatedList)) else " (quote it)"
-        yield FixtureIssue(place, f"{subject}: expected a uid, got {describe(target)}{advice}")
-    elif (problem := text_fault(target)) is not None:
-        yield FixtureIssue(place, f"{subject}: {problem}")
+        hint = "" if isinstance(target, (LocatedDict, LocatedList)) else " (quote it)"
+        yield FixtureIssue(location, f"{subject}: expected a uid, got {describe(target)}{hint}")
+    elif (error := uid_error(target)) is not None:
+        yield FixtureIssue(location, f"{subject}: {error}")
     elif not isinstance(properties, LocatedDict):
-        found = describe(properties)
-        yield FixtureIssue(
-            place, f"{subject}: {target!r}: expected a map of properties, got {found}"
-        )
+        message = f"expected a map of properties, got {describe(properties)}"
+        yield FixtureIssue(location, f"{subject}: {target!r}: {message}")
     else:
-        at = partial(_line_of, properties, place)
-        yield from edge_records(
-            kind, source, target, properties, place, at, f"{subject}: {target!r}"
-        )
+        locate = partial(_locate, properties, location)
+        subject = f"{subject}: {target!r}"
+        yield from build_edge(edge_type, source, target, properties, location, locate, subject)
 
 
 def _metrics(
-    kind: EdgeType, experiment: str, value: Any, subject: str, place: SourceLocation
+    edge_type: EdgeType, experiment: str, value: Any, subject: str, location: SourceLocation
 ) -> Iterator[Record]:
-    """Read metrics by name: a value, its properties, or a list of such maps."""
+    """Read metrics by name: a value, a map of properties, or a list of such maps."""
     if not isinstance(value, LocatedDict):
         if value is not None:
-            yield FixtureIssue(place, f"{subject}: expected a map of names, got {describe(value)}")
-        for meant in value if isinstance(value, LocatedList) else ():
-            yield InvalidEdge(kind, str(meant))
+            message = f"{subject}: expected a map of metrics by name, got {describe(value)}"
+            yield FixtureIssue(location, message)
+        for target in value if isinstance(value, LocatedList) else ():
+            yield InvalidEdge(edge_type, str(target))
         return
     for name, entry in value.items():
-        there = SourceLocation(place.file, value.lines[name])
-        about = f"{subject}: {name}"
-        if not isinstance(entry, LocatedList):
-            yield from _metric(kind, experiment, name, entry, about, there)
-            continue
-        for item, line in zip(entry, entry.lines, strict=True):
-            yield from _metric(
-                kind, experiment, name, item, about, SourceLocation(place.file, line)
-            )
+        if isinstance(entry, LocatedList):
+            items = list(zip(entry, entry.lines, strict=True))
+        else:
+            items = [(entry, value.lines[name])]
+        for item, line in items:
+            at_line = SourceLocation(location.file, line)
+            yield from _metric(edge_type, experiment, name, item, f"{subject}: {name}", at_line)
 
 
 def _metric(
-    kind: EdgeType, experiment: str, name: str, entry: Any, about: str, place: SourceLocation
+    edge_type: EdgeType,
+    experiment: str,
+    name: str,
+    entry: Any,
+    subject: str,
+    location: SourceLocation,
 ) -> Iterator[Record]:
-    if not isinstance(entry, LocatedDict):
+    if isinstance(entry, LocatedDict):
+        body = entry
+    else:
         body = LocatedDict()
         body["value"] = entry
-    else:
-        body = entry
-    at = partial(_line_of, body, place)
-    dataset, split, uid = (body.get(key) for key in ("dataset", "split", "uid"))
-    target = (
-        next(iter(dataset), None) if isinstance(dataset, (LocatedDict, LocatedList)) else dataset
-    )
+    locate = partial(_locate, body, location)
+    uid = body.get("uid")
     if uid is None:
-        uid = metric_uid(experiment, name, _text_or_none(target), _text_or_none(split))
+        uid = _metric_uid(experiment, name, body)
     elif not isinstance(uid, str):
-        yield FixtureIssue(
-            at("uid"), f"{about}: uid: expected a string, got {describe(uid)} (quote it)"
-        )
+        message = f"{subject}: uid: expected a string, got {describe(uid)} (quote it)"
+        yield FixtureIssue(locate("uid"), message)
         return
     label = Metric.__label__
     if body.get("name", name) != name:
-        yield FixtureIssue(at("name"), f"{about}: name: is the key above: leave it out here")
+        message = f"{subject}: name: already given by the key above; remove it"
+        yield FixtureIssue(locate("name"), message)
     values = {"name": name, **{key: body[key] for key in body if _is_property(label, key)}}
-    yield from node_records(label, uid, values, place, at)
-    yield from edge_records(kind, experiment, uid, {}, place, at, about)
+    yield from build_node(label, uid, values, location, locate)
+    yield from build_edge(edge_type, experiment, uid, {}, location, locate, subject)
     for key in body:
         if key in OUTGOING[label]:
-            yield from _edges(label, uid, key, body[key], at(key))
+            yield from _edges(label, uid, key, body[key], locate(key))
         elif key not in values and key != "uid":
             known = [*properties_of(Metric), *OUTGOING[label]]
-            yield FixtureIssue(
-                at(key),
-                f"{about}: {key}: Metric has no such property or edge{did_you_mean(key, known)}",
-            )
+            message = f"Metric has no such property or edge{did_you_mean(key, known)}"
+            yield FixtureIssue(locate(key), f"{subject}: {key}: {message}")
 
 
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _metric_uid(experiment: str, name: str, body: LocatedDict) -> str:
+    """Return the uid of a metric from its name, dataset and split."""
+    dataset, split = body.get("dataset"), body.get("split")
+    if isinstance(dataset, (LocatedDict, LocatedList)):
+        dataset = next(iter(dataset), None)
+    fields = (value if isinstance(value, str) else None for value in (dataset, split))
+    return metric_uid(experiment, name, *fields)

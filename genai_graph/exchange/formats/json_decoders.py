@@ -1,7 +1,6 @@
-"""The rows of a machine-written fixture as msgspec Structs, made from the model classes.
+"""Decoders of msgspec for the lines of JSON Lines, derived from the node and edge classes.
 
-msgspec decodes a line straight into them and checks types, ranges, choices and names on the way.
-What the models declare is declared nowhere else.
+They validate types, ranges, choices and names while decoding, by the annotations of the properties.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ if TYPE_CHECKING:
     from genai_graph.properties.types import Property
 
 
-ABSENT = msgspec.Raw(b"null")
+NO_PROPS = msgspec.Raw(b"null")  # the default, recognized by identity
 _UID = Annotated[str, Meta(min_length=1)]
 
 
 @functools.cache
 def node_decoder() -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a node's line: `uid` and `props`, by the label under `node`."""
-    rows = [
+    """Return the decoder of nodes: a struct per label, with `uid` and `props`."""
+    structs = [
         msgspec.defstruct(
             label,
             [
@@ -42,43 +41,43 @@ def node_decoder() -> msgspec.json.Decoder[Any]:
         )
         for label, cls in NODES.items()
     ]
-    return msgspec.json.Decoder(_union(rows))
+    return msgspec.json.Decoder(_union(structs))
 
 
 @functools.cache
 def edge_decoder() -> msgspec.json.Decoder[Any]:
-    """Return the decoder of an edge's line: `from`, `to` and `props`, by the type under `edge`.
+    """Return the decoder of edges: a struct per type name, with `source`, `target` and `props`.
 
-    The properties are left as they are: what may be in them is told by the ends too.
+    `props` is left undecoded: the properties also depend on the labels of both ends.
     """
     label: Any = Literal[tuple(NODES)]
     end = tuple[label, _UID]
-    rows = [
+    structs = [
         msgspec.defstruct(
             type_,
             [
                 ("source", end, msgspec.field(name="from")),
                 ("target", end, msgspec.field(name="to")),
-                ("props", msgspec.Raw, ABSENT),
+                ("props", msgspec.Raw, NO_PROPS),
             ],
             tag_field="edge",
             tag=type_,
             forbid_unknown_fields=True,
             gc=False,
         )
-        for type_ in dict.fromkeys(kind.type for kind in EDGES)
+        for type_ in dict.fromkeys(edge_type.type for edge_type in EDGES)
     ]
-    return msgspec.json.Decoder(_union(rows))
+    return msgspec.json.Decoder(_union(structs))
 
 
 @functools.cache
 def properties_decoder(cls: Any) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of the properties of an edge's class."""
+    """Return the decoder of the properties of an edge class."""
     return msgspec.json.Decoder(_struct(cls.__name__, properties_of(cls)) | None)
 
 
-def _union(kinds: list[Any]) -> Any:
-    return functools.reduce(operator.or_, kinds)
+def _union(structs: list[Any]) -> Any:
+    return functools.reduce(operator.or_, structs)
 
 
 def _node_struct(label: str, cls: Any) -> Any:
@@ -87,11 +86,11 @@ def _node_struct(label: str, cls: Any) -> Any:
 
 
 def _struct(name: str, declared: Mapping[str, Property[Any]]) -> Any:
-    fields = [(key, _type(prop) | UnsetType, UNSET) for key, prop in declared.items()]
+    fields = [(key, _annotation(prop) | UnsetType, UNSET) for key, prop in declared.items()]
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
 
 
-def _type(prop: Property[Any]) -> Any:
-    # A raw document can be null already, and msgspec takes nothing raw in a choice with None.
-    is_whole = prop.is_required or prop.annotation is msgspec.Raw
-    return prop.annotation if is_whole else prop.annotation | None
+def _annotation(prop: Property[Any]) -> Any:
+    # msgspec does not accept Raw in a union with None, and a raw document may be null anyway.
+    is_complete = prop.is_required or prop.annotation is msgspec.Raw
+    return prop.annotation if is_complete else prop.annotation | None

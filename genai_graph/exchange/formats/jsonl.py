@@ -1,7 +1,7 @@
-"""JSON Lines, for machines: a header, then one node or edge a line, in any order.
+"""JSON Lines, the format for generated fixtures: a header, then one node or edge per line.
 
-A right line is decoded and checked in one step by msgspec. Only a line that this refuses is looked
-at again, property by property, to say all that is wrong with it in the words of the other formats.
+A valid line is decoded and validated in one step by msgspec. Only an invalid one is read again,
+property by property, to report all of its errors in the words of the other formats.
 
 ::
 
@@ -15,28 +15,33 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import to_builtins
 
 from genai_graph.errors import FixtureIssue, PropertyError, SourceLocation
 from genai_graph.exchange.formats import json_decoders
-from genai_graph.exchange.formats.building import (
+from genai_graph.exchange.formats.builders import (
     FORMAT,
-    HEADER_ADVICE,
-    edge_kind,
-    edge_records,
-    node_records,
-    text_fault,
+    HEADER_HINT,
+    build_edge,
+    build_node,
+    resolve_edge_type,
+    uid_error,
     unknown_label,
 )
-from genai_graph.exchange.formats.compression import UNREADABLE, unreadable
-from genai_graph.exchange.formats.located import DocumentError, decode_utf8
+from genai_graph.exchange.formats.compression import READ_ERRORS, read_error_message
+from genai_graph.exchange.formats.parsing import (
+    DocumentError,
+    decode_utf8,
+    non_finite_error,
+    parse_float,
+    parse_integer,
+)
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
     InvalidEdge,
@@ -46,183 +51,192 @@ from genai_graph.exchange.formats.records import (
     TruncatedFile,
 )
 from genai_graph.ogm.node import Node
-from genai_graph.properties.messages import AmbiguousScalar, describe, did_you_mean
+from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.storage.batching import batch_by_size
 
 if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
+
+    _ReadLines = Callable[[list[bytes], str, int], list[Record]]
+    _Conversions = dict[str, Callable[[Any], Any]]
 
 
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
 _BOM = b"\xef\xbb\xbf"
-_START = operator.itemgetter(slice(7))
-_KINDS: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
-_RUN = 100  # lines that are read together
-_NATIVE = (datetime, msgspec.Raw)
-_Conversions = dict[str, Callable[[Any], Any]]
-# What decoding raises for a line that is not right.
-_REFUSALS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, LookupError)
+_first_bytes = operator.itemgetter(slice(7))
+_RECORD_CLASSES: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
+_BATCH_LINES = 100
+# Types that `to_builtins` leaves as they are.
+_KEPT_TYPES = (datetime, msgspec.Raw)
+# Raised by the readers for an invalid line.
+_LINE_ERRORS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, LookupError)
+
+
+# Reading
 
 
 def records(
     lines: Iterable[bytes], file: str, wanted: type[Record] | None = None
 ) -> Iterator[Record]:
-    """Yield the records of the lines and the faults in them, or the wanted ones and the faults.
+    """Yield the records and errors of the lines.
 
-    Lines that plainly are of another kind are not decoded.
+    With `wanted`, only the records of that class and the errors in their lines: lines of the other
+    class are not decoded.
     """
-    failures: list[Exception] = []
-    readable = _readable(lines, failures)
+    read_errors: list[Exception] = []
+    readable = _until_error(lines, read_errors)
     first = next(readable, b"")
-    header = _header(first)
-    if header != {"format": FORMAT} and not failures:
-        yield FixtureIssue(SourceLocation(file, 1), _wrong_header(header, first))
+    header = _parse_header(first)
+    if header != {"format": FORMAT} and not read_errors:
+        yield FixtureIssue(SourceLocation(file, 1), _header_error(header, first))
     number = 1 if header is None else 2
     if header is None:
         readable = itertools.chain([first], readable)
-    for kind, is_sure, group in _by_kind(readable):
-        read = _node_reader() if kind is NodeRecord else _edge_reader()
-        while run := list(itertools.islice(group, _RUN)):
+    for record_class, is_certain, group in _group_by_class(readable):
+        read = _node_reader() if record_class is NodeRecord else _edge_reader()
+        while batch := list(itertools.islice(group, _BATCH_LINES)):
             if wanted is None:
-                yield from _understood(run, read, file, number)
-            elif wanted is kind or not is_sure:
-                found = _understood(run, read, file, number)
+                yield from _read_batch(batch, read, file, number)
+            elif wanted is record_class or not is_certain:
+                found = _read_batch(batch, read, file, number)
                 yield from [
                     record for record in found if isinstance(record, (wanted, FixtureIssue))
                 ]
-            number += len(run)
-    for error in failures:
-        yield TruncatedFile(SourceLocation(file, number), unreadable(error))
+            number += len(batch)
+    for error in read_errors:
+        yield TruncatedFile(SourceLocation(file, number), read_error_message(error))
 
 
-def _readable(lines: Iterable[bytes], failures: list[Exception]) -> Iterator[bytes]:
-    """Yield the lines that can be read, and note why there are no more of them."""
+def _until_error(lines: Iterable[bytes], errors: list[Exception]) -> Iterator[bytes]:
+    """Yield lines until reading fails, and add the error to the list."""
     try:
         yield from lines
-    except UNREADABLE as error:
-        failures.append(error)
+    except READ_ERRORS as error:
+        errors.append(error)
 
 
-def _understood(run: list[bytes], read: _Reader, file: str, number: int) -> list[Record]:
-    """Read lines of one kind together; where that is refused, each on its own."""
-    try:
-        return read(run, file, number)
-    except _REFUSALS:
-        if len(run) > 1:
-            each = (_understood([line], read, file, at) for at, line in enumerate(run, number))
-            return list(itertools.chain.from_iterable(each))
-    blank = not run[0] or run[0].isspace()
-    return [] if blank else list(_explain(run[0], SourceLocation(file, number)))
-
-
-def _by_kind(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
-    """Group lines of one kind that follow each other; it is sure only where the key stands first.
-
-    Else it is the likely one: by which a line is read at once, or else as what it is.
-    """
-    for start, group in itertools.groupby(lines, _START):
-        if start in _KINDS:
-            yield _KINDS[start], True, group
-        else:
-            for kind, part in itertools.groupby(group, _likely_kind):
-                yield kind, False, part
-
-
-def _likely_kind(line: bytes) -> type[Record]:
-    return NodeRecord if b'"node"' in line else EdgeRecord
-
-
-def _header(line: bytes) -> dict[str, Any] | None:
-    """Return the header, or None when the line is none."""
+def _parse_header(line: bytes) -> dict[str, Any] | None:
+    """Return the header, or None if the line is something else."""
     try:
         header = msgspec.json.decode(line.removeprefix(_BOM))
-    except _REFUSALS:
+    except _LINE_ERRORS:
         return None
     return header if isinstance(header, dict) and "format" in header else None
 
 
-def _wrong_header(header: dict[str, Any] | None, line: bytes) -> str:
+def _header_error(header: dict[str, Any] | None, line: bytes) -> str:
     if not line:
-        return f"expected a header, got an empty file: {HEADER_ADVICE}"
+        return f"expected a header, got an empty file: {HEADER_HINT}"
     if header is None:
-        return f"is not a header: {HEADER_ADVICE}"
+        return f"missing header: {HEADER_HINT}"
     if len(header) > 1:
         return f"format: expected {FORMAT} and nothing else in the header"
     return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
-_Reader = Callable[[list[bytes], str, int], list[Record]]
+def _group_by_class(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
+    """Group adjacent lines by record class; yield (class, whether it is certain, lines).
+
+    The class is certain only if its key comes first. Otherwise it is a guess: a line that is read
+    by the wrong reader is read again in the slow way, which needs no guess.
+    """
+    for start, group in itertools.groupby(lines, _first_bytes):
+        if start in _RECORD_CLASSES:
+            yield _RECORD_CLASSES[start], True, group
+        else:
+            for record_class, subgroup in itertools.groupby(group, _guess_class):
+                yield record_class, False, subgroup
+
+
+def _guess_class(line: bytes) -> type[Record]:
+    return NodeRecord if b'"node"' in line else EdgeRecord
+
+
+def _read_batch(lines: list[bytes], read: _ReadLines, file: str, number: int) -> list[Record]:
+    """Read lines of one class together or, if one of them is invalid, one by one."""
+    try:
+        return read(lines, file, number)
+    except _LINE_ERRORS:
+        if len(lines) > 1:
+            each = (_read_batch([line], read, file, at) for at, line in enumerate(lines, number))
+            return list(itertools.chain.from_iterable(each))
+    is_blank = not lines[0] or lines[0].isspace()
+    return [] if is_blank else list(_validate_line(lines[0], SourceLocation(file, number)))
 
 
 @functools.cache
-def _node_reader() -> _Reader:
-    """Return what decodes right lines; any error of it means that one of them is not right."""
+def _node_reader() -> _ReadLines:
+    """Return a function that decodes lines of valid nodes, or raises one of `_LINE_ERRORS`."""
     decode = json_decoders.node_decoder().decode
-    left = {label: (_conversions(cls), _rules(cls)) for label, cls in NODES.items()}
+    by_label = {label: (_conversions(cls), _constraints(cls)) for label, cls in NODES.items()}
 
-    def read(run: list[bytes], file: str, number: int) -> list[Record]:
-        found = [decode(line) for line in run]
-        values = to_builtins([row.props or {} for row in found], builtin_types=_NATIVE)
+    def read(lines: list[bytes], file: str, number: int) -> list[Record]:
+        decoded = [decode(line) for line in lines]
+        # One call for all rows and one conversion per property, not per row: this is a hot path.
+        values = to_builtins([row.props or {} for row in decoded], builtin_types=_KEPT_TYPES)
         start = 0
-        for kind, same in itertools.groupby(map(type, found)):
-            of_kind = values[start : start + len(list(same))]
-            start += len(of_kind)
-            conversions, rules = left[kind.__name__]
-            _convert(of_kind, conversions)
-            for check_constraints in rules:
-                for _, error in itertools.chain.from_iterable(map(check_constraints, of_kind)):
+        for row_class, rows in itertools.groupby(map(type, decoded)):
+            same_label = values[start : start + len(list(rows))]
+            start += len(same_label)
+            conversions, constraints = by_label[row_class.__name__]
+            _convert(same_label, conversions)
+            for check_constraints in constraints:
+                for _, error in itertools.chain.from_iterable(map(check_constraints, same_label)):
                     raise error
         return [
             NodeRecord(row.uid, given, len(text), type(row).__name__, file, line)
-            for line, row, given, text in zip(itertools.count(number), found, values, run)
+            for line, row, given, text in zip(itertools.count(number), decoded, values, lines)
         ]
 
     return read
 
 
 @functools.cache
-def _edge_reader() -> _Reader:
-    """Return the same for the lines of edges."""
+def _edge_reader() -> _ReadLines:
+    """Return a function that decodes lines of valid edges, or raises one of `_LINE_ERRORS`."""
     decode = json_decoders.edge_decoder().decode
-    kinds = {(kind.type, kind.source, kind.target): kind for kind in EDGES}
+    edge_types = {(one.type, one.source, one.target): one for one in EDGES}
 
-    def read(run: list[bytes], file: str, number: int) -> list[Record]:
-        read: list[Record] = []
-        for line, text in enumerate(run, number):
+    def read(lines: list[bytes], file: str, number: int) -> list[Record]:
+        found: list[Record] = []
+        for line, text in enumerate(lines, number):
             row = decode(text)
             source_label, source = row.source
             target_label, target = row.target
-            kind = kinds[type(row).__name__, source_label, target_label]
+            edge_type = edge_types[type(row).__name__, source_label, target_label]
             given = (
-                {} if row.props is json_decoders.ABSENT else _edge_values(kind, bytes(row.props))
+                {}
+                if row.props is json_decoders.NO_PROPS
+                else _edge_values(edge_type, bytes(row.props))
             )
-            read.append(EdgeRecord(source, target, given, len(text), kind, file, line))
-        return read
+            found.append(EdgeRecord(source, target, given, len(text), edge_type, file, line))
+        return found
 
     return read
 
 
 @functools.lru_cache(maxsize=4096)
-def _edge_values(kind: EdgeType, text: bytes) -> dict[str, Any]:
-    """Return an edge's values; most edges have one of a few sets of them, so that is kept."""
-    decoder, conversions = _edge_properties()[kind]
+def _edge_values(edge_type: EdgeType, text: bytes) -> dict[str, Any]:
+    """Return the values of an edge; cached, because most edges share a few sets of values."""
+    decoder, conversions = _edge_decoders()[edge_type]
     props = decoder.decode(text)
-    given: dict[str, Any] = {} if props is None else to_builtins(props, builtin_types=_NATIVE)
+    given: dict[str, Any] = {} if props is None else to_builtins(props, builtin_types=_KEPT_TYPES)
     _convert([given], conversions)
     return given
 
 
 @functools.cache
-def _edge_properties() -> dict[EdgeType, tuple[Any, _Conversions]]:
+def _edge_decoders() -> dict[EdgeType, tuple[Any, _Conversions]]:
     return {
-        kind: (json_decoders.properties_decoder(model), _conversions(model))
-        for kind, model in EDGES.items()
+        edge_type: (json_decoders.properties_decoder(cls), _conversions(cls))
+        for edge_type, cls in EDGES.items()
     }
 
 
 def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
-    """Do what msgspec leaves to do, for one property after the other: most are not given."""
+    """Convert values decoded by msgspec in place, one property after the other."""
     for name in conversions.keys() & set().union(*values):
         convert = conversions[name]
         for given in values:
@@ -230,14 +244,8 @@ def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
                 given[name] = convert(value)
 
 
-def _rules(cls: type[Any]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
-    """Return the constraints between the values of a class, if it has any."""
-    inherited = Node.__dict__["check_constraints"].__func__
-    return () if cls.check_constraints.__func__ is inherited else (cls.check_constraints,)
-
-
 def _conversions(cls: Any) -> _Conversions:
-    """Return the conversions after msgspec by property, where one is needed."""
+    """Return the conversions from msgspec's values by property, where one is needed."""
     return {
         name: prop.from_msgspec
         for name, prop in properties_of(cls).items()
@@ -245,104 +253,149 @@ def _conversions(cls: Any) -> _Conversions:
     }
 
 
-# What is wrong with a line
+def _constraints(cls: type[Any]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
+    """Return the check of constraints between values, or () if the class does not override it."""
+    inherited = Node.__dict__["check_constraints"].__func__
+    return () if cls.check_constraints.__func__ is inherited else (cls.check_constraints,)
 
 
-def _explain(line: bytes, place: SourceLocation) -> Iterator[Record]:
-    """Read a line that was refused once more, slowly, and yield all that is wrong with it."""
+# Errors of invalid lines
+
+
+def _validate_line(line: bytes, location: SourceLocation) -> Iterator[Record]:
+    """Yield the record of a line, or all of its errors; slower than the readers."""
     try:
         row = _parse(line)
     except DocumentError as error:
-        yield FixtureIssue(place, str(error))
+        yield FixtureIssue(location, str(error))
         return
     if isinstance(row, dict) and "node" in row:
-        yield from _explain_node(row, place)
+        yield from _validate_node(row, location)
     elif isinstance(row, dict) and "edge" in row:
-        yield from _explain_edge(row, place)
+        yield from _validate_edge(row, location)
     else:
-        yield FixtureIssue(place, 'expected a map with "node" or "edge"')
+        yield FixtureIssue(location, 'expected a map with "node" or "edge"')
 
 
-def _explain_node(row: dict[str, Any], place: SourceLocation) -> Iterator[Record]:
+def _validate_node(row: dict[str, Any], location: SourceLocation) -> Iterator[Record]:
     label, uid, props = row["node"], row.get("uid"), _props(row)
-    yield from _unknown_keys(row, _NODE_KEYS, place)
+    yield from _unknown_keys(row, _NODE_KEYS, location)
     if not isinstance(label, str) or label not in NODES:
-        yield FixtureIssue(place, unknown_label(label))
+        yield FixtureIssue(location, unknown_label(label))
     elif not isinstance(uid, str):
-        yield FixtureIssue(place, f"{label}: uid: expected a string, got {describe(uid)}")
+        yield FixtureIssue(location, f"{label}: uid: expected a string, got {describe(uid)}")
     elif not isinstance(props, dict):
-        yield FixtureIssue(place, f"{label} {uid!r}: props: expected a map, got {describe(props)}")
-        yield InvalidNode(label, uid, place)
+        message = f"{label} {uid!r}: props: expected a map, got {describe(props)}"
+        yield FixtureIssue(location, message)
+        yield InvalidNode(label, uid, location)
     elif "uid" in props:
-        yield FixtureIssue(place, f"{label} {uid!r}: uid: stands before props: leave it out there")
-        yield InvalidNode(label, uid, place)
+        message = f"{label} {uid!r}: uid: already given outside of props; remove it there"
+        yield FixtureIssue(location, message)
+        yield InvalidNode(label, uid, location)
     else:
-        yield from node_records(label, uid, props, place, lambda *path: place)
+        yield from build_node(label, uid, props, location, lambda *path: location)
 
 
-def _explain_edge(row: dict[str, Any], place: SourceLocation) -> Iterator[Record]:
+def _validate_edge(row: dict[str, Any], location: SourceLocation) -> Iterator[Record]:
     type_, props = row["edge"], _props(row)
-    yield from _unknown_keys(row, _EDGE_KEYS, place)
+    yield from _unknown_keys(row, _EDGE_KEYS, location)
     ends: list[Any] = [row.get("from"), row.get("to")]
     for name, end in zip(("from", "to"), ends, strict=True):
-        if (problem := _end_fault(end)) is not None:
-            yield FixtureIssue(place, f"{describe(type_)}: {name}: {problem}")
+        if (error := _end_error(end)) is not None:
+            yield FixtureIssue(location, f"{describe(type_)}: {name}: {error}")
             return
     (source_label, source), (target_label, target) = ends
     subject = f"{source_label} {source!r}: {type_}"
-    kind = edge_kind(type_, source_label, target_label)
-    if isinstance(kind, str):
-        yield FixtureIssue(place, f"{subject}: {kind}")
+    edge_type = resolve_edge_type(type_, source_label, target_label)
+    if isinstance(edge_type, str):
+        yield FixtureIssue(location, f"{subject}: {edge_type}")
     elif not isinstance(props, dict):
-        yield FixtureIssue(place, f"{subject}: props: expected a map, got {describe(props)}")
-        yield InvalidEdge(kind, target)
+        yield FixtureIssue(location, f"{subject}: props: expected a map, got {describe(props)}")
+        yield InvalidEdge(edge_type, target)
     else:
-        about = f"{subject}: {target!r}"
-        yield from edge_records(kind, source, target, props, place, lambda *path: place, about)
+        subject = f"{subject}: {target!r}"
+        yield from build_edge(
+            edge_type, source, target, props, location, lambda *path: location, subject
+        )
 
 
 def _props(row: dict[str, Any]) -> Any:
     return {} if row.get("props") is None else row["props"]
 
 
-def _end_fault(end: Any) -> str | None:
+def _end_error(end: Any) -> str | None:
     if not (isinstance(end, list) and len(end) == 2 and all(isinstance(x, str) for x in end)):
         return f'expected ["Label", "uid"], got {describe(end)}'
-    if end[0] not in NODES:
-        return unknown_label(end[0])
-    return text_fault(end[1])
+    label, uid = end
+    return uid_error(uid) if label in NODES else unknown_label(label)
 
 
 def _unknown_keys(
-    row: dict[str, Any], known: tuple[str, ...], place: SourceLocation
+    row: dict[str, Any], known: tuple[str, ...], location: SourceLocation
 ) -> Iterator[FixtureIssue]:
     for key in row:
         if key not in known:
             hint = did_you_mean(key, known)
-            yield FixtureIssue(place, f"{key!r}: no such key{hint}: expected {', '.join(known)}")
+            message = f"unknown key {key!r}{hint}: expected {', '.join(known)}"
+            yield FixtureIssue(location, message)
 
 
 def _parse(line: bytes) -> Any:
     text = decode_utf8(line).rstrip("\r\n")
     try:
         return json.loads(
-            text, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
+            text,
+            parse_int=parse_integer,
+            parse_float=parse_float,
+            parse_constant=_refuse_non_finite,
         )
     except json.JSONDecodeError as error:
         raise DocumentError(1, f"is not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
-        raise DocumentError(1, "is nested too deep") from None
+        raise DocumentError(1, "is nested too deeply") from None
 
 
-def _integer(text: str) -> int | AmbiguousScalar:
-    # No number of 64 bits is so long, and Python refuses to read much longer ones.
-    return int(text) if len(text) < 1000 else AmbiguousScalar(f"{text[:20]}...", "over 64 bits")
+def _refuse_non_finite(name: str) -> Any:
+    raise non_finite_error(1, name)
 
 
-def _float(text: str) -> float | AmbiguousScalar:
-    value = float(text)
-    return AmbiguousScalar(text, "a number that a float can't hold") if math.isinf(value) else value
+# Writing
 
 
-def _refuse_constant(text: str) -> Any:
-    raise DocumentError(1, f'is not JSON: {text} (in a number\'s place write "{text}")')
+def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
+    """Write records as JSON Lines, in the order they come."""
+    encode_lines = msgspec.json.Encoder().encode_lines
+    stream.write(encode_lines([{"format": FORMAT}]))
+    for batch in batch_by_size(records, _BATCH_LINES):
+        stream.write(encode_lines([_row(record) for record in batch]))
+
+
+def _row(record: NodeRecord | EdgeRecord) -> dict[str, Any]:
+    if isinstance(record, NodeRecord):
+        props = _encodable(NODES[record.label], record.given)
+        return {"node": record.label, "uid": record.uid, "props": props}
+    edge_type = record.edge_type
+    row: dict[str, Any] = {
+        "edge": edge_type.type,
+        "from": [edge_type.source, record.source],
+        "to": [edge_type.target, record.target],
+    }
+    if record.given:
+        row["props"] = _encodable(EDGES[edge_type], record.given)
+    return row
+
+
+def _encodable(cls: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return database values as values that msgspec encodes."""
+    encoders = _encoders(cls)
+    return {
+        name: encoders[name](value) if name in encoders and value is not None else value
+        for name, value in given.items()
+    }
+
+
+@functools.cache
+def _encoders(cls: Any) -> _Conversions:
+    return {
+        name: prop.to_json for name, prop in properties_of(cls).items() if not prop.is_json_native
+    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from genai_graph.errors import FixtureIssue, SourceLocation
+from genai_graph.registry import NODES
 from genai_graph.storage.rows import EdgeRow, NodeRow
 
 if TYPE_CHECKING:
@@ -63,10 +64,19 @@ class TruncatedFile(FixtureIssue):
     __slots__ = ()
 
 
-# A format yields what it could read and the errors, in the order of the file.
+# A format yields records and errors in the order of the file.
 Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue
 
 
 def group_key(record: NodeRecord | EdgeRecord) -> str | EdgeType:
     """Return the label or the edge type of a record."""
     return record.label if isinstance(record, NodeRecord) else record.edge_type
+
+
+def with_uid_fields(record: NodeRecord) -> dict[str, Any]:
+    """Return the values of a new node: the given ones, with defaults parsed from the uid."""
+    cls, given = NODES[record.label], record.given
+    if given.keys() >= cls.uid_fields:
+        return given
+    defaults = cls.parse_uid(record.uid).items()
+    return {**{name: value for name, value in defaults if value and name not in given}, **given}

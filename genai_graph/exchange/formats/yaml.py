@@ -1,14 +1,15 @@
-"""YAML: read by events, as YAML 1.2 means it, with the lines of everything.
+"""YAML fixtures: read as YAML 1.2 with the line of every value, and written for both versions.
 
-What versions of YAML read differently is refused rather than guessed, and so are anchors, tags and
-repeated keys. Events instead of nodes: deep nesting can't exhaust the stack of the C parser.
+Scalars that YAML 1.1 and 1.2 read differently are rejected, and so are anchors, tags and duplicate
+keys. The reader uses PyYAML's events, not its nodes: composing nodes recurses in C, where deep
+nesting would overflow the stack.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 import yaml
 from yaml.events import (
@@ -21,17 +22,27 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from genai_graph.exchange.formats.located import (
-    DEPTH,
+from genai_graph.exchange.formats import document
+from genai_graph.exchange.formats.builders import FORMAT
+from genai_graph.exchange.formats.parsing import (
+    MAX_DEPTH,
     Document,
     DocumentError,
     LocatedDict,
     LocatedList,
+    parse_float,
+    parse_integer,
 )
+from genai_graph.exchange.formats.records import EdgeRecord
+from genai_graph.ogm.uids import metric_uid
+from genai_graph.properties.literals import yaml_entry, yaml_string
 from genai_graph.properties.messages import AmbiguousScalar
+from genai_graph.registry import EDGES, NODES, OUTGOING, properties_of
+from genai_graph.storage.batching import batch_by_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from genai_graph.exchange.formats.records import NodeRecord, Record
+    from genai_graph.registry import EdgeType
 
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -42,7 +53,7 @@ _WORDS = {
     **dict.fromkeys(["true", "True", "TRUE"], True),
     **dict.fromkeys(["false", "False", "FALSE"], False),
 }
-_TRAPS = [
+_AMBIGUOUS = [
     (re.compile(r"(?:yes|no|on|off)\Z", re.IGNORECASE), "a bool in YAML 1.1"),
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?\Z"), "a date in YAML 1.1"),
     (
@@ -58,153 +69,246 @@ _TRAPS = [
         "a number in YAML 1.1",
     ),
 ]
-_BREAK = re.compile(r"\r\n|\r|\n")
-_TAB = re.compile(r"\s*\t")
-_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_LEADING_TAB = re.compile(r"\s*\t")
+_UNICODE_BREAK = re.compile("[\x85\u2028\u2029]")
+# A plain scalar that starts with another character is a string.
 _FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfFyYoO")
 
-_TOO_DEEP = f"is nested more than {DEPTH} levels deep"
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
+_BATCH_RECORDS = 100
+
+
+# Reading
+
+
+def records(stream: IO[bytes], file: str) -> Iterator[Record]:
+    """Yield the records and errors of a YAML document."""
+    return document.records(stream, file, parse)
 
 
 def parse(text: str) -> Document:
-    """Read a document; raises `DocumentError` where it is not YAML."""
-    if found := _OTHER_BREAKS.search(text):
+    """Parse a document, or raise `DocumentError` for invalid YAML."""
+    if found := _UNICODE_BREAK.search(text):
         raise DocumentError(
-            len(_BREAK.findall(text, 0, found.start())) + 1,
-            f"U+{ord(found[0]):04X} ends a line for some readers of YAML: "
+            len(_LINE_BREAK.findall(text, 0, found.start())) + 1,
+            f"U+{ord(found[0]):04X} is a line break in some versions of YAML: "
             "write it as an escape in double quotes",
         )
-    return _EventReader(_events(text)).document()
+    return _EventReader(_events(text)).read_document()
 
 
 def _events(text: str) -> Iterator[Event]:
+    """Yield the events of PyYAML, and translate its errors."""
     try:
         yield from yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.reader.ReaderError as error:
-        # The position counts the bytes of UTF-8.
+        # Its position is in bytes of UTF-8.
         before = text.encode()[: error.position].decode(errors="ignore")
-        line = len(_BREAK.findall(before)) + 1
-        raise DocumentError(line, f"a character that YAML does not allow: {error.reason}") from None
+        line = len(_LINE_BREAK.findall(before)) + 1
+        raise DocumentError(line, f"character not allowed in YAML: {error.reason}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        lines = _BREAK.split(text)
+        lines = _LINE_BREAK.split(text)
         line = 1 if mark is None else min(mark.line + 1, len(lines))
         problem = error.problem or error.context
-        if _TAB.match(lines[line - 1]):
-            problem = "a tab can't indent: use spaces"
-        if problem and "nesting depth" in problem:  # of libyaml, from some version on
+        if _LEADING_TAB.match(lines[line - 1]):
+            problem = "tab in the indentation: use spaces"
+        if problem and "nesting depth" in problem:  # newer versions of libyaml have a limit, too
             raise DocumentError(line, _TOO_DEEP) from None
         raise DocumentError(line, f"is not YAML: {problem}") from None
 
 
 class _EventReader:
-    """Builds the content from the events, and notes what is not allowed."""
+    """Builds the content of a document from events, and collects errors."""
 
     def __init__(self, events: Iterator[Event]) -> None:
         self._events = events
-        self._problems: list[tuple[int, str]] = []
+        self._errors: list[tuple[int, str]] = []
 
-    def document(self) -> Document:
-        next(self._events)  # the stream begins
+    def read_document(self) -> Document:
+        next(self._events)  # start of the stream
         if isinstance(next(self._events), StreamEndEvent):
             return Document(None, 1, [])
         root = next(self._events)
-        content = None if self._is_alias(root) else self._value(root, 0)
-        next(self._events)  # the document ends
-        after = next(self._events)
-        if isinstance(after, DocumentStartEvent):
-            self._note(after, "one file holds one document: remove the second one")
-        return Document(content, _line(root), self._problems)
+        content = None if self._refuse_alias(root) else self._read_value(root, 0)
+        next(self._events)  # end of the document
+        following = next(self._events)
+        if isinstance(following, DocumentStartEvent):
+            self._add_error(following, "a file has one document: remove the second one")
+        return Document(content, _line_of(root), self._errors)
 
-    def _note(self, event: Event, problem: str) -> None:
-        self._problems.append((_line(event), problem))
+    def _add_error(self, event: Event, message: str) -> None:
+        self._errors.append((_line_of(event), message))
 
-    def _is_alias(self, event: Any) -> bool:
+    def _refuse_alias(self, event: Any) -> bool:
+        """Return whether an event is an alias, which is an error."""
         if not isinstance(event, AliasEvent):
             return False
-        self._note(event, f"the alias *{event.anchor} is not allowed: write it out")
+        self._add_error(event, f"alias *{event.anchor} is not allowed: write out the value")
         return True
 
-    def _value(self, event: Any, depth: int) -> Any:
+    def _read_value(self, event: Any, depth: int) -> Any:
         if event.anchor is not None:
-            self._note(event, f"the anchor &{event.anchor} is not allowed: remove it")
+            self._add_error(event, f"anchor &{event.anchor} is not allowed: remove it")
         if event.tag is not None:
-            self._note(event, f"the tag {event.tag} is not allowed: remove it")
+            self._add_error(event, f"tag {event.tag} is not allowed: remove it")
         if isinstance(event, ScalarEvent):
-            return resolve(event.value) if event.implicit[0] else event.value
-        if depth > DEPTH:
-            raise DocumentError(_line(event), _TOO_DEEP)
+            return resolve_scalar(event.value) if event.implicit[0] else event.value
+        if depth > MAX_DEPTH:
+            raise DocumentError(_line_of(event), _TOO_DEEP)
         if isinstance(event, SequenceStartEvent):
-            return self._sequence(depth)
-        return self._mapping(depth)
+            return self._read_list(depth)
+        return self._read_mapping(depth)
 
-    def _sequence(self, depth: int) -> LocatedList:
+    def _read_list(self, depth: int) -> LocatedList:
         items = LocatedList()
         for event in self._events:
             if isinstance(event, CollectionEndEvent):
                 break
-            if not self._is_alias(event):
-                items.lines.append(_line(event))
-                items.append(self._value(event, depth + 1))
+            if not self._refuse_alias(event):
+                items.lines.append(_line_of(event))
+                items.append(self._read_value(event, depth + 1))
         return items
 
-    def _mapping(self, depth: int) -> LocatedDict:
-        values = LocatedDict()
+    def _read_mapping(self, depth: int) -> LocatedDict:
+        entries = LocatedDict()
         for event in self._events:
             if isinstance(event, CollectionEndEvent):
                 break
-            key = self._key(event, depth)
+            key = self._read_key(event, depth)
             value_event = next(self._events)
-            value = None if self._is_alias(value_event) else self._value(value_event, depth + 1)
-            if key is None or isinstance(value_event, AliasEvent):
+            is_alias = self._refuse_alias(value_event)
+            value = None if is_alias else self._read_value(value_event, depth + 1)
+            if key is None or is_alias:
                 continue
-            problem = values.add(key, value, _line(event))
-            if problem is not None:
-                self._note(event, problem)
-        return values
+            duplicate = entries.add(key, value, _line_of(event))
+            if duplicate is not None:
+                self._add_error(event, duplicate)
+        return entries
 
-    def _key(self, event: Event, depth: int) -> str | None:
-        """Return a key, or None when there is something wrong with it."""
-        if self._is_alias(event):
+    def _read_key(self, event: Event, depth: int) -> str | None:
+        """Return a key, or None if it is invalid."""
+        if self._refuse_alias(event):
             return None
-        key = self._value(event, depth + 1)
+        key = self._read_value(event, depth + 1)
         if not isinstance(event, ScalarEvent):
-            self._note(event, "a list or a map can't be a key: write a string")
+            self._add_error(event, "a list or a map can't be a key: use a string")
         elif not isinstance(key, str):
-            self._note(event, f"a key is a string, {event.value} is not one (quote it)")
+            self._add_error(event, f"expected a string as key, got {event.value} (quote it)")
         else:
             return key
         return None
 
 
-def resolve(text: str) -> Any:
-    """Return what a plain scalar is in YAML 1.2, or a `Unclear` where that is a trap."""
+def resolve_scalar(text: str) -> Any:
+    """Return the value of a plain scalar in YAML 1.2; versions that differ are ambiguous."""
     if text and text[0] not in _FIRST_OF_SPECIAL:
         return text
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.match(text):
-        return _integer(text)
+        return parse_integer(text, 0)
     if _FLOAT.match(text):
-        return _float(text)
+        return parse_float(text)
     if _NON_FINITE.match(text):
         return float(text.replace(".", "", 1))
-    for pattern, looks_like in _TRAPS:
+    for pattern, reading in _AMBIGUOUS:
         if pattern.match(text):
-            return AmbiguousScalar(text, looks_like)
+            return AmbiguousScalar(text, reading)
     return text
 
 
-def _integer(text: str) -> int | AmbiguousScalar:
-    if len(text) > 1000:  # no number of 64 bits, and Python refuses to read much longer ones
-        return AmbiguousScalar(text[:20] + "...", "an integer over 64 bits")
-    return int(text, 0)
-
-
-def _float(text: str) -> float | AmbiguousScalar:
-    value = float(text)
-    return AmbiguousScalar(text, "a number that a float can't hold") if math.isinf(value) else value
-
-
-def _line(event: Event) -> int:
+def _line_of(event: Event) -> int:
     return 0 if event.start_mark is None else event.start_mark.line + 1
+
+
+# Writing
+
+_ATTRIBUTES = {rel.edge_type: name for rels in OUTGOING.values() for name, rel in rels.items()}
+
+
+def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
+    """Write records as a YAML document.
+
+    Edges must follow their source. A metric must follow the edge from its experiment and its own
+    edges, because it is written under the experiment.
+    """
+    stream.write(f"format: {FORMAT}\n".encode())
+    writer = _DocumentWriter()
+    for batch in batch_by_size(records, _BATCH_RECORDS):
+        lines = [f"{line}\n" for record in batch for line in writer.lines(record)]
+        stream.write("".join(lines).encode())
+
+
+class _DocumentWriter:
+    """Turns records into lines. Its state is the position in the document: label, edges, metric."""
+
+    def __init__(self) -> None:
+        self._label: str | None = None
+        self._edge_type: EdgeType | None = None
+        self._metric_name: str | None = None
+        # The edge to a metric is held back until the metric, and with it the metric's own edges.
+        self._metric_edge: EdgeRecord | None = None
+        self._edges_of_metric: list[EdgeRecord] = []
+
+    def lines(self, record: NodeRecord | EdgeRecord) -> Iterator[str]:
+        """Yield the lines of the next record."""
+        if isinstance(record, EdgeRecord):
+            return self._edge_lines(record)
+        if self._metric_edge is not None and self._metric_edge.target == record.uid:
+            return self._metric_lines(self._metric_edge, record)
+        return self._node_lines(record)
+
+    def _node_lines(self, record: NodeRecord) -> Iterator[str]:
+        if record.label != self._label:
+            yield f"{record.label}:"
+            self._label = record.label
+        self._edge_type = None
+        yield yaml_entry(2, record.uid, "")
+        for name, text in _entries(NODES[record.label], record.given):
+            yield f"    {name}: {text}"
+
+    def _edge_lines(self, record: EdgeRecord) -> Iterator[str]:
+        edge_type = record.edge_type
+        if self._metric_edge is not None:
+            self._edges_of_metric.append(record)
+            return
+        if edge_type is not self._edge_type:
+            yield f"    {_ATTRIBUTES[edge_type]}:"
+            self._edge_type, self._metric_name = edge_type, None
+        if edge_type.single_source:
+            self._metric_edge, self._edges_of_metric = record, []
+        else:
+            values = _entries(EDGES[edge_type], record.given)
+            flow_map = ", ".join(f"{name}: {text}" for name, text in values)
+            yield yaml_entry(6, record.target, f"{{{flow_map}}}")
+
+    def _metric_lines(self, owner: EdgeRecord, record: NodeRecord) -> Iterator[str]:
+        """Write a metric under its name as a list item, since several may have that name."""
+        self._metric_edge = None
+        name = record.given["name"]
+        if name != self._metric_name:
+            yield yaml_entry(6, name, "")
+            self._metric_name = name
+        dash = "- "
+        for key, text in self._metric_entries(owner, record):
+            yield f"        {dash}{key}: {text}"
+            dash = "  "
+
+    def _metric_entries(self, owner: EdgeRecord, record: NodeRecord) -> Iterator[tuple[str, str]]:
+        given = record.given
+        dataset = self._edges_of_metric[0].target if self._edges_of_metric else None
+        if record.uid != metric_uid(owner.source, given["name"], dataset, given.get("split")):
+            yield "uid", yaml_string(record.uid)
+        for edge in self._edges_of_metric:
+            yield _ATTRIBUTES[edge.edge_type], yaml_string(edge.target)
+        values = {name: value for name, value in given.items() if name != "name"}
+        yield from _entries(NODES[record.label], values)
+
+
+def _entries(cls: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (property, value in YAML)."""
+    known = properties_of(cls)
+    for name, value in given.items():
+        yield name, "null" if value is None else known[name].to_yaml(value)
