@@ -243,9 +243,9 @@ def test_error_has_a_location_and_a_fix(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Dataset:\n  d: {}\n", f"1: {ADVICE}"),
-        ("\n\nDataset:\n  d: {}\n", f"3: {ADVICE}"),
-        ("Format: genai_graph/1\n", f"1: {ADVICE}"),
+        ("Dataset:\n  d: {}\n", f"1: missing format: {ADVICE}"),
+        ("\n\nDataset:\n  d: {}\n", f"3: missing format: {ADVICE}"),
+        ("Format: genai_graph/1\n", f"1: missing format: {ADVICE}"),
         ("format: genai_graph/2\n", "1: format: expected genai_graph/1, got 'genai_graph/2'"),
         ("Dataset:\nformat: 1\n", "2: format: expected genai_graph/1, got 1"),
         ("format:\n", "1: format: expected genai_graph/1, got nothing"),
