@@ -56,9 +56,9 @@ INDEXED = {
     if prop.index or prop.unique_index
 }
 KEY = re.compile(rf"\b\w+\.(?:{'|'.join(INDEXED)}) (?:=|>|IN|STARTS WITH) (?:\$|row|uid)")
-ALL_OR_ONE = catalog.find("lineage").cypher  # its other half starts from the uid
+ALL_OR_ONE = catalog.get_question("lineage").cypher  # its other half starts from the uid
 NOT_ON_NEO4J = {
-    "access/users.py:_make_types",  # users of the embedded engine
+    "access/users.py:_create_edge_types",  # users of the embedded engine
     "database/indexes.py:suspended",
     "models/store.py:_count_between",
     "access/roles.py:apply",  # sends them to the system database of an Enterprise server
@@ -203,9 +203,9 @@ def use_files() -> None:
 
 
 def use_questions() -> None:
-    for name in catalog.names():
+    for name in catalog.list_questions():
         given: dict[str, Any] = {}
-        for parameter in catalog.find(name).parameters.values():
+        for parameter in catalog.get_question(name).parameters.values():
             if parameter.type == catalog.STRINGS:
                 given[parameter.name] = ["MIT"]
             elif parameter.label is not None:
@@ -221,7 +221,7 @@ def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENAI_GRAPH_KEYS", key)
     with connect():
         Dataset.upsert(name="secret", location="s3://bucket")
-        keys.usage()
+        keys.count_by_key()
     monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{generate_key()},{key}")
     with connect():
         keys.rotate()
