@@ -333,13 +333,13 @@ def test_shell_compiles_code_without_future_imports(graph: Connection, cli: Run)
     assert cli("shell", "-c", code).stdout == "{'x': <class 'int'>}\n"
 
 
-@pytest.mark.parametrize(("command", "what"), [(["shell"], "code"), (["query", "-"], "query")])
+@pytest.mark.parametrize(("command", "content"), [(["shell"], "code"), (["query", "-"], "query")])
 def test_standard_input_must_be_utf8(
-    graph: Connection, cli: Run, command: list[str], what: str
+    graph: Connection, cli: Run, command: list[str], content: str
 ) -> None:
     result = cli(*command, input=b"\xff")
     assert result.exit_code == 1
-    assert result.stderr == f"the {what} on standard input is not UTF-8 text\n"
+    assert result.stderr == f"the {content} on standard input is not UTF-8 text\n"
 
 
 def test_shell_prints_package_errors_without_traceback(graph: Connection, cli: Run) -> None:

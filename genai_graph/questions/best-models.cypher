@@ -1,7 +1,7 @@
 // Find the best model on each dataset
 //
-// Compares the scores of one metric. The metrics themselves (greater_is_better), or else a table of
-// well-known names, determine whether greater is better.
+// Compares the scores of one metric. Whether greater is better is declared by the metrics
+// (greater_is_better), or else taken from a table of well-known names.
 //
 // Parameters:
 //   metric (string, from Metric.name): the name of the metric

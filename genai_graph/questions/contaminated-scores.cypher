@@ -1,4 +1,4 @@
-// Find scores on data that was trained on
+// Find scores measured on training data
 //
 // A score is contaminated if its model, or an ancestor of it, was trained on the dataset that the
 // score was measured on.
