@@ -20,7 +20,7 @@ from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.node import Node
 from genai_graph.properties.types import LocationProperty
-from genai_graph.questions import Parameter, Question, find, names
+from genai_graph.questions import Parameter, Question, get_question, list_questions
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
     if prop.unique_index:
         yield "unique"
     elif prop.is_indexed:
-        everywhere = {(index.label, index.property) for index in schema.on_embedded()}
+        everywhere = {(index.label, index.property) for index in schema.list_declared("embedded")}
         yield "indexed" if (cls.__name__, name) in everywhere else "indexed on Neo4j"
 
 
@@ -125,11 +125,11 @@ def _graph() -> str:
 
 
 def _questions() -> str:
-    return "\n\n".join(_question(find(name)) for name in names())
+    return "\n\n".join(_question(get_question(name)) for name in list_questions())
 
 
 def _question(question: Question) -> str:
-    parts = [f"### {question.name}", f"{question.title}."]
+    parts = [f"### {question.name}", f"{question.title}. {question.description}".strip()]
     if question.parameters:
         parts.append("\n".join(map(_parameter, question.parameters.values())))
     columns = question.columns.items()

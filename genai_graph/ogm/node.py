@@ -17,7 +17,7 @@ from genai_graph.ogm.managers import NodeSet
 from genai_graph.ogm.resolution import install_resolver
 from genai_graph.ogm.stubs import NodeBase
 from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
-from genai_graph.properties.encryption import decrypt_values
+from genai_graph.properties.encryption import decrypt_values, refuse_overwrite
 from genai_graph.properties.messages import describe
 from genai_graph.properties.types import (
     ArrayProperty,
@@ -304,6 +304,7 @@ class Node(NodeBase):
                 f"got {describe(values['uid'])}"
             )
         changes = changed_values(before, without_null_timestamps(values))
+        refuse_overwrite(cls.__label__, before["uid"], before, changes)
         return {"updated_at": now(), **changes} if changes else {}
 
     @classmethod
