@@ -61,6 +61,6 @@ def check() -> None:
 )
 def draw(format: str) -> None:
     """Draw the kinds of nodes and edges; needs no database."""
-    from genai_graph.schema_diagram import DRAWINGS
+    from genai_graph.schema_diagram import DIAGRAMS
 
-    click.echo(DRAWINGS[format](), nl=False)
+    click.echo(DIAGRAMS[format](), nl=False)
