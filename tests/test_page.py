@@ -27,7 +27,7 @@ def build_subgraph(nodes: list[SubgraphNode], edges: list[SubgraphEdge]) -> Subg
 
 
 def build_with_traps() -> Subgraph:
-    """Return a subgraph whose texts all could be mistaken for markup."""
+    """Return a subgraph in which every text could be mistaken for markup."""
     nodes = [
         SubgraphNode(
             "Model",

@@ -429,7 +429,7 @@ def test_encrypted_values_are_not_shown_without_keys(
 
 
 def load_traps() -> Subgraph:
-    """Return a neighbourhood whose texts all could be mistaken for markup."""
+    """Return a neighbourhood in which every text could be mistaken for markup."""
     root = Project(name="root").save()
     for number, trap in enumerate(TRAPS):
         values = {"uid": f"{trap}{number}", "name": trap, "description": trap, "tags": [trap]}
