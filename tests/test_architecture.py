@@ -319,6 +319,18 @@ def test_public_names_exist_and_others_raise() -> None:
         genai_graph.nonsense  # noqa: B018
 
 
+def test_every_public_name_has_a_type() -> None:
+    """A name without an import for type checkers would be Any, because of `__getattr__`."""
+    tree = ast.parse(FILES["__init__"].read_text(encoding="utf-8"))
+    typed = {
+        name.rpartition(".")[2]
+        for statement, _, for_annotations in import_statements(tree)
+        for name in imported_names(statement)
+        if for_annotations
+    }
+    assert typed == set(genai_graph.__all__) - {"__version__"}
+
+
 def test_help_imports_neither_neomodel_nor_the_driver() -> None:
     code = (
         "import sys\nfrom genai_graph.cli import main\n"
