@@ -1,7 +1,8 @@
-"""What the pages have from the code: ``python docs/derived.py`` writes it, ``--check`` compares.
+"""Generate the sections of the documentation that repeat the code: tables and the diagram.
 
-It stands in the Markdown between ``<!-- derived: NAME -->`` and ``<!-- end -->``, so that it is
-read where Markdown is, with no site built. NAME is one of `SECTIONS`, or a label.
+``python docs/derived.py`` updates them, ``--check`` only compares. They are in the Markdown files
+between ``<!-- derived: NAME -->`` and ``<!-- end -->``, so that they can be read without building
+the site. NAME is a key of `SECTIONS` or a label.
 """
 
 from __future__ import annotations
@@ -18,55 +19,37 @@ from genai_graph import schema, schema_diagram
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.node import Node
-from genai_graph.properties.json_values import INTEGER_MIN
-from genai_graph.properties.types import (
-    ArrayProperty,
-    BooleanProperty,
-    DateTimeProperty,
-    FloatProperty,
-    IntegerProperty,
-    JSONProperty,
-    LocationProperty,
-    Property,
-)
 from genai_graph.questions import Parameter, Question, find, names
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_URL_WITH_CREDENTIALS = "https://user:password@host/"
 _SECTION = re.compile(r"(<!-- derived: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def renewed(text: str) -> str:
-    """Return a page with its derived sections as the code has them."""
-    return _SECTION.sub(lambda found: f"{found[1]}\n{section(found[2])}\n\n{found[3]}", text)
+def update(text: str) -> str:
+    """Return a page with its derived sections generated from the code."""
+    return _SECTION.sub(lambda match: f"{match[1]}\n{section(match[2])}\n\n{match[3]}", text)
 
 
 def section(name: str) -> str:
-    """Return a section by its name."""
+    """Return a section by name."""
     return SECTIONS[name]() if name in SECTIONS else _properties(NODES[name])
 
 
 def _table(*rows: Iterable[str]) -> str:
-    """Return a table; the first row is its head."""
-    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *body])
+    """Return a table; the first row is the header."""
+    header, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body])
 
 
 # Models
 
-_TYPES: list[tuple[type[Property], str]] = [
-    (IntegerProperty, "integer"),
-    (FloatProperty, "number"),
-    (BooleanProperty, "boolean"),
-    (DateTimeProperty, "time"),
-    (JSONProperty, "JSON"),
-]
-
 
 def _shared() -> str:
-    known = properties_of(Node)
-    return _table(["on every node", "type", ""], *(_row(Node, name) for name in known))
+    shared = properties_of(Node)
+    return _table(["on every node", "type", ""], *(_row(Node, name) for name in shared))
 
 
 def _properties(cls: type[Node]) -> str:
@@ -77,21 +60,11 @@ def _properties(cls: type[Node]) -> str:
 def _row(cls: type[Node], name: str) -> list[str]:
     prop: Any = properties_of(cls)[name]
     notes = [prop.help_text] if prop.help_text else []
-    if isinstance(prop, LocationProperty):
-        notes.append("without secrets")
+    if prop.redact(_URL_WITH_CREDENTIALS) != _URL_WITH_CREDENTIALS:
+        notes.append("stored without credentials")
     if prop.sensitive:
-        notes.append("[encrypted](access.md#encryption) where there are keys")
-    return [f"`{name}`", "; ".join([_type(prop), *_marks(cls, name, prop)]), "; ".join(notes)]
-
-
-def _type(prop: Any) -> str:
-    if isinstance(prop, ArrayProperty):
-        return f"list of {_type(prop.item)}s"
-    if getattr(prop, "choices", None):
-        return f"one of {', '.join(f'`{choice}`' for choice in prop.choices)}"
-    name = next((name for kind, name in _TYPES if isinstance(prop, kind)), "string")
-    least = getattr(prop, "minimum", INTEGER_MIN)
-    return name if least == INTEGER_MIN else f"{name} from {least}"
+        notes.append("[encrypted](access.md#encryption) if keys are configured")
+    return [f"`{name}`", "; ".join([prop.type_name, *_marks(cls, name, prop)]), "; ".join(notes)]
 
 
 def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
@@ -100,44 +73,44 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
     if prop.unique_index:
         yield "unique"
     elif prop.is_indexed:
-        everywhere = {(index.label, index.property) for index in schema.on_embedded()}
-        yield "indexed" if (cls.__name__, name) in everywhere else "indexed on Neo4j"
+        on_every_engine = {(index.label, index.property) for index in schema.on_embedded()}
+        yield "indexed" if (cls.__name__, name) in on_every_engine else "indexed on Neo4j"
 
 
 def _edges() -> str:
     return _table(["edge", "at the source", "at the target", "properties"], *map(_edge, EDGES))
 
 
-def _edge(kind: EdgeType) -> list[str]:
-    source = [name for name, rel in OUTGOING[kind.source].items() if rel.kind == kind]
-    target = [name for name, rel in INCOMING[kind.target].items() if rel.kind == kind]
-    known: dict[str, Any] = properties_of(EDGES[kind])
-    properties = "; ".join(
-        f"`{name}`: {_type(prop)} ({prop.help_text})" for name, prop in known.items()
+def _edge(edge_type: EdgeType) -> list[str]:
+    outgoing, incoming = OUTGOING[edge_type.source], INCOMING[edge_type.target]
+    source = next(name for name, rel in outgoing.items() if rel.edge_type == edge_type)
+    target = next(name for name, rel in incoming.items() if rel.edge_type == edge_type)
+    properties: dict[str, Any] = properties_of(EDGES[edge_type])
+    described = "; ".join(
+        f"`{name}`: {prop.type_name} ({prop.help_text})" for name, prop in properties.items()
     )
-    return [f"`{kind}`{_rule(kind)}", f"`{source[0]}`", f"`{target[0]}`", properties]
+    return [f"`{edge_type}`{_constraints(edge_type)}", f"`{source}`", f"`{target}`", described]
 
 
-def _rule(kind: EdgeType) -> str:
-    rules = {
-        "no circles": kind.acyclic,
-        "one source": kind.single_source,
-        "one target": kind.single_target,
+def _constraints(edge_type: EdgeType) -> str:
+    constraints = {
+        "acyclic": edge_type.acyclic,
+        "one source": edge_type.single_source,
+        "one target": edge_type.single_target,
     }
-    told = ", ".join(rule for rule, holds in rules.items() if holds)
-    return f" ({told})" if told else ""
+    declared = ", ".join(name for name, is_declared in constraints.items() if is_declared)
+    return f" ({declared})" if declared else ""
 
 
 def _sensitive() -> str:
     shared = [name for name, prop in properties_of(Node).items() if prop.sensitive]
-    found = {name: ["every node"] for name in shared}
+    labels_by_name = {name: ["every node"] for name in shared}
     for label, cls in NODES.items():
         for name, prop in properties_of(cls).items():
             if prop.sensitive and name not in shared:
-                found.setdefault(name, []).append(label)
-    return _table(
-        ["property", "of"], *([f"`{name}`", ", ".join(labels)] for name, labels in found.items())
-    )
+                labels_by_name.setdefault(name, []).append(label)
+    rows = ([f"`{name}`", ", ".join(labels)] for name, labels in labels_by_name.items())
+    return _table(["property", "of"], *rows)
 
 
 def _graph() -> str:
@@ -161,8 +134,8 @@ def _question(question: Question) -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
-    optional = f", or else {parameter.default or 'all'}"
-    type_ = parameter.type + ("" if parameter.is_required else optional)
+    default = f", default: {parameter.default or 'all'}"
+    type_ = parameter.type + ("" if parameter.is_required else default)
     return f"- `{parameter.name}` ({type_}): {parameter.help}"
 
 
@@ -172,29 +145,30 @@ def _parameter(parameter: Parameter) -> str:
 def _commands() -> str:
     commands = sorted(command_line.commands.items())
     return _table(
-        ["command", "what it does", "options, or commands below it"],
+        ["command", "", "options or subcommands"],
         *(_command(name, command) for name, command in commands),
     )
 
 
 def _command(name: str, command: click.Command) -> list[str]:
     pieces = command.collect_usage_pieces(click.Context(command))
-    left_out = "[OPTIONS]", "COMMAND [ARGS]..."
-    usage = " ".join([name, *(piece for piece in pieces if piece not in left_out)])
-    return [f"`{usage}`", command.get_short_help_str(limit=1_000), ", ".join(_below(command))]
+    omitted = "[OPTIONS]", "COMMAND [ARGS]..."
+    usage = " ".join([name, *(piece for piece in pieces if piece not in omitted)])
+    details = ", ".join(_options_or_subcommands(command))
+    return [f"`{usage}`", command.get_short_help_str(limit=1_000), details]
 
 
-def _below(command: click.Command, before: str = "") -> Iterator[str]:
-    """Yield the options of a command, or the commands of a group, of its groups too."""
+def _options_or_subcommands(command: click.Command, prefix: str = "") -> Iterator[str]:
+    """Yield the options of a command, or the commands of a group, recursively."""
     if not isinstance(command, click.Group):
         options = (param for param in command.params if isinstance(param, click.Option))
         yield from (f"`{option.opts[-1]}`" for option in options)
         return
     for name, inner in command.commands.items():
         if isinstance(inner, click.Group):
-            yield from _below(inner, f"{before}{name} ")
+            yield from _options_or_subcommands(inner, f"{prefix}{name} ")
         else:
-            yield f"`{before}{name}`"
+            yield f"`{prefix}{name}`"
 
 
 # Settings
@@ -226,14 +200,14 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def main(*, check: bool) -> int:
-    """Write the pages anew, or tell which are behind the code; return how many were behind."""
-    behind = {page: new for page in PAGES if (new := renewed(text := _read(page))) != text}
-    for page, new in behind.items():
+    """Update the pages, or report outdated ones; return the number of pages that were outdated."""
+    outdated = {page: new for page in PAGES if (new := update(text := _read(page))) != text}
+    for page, new in outdated.items():
         if check:
-            click.echo(f"{page.relative_to(ROOT)} is behind the code: make reference", err=True)
+            click.echo(f"{page.relative_to(ROOT)} is outdated: run make reference", err=True)
         else:
             page.write_text(new, encoding="utf-8")
-    return len(behind)
+    return len(outdated)
 
 
 def _read(page: Path) -> str:
@@ -241,5 +215,6 @@ def _read(page: Path) -> str:
 
 
 if __name__ == "__main__":
-    found = main(check="--check" in sys.argv)
-    sys.exit("--check" in sys.argv and found > 0)
+    is_check = "--check" in sys.argv
+    number = main(check=is_check)
+    sys.exit(is_check and number > 0)

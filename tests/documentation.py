@@ -1,9 +1,9 @@
-"""The examples of the documentation: found, parsed, type-checked; test_documentation runs them.
+"""Find, parse and type-check the examples of the documentation; test_documentation runs them.
 
-Blocks of ``python`` are one program for each page; ``output`` below one is what it prints. Blocks
-of ``console`` are commands behind ``$``, each with what it prints, if that is shown (``...`` stands
-for anything). Blocks that begin with ``# NAME.yaml`` are that file. Commands in blocks of ``sh``
-and in the text can't be run everywhere: they are parsed.
+The ``python`` blocks of a page form one program; an ``output`` block is its expected output.
+``console`` blocks have commands after ``$``, with their expected output if it is shown (``...``
+matches anything). A block that begins with ``# NAME.yaml`` is that file. Commands in ``sh`` blocks
+and in the text, which can't run everywhere, are only parsed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROGRAM = "genai-graph"
 
 
 class Command(NamedTuple):
-    """A call of the program, with the variables before it and what it is said to print."""
+    """A call of the program: environment variables, arguments and expected output."""
 
     variables: dict[str, str]
     arguments: list[str]
@@ -40,7 +40,7 @@ def text_of(page: Path) -> str:
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Return the language and the text of each block of a page."""
+    """Return the language and the text of each code block of a page."""
     return _BLOCK.findall(text_of(page))
 
 
@@ -54,22 +54,22 @@ def console(text: str) -> Iterator[Command]:
     for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         line, _, output = entry.partition("\n")
         found = command(shlex.split(line, comments=True))
-        assert found is not None, f"expected {PROGRAM} behind $: {line}"
+        assert found is not None, f"expected {PROGRAM} after $: {line}"
         yield found._replace(output=output)
 
 
 def command(words: list[str]) -> Command | None:
-    """Return a call of the program, or None for one of another."""
+    """Parse a call of the program; return None for other programs."""
     names = [re.fullmatch(r"([A-Z]\w*)=(.*)", word) for word in words]
-    count = next((place for place, name in enumerate(names) if name is None), len(words))
+    count = next((i for i, name in enumerate(names) if name is None), len(words))
     if words[count : count + 1] != [PROGRAM]:
         return None
     variables = {name[1]: name[2] for name in names[:count] if name is not None}
     return Command(variables, words[count + 1 :])
 
 
-def told(page: Path) -> Iterator[list[str]]:
-    """Yield the arguments of the commands that a page tells without having them run."""
+def mentioned_commands(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of the commands in the text and in ``sh`` blocks of a page."""
     prose = _BLOCK.sub("", text_of(page))
     spans = (span for span in _SPAN.findall(prose) if f"{PROGRAM} " in span)
     lines = (
@@ -80,14 +80,14 @@ def told(page: Path) -> Iterator[list[str]]:
         reader.whitespace_split = True
         words = list(reader)
         while words:
-            end = next((place for place, word in enumerate(words) if word in "|;<>"), len(words))
+            end = next((i for i, word in enumerate(words) if word in "|;<>"), len(words))
             if (found := command(words[:end])) is not None:
                 yield found.arguments
             words = words[end + 1 :]
 
 
 def parse(arguments: list[str]) -> None:
-    """Parse a command as the program does, and run nothing; `click.UsageError` for a wrong one."""
+    """Parse a command without running it; raises `click.UsageError`."""
     from genai_graph.cli import main
 
     name: str | None = PROGRAM
@@ -102,12 +102,12 @@ def parse(arguments: list[str]) -> None:
 
 
 def check_types() -> int:
-    """Run mypy --strict over the examples of every page."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Run mypy --strict on the examples of every page."""
+    with tempfile.TemporaryDirectory() as directory:
         files = []
         for page in PAGES:
             if code := examples(page):
-                file = Path(folder, f"{page.stem.lower()}_examples.py")
+                file = Path(directory, f"{page.stem.lower()}_examples.py")
                 file.write_text(code, encoding="utf-8")
                 files.append(str(file))
         return subprocess.run(
