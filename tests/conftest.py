@@ -89,7 +89,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on engines that `--engine` does not name."""
+    """Deselect the tests on engines that `--engine` does not name, and extend limits for Neo4j."""
+    for item in items:
+        # The first test on a Neo4j server starts it, which takes 50 s on a loaded machine.
+        if item.get_closest_marker("neo4j") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
     selected = {*_selected_engines(config), None}
     left_out = [
         item

@@ -254,6 +254,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
         yield uri, password
 
 
+@pytest.mark.neo4j
 def test_neo4j_understands_every_statement(community: tuple[str, str]) -> None:
     uri, password = community
     with neo4j.GraphDatabase.driver(uri, auth=("neo4j", password)) as driver:
@@ -268,6 +269,7 @@ def test_neo4j_understands_every_statement(community: tuple[str, str]) -> None:
         assert code("GRANT NONSENSE ON HOME GRAPH TO x") == "Neo.ClientError.Statement.SyntaxError"
 
 
+@pytest.mark.neo4j
 def test_apply_on_community_says_what_it_can_not_enforce(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +278,7 @@ def test_apply_on_community_says_what_it_can_not_enforce(
     assert (told.exit_code, told.stderr) == (1, f"{COMMUNITY}\n")
 
 
+@pytest.mark.neo4j
 def test_on_neo4j_reading_is_refused_to_write_by_the_server(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch, modes: list[str]
 ) -> None:

@@ -47,6 +47,7 @@ UPWARD_ANNOTATIONS = {("registry", "ogm"), ("registry", "properties")}
 # Imports in functions: for the start-up time of the command line and of pytest,
 FAST_START = ["cli", "pytest_plugin", "__init__"]
 # and of dependencies that are optional or rarely needed and slow to import.
+DEFERRED_FILES = ["shell.ipython"]
 DEFERRED_MODULES = ["cryptography", "jgo", "pandas", "pooch", "rapidfuzz", "readline", "rich"]
 LONGEST_FUNCTION = 60
 
@@ -176,6 +177,7 @@ def deferred_import_errors(imports: list[Import]) -> list[str]:
         for one in imports
         if one.in_function
         and one.importer.partition(".")[0] not in FAST_START
+        and one.imported not in DEFERRED_FILES
         and (one.is_internal or one.imported.partition(".")[0] not in DEFERRED_MODULES)
     ]
 

@@ -565,6 +565,7 @@ def run_import(lib: Path, home: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.neo4j
 def test_neo4j_admin_makes_the_same_graph_of_the_folder(lib: Path, tmp_path: Path) -> None:
     """Lists that are empty, of one empty text, or with U+001F in a text are what it can't hold."""
     long = node("Model", "very long", name="m", description="é\n" * 2_700_000, **TIMES)
