@@ -9,7 +9,7 @@ from benchmarks import hub
 from benchmarks.measurement import Contender, clock
 from benchmarks.sample import Sample
 from genai_graph import Dataset, Model, ask, query
-from genai_graph.questions import find, names
+from genai_graph.questions import get_question, list_questions
 from genai_graph.storage.lookups import find_nodes
 
 ALL = "Questions"
@@ -29,7 +29,7 @@ def questions() -> list[Contender]:
         "model": None,
         "min_shared": 1,
     }
-    asked = [_question(ALL, name, values, _FIRST_ROWS) for name in names()]
+    asked = [_question(ALL, name, values, _FIRST_ROWS) for name in list_questions()]
     all_rows = _question(ALL, "shared-data", values, 0, "shared-data, all rows")
     return [_round_trip(ALL, hub.dataset(0)), *asked, all_rows]
 
@@ -80,7 +80,7 @@ def _typical(sample: Sample, label: str) -> str:
 def _question(
     title: str, name: str, values: Mapping[str, Any], limit: int = 0, label: str | None = None
 ) -> Contender:
-    parameters = {key: values[key] for key in find(name).parameters}
+    parameters = {key: values[key] for key in get_question(name).parameters}
 
     def run() -> dict[str, float]:
         with clock() as time:

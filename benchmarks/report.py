@@ -60,7 +60,7 @@ def _sections(results: list[Result]) -> Iterator[str]:
     growing = list(_growth([result for result in results if result.title == loads.FIRST]))
     if growing:
         yield "### Growth\n\nThe time per entity, relative to the smaller graph.\n"
-        yield "| engine | entities | contender | time per entity |\n|---|---|---|---:|"
+        yield "| engine | entities | candidate | time per entity |\n|---|---|---|---:|"
         yield from growing
         yield ""
 
@@ -74,7 +74,7 @@ def _machines(results: list[Result]) -> Iterator[str]:
 
 def _table(results: list[Result]) -> Iterator[str]:
     is_rate = results[0].unit == SECONDS
-    columns = ["engine", "entities", "contender", "median"]
+    columns = ["engine", "entities", "candidate", "median"]
     columns += (
         ["per second", "speed relative to baseline (range)"]
         if is_rate

@@ -1,4 +1,4 @@
-"""The documentation: its examples run, and its reference lists are complete."""
+"""The documentation: examples run, lists are complete, generated parts are up to date."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import click
 import derived
 import pytest
 import yaml
-from conftest import FIXTURES, ROOT, Run, write_file
-from documentation import PAGES, PROGRAM, blocks, console, mentioned_commands, parse, text_of
+from conftest import FIXTURES, ROOT, Run, written
+from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, unexecuted_commands
 
 import genai_graph
 from genai_graph.cli import main
@@ -34,7 +34,7 @@ def run_examples(
     graph: Connection, cli: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[Path], None]:
     def run(page: Path) -> None:
-        (tmp_path / "fixtures").symlink_to(FIXTURES)  # examples write into this directory only
+        (tmp_path / "fixtures").symlink_to(FIXTURES)  # examples write to this directory
         names: dict[str, object] = {"__name__": "__main__"}
         try:
             for language, text in blocks(page):
@@ -46,7 +46,7 @@ def run_examples(
                 elif language == "console":
                     run_console(text, cli)
                 elif name := re.match(r"# (\S+\.yaml)\n", text):
-                    write_file(name[1], text)
+                    written(name[1], text)
         finally:
             while current_connection() is not graph:
                 current_connection().close()
@@ -79,13 +79,12 @@ def run_console(text: str, cli: Run) -> None:
 
 
 def assert_printed(expected: str, printed: str) -> None:
-    """Compare as doctest does: ``...`` matches anything."""
-    assert OutputChecker().check_output(expected, printed, ELLIPSIS), f"{expected}\nnot:\n{printed}"
+    """Compare outputs as doctest does: ``...`` matches any text."""
+    matches = OutputChecker().check_output(expected, printed, ELLIPSIS)
+    assert matches, f"expected:\n{expected}\nprinted:\n{printed}"
 
 
-def test_make_demo_prints_the_output_in_the_readme(
-    graph: Connection, cli: Run, tmp_path: Path
-) -> None:
+def test_output_of_demo(graph: Connection, cli: Run, tmp_path: Path) -> None:
     (tmp_path / "fixtures").symlink_to(FIXTURES)
     shown = README.partition("make demo\n")[2].partition("```text\n")[2].partition("stopped\n")[0]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -97,8 +96,8 @@ def test_make_demo_prints_the_output_in_the_readme(
 
 
 @each_page
-def test_mentioned_commands_and_options_exist(page: Path) -> None:
-    for arguments in mentioned_commands(page):
+def test_commands_exist(page: Path) -> None:
+    for arguments in unexecuted_commands(page):
         try:
             parse(arguments)
         except click.UsageError as error:
@@ -106,8 +105,8 @@ def test_mentioned_commands_and_options_exist(page: Path) -> None:
 
 
 @each_page
-def test_every_code_block_has_a_language(page: Path) -> None:
-    """Commands in indented blocks would be neither run nor parsed."""
+def test_code_blocks_have_a_language(page: Path) -> None:
+    """A command in an indented block would be neither run nor parsed."""
     assert all(language for language, _ in blocks(page))
     assert not re.findall(rf"^    .*{PROGRAM} .*$", text_of(page), re.MULTILINE)
 
@@ -115,13 +114,13 @@ def test_every_code_block_has_a_language(page: Path) -> None:
 @each_page
 def test_derived_sections_are_up_to_date(page: Path) -> None:
     text = text_of(page)
-    assert derived.update(text) == text, "run make reference"
+    assert derived.update(text) == text, "run  make reference"
 
 
 def test_every_derived_section_is_in_a_page() -> None:
     text = "".join(map(text_of, PAGES))
-    used = set(re.findall("^<!-- derived: (.*) -->$", text, re.MULTILINE))
-    assert used == {*derived.SECTIONS, *NODES}
+    sections = set(re.findall("^<!-- derived: (.*) -->$", text, re.MULTILINE))
+    assert sections == {*derived.SECTIONS, *NODES}
 
 
 def test_every_property_has_a_help_text() -> None:
@@ -152,12 +151,12 @@ def test_every_setting_is_in_the_readme() -> None:
 
 def test_every_public_name_is_in_the_reference() -> None:
     page = text_of(ROOT / "docs" / "api.md")
-    in_errors_page = {"__version__", "errors", "GenaiGraphError", "FixtureError"}
-    for name in set(genai_graph.__all__) - in_errors_page:
+    on_other_pages = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # errors.md
+    for name in set(genai_graph.__all__) - on_other_pages:
         assert re.search(rf":: genai_graph\.{name}$", page, re.MULTILINE), name
 
 
-def test_the_fixture_of_the_readme_is_valid(tmp_path: Path) -> None:
+def test_fixture_of_readme_is_valid(tmp_path: Path) -> None:
     text = README.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "readme.yaml").write_text(text)
     assert genai_graph.check("readme.yaml") == (7, 8)

@@ -30,7 +30,7 @@ from genai_graph import (
 )
 from genai_graph.database import Connection
 from genai_graph.errors import escape_unprintable
-from genai_graph.questions import find
+from genai_graph.questions import get_question
 
 SVG = "{http://www.w3.org/2000/svg}"
 TOUR = ROOT / "docs" / "explore.ipynb"
@@ -152,7 +152,7 @@ def test_what_a_traversal_met_stands_side_by_side(graph: Connection) -> None:
 
 
 def test_an_answer_is_a_table_whose_columns_say_what_they_mean() -> None:
-    question = find("orphans")
+    question = get_question("orphans")
     answer = Answer(question, [{"kind": "Model", "uid": f"m{n}"} for n in range(21)])
     found = table(answer)
     assert found.title == question.title
@@ -183,7 +183,8 @@ def test_nothing_becomes_markup(graph: Connection) -> None:
         node = Model(name=trap, description=trap, tags=[trap], metadata={trap: trap}).save()
         assert table(node).tags == table(plain).tags
         assert table(node).values["description"] == told
-        assert table(Answer(find("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [told, told]
+        answer = Answer(get_question("orphans"), [{"kind": trap, "uid": trap}])
+        assert table(answer).rows[1] == [told, told]
         plain.children.connect(node)
         assert escape_unprintable(node.uid) in [row[0] for row in table(plain.children).rows]
         assert table(plain.children).tags.count("tr") == 2 + number

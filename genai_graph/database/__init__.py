@@ -8,16 +8,16 @@ from genai_graph.database.transaction import atomic, execute_write, query, retry
 
 __all__ = [
     "Connection",
-    "clamp_limit",
     "atomic",
-    "execute_write",
+    "clamp_limit",
     "connect",
     "current_connection",
-    "run_in_transaction",
-    "match_uid",
+    "execute_write",
     "log_queries_to",
+    "match_uid",
     "query",
     "quote_name",
     "retry",
+    "run_in_transaction",
     "sandbox",
 ]

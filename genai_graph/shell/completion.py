@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.database.query_logging import no_query_logging
 from genai_graph.errors import GenaiGraphError
-from genai_graph.questions import find, names
+from genai_graph.questions import get_question, list_questions
 from genai_graph.registry import EDGES, NODES
 from genai_graph.storage.lookups import uids_with_prefix
 
@@ -44,7 +44,7 @@ class Completion(NamedTuple):
 def complete(code: str) -> Completion | None:
     """Return what may stand at the end of code; None where the graph has no say."""
     if found := _QUESTION.match(code):
-        return _beginning(found["fragment"], names())
+        return _beginning(found["fragment"], list_questions())
     if found := _ASKED.match(code):
         return _parameter(found["question"], found["rest"])
     if found := _UID.match(code):
@@ -62,9 +62,9 @@ def _beginning(fragment: str, words: Iterable[str]) -> Completion:
 
 def _parameter(question: str, rest: str) -> Completion | None:
     """Complete the name of a parameter, or the uid that it takes."""
-    if question not in names():
+    if question not in list_questions():
         return None
-    parameters = find(question).parameters
+    parameters = get_question(question).parameters
     if found := _VALUE.match(rest):
         parameter = parameters.get(found["name"])
         label = parameter and parameter.label

@@ -40,15 +40,13 @@ def batch_by_key(
     waiting: dict[K, list[R]] = {}
     sizes: dict[K, int] = {}
     for key, run in itertools.groupby(rows, key_of):
-        batch, size = waiting.pop(key, []), sizes.pop(key, 0)
         for row in run:
+            batch = waiting.setdefault(key, [])
             batch.append(row)
-            size += row.size
+            size = sizes[key] = sizes.get(key, 0) + row.size
             if len(batch) >= max_rows or size >= BATCH_BYTES:
+                del waiting[key], sizes[key]
                 yield key, batch
-                batch, size = [], 0
-        if batch:
-            waiting[key], sizes[key] = batch, size
     yield from waiting.items()
 
 

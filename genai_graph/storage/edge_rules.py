@@ -75,7 +75,9 @@ class ExistingGraph:
         )
         cypher = (
             f"UNWIND $uids AS uid {match_uid('n0', edge_type.source, 'uid')} {stages} "
-            f"MATCH (n{_STAGES})-[:{type_}]->(b) RETURN n{_STAGES}.uid AS uid, b.uid AS other"
+            f"WHERE n{_STAGES}.uid IS NOT NULL "
+            f"MATCH (n{_STAGES})-[:{type_}]->(b:{quote_name(edge_type.target)}) "
+            f"WHERE b.uid IS NOT NULL RETURN n{_STAGES}.uid AS uid, b.uid AS other"
         )
         return [
             (row["uid"], row["other"])
@@ -167,8 +169,13 @@ def _second_edges(
     for row, uid, other in ends:
         existing = first.setdefault(uid, other)
         if existing != other:
-            message = f"{label} {uid!r} can have only one {other_label}: it has {existing!r}, not {other!r}"
-            yield row, message
+            yield (
+                row,
+                (
+                    f"{label} {uid!r} can have only one {other_label}: "
+                    f"it has {existing!r}, not {other!r}"
+                ),
+            )
 
 
 def cycle_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:
