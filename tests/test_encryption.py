@@ -703,7 +703,7 @@ def test_without_cryptography_the_error_names_the_extra(
 
 def test_the_page_lists_the_sensitive_properties() -> None:
     page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
-    rows = page.split("| property | of |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
+    rows = page.split("| property | classes |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
     listed = set()
     for row in rows:
         name, labels = (cell.strip(" `") for cell in row.strip("|").split("|"))
