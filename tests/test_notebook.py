@@ -183,7 +183,10 @@ def test_texts_never_become_elements(graph: Connection) -> None:
         node = Model(name=trap, description=trap, tags=[trap], metadata={trap: trap}).save()
         assert table(node).tags == table(plain).tags
         assert table(node).values["description"] == text
-        assert table(Answer(get_question("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [text, text]
+        assert table(Answer(get_question("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [
+            text,
+            text,
+        ]
         plain.children.connect(node)
         assert escape_unprintable(node.uid) in [row[0] for row in table(plain.children).rows]
         assert table(plain.children).tags.count("tr") == 2 + number
