@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genai_graph import errors
     from genai_graph.database import Connection, atomic, connect, query
     from genai_graph.errors import FixtureError, GenaiGraphError
-    from genai_graph.exchange import Report
+    from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode

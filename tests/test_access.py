@@ -250,6 +250,7 @@ def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, s
 
 
 @pytest.mark.slow
+@pytest.mark.neo4j
 def test_neo4j_parses_every_statement(community: tuple[str, str]) -> None:
     uri, password = community
     with neo4j.GraphDatabase.driver(uri, auth=("neo4j", password)) as driver:
@@ -265,6 +266,7 @@ def test_neo4j_parses_every_statement(community: tuple[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.neo4j
 def test_apply_on_community_fails_with_an_explanation(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +276,7 @@ def test_apply_on_community_fails_with_an_explanation(
 
 
 @pytest.mark.slow
+@pytest.mark.neo4j
 def test_neo4j_rejects_writes_in_read_mode(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch, modes: list[str]
 ) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import FixtureError, check
 from genai_graph.errors import GenaiGraphError
@@ -17,17 +17,14 @@ ADVICE = 'start the file with "format": "genai_graph/1"'
 
 
 def write(text: str, name: str = "f.yaml") -> str:
-    return written(name, text)
+    return write_file(name, text)
 
 
 INVALID = [
     # names
     (
         "Datasets:\n  d: {}\n",
-        [
-            "2: unknown label 'Datasets' (did you mean 'Dataset'?): expected one of "
-            + LABELS
-        ],
+        ["2: unknown label 'Datasets' (did you mean 'Dataset'?): expected one of " + LABELS],
     ),
     ("Zoo:\n", [f"2: unknown label 'Zoo': expected one of {LABELS}"]),
     (
@@ -237,7 +234,7 @@ INVALID = [
 
 @pytest.mark.parametrize(("text", "expected"), INVALID, ids=[text for text, _ in INVALID])
 def test_error_has_a_location_and_a_fix(text: str, expected: list[str]) -> None:
-    assert faults_of(write(HEADER + text)) == [f"f.yaml:{line}" for line in expected]
+    assert errors_of(write(HEADER + text)) == [f"f.yaml:{line}" for line in expected]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +250,7 @@ def test_error_has_a_location_and_a_fix(text: str, expected: list[str]) -> None:
     ],
 )
 def test_invalid_or_missing_header(text: str, expected: str) -> None:
-    assert faults_of(write(text))[0] == f"f.yaml:{expected}"
+    assert errors_of(write(text))[0] == f"f.yaml:{expected}"
 
 
 def test_all_errors_are_reported_in_line_order() -> None:
@@ -275,7 +272,7 @@ def test_all_errors_are_reported_in_line_order() -> None:
         "Model:\n"
         "  a: {parents: [a], trained_on: {d: {role: x}}}\n"
     )
-    assert [line.split(": ")[0] for line in faults_of(write(text))] == [
+    assert [line.split(": ")[0] for line in errors_of(write(text))] == [
         f"f.yaml:{line}" for line in (1, 4, 5, 6, 7, 8, 11, 12, 14, 16, 16)
     ]
 
@@ -285,7 +282,7 @@ def test_rejected_yaml_features_do_not_hide_other_errors() -> None:
         "Dataset:\n  d:\n    license: 5\n    size: 1\n    size: 2\n"
         "    url: !!str x\n    5: x\n    location: &anchor x\n    citation: 7\n"
     )
-    assert [line.split(": ")[0] for line in faults_of(write(HEADER + text))] == [
+    assert [line.split(": ")[0] for line in errors_of(write(HEADER + text))] == [
         f"f.yaml:{line}" for line in (4, 6, 7, 8, 9, 10)
     ]
 
@@ -295,7 +292,7 @@ def test_references_to_an_invalid_node_are_not_reported() -> None:
         "Dataset:\n  d: {size: x}\nModel:\n  m: {trained_on: [d]}\n  n: {trained_on: [d]}\n"
         "Experiment:\n  e: {status: DONE, metrics: {acc: 1, auc: high}}\n"
     )
-    assert faults_of(write(HEADER + text)) == [
+    assert errors_of(write(HEADER + text)) == [
         "f.yaml:3: Dataset 'd': size: expected an integer, got 'x'",
         "f.yaml:8: Experiment 'e': status: expected one of SCHEDULED, RUNNING, FINISHED, FAILED, "
         "KILLED, got 'DONE'",
@@ -316,7 +313,7 @@ def test_references_to_an_invalid_node_are_not_reported() -> None:
 )
 def test_malformed_node_is_not_also_reported_as_missing(text: str, error: str) -> None:
     models = "Model:\n  m: {trained_on: [d]}\n"
-    assert faults_of(write(HEADER + text + models)) == [f"f.yaml:{error}"]
+    assert errors_of(write(HEADER + text + models)) == [f"f.yaml:{error}"]
 
 
 @pytest.mark.parametrize("rest", ['"props": 5', '"props": {}, "x": 1', '"props": {"size": "x"}'])
@@ -326,13 +323,13 @@ def test_edges_of_an_invalid_line_are_not_reported(rest: str) -> None:
         '{"node": "Model", "uid": "m"}\n'
         '{"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}\n'
     )
-    (message,) = faults_of(write(lines, "f.jsonl"))
+    (message,) = errors_of(write(lines, "f.jsonl"))
     assert message.startswith("f.jsonl:2: ")
 
 
 def test_each_reference_to_a_missing_node_is_reported() -> None:
     text = "Model:\n  a: {trained_on: [d]}\n  b: {trained_on: [d]}\n"
-    assert faults_of(write(HEADER + text)) == [
+    assert errors_of(write(HEADER + text)) == [
         "f.yaml:3: Model 'a': TRAINED_ON: no Dataset 'd' is in the files or in the graph",
         "f.yaml:4: Model 'b': TRAINED_ON: no Dataset 'd' is in the files or in the graph",
     ]
@@ -348,12 +345,12 @@ def test_too_long_uid_is_rejected_in_each_format(label: str, uid: str) -> None:
         write(json.dumps({"format": "genai_graph/1", label: {uid: {}}}), "f.json"),
         write("\n".join(map(json.dumps, rows)), "f.jsonl"),
     ):
-        assert any("uid: an indexed string may have 8000 bytes" in x for x in faults_of(name)), name
+        assert any("uid: an indexed string may have 8000 bytes" in x for x in errors_of(name)), name
 
 
 @pytest.mark.parametrize("uid", ["@1", "@"])
 def test_uid_with_an_empty_name_needs_a_name(uid: str) -> None:
-    (message,) = faults_of(write(f"{HEADER}Dataset:\n  '{uid}': {{}}\n"))
+    (message,) = errors_of(write(f"{HEADER}Dataset:\n  '{uid}': {{}}\n"))
     assert message.startswith(f"f.yaml:3: Dataset '{uid}': name: ")
     assert check(write(f"{HEADER}Dataset:\n  '{uid}': {{name: x}}\n")) == (1, 0)
 
@@ -399,12 +396,12 @@ def test_errors_are_one_printable_line(text: str) -> None:
 
 def test_max_errors_limits_the_list_and_counts_the_rest() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(5)))
-    assert faults_of(name, max_errors=2) == [
+    assert errors_of(name, max_errors=2) == [
         "f.yaml:3: Dataset 'd0': size: expected an integer, got 'x'",
         "f.yaml:4: Dataset 'd1': size: expected an integer, got 'x'",
         "and 3 more",
     ]
-    assert len(faults_of(name, max_errors=5)) == 5
+    assert len(errors_of(name, max_errors=5)) == 5
 
 
 def test_default_of_max_errors_is_100() -> None:
@@ -420,9 +417,9 @@ def test_default_of_max_errors_is_100() -> None:
 
 def test_missing_file_and_directory_without_csv_files() -> None:
     Path("folder").mkdir()
-    assert faults_of("gone.yaml") == ["gone.yaml:1: no such file"]
-    assert faults_of("gone") == ["gone:1: no such file, and no fixtures/gone.yaml"]
-    assert faults_of("folder") == [
+    assert errors_of("gone.yaml") == ["gone.yaml:1: no such file"]
+    assert errors_of("gone") == ["gone:1: no such file, and no fixtures/gone.yaml"]
+    assert errors_of("folder") == [
         "folder:1: directory without CSV files such as Project.csv: name the files in it instead"
     ]
 
@@ -445,7 +442,7 @@ def test_impossible_file_name_is_an_error(name: str) -> None:
 
 def test_unreadable_file_does_not_hide_errors_in_other_files() -> None:
     write(HEADER + "Dataset:\n  d: {size: x}\n")
-    assert [line.split(": ")[0] for line in faults_of("gone.yaml", "f.yaml", "lost.yaml")] == [
+    assert [line.split(": ")[0] for line in errors_of("gone.yaml", "f.yaml", "lost.yaml")] == [
         "gone.yaml:1",
         "f.yaml:3",
         "lost.yaml:1",
@@ -458,7 +455,7 @@ def test_references_between_files() -> None:
     write('{"format": "genai_graph/1"}\n{"node": "Model", "uid": "base"}\n', "c.jsonl")
     assert check("a.yaml", "b.json", "c.jsonl") == (3, 2)
     assert check(Path("c.jsonl"), Path("b.json"), Path("a.yaml")) == (3, 2)
-    assert faults_of("a.yaml", "c.jsonl") == [
+    assert errors_of("a.yaml", "c.jsonl") == [
         "a.yaml:3: Model 'm': TRAINED_ON: no Dataset 'd' is in the files or in the graph"
     ]
 
@@ -468,8 +465,8 @@ def test_errors_are_in_argument_order() -> None:
     write(HEADER + "Dataset: [\n", "m.yaml")
     write(HEADER + "Dataset:\n  e: {size: x}\n", "a.yaml")
     files = ["z.yaml:3", "m.yaml:3", "a.yaml:3"]
-    assert [line.split(": ")[0] for line in faults_of("z.yaml", "m.yaml", "a.yaml")] == files
-    assert [line.split(": ")[0] for line in faults_of("a.yaml", "m.yaml", "z.yaml")] == files[::-1]
+    assert [line.split(": ")[0] for line in errors_of("z.yaml", "m.yaml", "a.yaml")] == files
+    assert [line.split(": ")[0] for line in errors_of("a.yaml", "m.yaml", "z.yaml")] == files[::-1]
 
 
 def test_cycle_across_files() -> None:
@@ -477,8 +474,8 @@ def test_cycle_across_files() -> None:
     write(HEADER + "Model:\n  b: {parents: [c]}\n", "b.yaml")
     write(HEADER + "Model:\n\n  c: {parents: [a]}\n", "c.yaml")
     cycle = "DERIVED_FROM must not form a cycle: 'a' -> 'b' -> 'c' -> 'a'"
-    assert faults_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
-    assert faults_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
+    assert errors_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
+    assert errors_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {cycle}"]
 
 
 def test_long_chain_is_not_a_cycle_and_does_not_exhaust_the_stack() -> None:
@@ -486,7 +483,7 @@ def test_long_chain_is_not_a_cycle_and_does_not_exhaust_the_stack() -> None:
     assert check(write(f"{HEADER}Model:\n{line}  m2000:\n")) == (2001, 2000)
     assert (
         "must not form a cycle"
-        in faults_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
+        in errors_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
     )
 
 
@@ -499,10 +496,10 @@ def test_uid_is_unique_per_label_across_files() -> None:
     write(HEADER + "Dataset:\n  d:\nModel:\n  d:\n", "a.yaml")
     write(HEADER + "Project:\n  d:\n\nDataset:\n  d:\n", "b.yaml")
     assert check("a.yaml") == (2, 0)
-    assert faults_of("a.yaml", "b.yaml") == [
+    assert errors_of("a.yaml", "b.yaml") == [
         "b.yaml:6: Dataset 'd': uid: duplicate (first at a.yaml:3)"
     ]
-    assert faults_of("a.yaml", "a.yaml")[0] == (
+    assert errors_of("a.yaml", "a.yaml")[0] == (
         "a.yaml:3: Dataset 'd': uid: duplicate (first at a.yaml:3)"
     )
 
@@ -519,7 +516,7 @@ def test_metric_has_one_experiment_across_files() -> None:
     assert check(name) == (3, 1)
     again = [rows[0], {**rows[4], "from": ["Experiment", "f"]}]
     other = write("\n".join(map(json.dumps, again)), "b.jsonl")
-    assert faults_of(name, other) == [
+    assert errors_of(name, other) == [
         "b.jsonl:2: Experiment 'f': Metric 'm' can have only one Experiment: it has 'e', not 'f'"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")

@@ -468,7 +468,6 @@ def test_every_command_shows_its_help(cli: Run, name: str, command: click.Comman
         ["query", "RETURN 1", "RETURN 2"],
         ["schema", "nonsense"],
         ["server", "start", "now"],
-        ["shell", "--interface", "bash"],
         ["status", "--format", "json"],
         ["clear", "everything"],
         ["schema"],

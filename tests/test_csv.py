@@ -576,6 +576,7 @@ def run_import(lib: Path, home: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.neo4j
 @pytest.mark.slow
 def test_neo4j_admin_imports_the_same_graph(lib: Path, tmp_path: Path) -> None:
     """Without lists that are empty, of one empty string, or with U+001F in a string."""

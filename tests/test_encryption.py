@@ -13,7 +13,7 @@ from typing import Any
 
 import neo4j
 import pytest
-from conftest import ROOT, Run, written
+from conftest import ROOT, Run, write_file
 from test_secrets import told
 
 import genai_graph
@@ -301,7 +301,7 @@ def _write_five_nodes(**props: Any) -> str:
     lines += [{"node": "Project", "uid": uid, "props": {}} for uid in "pq"]
     lines += [{"node": "Dataset", "uid": "c", "props": {}}]
     lines += [{"node": "Dataset", "uid": "d", "props": props}]
-    return written("many.jsonl", "\n".join(map(json.dumps, lines)))
+    return write_file("many.jsonl", "\n".join(map(json.dumps, lines)))
 
 
 def _assert_load_writes_nothing(message: str) -> None:
@@ -703,7 +703,7 @@ def test_without_cryptography_the_error_names_the_extra(
 
 def test_the_page_lists_the_sensitive_properties() -> None:
     page = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
-    rows = page.split("| property | of |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
+    rows = page.split("| property | classes |\n| --- | --- |\n")[1].split("\n\n")[0].splitlines()
     listed = set()
     for row in rows:
         name, labels = (cell.strip(" `") for cell in row.strip("|").split("|"))

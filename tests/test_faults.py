@@ -24,7 +24,10 @@ from test_volume import pairs, write
 from genai_graph import Dataset, connect, dump, load, query
 from genai_graph.errors import UnavailableError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+pytestmark = [
+    pytest.mark.neo4j,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix"),
+]
 
 LIMIT = 300
 WRITERS = 8

@@ -11,7 +11,7 @@ from typing import Any
 
 import neomodel
 import pytest
-from conftest import Run, written
+from conftest import Run, write_file
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -366,7 +366,7 @@ def test_a_misspelled_property_is_suggested_in_fixtures(
     cli: Run, label: str, name: str, content: str
 ) -> None:
     Path("graph").mkdir()
-    path = written(name.format(label), content.format(label)).removesuffix(f"/{label}.csv")
+    path = write_file(name.format(label), content.format(label)).removesuffix(f"/{label}.csv")
     with pytest.raises(FixtureError, match=r"\(did you mean 'license'\?\)"):
         genai_graph.check(path)
     result = cli("check", path)

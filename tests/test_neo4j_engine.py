@@ -34,6 +34,8 @@ from genai_graph import connect, query
 from genai_graph.errors import EngineError, ReadOnlyError, UnavailableError
 from genai_graph.server.neo4j_community import Neo4jCommunity
 
+pytestmark = pytest.mark.neo4j
+
 # A start takes seconds, many of them where the machine has other work.
 LIMIT = 240
 

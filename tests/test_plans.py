@@ -60,7 +60,7 @@ INDEXED = {
 INDEXED_LOOKUP = re.compile(
     rf"\b\w+\.(?:{'|'.join(INDEXED)}) (?:=|>|IN|STARTS WITH) (?:\$|row|uid)"
 )
-LINEAGE = catalog.get_question("lineage").cypher  # without a uid it covers all models, and scans them
+LINEAGE = catalog.get_question("lineage").cypher  # without a uid it scans all models
 NOT_SENT_TO_NEO4J = {
     "access/users.py:_create_edge_types",  # creates users of the embedded engine
     "database/indexes.py:without_indexes",
@@ -229,7 +229,7 @@ def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         stored = query("MATCH (d:Dataset {uid: 'secret'}) RETURN d.location AS location")
         dataset.location = "s3://other"
         dataset.save()
-        keys.usage()
+        keys.count_by_key()
     monkeypatch.delenv("GENAI_GRAPH_KEYS")
     with connect():
         dataset.refresh()

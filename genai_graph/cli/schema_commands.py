@@ -74,6 +74,6 @@ def draw(format: str) -> None:
 
     Needs no database.
     """
-    from genai_graph.schema_diagram import DRAWINGS
+    from genai_graph.schema_diagram import DIAGRAMS
 
-    click.echo(DRAWINGS[format](), nl=False)
+    click.echo(DIAGRAMS[format](), nl=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, query
 from genai_graph.errors import MissingExtraError, QuestionError
+from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.questions.catalog import get_question
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 from genai_graph.storage.lookups import existing_uids
@@ -45,8 +46,6 @@ class Answer(list[dict[str, Any]]):
 
     def _repr_html_(self) -> str:
         """Return the first rows as an HTML table, for notebooks."""
-        from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
-
         columns = self.question.columns
         rows = [[row.get(name) for name in columns] for row in self[:MAX_ROWS]]
         note = self.notice or remaining_rows_note(len(self) - len(rows), "to_pandas()")

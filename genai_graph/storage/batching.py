@@ -40,14 +40,16 @@ def batch_by_key(
     waiting: dict[K, list[R]] = {}
     sizes: dict[K, int] = {}
     for key, run in itertools.groupby(rows, key_of):
+        batch, size = waiting.setdefault(key, []), sizes.get(key, 0)
         for row in run:
-            batch = waiting.setdefault(key, [])
             batch.append(row)
-            size = sizes[key] = sizes.get(key, 0) + row.size
+            size += row.size
             if len(batch) >= max_rows or size >= BATCH_BYTES:
-                del waiting[key], sizes[key]
                 yield key, batch
-    yield from waiting.items()
+                batch, size = [], 0
+                waiting[key] = batch
+        sizes[key] = size
+    yield from ((key, batch) for key, batch in waiting.items() if batch)
 
 
 def batch_by_size(rows: Iterable[R], max_rows: int) -> Iterator[list[R]]:

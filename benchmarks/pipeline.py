@@ -1,10 +1,10 @@
-"""What needs no server: checking a file, and making of its lines what a server is sent."""
+"""Without a server: check a file, and convert its lines to the bytes sent to a server."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from neo4j._codec.hydration.v2 import HydrationHandler
 from neo4j._codec.packstream.v1 import PackableBuffer, Packer
 
 import genai_graph
-from benchmarks.measuring import Contender, clock
+from benchmarks.measurement import Contender, clock
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.exchange.loader import reduced_gc
@@ -26,24 +26,24 @@ from genai_graph.storage.nodes import insert_nodes
 
 ENGINE = "none"
 CHECK = "Check of a file"
-NODES, EDGES = "Lines of nodes, made ready to send", "Lines of edges, made ready to send"
+NODES, EDGES = "Lines of nodes, prepared to send", "Lines of edges, prepared to send"
 
 JSON = "json.loads of the same lines"
 
 
 def contenders(path: Path, entities: int) -> list[tuple[int, list[Contender]]]:
-    """Return what reads a file, and what reads its nodes and its edges on their own."""
+    """Return (number of lines, contenders) for a file, for its nodes and for its edges."""
     header, *lines = path.read_bytes().splitlines(keepends=True)
     nodes = [line for line in lines if line.startswith(b'{"node"')]
     edges = [line for line in lines if line.startswith(b'{"edge"')]
     return [
-        (entities, _checks(path)),
-        (len(nodes), _pipes(NODES, [header, *nodes], _pack_nodes)),
-        (len(edges), _pipes(EDGES, [header, *edges], _pack_edges)),
+        (entities, _check_contenders(path)),
+        (len(nodes), _pipeline_contenders(NODES, [header, *nodes], _pack_nodes)),
+        (len(edges), _pipeline_contenders(EDGES, [header, *edges], _pack_edges)),
     ]
 
 
-def _checks(path: Path) -> list[Contender]:
+def _check_contenders(path: Path) -> list[Contender]:
     def parse() -> None:
         with path.open("rb") as lines:
             for line in lines:
@@ -55,7 +55,9 @@ def _checks(path: Path) -> list[Contender]:
     ]
 
 
-def _pipes(title: str, lines: list[bytes], pack: Callable[[list[bytes]], None]) -> list[Contender]:
+def _pipeline_contenders(
+    title: str, lines: list[bytes], pack: Callable[[list[bytes]], None]
+) -> list[Contender]:
     def parse() -> None:
         for line in lines:
             json.loads(line)
@@ -73,48 +75,49 @@ def _pipes(title: str, lines: list[bytes], pack: Callable[[list[bytes]], None]) 
 
 def _contender(title: str, name: str, work: Callable[[], object]) -> Contender:
     def run() -> dict[str, float]:
-        with clock() as working:
+        with clock() as time:
             work()
-        return {title: working.seconds}
+        return {title: time.seconds}
 
     return Contender(name, run)
 
 
 def _pack_nodes(lines: list[bytes]) -> None:
-    """Pass lines through the loader's batches and statements, which here reach a packer only."""
-    with _offline(), reduced_gc():
-        rows = _sound(lines, NodeRecord)
-        for label, nodes in batch_by_key(rows, attrgetter("label"), BATCH_ROWS):
-            insert_nodes(label, nodes, with_uid_fields)
+    """Pass lines through batching and statements of the loader to a packer."""
+    with _packing_only(), reduced_gc():
+        batches = batch_by_key(_records(lines, NodeRecord), attrgetter("label"), BATCH_ROWS)
+        for label, rows in batches:
+            insert_nodes(label, rows, with_uid_fields)
 
 
 def _pack_edges(lines: list[bytes]) -> None:
-    with _offline(), reduced_gc():
-        rows = _sound(lines, EdgeRecord)
-        for edge_type, edges in batch_by_key(rows, attrgetter("edge_type"), BATCH_ROWS):
-            insert_edges(edge_type, edges)
+    with _packing_only(), reduced_gc():
+        batches = batch_by_key(_records(lines, EdgeRecord), attrgetter("edge_type"), BATCH_ROWS)
+        for edge_type, rows in batches:
+            insert_edges(edge_type, rows)
 
 
-def _sound(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
+def _records(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
     for record in jsonl.records(lines, ""):
         if not isinstance(record, wanted):
             raise TypeError(record)
         yield record
 
 
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    without_keys = SimpleNamespace(keyring=None)
-    write = _Wire().execute_write
+@contextmanager
+def _packing_only() -> Iterator[None]:
+    """Replace the database by a packer, and the connection by one without keys."""
+    write = _Packer().execute_write
+    connection = SimpleNamespace(keyring=None)
     with (
-        patch.multiple(nodes, execute_write=write, current_connection=lambda: without_keys),
+        patch.multiple(nodes, execute_write=write, current_connection=lambda: connection),
         patch.object(edges, "execute_write", write),
     ):
         yield
 
 
-class _Wire:
-    """Packs what the database would be sent, and answers that all of it was made."""
+class _Packer:
+    """Packs the parameters of statements, and answers that all rows were created."""
 
     def __init__(self) -> None:
         scope = HydrationHandler().new_hydration_scope()  # type: ignore[no-untyped-call]
@@ -124,5 +127,5 @@ class _Wire:
         """Stand in for `genai_graph.database.execute_write`."""
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
-        made = len(parameters.get("rows") or parameters["sources"])
-        return [{"count": made}], SimpleNamespace(nodes_created=made, relationships_created=made)
+        count = len(parameters.get("rows") or parameters["sources"])
+        return [{"count": count}], SimpleNamespace(nodes_created=count, relationships_created=count)
