@@ -1,4 +1,4 @@
-"""Strings that an output format could mistake for its own syntax."""
+"""Texts that could be mistaken for markup, or for the end of a string, by a format of pictures."""
 
 from __future__ import annotations
 

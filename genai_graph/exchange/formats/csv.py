@@ -20,7 +20,7 @@ import functools
 import itertools
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -55,7 +55,6 @@ from genai_graph.registry import NODES, properties_of
 if TYPE_CHECKING:
     from genai_graph.exchange.formats.csv_schema import CsvSchema
     from genai_graph.exchange.formats.records import Record
-    from genai_graph.properties.types import Property
     from genai_graph.registry import EdgeType
 
 
@@ -351,15 +350,22 @@ def _open(directory: Path, schema: CsvSchema, mode: str) -> IO[str]:
 
 
 def _format_rows(schema: CsvSchema, records: Iterable[NodeRecord | EdgeRecord]) -> Iterator[str]:
-    columns = [(name, prop.to_csv) for name, prop in schema.properties.items()]
+    columns = [(name, prop.to_csv, prop.fits_csv) for name, prop in schema.properties.items()]
     for record in records:
         given = record.given
         uids = (record.uid,) if isinstance(record, NodeRecord) else (record.source, record.target)
         cells = [csv_quote(uid) for uid in uids]
-        for name, to_csv in columns:
+        exact: dict[str, Any] = {}  # null, and lists that would be split at the wrong places
+        for name, to_csv, fits_csv in columns:
             value = given.get(name)
-            cells.append("" if value is None else to_csv(value))
-        exact = _exact_values(given, schema.properties)
+            if value is None:
+                cells.append("")
+                if name in given:
+                    exact[name] = None
+            else:
+                cells.append(to_csv(value))
+                if not fits_csv(value):
+                    exact[name] = value
         encoded = msgspec.json.encode(exact, order="sorted").decode() if exact else ""
         cells.append(csv_quote(encoded) if exact else "")
         row = ",".join(cells) + "\n"
@@ -369,15 +375,6 @@ def _format_rows(schema: CsvSchema, records: Iterable[NodeRecord | EdgeRecord]) 
                 "the limit for reading it: dump it in another format"
             )
         yield row
-
-
-def _exact_values(given: Mapping[str, Any], known: Mapping[str, Property[Any]]) -> dict[str, Any]:
-    """Return the values that cells can't represent: null, and lists that would be split wrongly."""
-    return {
-        name: value
-        for name, value in given.items()
-        if name in known and (value is None or not known[name].fits_csv(value))
-    }
 
 
 def import_command(directory: Path, database: str = "neo4j") -> str:
