@@ -59,27 +59,17 @@ class MetricHistory:
 
 
 def validate_recorded(
-    metric_class: Any,
-    name: str,
-    value: float | None,
-    split: str | None,
-    step: int | None,
-    values: Iterable[float] | None,
-    steps: Iterable[int] | None,
-    properties: Mapping[str, Any],
+    metric_class: Any, arguments: Mapping[str, Any], properties: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the validated arguments of `Experiment.record` that were given."""
     if "uid" in properties:
         raise PropertyError("Metric.uid: is derived from experiment, name, dataset and split")
-    optional = {
-        "value": value,
-        "split": split,
-        "step": step,
-        "values": _as_list(values),
-        "steps": _as_list(steps),
+    given = {
+        name: _as_list(value) if name in ("values", "steps") else value
+        for name, value in arguments.items()
+        if value is not None or name == "name"
     }
-    given = {key: item for key, item in optional.items() if item is not None}
-    return clean_fields(metric_class, {"name": name, **given})
+    return clean_fields(metric_class, given)
 
 
 def _as_list(values: Any) -> Any:

@@ -263,7 +263,15 @@ class Experiment(Node):
         Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset), `NotSavedError`.
         """
         evaluated_on = None if dataset is None else _dataset_uid(dataset)
-        given = validate_recorded(Metric, name, value, split, step, values, steps, properties)
+        arguments = {
+            "name": name,
+            "value": value,
+            "split": split,
+            "step": step,
+            "values": values,
+            "steps": steps,
+        }
+        given = validate_recorded(Metric, arguments, properties)
         uid = metric_uid(self.saved_uid, given["name"], evaluated_on, given.get("split"))
 
         def write() -> Metric:

@@ -240,7 +240,6 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
 
     @property
     def type_name(self) -> str:  # type: ignore[override]
-        """The type in the documentation."""
         if self.choices is None:
             return "string"
         return f"one of {', '.join(f'`{choice}`' for choice in self.choices)}"
@@ -263,29 +262,24 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
 
     @property
     def encryptable(self) -> bool:
-        """Whether it is neither required, nor indexed, nor restricted to choices."""
         return not (self.is_required or self.is_indexed or self.choices)
 
     def size_expression(self, value: str) -> str:
-        """Return the length; indexed strings and choices are small."""
         return "" if self.is_indexed or self.choices else _length(value)
 
     def from_csv(self, text: str) -> str:
-        """Return the text: decoded from UTF-8 it is valid unless it is too long or no choice."""
+        # Text decoded from UTF-8 has no surrogates, so that only these rules remain.
         if self.choices is None and int(self.is_required) <= len(text) <= self._safe_length:
             return text
         return self.validate(text)
 
     def to_yaml(self, value: str) -> str:
-        """Quote the string if needed."""
         return yaml_string(value)
 
     def to_csv(self, value: str) -> str:
-        """Quote the string."""
         return csv_quote(value)
 
     def quoting_hint(self, value: Any) -> str:
-        """Any scalar would be valid as a string."""
         return "" if isinstance(value, (dict, list)) else " (quote it)"
 
     def _validate_size(self, value: str) -> None:
@@ -338,18 +332,15 @@ class LocationProperty(StringProperty):
         return text
 
     def redact(self, value: Any) -> Any:
-        """Remove credentials."""
         return strip_credentials(value) if isinstance(value, str) else value
 
     def from_msgspec(self, value: str) -> str:
-        """Remove credentials, with a warning."""
         bare = strip_credentials(value)
         if bare is not value:
             warn_of_credentials(f"{self.owner.__name__}.{self.name}", bare)
         return bare
 
     def from_csv(self, text: str) -> str:
-        """Remove credentials."""
         return self.validate(text)
 
 
@@ -367,7 +358,6 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
 
     @property
     def type_name(self) -> str:  # type: ignore[override]
-        """The type in the documentation."""
         return "integer" if self.minimum == INTEGER_MIN else f"integer from {self.minimum}"
 
     def validate(self, value: Any) -> int:
@@ -383,7 +373,6 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
         return int(value)
 
     def parse_csv(self, text: str) -> int | str:
-        """Parse a decimal integer."""
         digits = text.removeprefix("-")
         is_integer = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
         return int(text) if is_integer else text
@@ -414,23 +403,18 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
             ) from None
 
     def from_msgspec(self, value: float | str) -> float:
-        """Convert the names of non-finite numbers, which JSON lacks."""
         return NON_FINITE[value] if isinstance(value, str) else value
 
     def to_json(self, value: float) -> float | str:
-        """Convert non-finite numbers to their names."""
         return value if value - value == 0 else non_finite_name(value)
 
     def from_file(self, value: Any) -> Any:
-        """Convert the names of non-finite numbers."""
         return NON_FINITE.get(value, value) if isinstance(value, str) else value
 
     def to_yaml(self, value: float) -> str:
-        """Return the number with a point."""
         return yaml_number(value)
 
     def parse_csv(self, text: str) -> float | str | AmbiguousScalar:
-        """Parse a decimal number, or the name of a non-finite one."""
         if text in NON_FINITE:
             return NON_FINITE[text]
         if not _is_decimal(text):
@@ -441,11 +425,9 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         return value
 
     def to_csv(self, value: float) -> str:
-        """Return the shortest text that is read back the same."""
         return csv_number(value)
 
     def to_cypher(self, value: float) -> str:
-        """Return a number, or a call for a non-finite one."""
         return cypher_number(value)
 
 
@@ -482,11 +464,9 @@ class BooleanProperty(Property["bool | None"], neomodel.BooleanProperty):  # typ
         return value
 
     def parse_csv(self, text: str) -> bool | str:
-        """Parse ``true`` and ``false``."""
         return {"true": True, "false": False}.get(text, text)
 
     def to_csv(self, value: bool) -> str:
-        """Return ``true`` or ``false``."""
         return "true" if value else "false"
 
 
@@ -514,7 +494,6 @@ class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormat
             raise PropertyError(f"expected a time in the years 1 to 9999, got {value}") from None
 
     def to_python(self, value: DateTime | datetime) -> datetime:
-        """Return an aware datetime in UTC."""
         return to_utc(value)
 
     def normalize_stored(self, value: Any) -> datetime:
@@ -525,11 +504,10 @@ class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormat
             self.refuse_type(value)
 
     def from_msgspec(self, value: datetime) -> datetime:
-        """Convert to UTC."""
         return value if value.tzinfo is timezone.utc else self.validate(value)
 
     def from_file(self, value: Any) -> Any:
-        """Parse ISO 8601, which YAML 1.1 takes for a date."""
+        # YAML 1.1 reads an unquoted time as a date or a number to base 60.
         text = value.text if isinstance(value, AmbiguousScalar) else value
         if not isinstance(text, str):
             return value
@@ -540,19 +518,15 @@ class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormat
             raise PropertyTypeError(f"expected {self.expected}, got {found}") from None
 
     def to_yaml(self, value: datetime) -> str:
-        """Return ISO 8601 in UTC."""
         return format_datetime(value)
 
     def parse_csv(self, text: str) -> Any:
-        """Parse ISO 8601."""
         return self.from_file(text)
 
     def to_csv(self, value: datetime) -> str:
-        """Return ISO 8601 in UTC."""
         return format_datetime(value)
 
     def to_cypher(self, value: datetime) -> str:
-        """Return a call of Cypher's datetime()."""
         return f"datetime({json_literal(value.isoformat())})"
 
 
@@ -572,7 +546,6 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
 
     @property
     def encryptable(self) -> bool:
-        """True: it is stored as text and never searched."""
         return True
 
     def validate(self, value: Any) -> Any:
@@ -582,11 +555,9 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
         return validated
 
     def to_db(self, value: Any) -> str:
-        """Return the JSON text."""
         return encode_json(value).decode()
 
     def to_python(self, value: str) -> Any:
-        """Parse the JSON text."""
         return json.loads(value)
 
     def normalize_stored(self, value: Any) -> str:
@@ -600,35 +571,27 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
         return self.to_db(content) if "\n" in value or "\r" in value else value
 
     def empty(self) -> dict[str, Any]:
-        """Return a new empty dict."""
         return {}
 
     def size_expression(self, value: str) -> str:
-        """Return the length of the text."""
         return _length(value)
 
     def from_msgspec(self, value: msgspec.Raw) -> str | None:
-        """Validate the document and return its text; null is no value."""
         return canonical_json(bytes(value))
 
     def to_json(self, value: str) -> msgspec.Raw:
-        """Return the text, to be embedded as it is."""
         return msgspec.Raw(value.encode())
 
     def to_yaml(self, value: str) -> str:
-        """Return the value in flow style."""
         return yaml_flow(json.loads(value))
 
     def quoting_hint(self, value: Any) -> str:
-        """An ambiguous scalar would be valid as a string."""
         return " (quote it)"
 
     def parse_csv(self, text: str) -> Any:
-        """Parse JSON, or raise `PropertyError`."""
         return parse_json(text)
 
     def to_csv(self, value: str) -> str:
-        """Quote the text."""
         return csv_quote(value)
 
 
@@ -657,60 +620,48 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
         return [self._validate_item(position, item) for position, item in enumerate(value)]
 
     def to_python(self, value: Any) -> list[Any]:
-        """Return a new list."""
         return list(value)
 
     def empty(self) -> list[Any]:
-        """Return a new empty list."""
         return []
 
     def size_expression(self, value: str) -> str:
-        """Return the sum of the items' sizes."""
         strings = f"reduce(sum = 0, item IN {value} | sum + {_length('item')})"
         size = strings if self._has_strings else f"{_NUMBER_BYTES} * size({value})"
         return f"CASE WHEN valueType({value}) STARTS WITH 'LIST' THEN {size} ELSE 0 END"
 
     def from_msgspec(self, value: list[Any]) -> list[Any]:
-        """Convert each item."""
         return self.validate([self.item.from_msgspec(item) for item in value])
 
     def to_json(self, value: list[Any]) -> list[Any]:
-        """Convert each item."""
         return [self.item.to_json(item) for item in value]
 
     def from_file(self, value: Any) -> Any:
-        """Convert each item."""
         return [self.item.from_file(item) for item in value] if isinstance(value, list) else value
 
     def to_yaml(self, value: list[Any]) -> str:
-        """Return the list in flow style."""
         return f"[{', '.join(map(self.item.to_yaml, value))}]"
 
     def quoting_hint(self, value: Any) -> str:
-        """An item of a list of strings would be valid as a string."""
         return " (quote it)" if self._has_strings and isinstance(value, list) else ""
 
     def parse_csv(self, text: str) -> list[Any]:
-        """Split the cell and parse each item."""
         return list(map(self.item.parse_csv, split_list(text)))
 
     def from_csv(self, text: str) -> list[Any]:
-        """Split the cell; strings decoded from UTF-8 are valid unless they are very long."""
+        # Strings decoded from UTF-8 are valid unless they are very long.
         if self._has_strings and len(text) <= MAX_TEXT_BYTES // 4:
             return split_list(text)
         return self.validate(self.parse_csv(text))
 
     def to_csv(self, value: list[Any]) -> str:
-        """Join the items by a character that hardly any text contains."""
         items = value if self._has_strings else map(self.item.to_csv, value)
         return csv_quote(LIST_SEPARATOR.join(items))
 
     def fits_csv(self, value: list[Any]) -> bool:
-        """Whether no item would be split."""
         return not self._has_strings or not value or split_list(LIST_SEPARATOR.join(value)) == value
 
     def to_cypher(self, value: list[Any]) -> str:
-        """Return a list literal."""
         return f"[{', '.join(map(self.item.to_cypher, value))}]"
 
     def _validate_item(self, position: int, value: Any) -> Any:
