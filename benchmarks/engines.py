@@ -119,7 +119,7 @@ def opened(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
 def kept(name: str, home: Path) -> Iterator[None]:
     """Keep a managed engine up on a data folder, and stop it to its end."""
     managed = managed_engine(name, home)
-    managed.keep()
+    managed.start()
     try:
         yield
     finally:

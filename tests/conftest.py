@@ -138,7 +138,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     server = ENGINES[request.param]()
     neo4j_server.installed(server)
     managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
-    running = managed.keep()
+    running = managed.start()
     yield Engine(server.name, _settings(server.name, running))
     assert managed.stop() is True, "a test left a connection open"
     if (process := running.process()) is not None:

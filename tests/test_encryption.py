@@ -638,7 +638,7 @@ def test_a_wrong_key_is_told_without_a_part_of_it(
     told = cli("status")
     assert told.exit_code == 1
     assert "GENAI_GRAPH_KEYS: expected keys as" in told.stderr
-    assert "number 2 is none" in told.stderr
+    assert "key 2 is invalid" in told.stderr
     assert right[:8] not in told.stderr
     assert not wrong or wrong not in told.stderr
 

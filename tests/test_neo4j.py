@@ -107,7 +107,7 @@ def test_a_load_too_large_for_the_servers_memory_says_so_and_what_to_do(
     result = cli("load", "--atomic", "f.jsonl")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("the server's memory for transactions is used up: ")
+    assert line.startswith("the transaction exceeds the server's memory limit: ")
     assert "db.memory.transaction.total.max" in line
     assert "nothing was written" in line
     assert "load without atomic" in line

@@ -110,7 +110,7 @@ def test_no_command_shows_a_password(
     own_engine: Engine, cli: Run, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     Path("f.yaml").write_text("format: genai_graph/1\nDataset: {mnist: {}}\n")
-    monkeypatch.setattr(connection_module, "ANSWER_LIMIT", 0.2)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.2)
     seen = []
 
     def run(**settings: str) -> None:
@@ -174,7 +174,7 @@ def failing(*arguments: Any, **named: Any) -> BaseException:
 def test_no_error_shows_a_password_not_even_with_the_variables_of_its_frames(
     embedded: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "ANSWER_LIMIT", 0.2)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.2)
     port = embedded.uri.rpartition(":")[2]
     errors = [
         failing(embedded.uri, username="root", password=MARK),

@@ -372,7 +372,7 @@ def test_what_is_no_server_is_one_clear_line_on_the_command_line(
     cli: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection_module, "ANSWER_LIMIT", 0.3)
+    monkeypatch.setattr(connection_module, "ANSWER_TIMEOUT", 0.3)
     monkeypatch.setenv("NEO4J_PASSWORD", SECRET)
     with listening(answer) as port:
         monkeypatch.setenv("NEO4J_URI", f"{scheme}://127.0.0.1:{port}")

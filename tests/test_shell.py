@@ -161,7 +161,7 @@ def test_a_sandbox_in_a_terminal_is_rolled_back(terminal: Open) -> None:
     shell.run("Dataset(name='typed').save()", "<Dataset typed>")
     shell.run("len(Dataset.nodes)", r"\b1\b")
     told = shell.run("query('MATCH (n')", "QueryError: ")
-    assert "the sandbox is rolled back and begins anew" in told
+    assert "the sandbox was rolled back and starts over" in told
     shell.run("len(Dataset.nodes)", r"\b0\b")
     shell.run("Dataset(name='again').save()", "<Dataset again>")
     shell.key("d")
@@ -174,7 +174,7 @@ def test_a_sandbox_in_a_terminal_is_rolled_back(terminal: Open) -> None:
 def test_a_read_only_shell_in_a_terminal_refuses_to_write(terminal: Open) -> None:
     shell = terminal("--read-only", "--print-cypher")
     assert "(read-only)" in shell.start
-    shell.run("Dataset(name='typed').save()", "ReadOnlyError: this connection may only read")
+    shell.run("Dataset(name='typed').save()", "ReadOnlyError: the connection is read-only")
     told = shell.run("query('RETURN $x AS x', x='hunter2')", r"\$x: string of 7")
     assert "[{'x': 'hunter2'}]" in told
     shell.key("d")
@@ -194,7 +194,7 @@ def test_code_in_a_sandbox_leaves_nothing(graph: Connection, cli: Run) -> None:
 def test_code_that_may_only_read_is_told_so(graph: Connection, cli: Run) -> None:
     result = cli("shell", "--read-only", input="Dataset(name='a').save()")
     assert result.exit_code == 1
-    assert result.stderr == ("this connection may only read: connect without read_only to write\n")
+    assert result.stderr == ("the connection is read-only: connect without read_only to write\n")
 
 
 def test_statements_are_printed_beside_the_output(graph: Connection, cli: Run) -> None:

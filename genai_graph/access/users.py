@@ -37,7 +37,7 @@ def add(name: str, role: str) -> str:
     managed, password = engine(), secrets.token_urlsafe(24)
     if role == "writer":
         _make_types()
-    with managed.settled() as folder:
+    with managed.locked() as folder:
         arcadedb.save_user(folder, name, role, password)
     return password
 
@@ -52,13 +52,13 @@ def _make_types() -> None:
 
 def drop(name: str) -> bool:
     """Take a user away, and tell whether there was one; who is logged in stays until the end."""
-    with engine().settled() as folder:
+    with engine().locked() as folder:
         return arcadedb.delete_user(folder, name)
 
 
 def listed() -> dict[str, str]:
     """Return the role of each user that was made here, by name."""
-    with engine().settled() as folder:
+    with engine().locked() as folder:
         return arcadedb.list_users(folder)
 
 

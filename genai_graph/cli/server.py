@@ -30,7 +30,7 @@ def server() -> None:
 def start(engine: str | None) -> None:
     """Start the engine, and keep it up until it is stopped."""
     managed = _managed(engine)
-    running = managed.keep()
+    running = managed.start()
     name = managed.server.name
     click.echo(f"the {name} engine runs at {running.uri} (process {running.pid})", err=True)
     if name != _managed(None).server.name:
@@ -67,7 +67,7 @@ def _describe(managed: ManagedEngine) -> None:
     running = managed.running()
     where = f"runs at {running.uri} (process {running.pid})" if running else "is not running"
     click.echo(f"the {managed.server.name} engine {where}")
-    click.echo(f"data folder {managed.folder}")
+    click.echo(f"data folder {managed.directory}")
     click.echo(f"log {managed.log}")
 
 

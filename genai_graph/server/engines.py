@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def managed_engine(name: str, home: Path) -> ManagedEngine:
-    """Return an engine of `ENGINES` on a data folder; it need not be installed until it starts."""
+    """Return the engine of a name, with its data below `home`; starting it installs it."""
     from genai_graph.server.arcadedb import ArcadeDB
     from genai_graph.server.lifecycle import ManagedEngine
     from genai_graph.server.neo4j_community import Neo4jCommunity
