@@ -14,7 +14,7 @@ from typing import Any
 import neo4j
 import pytest
 from conftest import ROOT, Run, written
-from test_secrets import told
+from test_secrets import format_with_locals
 
 import genai_graph
 from genai_graph import (
@@ -655,7 +655,7 @@ def test_keys_are_in_no_frame_that_an_error_keeps(
         monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises((SettingsError, MissingExtraError)) as refused:
         connect()
-    shown = told(refused.value)
+    shown = format_with_locals(refused.value)
     assert key not in shown
     assert repr(base64.urlsafe_b64decode(f"{key}==")) not in shown
 

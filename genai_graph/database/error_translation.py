@@ -78,7 +78,7 @@ def connection_error(uri: str, error: BaseException) -> UnavailableError:
                 f"the server at {uri} does not use TLS: check the port in NEO4J_URI, or for "
                 "plaintext use a scheme without +s, and no NEO4J_TRUSTED_CERTIFICATES"
             )
-        if isinstance(cause, TimeoutError):
+        if isinstance(cause, TimeoutError | driver.ConnectionAcquisitionTimeoutError):
             return UnavailableError(
                 f"timed out connecting to {uri}: check the server, or set NEO4J_URI"
             )
