@@ -136,7 +136,7 @@ class Engine:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """One engine of each kind, kept up so that no test waits for a start."""
     server = ENGINES[request.param]()
-    neo4j_server.installed(server)
+    neo4j_server.install_or_skip(server)
     managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
     running = managed.start()
     yield Engine(server.name, _settings(server.name, running))
