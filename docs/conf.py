@@ -15,8 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # for derived.py
 
 from derived import ROOT
 
-from genai_graph import __version__
-
 project = "genai_graph"
 version = release = __version__
 extensions = [

@@ -1,7 +1,8 @@
-"""What the pages have from the code: ``python docs/derived.py`` writes it, ``--check`` compares.
+"""Generate the parts of the documentation that are derived from the code.
 
-It stands in the Markdown between ``<!-- derived: NAME -->`` and ``<!-- end -->``, so that it is
-read where Markdown is, with no site built. NAME is one of `SECTIONS`, or a label.
+``python docs/derived.py`` writes them into the Markdown pages, between ``<!-- derived: NAME -->``
+and ``<!-- end -->``; with ``--check`` it exits with 1 if a page is out of date. NAME is one of
+`SECTIONS` or the label of a node class.
 """
 
 from __future__ import annotations
@@ -18,17 +19,7 @@ from genai_graph import schema, schema_diagram
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.node import Node
-from genai_graph.properties.json_values import INTEGER_MIN
-from genai_graph.properties.types import (
-    ArrayProperty,
-    BooleanProperty,
-    DateTimeProperty,
-    FloatProperty,
-    IntegerProperty,
-    JSONProperty,
-    LocationProperty,
-    Property,
-)
+from genai_graph.properties.types import LocationProperty
 from genai_graph.questions import Parameter, Question, find, names
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
@@ -37,61 +28,43 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _SECTION = re.compile(r"(<!-- derived: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def renewed(text: str) -> str:
-    """Return a page with its derived sections as the code has them."""
+def update(text: str) -> str:
+    """Return the text of a page with up-to-date derived sections."""
     return _SECTION.sub(lambda found: f"{found[1]}\n{section(found[2])}\n\n{found[3]}", text)
 
 
 def section(name: str) -> str:
-    """Return a section by its name."""
+    """Return the text of a derived section."""
     return SECTIONS[name]() if name in SECTIONS else _properties(NODES[name])
 
 
 def _table(*rows: Iterable[str]) -> str:
-    """Return a table; the first row is its head."""
+    """Return a Markdown table; the first row is the header."""
     head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *body])
 
 
 # Models
 
-_TYPES: list[tuple[type[Property], str]] = [
-    (IntegerProperty, "integer"),
-    (FloatProperty, "number"),
-    (BooleanProperty, "boolean"),
-    (DateTimeProperty, "time"),
-    (JSONProperty, "JSON"),
-]
-
 
 def _shared() -> str:
     known = properties_of(Node)
-    return _table(["on every node", "type", ""], *(_row(Node, name) for name in known))
+    return _table(["property", "type", "description"], *(_row(Node, name) for name in known))
 
 
 def _properties(cls: type[Node]) -> str:
     own = [name for name in properties_of(cls) if name not in properties_of(Node)]
-    return _table(["property", "type", ""], *(_row(cls, name) for name in own))
+    return _table(["property", "type", "description"], *(_row(cls, name) for name in own))
 
 
 def _row(cls: type[Node], name: str) -> list[str]:
     prop: Any = properties_of(cls)[name]
     notes = [prop.help_text] if prop.help_text else []
     if isinstance(prop, LocationProperty):
-        notes.append("without secrets")
+        notes.append("[credentials are removed](security.md#secrets)")
     if prop.sensitive:
-        notes.append("[encrypted](access.md#encryption) where there are keys")
-    return [f"`{name}`", "; ".join([_type(prop), *_marks(cls, name, prop)]), "; ".join(notes)]
-
-
-def _type(prop: Any) -> str:
-    if isinstance(prop, ArrayProperty):
-        return f"list of {_type(prop.item)}s"
-    if getattr(prop, "choices", None):
-        return f"one of {', '.join(f'`{choice}`' for choice in prop.choices)}"
-    name = next((name for kind, name in _TYPES if isinstance(prop, kind)), "string")
-    least = getattr(prop, "minimum", INTEGER_MIN)
-    return name if least == INTEGER_MIN else f"{name} from {least}"
+        notes.append("[encrypted](access.md#encryption) if keys are configured")
+    return [f"`{name}`", "; ".join([prop.type_name, *_marks(cls, name, prop)]), "; ".join(notes)]
 
 
 def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
@@ -105,27 +78,30 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
 
 
 def _edges() -> str:
-    return _table(["edge", "at the source", "at the target", "properties"], *map(_edge, EDGES))
+    head = ["edge", "attribute of the source", "attribute of the target", "properties"]
+    return _table(head, *map(_edge, EDGES))
 
 
-def _edge(kind: EdgeType) -> list[str]:
-    source = [name for name, rel in OUTGOING[kind.source].items() if rel.kind == kind]
-    target = [name for name, rel in INCOMING[kind.target].items() if rel.kind == kind]
-    known: dict[str, Any] = properties_of(EDGES[kind])
+def _edge(edge_type: EdgeType) -> list[str]:
+    outgoing, incoming = OUTGOING[edge_type.source], INCOMING[edge_type.target]
+    source = [name for name, rel in outgoing.items() if rel.edge_type == edge_type]
+    target = [name for name, rel in incoming.items() if rel.edge_type == edge_type]
+    known: dict[str, Any] = properties_of(EDGES[edge_type])
     properties = "; ".join(
-        f"`{name}`: {_type(prop)} ({prop.help_text})" for name, prop in known.items()
+        f"`{name}`: {prop.type_name} ({prop.help_text})" for name, prop in known.items()
     )
-    return [f"`{kind}`{_rule(kind)}", f"`{source[0]}`", f"`{target[0]}`", properties]
+    edge = f"`{edge_type}`{_constraints(edge_type)}"
+    return [edge, f"`{source[0]}`", f"`{target[0]}`", properties]
 
 
-def _rule(kind: EdgeType) -> str:
-    rules = {
-        "no circles": kind.acyclic,
-        "one source": kind.single_source,
-        "one target": kind.single_target,
+def _constraints(edge_type: EdgeType) -> str:
+    constraints = {
+        "no cycles": edge_type.acyclic,
+        "one source": edge_type.single_source,
+        "at most one target": edge_type.single_target,
     }
-    told = ", ".join(rule for rule, holds in rules.items() if holds)
-    return f" ({told})" if told else ""
+    present = ", ".join(text for text, applies in constraints.items() if applies)
+    return f" ({present})" if present else ""
 
 
 def _sensitive() -> str:
@@ -136,7 +112,8 @@ def _sensitive() -> str:
             if prop.sensitive and name not in shared:
                 found.setdefault(name, []).append(label)
     return _table(
-        ["property", "of"], *([f"`{name}`", ", ".join(labels)] for name, labels in found.items())
+        ["property", "classes"],
+        *([f"`{name}`", ", ".join(labels)] for name, labels in found.items()),
     )
 
 
@@ -172,7 +149,7 @@ def _parameter(parameter: Parameter) -> str:
 def _commands() -> str:
     commands = sorted(command_line.commands.items())
     return _table(
-        ["command", "what it does", "options, or commands below it"],
+        ["command", "description", "options or subcommands"],
         *(_command(name, command) for name, command in commands),
     )
 
@@ -185,10 +162,10 @@ def _command(name: str, command: click.Command) -> list[str]:
 
 
 def _below(command: click.Command, before: str = "") -> Iterator[str]:
-    """Yield the options of a command, or the commands of a group, of its groups too."""
+    """Yield the options of a command, or the commands of a group and its subgroups."""
     if not isinstance(command, click.Group):
         options = (param for param in command.params if isinstance(param, click.Option))
-        yield from (f"`{option.opts[-1]}`" for option in options)
+        yield from (f"`{'/'.join([o.opts[-1], *o.secondary_opts])}`" for o in options)
         return
     for name, inner in command.commands.items():
         if isinstance(inner, click.Group):
@@ -202,7 +179,7 @@ def _below(command: click.Command, before: str = "") -> Iterator[str]:
 
 def _settings() -> str:
     return _table(
-        ["variable", "default", "meaning"],
+        ["variable", "default", "description"],
         *(
             [f"`{field.validation_alias}`", _default(field.default), str(field.description)]
             for field in Settings.model_fields.values()
@@ -226,14 +203,14 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def main(*, check: bool) -> int:
-    """Write the pages anew, or tell which are behind the code; return how many were behind."""
-    behind = {page: new for page in PAGES if (new := renewed(text := _read(page))) != text}
-    for page, new in behind.items():
+    """Update the pages, or report those that are out of date; return their number."""
+    outdated = {page: new for page in PAGES if (new := update(text := _read(page))) != text}
+    for page, new in outdated.items():
         if check:
-            click.echo(f"{page.relative_to(ROOT)} is behind the code: make reference", err=True)
+            click.echo(f"{page.relative_to(ROOT)} is out of date: run  make reference", err=True)
         else:
             page.write_text(new, encoding="utf-8")
-    return len(behind)
+    return len(outdated)
 
 
 def _read(page: Path) -> str:
@@ -241,5 +218,5 @@ def _read(page: Path) -> str:
 
 
 if __name__ == "__main__":
-    found = main(check="--check" in sys.argv)
-    sys.exit("--check" in sys.argv and found > 0)
+    outdated = main(check="--check" in sys.argv)
+    sys.exit("--check" in sys.argv and outdated > 0)

@@ -37,7 +37,7 @@ _LINEAGE_LABELS = ("Model", "Dataset")
 
 
 class Step(NamedTuple):
-    """A traversal step: an edge type, a direction, and the roles that are followed (all if empty)."""
+    """A traversal step: an edge type, a direction, and the roles to follow (default: all)."""
 
     edge_type: EdgeType
     by_source: bool

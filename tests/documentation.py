@@ -1,9 +1,13 @@
-"""The examples of the documentation: found, parsed, type-checked; test_documentation runs them.
+"""Extract the examples of the documentation; run as a script, check their types.
 
-Blocks of ``python`` are one program for each page; ``output`` below one is what it prints. Blocks
-of ``console`` are commands behind ``$``, each with what it prints, if that is shown (``...`` stands
-for anything). Blocks that begin with ``# NAME.yaml`` are that file. Commands in blocks of ``sh``
-and in the text can't be run everywhere: they are parsed.
+test_documentation.py runs the examples:
+
+- The ``python`` blocks of a page form one program. An ``output`` block is the output of the block
+  above it.
+- A ``console`` block contains commands after ``$``, each optionally followed by its output.
+- In outputs, ``...`` matches any text.
+- A block that starts with ``# NAME.yaml`` is the content of that file.
+- Commands in ``sh`` blocks and in the text are parsed only, because not all can run in a test.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ PROGRAM = "genai-graph"
 
 
 class Command(NamedTuple):
-    """A call of the program, with the variables before it and what it is said to print."""
+    """A command of the program, with environment variables and the expected output."""
 
     variables: dict[str, str]
     arguments: list[str]
@@ -40,7 +44,7 @@ def text_of(page: Path) -> str:
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Return the language and the text of each block of a page."""
+    """Return (language, text) of each code block of a page."""
     return _BLOCK.findall(text_of(page))
 
 
@@ -53,23 +57,23 @@ def console(text: str) -> Iterator[Command]:
     """Yield the commands of a console block."""
     for entry in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         line, _, output = entry.partition("\n")
-        found = command(shlex.split(line, comments=True))
-        assert found is not None, f"expected {PROGRAM} behind $: {line}"
-        yield found._replace(output=output)
+        command = parse_command(shlex.split(line, comments=True))
+        assert command is not None, f"expected {PROGRAM} after $: {line}"
+        yield command._replace(output=output)
 
 
-def command(words: list[str]) -> Command | None:
-    """Return a call of the program, or None for one of another."""
-    names = [re.fullmatch(r"([A-Z]\w*)=(.*)", word) for word in words]
-    count = next((place for place, name in enumerate(names) if name is None), len(words))
+def parse_command(words: list[str]) -> Command | None:
+    """Return a command of the program, or None for another program."""
+    settings = [re.fullmatch(r"([A-Z]\w*)=(.*)", word) for word in words]
+    count = next((at for at, match in enumerate(settings) if match is None), len(words))
     if words[count : count + 1] != [PROGRAM]:
         return None
-    variables = {name[1]: name[2] for name in names[:count] if name is not None}
+    variables = {match[1]: match[2] for match in settings[:count] if match is not None}
     return Command(variables, words[count + 1 :])
 
 
-def told(page: Path) -> Iterator[list[str]]:
-    """Yield the arguments of the commands that a page tells without having them run."""
+def unexecuted_commands(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of the commands of a page that are not in console blocks."""
     prose = _BLOCK.sub("", text_of(page))
     spans = (span for span in _SPAN.findall(prose) if f"{PROGRAM} " in span)
     lines = (
@@ -80,14 +84,14 @@ def told(page: Path) -> Iterator[list[str]]:
         reader.whitespace_split = True
         words = list(reader)
         while words:
-            end = next((place for place, word in enumerate(words) if word in "|;<>"), len(words))
-            if (found := command(words[:end])) is not None:
-                yield found.arguments
+            end = next((at for at, word in enumerate(words) if word in "|;<>"), len(words))
+            if (command := parse_command(words[:end])) is not None:
+                yield command.arguments
             words = words[end + 1 :]
 
 
 def parse(arguments: list[str]) -> None:
-    """Parse a command as the program does, and run nothing; `click.UsageError` for a wrong one."""
+    """Parse the arguments without running the command. Raises `click.UsageError`."""
     from genai_graph.cli import main
 
     name: str | None = PROGRAM
@@ -102,12 +106,12 @@ def parse(arguments: list[str]) -> None:
 
 
 def check_types() -> int:
-    """Run mypy --strict over the examples of every page."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Run mypy --strict on the examples of all pages."""
+    with tempfile.TemporaryDirectory() as directory:
         files = []
         for page in PAGES:
             if code := examples(page):
-                file = Path(folder, f"{page.stem.lower()}_examples.py")
+                file = Path(directory, f"{page.stem.lower()}_examples.py")
                 file.write_text(code, encoding="utf-8")
                 files.append(str(file))
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""What the documentation says is so: its examples run, its lists are whole."""
+"""The documentation: examples run, lists are complete, generated parts are up to date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import derived
 import pytest
 import yaml
 from conftest import FIXTURES, ROOT, Run, written
-from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, told
+from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, unexecuted_commands
 
 import genai_graph
 from genai_graph.cli import main
@@ -24,7 +24,7 @@ README = text_of(ROOT / "README.md")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 RUN = {"python", "output", "console"}
-# Its users are those of the embedded engine.
+# Its examples manage users of the embedded engine.
 ACCESS = next(page for page in PAGES if page.name == "access.md")
 WITH_EXAMPLES = [page for page in PAGES if RUN & {language for language, _ in blocks(page)}]
 
@@ -34,7 +34,7 @@ def run_examples(
     graph: Connection, cli: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[[Path], None]:
     def run(page: Path) -> None:
-        (tmp_path / "fixtures").symlink_to(FIXTURES)  # what the examples write stays in this folder
+        (tmp_path / "fixtures").symlink_to(FIXTURES)  # examples write to this directory
         names: dict[str, object] = {"__name__": "__main__"}
         try:
             for language, text in blocks(page):
@@ -57,13 +57,11 @@ def run_examples(
 @pytest.mark.parametrize(
     "page", [page for page in WITH_EXAMPLES if page != ACCESS], ids=lambda page: page.name
 )
-def test_the_examples_run(page: Path, run_examples: Callable[[Path], None]) -> None:
+def test_examples_run(page: Path, run_examples: Callable[[Path], None]) -> None:
     run_examples(page)
 
 
-def test_the_examples_of_access_run(
-    embedded: Connection, run_examples: Callable[[Path], None]
-) -> None:
+def test_examples_of_access_run(embedded: Connection, run_examples: Callable[[Path], None]) -> None:
     run_examples(ACCESS)
 
 
@@ -80,25 +78,26 @@ def run_console(text: str, cli: Run) -> None:
             assert result.exit_code == 0, f"{command.arguments}: {result.output}"
 
 
-def assert_printed(told: str, printed: str) -> None:
-    """Compare as doctest does: ``...`` stands for anything."""
-    assert OutputChecker().check_output(told, printed, ELLIPSIS), f"{told}\nnot:\n{printed}"
+def assert_printed(expected: str, printed: str) -> None:
+    """Compare outputs as doctest does: ``...`` matches any text."""
+    matches = OutputChecker().check_output(expected, printed, ELLIPSIS)
+    assert matches, f"expected:\n{expected}\nprinted:\n{printed}"
 
 
-def test_the_demo_prints_what_the_readme_shows(graph: Connection, cli: Run, tmp_path: Path) -> None:
+def test_output_of_demo(graph: Connection, cli: Run, tmp_path: Path) -> None:
     (tmp_path / "fixtures").symlink_to(FIXTURES)
     shown = README.partition("make demo\n")[2].partition("```text\n")[2].partition("stopped\n")[0]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     printed = cli("load", "torchvision").output
     for cypher in re.findall(r"^define \w+\n(.*?)^endef$", makefile, re.MULTILINE | re.DOTALL):
         printed += cli("query", "--format", "table", cypher).output
-    told = re.sub("entities in .*$", "entities in ...", shown, flags=re.MULTILINE)
-    assert_printed(told.partition("\n")[2], printed)
+    expected = re.sub("entities in .*$", "entities in ...", shown, flags=re.MULTILINE)
+    assert_printed(expected.partition("\n")[2], printed)
 
 
 @each_page
-def test_the_commands_that_are_told_are_there(page: Path) -> None:
-    for arguments in told(page):
+def test_commands_exist(page: Path) -> None:
+    for arguments in unexecuted_commands(page):
         try:
             parse(arguments)
         except click.UsageError as error:
@@ -106,25 +105,25 @@ def test_the_commands_that_are_told_are_there(page: Path) -> None:
 
 
 @each_page
-def test_every_block_says_its_language(page: Path) -> None:
+def test_code_blocks_have_a_language(page: Path) -> None:
     """A command in an indented block would be neither run nor parsed."""
     assert all(language for language, _ in blocks(page))
     assert not re.findall(rf"^    .*{PROGRAM} .*$", text_of(page), re.MULTILINE)
 
 
 @each_page
-def test_what_a_page_has_from_the_code_is_as_the_code_has_it(page: Path) -> None:
+def test_derived_sections_are_up_to_date(page: Path) -> None:
     text = text_of(page)
-    assert derived.renewed(text) == text, "make reference writes it"
+    assert derived.update(text) == text, "run  make reference"
 
 
-def test_the_pages_have_all_that_can_be_derived() -> None:
+def test_every_derived_section_is_in_a_page() -> None:
     text = "".join(map(text_of, PAGES))
-    there = set(re.findall("^<!-- derived: (.*) -->$", text, re.MULTILINE))
-    assert there == {*derived.SECTIONS, *NODES}
+    sections = set(re.findall("^<!-- derived: (.*) -->$", text, re.MULTILINE))
+    assert sections == {*derived.SECTIONS, *NODES}
 
 
-def test_every_property_says_what_it_is_for() -> None:
+def test_every_property_has_a_help_text() -> None:
     for cls in (*NODES.values(), *EDGES.values()):
         for name, prop in properties_of(cls).items():
             assert prop.help_text, f"{cls.__name__}.{name}"
@@ -140,7 +139,7 @@ def test_every_command_and_option_is_in_the_readme() -> None:
 
 
 def options_of(command: click.Command) -> list[click.Parameter]:
-    return [each for each in command.params if isinstance(each, click.Option)]
+    return [param for param in command.params if isinstance(param, click.Option)]
 
 
 def test_every_setting_is_in_the_readme() -> None:
@@ -152,12 +151,12 @@ def test_every_setting_is_in_the_readme() -> None:
 
 def test_every_public_name_is_in_the_reference() -> None:
     page = text_of(ROOT / "docs" / "api.md")
-    elsewhere = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # in errors.md
-    for name in set(genai_graph.__all__) - elsewhere:
+    on_other_pages = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # errors.md
+    for name in set(genai_graph.__all__) - on_other_pages:
         assert re.search(rf":: genai_graph\.{name}$", page, re.MULTILINE), name
 
 
-def test_the_fixture_of_the_readme_is_right(tmp_path: Path) -> None:
+def test_fixture_of_readme_is_valid(tmp_path: Path) -> None:
     text = README.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "readme.yaml").write_text(text)
     assert genai_graph.check("readme.yaml") == (7, 8)
@@ -176,7 +175,7 @@ def test_every_property_and_edge_is_in_the_reference() -> None:
         ]
         for name in own:
             assert f"`{name}`" in section, f"{label}.{name}"
-    for kind, model in EDGES.items():
-        line = next((line for line in page.splitlines() if str(kind) in line), "")
-        assert line, kind
-        assert all(f"`{name}`" in line for name in properties_of(model)), kind
+    for edge_type, model in EDGES.items():
+        line = next((line for line in page.splitlines() if str(edge_type) in line), "")
+        assert line, edge_type
+        assert all(f"`{name}`" in line for name in properties_of(model)), edge_type

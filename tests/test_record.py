@@ -1,4 +1,4 @@
-"""Experiment.record: one Metric for an experiment, a name, a dataset and a split."""
+"""Experiment.record: one metric per experiment, name, dataset and split."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def imagenet(graph: Connection) -> Dataset:
 
 
 def only_metric() -> Metric:
-    """Return the one Metric that is in the graph."""
+    """Return the only metric in the graph."""
     (metric,) = Metric.nodes.all()
     return metric
 
 
-def delete_behind_its_back(node: Any) -> None:
+def delete_with_cypher(node: Any) -> None:
     query(
         f"MATCH (n:{type(node).__name__} {{uid: $uid}}) DETACH DELETE n", write=True, uid=node.uid
     )
@@ -51,12 +51,10 @@ def history(metric: Metric) -> list[tuple[int, float]]:
     return list(zip(metric.steps, metric.values, strict=True))
 
 
-# What it makes
+# Creating
 
 
-def test_record_makes_a_metric_of_the_experiment_and_returns_it(
-    run: Experiment, imagenet: Dataset
-) -> None:
+def test_record_creates_and_returns_metric(run: Experiment, imagenet: Dataset) -> None:
     metric = run.record(
         "accuracy", 0.98, dataset=imagenet, split="test", step=3, greater_is_better=True
     )
@@ -72,7 +70,7 @@ def test_record_makes_a_metric_of_the_experiment_and_returns_it(
     assert imagenet.metrics.all() == [metric]
 
 
-def test_record_sets_every_other_property_of_a_metric(run: Experiment) -> None:
+def test_record_sets_other_properties(run: Experiment) -> None:
     properties: dict[str, Any] = {
         "unit": "%",
         "greater_is_better": False,
@@ -90,7 +88,7 @@ def test_record_sets_every_other_property_of_a_metric(run: Experiment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("on_dataset", "split", "uid"),
+    ("with_dataset", "split", "uid"),
     [
         (False, None, "run-1/loss"),
         (True, None, "run-1/loss/imagenet@1k"),
@@ -98,15 +96,15 @@ def test_record_sets_every_other_property_of_a_metric(run: Experiment) -> None:
         (True, "val", "run-1/loss/imagenet@1k/val"),
     ],
 )
-def test_the_uid_of_a_metric_tells_what_it_is(
-    run: Experiment, imagenet: Dataset, on_dataset: bool, split: str | None, uid: str
+def test_metric_uid(
+    run: Experiment, imagenet: Dataset, with_dataset: bool, split: str | None, uid: str
 ) -> None:
-    metric = run.record("loss", 0.5, dataset=imagenet if on_dataset else None, split=split)
+    metric = run.record("loss", 0.5, dataset=imagenet if with_dataset else None, split=split)
     assert (metric.uid, Metric.nodes.get(uid=uid).split) == (uid, split)
-    assert metric.dataset.all() == ([imagenet] if on_dataset else [])
+    assert metric.dataset.all() == ([imagenet] if with_dataset else [])
 
 
-def test_slashes_in_names_do_not_mix_metrics_up(graph: Connection) -> None:
+def test_metric_uids_with_slashes_are_distinct(graph: Connection) -> None:
     a, ab = Experiment(uid="a").save(), Experiment(uid="a/b").save()
     d = Dataset(name="d").save()
     slashed = Dataset(name="c/d").save()
@@ -127,7 +125,7 @@ def test_slashes_in_names_do_not_mix_metrics_up(graph: Connection) -> None:
     assert len(a.metrics) == 9
 
 
-def test_one_metric_for_a_name_a_dataset_and_a_split(run: Experiment, imagenet: Dataset) -> None:
+def test_one_metric_per_name_dataset_and_split(run: Experiment, imagenet: Dataset) -> None:
     cifar = Dataset(name="cifar").save()
     for value in (0.1, 0.2):
         run.record("accuracy", value)
@@ -143,7 +141,7 @@ def test_one_metric_for_a_name_a_dataset_and_a_split(run: Experiment, imagenet: 
     assert edges == [{"count": 6}]
 
 
-def test_two_experiments_have_metrics_of_their_own(run: Experiment) -> None:
+def test_metrics_are_separate_per_experiment(run: Experiment) -> None:
     other = Experiment(uid="run-2").save()
     run.record("loss", 0.1)
     other.record("loss", 0.2)
@@ -151,7 +149,7 @@ def test_two_experiments_have_metrics_of_their_own(run: Experiment) -> None:
     assert [metric.value for metric in other.metrics] == [0.2]
 
 
-def test_the_dataset_is_known_by_its_uid(run: Experiment, imagenet: Dataset) -> None:
+def test_renamed_dataset_keeps_its_metric(run: Experiment, imagenet: Dataset) -> None:
     run.record("accuracy", 0.1, dataset=imagenet)
     imagenet.name = "renamed"
     imagenet.save()
@@ -159,17 +157,17 @@ def test_the_dataset_is_known_by_its_uid(run: Experiment, imagenet: Dataset) -> 
     assert only_metric().value == 0.2
 
 
-# The history
+# History
 
 
-def test_values_with_a_step_are_the_history(run: Experiment) -> None:
+def test_values_with_steps_form_history(run: Experiment) -> None:
     for step, value in [(1, 0.5), (2, 0.4), (3, 0.3)]:
         metric = run.record("loss", value, step=step)
         assert (metric.value, metric.step) == (value, step)
     assert history(only_metric()) == [(1, 0.5), (2, 0.4), (3, 0.3)]
 
 
-def test_the_history_is_sorted_and_the_value_is_of_the_largest_step(run: Experiment) -> None:
+def test_history_is_sorted_and_value_is_that_of_last_step(run: Experiment) -> None:
     for step in (5, -1, 3, 0):
         metric = run.record("loss", step / 10, step=step)
     assert history(metric) == [(-1, -0.1), (0, 0.0), (3, 0.3), (5, 0.5)]
@@ -177,7 +175,7 @@ def test_the_history_is_sorted_and_the_value_is_of_the_largest_step(run: Experim
     assert history(only_metric()) == history(metric)
 
 
-def test_the_same_step_is_replaced(run: Experiment) -> None:
+def test_value_of_same_step_is_replaced(run: Experiment) -> None:
     run.record("loss", values=[0.3, 0.2, 0.1])
     metric = run.record("loss", 9, step=1)
     assert history(metric) == [(0, 0.3), (1, 9.0), (2, 0.1)]
@@ -185,7 +183,7 @@ def test_the_same_step_is_replaced(run: Experiment) -> None:
     assert (history(metric)[-1], metric.value) == ((2, 8.0), 8.0)
 
 
-def test_without_a_step_only_the_value_changes(run: Experiment) -> None:
+def test_record_without_step_changes_value_only(run: Experiment) -> None:
     run.record("loss", values=[0.3, 0.2], steps=[10, 20])
     metric = run.record("loss", 7)
     assert (metric.value, metric.step) == (7.0, 20)
@@ -194,42 +192,42 @@ def test_without_a_step_only_the_value_changes(run: Experiment) -> None:
     assert (metric.value, metric.step) == (0.2, 20)
 
 
-def test_a_metric_without_a_step_has_no_history(run: Experiment) -> None:
+def test_metric_without_step_has_no_history(run: Experiment) -> None:
     metric = run.record("loss", 0.5)
     assert (metric.value, metric.step, metric.steps, metric.values) == (0.5, None, [], [])
     metric = run.record("loss", 0.4, step=0)
     assert (metric.value, history(metric)) == (0.4, [(0, 0.4)])
 
 
-def test_a_whole_history_is_written_at_once(run: Experiment) -> None:
+def test_record_whole_history(run: Experiment) -> None:
     metric = run.record("loss", values=[0.1, 0.3, 0.2], steps=[30, 10, 20])
     assert history(metric) == [(10, 0.3), (20, 0.2), (30, 0.1)]
     assert (metric.value, metric.step) == (0.1, 30)
     assert history(only_metric()) == history(metric)
 
 
-def test_a_history_without_steps_counts_from_zero(run: Experiment) -> None:
+def test_default_steps_start_at_zero(run: Experiment) -> None:
     assert history(run.record("loss", values=(3, 2))) == [(0, 3.0), (1, 2.0)]
 
 
-def test_a_history_joins_the_one_that_is_there(run: Experiment) -> None:
+def test_history_is_merged_into_existing_one(run: Experiment) -> None:
     run.record("loss", values=[1, 2, 3], steps=[1, 2, 3])
     metric = run.record("loss", values=[20, 0], steps=range(2, -1, -2))
     assert history(metric) == [(0, 0.0), (1, 1.0), (2, 20.0), (3, 3.0)]
     assert metric.value == 3.0
 
 
-def test_of_two_values_of_one_step_the_last_holds(run: Experiment) -> None:
+def test_last_value_of_duplicate_step_wins(run: Experiment) -> None:
     assert history(run.record("loss", values=[1, 2, 3], steps=[1, 1, 0])) == [(0, 3.0), (1, 2.0)]
 
 
-def test_the_whole_range_of_steps_is_kept(run: Experiment) -> None:
+def test_steps_of_64_bits(run: Experiment) -> None:
     steps = [-(2**63), -1, 0, 2**31, 2**53 + 1, 2**63 - 1]
     run.record("loss", values=[float(step) for step in steps], steps=steps)
     assert only_metric().steps == steps
 
 
-def test_a_long_history_is_kept(run: Experiment) -> None:
+def test_long_history(run: Experiment) -> None:
     values = [number / 7 for number in range(5_000)]
     run.record("loss", values=values)
     run.record("loss", -1, step=5_000)
@@ -237,7 +235,7 @@ def test_a_long_history_is_kept(run: Experiment) -> None:
     assert only_metric().steps == list(range(5_001))
 
 
-def test_the_history_is_a_float_at_every_step(run: Experiment) -> None:
+def test_history_values_are_floats(run: Experiment) -> None:
     run.record("loss", values=[1, 0.75, 2])
     run.record("loss", 3, step=3)
     found = only_metric()
@@ -245,7 +243,7 @@ def test_the_history_is_a_float_at_every_step(run: Experiment) -> None:
     assert found.values == [1.0, 0.75, 2.0, 3.0]
 
 
-def test_a_fraction_after_whole_numbers_is_not_cut_off(run: Experiment) -> None:
+def test_fraction_after_whole_numbers_is_not_truncated(run: Experiment) -> None:
     for number in range(3):
         run.record(f"whole {number}", number)
     run.record("fraction", 0.75)
@@ -271,9 +269,7 @@ steps_and_values = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(steps_and_values, min_size=1, max_size=3))
-def test_any_histories_join_as_a_map_of_steps_would(
-    run: Experiment, writes: list[list[tuple[int, float]]]
-) -> None:
+def test_histories_merge_like_dicts(run: Experiment, writes: list[list[tuple[int, float]]]) -> None:
     query("MATCH (m:Metric) DETACH DELETE m", write=True)
     expected: dict[int, float] = {}
     for pairs in writes:
@@ -288,11 +284,11 @@ def test_any_histories_join_as_a_map_of_steps_would(
     assert history(only_metric()) == sorted(expected.items())
 
 
-# NaN and the infinities
+# Non-finite values
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_nan_and_the_infinities_are_values(run: Experiment, value: float) -> None:
+def test_non_finite_values(run: Experiment, value: float) -> None:
     run.record("loss", value)
     assert repr(only_metric().value) == repr(value)
     run.record("loss", value, step=1, ci_lower=value)
@@ -303,7 +299,7 @@ def test_nan_and_the_infinities_are_values(run: Experiment, value: float) -> Non
     ]
 
 
-def test_a_history_may_hold_nan(run: Experiment) -> None:
+def test_non_finite_values_in_history(run: Experiment) -> None:
     metric = run.record("loss", values=[1, math.nan, math.inf])
     assert repr(metric.values) == "[1.0, nan, inf]"
     metric = run.record("loss", -math.inf, step=3)
@@ -315,7 +311,7 @@ def test_a_history_may_hold_nan(run: Experiment) -> None:
 # Updating
 
 
-def test_recording_again_keeps_what_is_not_given(run: Experiment) -> None:
+def test_record_keeps_values_not_given(run: Experiment) -> None:
     first = run.record("loss", 0.5, unit="nats", greater_is_better=False, tags=["a"])
     again = run.record("loss", 0.4, unit="bits")
     assert (again.unit, again.greater_is_better, again.tags) == ("bits", False, ["a"])
@@ -325,25 +321,25 @@ def test_recording_again_keeps_what_is_not_given(run: Experiment) -> None:
     assert again.updated_at > first.updated_at
 
 
-def test_recording_the_same_again_changes_nothing(run: Experiment, imagenet: Dataset) -> None:
-    values: list[dict[str, Any]] = [
+def test_record_of_same_values_keeps_updated_at(run: Experiment, imagenet: Dataset) -> None:
+    calls: list[dict[str, Any]] = [
         {"name": "a", "value": math.nan},
         {"name": "b", "value": 0.5, "step": 1, "dataset": imagenet},
         {"name": "c", "values": [math.nan, 1.0], "split": "test", "unit": "s"},
     ]
-    first = [run.record(**each) for each in values]
-    again = [run.record(**each) for each in values]
+    first = [run.record(**arguments) for arguments in calls]
+    again = [run.record(**arguments) for arguments in calls]
     assert [metric.updated_at for metric in again] == [metric.updated_at for metric in first]
 
 
-def test_recording_none_removes_a_property(run: Experiment) -> None:
+def test_record_removes_property_set_to_none(run: Experiment) -> None:
     run.record("loss", 0.5, unit="nats", greater_is_better=False)
     metric = run.record("loss", 0.5, unit=None, greater_is_better=None)
     assert (metric.unit, metric.greater_is_better) == (None, None)
     assert only_metric().unit is None
 
 
-def test_a_metric_can_be_recorded_from_a_copy_of_the_experiment(run: Experiment) -> None:
+def test_record_from_copy_of_experiment(run: Experiment) -> None:
     run.record("loss", 0.5, step=0)
     Experiment.nodes.get(uid="run-1").record("loss", 0.4, step=1)
     run.name = "renamed"
@@ -351,7 +347,7 @@ def test_a_metric_can_be_recorded_from_a_copy_of_the_experiment(run: Experiment)
     assert history(run.record("loss", 0.3, step=2)) == [(0, 0.5), (1, 0.4), (2, 0.3)]
 
 
-def test_a_recorded_metric_is_a_node_as_any_other(run: Experiment) -> None:
+def test_recorded_metric_can_be_saved_and_deleted(run: Experiment) -> None:
     metric = run.record("loss", 0.5, step=0)
     metric.unit = "nats"
     metric.save()
@@ -361,14 +357,14 @@ def test_a_recorded_metric_is_a_node_as_any_other(run: Experiment) -> None:
     assert history(run.record("loss", 0.3, step=2)) == [(2, 0.3)]
 
 
-def test_a_metric_that_a_failing_block_recorded_is_not_there(run: Experiment) -> None:
+def test_record_is_rolled_back_with_outer_block(run: Experiment) -> None:
     with contextlib.suppress(ZeroDivisionError), atomic():
         run.record("loss", 0.5)
         run.record("accuracy", 1 / 0)
     assert Metric.nodes.all() == []
 
 
-# What it refuses
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -405,12 +401,12 @@ def test_a_metric_that_a_failing_block_recorded_is_not_there(run: Experiment) ->
         ({"value": 1, "recorded_at": "now"}, "recorded_at", "zone"),
         ({"value": 1, "greater_is_better": "yes"}, "greater_is_better", "true or false"),
         ({"value": 1, "name": 3}, "name", "expected a string, got 3"),
-        ({"value": 1, "name": ""}, "name", "not empty"),
+        ({"value": 1, "name": ""}, "name", "non-empty string"),
         ({"value": 1, "name": None}, "name", "required"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
 )
-def test_a_wrong_argument_is_told_by_class_and_property(
+def test_invalid_argument_is_rejected(
     run: Experiment, arguments: dict[str, Any], name: str, problem: str
 ) -> None:
     with pytest.raises(PropertyError) as caught:
@@ -421,14 +417,14 @@ def test_a_wrong_argument_is_told_by_class_and_property(
     assert Metric.nodes.all() == []
 
 
-def test_a_value_of_another_type_is_a_type_error(run: Experiment) -> None:
+def test_value_of_wrong_type_raises_type_error(run: Experiment) -> None:
     with pytest.raises(PropertyTypeError):
         run.record("loss", "0.5")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         run.record("loss", 0.5, step=1.5)  # type: ignore[arg-type]
 
 
-def test_a_misspelt_property_is_told_the_near_name(run: Experiment) -> None:
+def test_misspelled_property_suggests_similar_name(run: Experiment) -> None:
     with pytest.raises(
         UnknownPropertyError, match=r"Metric\.greater_is_bettr.*did you mean 'greater_is_better'"
     ):
@@ -438,27 +434,24 @@ def test_a_misspelt_property_is_told_the_near_name(run: Experiment) -> None:
     assert Metric.nodes.all() == []
 
 
-def test_the_uid_of_a_metric_is_not_given_to_record(run: Experiment) -> None:
+def test_uid_is_rejected(run: Experiment) -> None:
     with pytest.raises(GenaiGraphError, match="uid"):
         run.record("loss", 0.5, uid="my own")
     assert Metric.nodes.all() == []
 
 
-@pytest.mark.parametrize("wrong", ["imagenet", 5, Dataset])
-def test_what_is_no_dataset_is_refused(run: Experiment, wrong: Any) -> None:
+@pytest.mark.parametrize("wrong", ["imagenet", 5, Dataset, Model(name="m")])
+def test_dataset_of_wrong_type_is_rejected(run: Experiment, wrong: Any) -> None:
     with pytest.raises(
         EdgeTypeError, match=r"record.*dataset.*expected a genai_graph.Dataset, got"
-    ):
+    ) as caught:
         run.record("loss", 0.5, dataset=wrong)
+    assert repr(wrong) in str(caught.value)
+    assert isinstance(caught.value, TypeError)
     assert Metric.nodes.all() == []
 
 
-def test_a_model_is_no_dataset(run: Experiment) -> None:
-    with pytest.raises(TypeError, match=r"expected a genai_graph.Dataset, got <Model m>"):
-        run.record("loss", 0.5, dataset=Model(name="m").save())  # type: ignore[arg-type]
-
-
-def test_the_experiment_and_the_dataset_must_be_saved(run: Experiment) -> None:
+def test_unsaved_experiment_or_dataset_is_rejected(run: Experiment) -> None:
     with pytest.raises(NotSavedError, match=r"<Experiment new>.*save\(\)"):
         Experiment(uid="new").record("loss", 0.5)
     with pytest.raises(NotSavedError, match=r"<Dataset d>.*save\(\)"):
@@ -466,31 +459,33 @@ def test_the_experiment_and_the_dataset_must_be_saved(run: Experiment) -> None:
     assert Metric.nodes.all() == []
 
 
-def test_an_experiment_that_is_gone_leaves_no_metric_behind(run: Experiment) -> None:
-    delete_behind_its_back(run)
+def test_record_on_experiment_deleted_elsewhere_writes_nothing(run: Experiment) -> None:
+    delete_with_cypher(run)
     with pytest.raises(NodeNotFoundError, match=r"Experiment.*'run-1'"):
         run.record("loss", 0.5)
     assert Metric.nodes.all() == []
 
 
-def test_a_dataset_that_is_gone_leaves_no_metric_behind(run: Experiment, imagenet: Dataset) -> None:
-    delete_behind_its_back(imagenet)
+def test_record_with_dataset_deleted_elsewhere_writes_nothing(
+    run: Experiment, imagenet: Dataset
+) -> None:
+    delete_with_cypher(imagenet)
     with pytest.raises(NodeNotFoundError, match=r"Dataset.*'imagenet@1k'"):
         run.record("loss", 0.5, dataset=imagenet)
     assert Metric.nodes.all() == []
 
 
-def test_a_dataset_that_is_gone_leaves_the_metric_as_it_was(
+def test_record_with_dataset_deleted_elsewhere_keeps_existing_metric(
     run: Experiment, imagenet: Dataset
 ) -> None:
     run.record("loss", 0.5, step=0, dataset=imagenet)
-    delete_behind_its_back(imagenet)
+    delete_with_cypher(imagenet)
     with pytest.raises(NodeNotFoundError):
         run.record("loss", 0.4, step=1, dataset=imagenet)
     assert history(only_metric()) == [(0, 0.5)]
 
 
-def test_a_deleted_experiment_says_so(run: Experiment) -> None:
+def test_record_on_deleted_object_raises_error(run: Experiment) -> None:
     run.delete()
     with pytest.raises(NotSavedError, match=r"<Experiment run-1>.*deleted"):
         run.record("loss", 0.5)
@@ -499,7 +494,7 @@ def test_a_deleted_experiment_says_so(run: Experiment) -> None:
 # Deleting
 
 
-def test_an_experiment_takes_its_metrics_along(run: Experiment, imagenet: Dataset) -> None:
+def test_delete_experiment_deletes_its_metrics(run: Experiment, imagenet: Dataset) -> None:
     other, model = Experiment(uid="run-2").save(), Model(name="m").save()
     run.record("loss", values=[0.5, 0.4])
     run.record("accuracy", 0.9, dataset=imagenet)
@@ -514,7 +509,7 @@ def test_an_experiment_takes_its_metrics_along(run: Experiment, imagenet: Datase
     assert other.metrics.all() == [kept]
 
 
-def test_an_experiment_takes_the_metrics_along_that_others_recorded(run: Experiment) -> None:
+def test_delete_experiment_deletes_metrics_recorded_by_copies(run: Experiment) -> None:
     copy = Experiment.nodes.get(uid="run-1")
     copy.record("loss", 0.5)
     run.delete()
@@ -523,14 +518,14 @@ def test_an_experiment_takes_the_metrics_along_that_others_recorded(run: Experim
         copy.delete()
 
 
-def test_a_dataset_does_not_take_the_metrics_along(run: Experiment, imagenet: Dataset) -> None:
+def test_delete_dataset_keeps_metrics(run: Experiment, imagenet: Dataset) -> None:
     metric = run.record("accuracy", 0.9, dataset=imagenet)
     imagenet.delete()
     assert run.metrics.all() == [metric]
     assert metric.dataset.all() == []
 
 
-def test_a_delete_that_is_rolled_back_leaves_the_metrics(run: Experiment) -> None:
+def test_rolled_back_delete_keeps_metrics(run: Experiment) -> None:
     run.record("loss", 0.5)
     with contextlib.suppress(ZeroDivisionError), atomic():
         run.delete()
@@ -538,9 +533,9 @@ def test_a_delete_that_is_rolled_back_leaves_the_metrics(run: Experiment) -> Non
     assert [metric.value for metric in Experiment.nodes.get(uid="run-1").metrics] == [0.5]
 
 
-def test_a_stale_experiment_does_not_delete_the_metrics_of_another(embedded: Connection) -> None:
+def test_stale_experiment_does_not_delete_metrics_of_another(embedded: Connection) -> None:
     stale = Experiment(uid="old").save()
-    delete_behind_its_back(stale)
+    delete_with_cypher(stale)
     other = Experiment(uid="new").save()
     metric = other.record("loss", 0.5)
     with pytest.raises(NodeNotFoundError, match="'old'"):

@@ -1,7 +1,7 @@
-"""neomodel's bases, as a type checker should see them.
+"""neomodel's base classes with type annotations.
 
-`StructuredNode` has a base that is made at run time. A type checker then takes every node for any
-other, and lets every misspelt attribute pass; with these it does not.
+A base of `StructuredNode` is created at run time, so that type checkers accept any attribute of a
+node. With these stubs they report misspelt attributes and wrong node classes.
 """
 
 from __future__ import annotations
@@ -9,12 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import neomodel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from typing_extensions import Self
-
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +43,7 @@ if TYPE_CHECKING:
         """`neomodel.NodeSet`."""
 
         source_class: Any
-        limit: int  # the attribute is there only where it was sliced
+        limit: int  # set by slicing only
 
         def __init__(self, source: Any) -> None: ...
         def all(self, lazy: bool = False) -> list[T]: ...

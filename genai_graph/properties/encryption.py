@@ -252,8 +252,8 @@ def overwrite_error(
     if needed is None or needed == key or needed in (current_connection().keyring or ()):
         return None
     return PropertyError(
-        f"{ValueLocation(label, uid, name)}: is encrypted in the graph with the key {needed}, which "
-        f"{KEYS} does not contain: add the key to change the value, or to compare it"
+        f"{ValueLocation(label, uid, name)}: is encrypted in the graph with the key {needed}, "
+        f"which {KEYS} does not contain: add the key to change the value, or to compare it"
     )
 
 

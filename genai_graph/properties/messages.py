@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
 _MAX_LENGTH = 40
-_MIN_SIMILARITY = 0.65
+_MIN_SIMILARITY = 0.6
 
 
 class AmbiguousScalar:
@@ -47,9 +50,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def most_similar(name: str, known: Iterable[str]) -> str | None:
     """Return the known name with the smallest edit distance, ignoring case, if it is similar."""
-    from rapidfuzz import process  # only an error needs it
-    from rapidfuzz.distance import OSA
-
     found = process.extractOne(
         name,
         sorted(known),

@@ -11,10 +11,10 @@ import re
 from urllib.parse import unquote
 
 _log = logging.getLogger("genai_graph")
-# User info in `scheme://user:password@host`. After a third slash comes a path, not a host. A password
-# may contain slashes, unless it starts like a port; an Amazon resource name (arn:aws:...) is not user
-# info. A user without a password is a token for HTTP; for other schemes it is a plain user name or an
-# Azure container. Oracle writes `user/password@`.
+# User info in `scheme://user:password@host`. After a third slash comes a path, not a host. A
+# password may contain slashes, unless it starts like a port; an Amazon resource name (arn:aws:...)
+# is not user info. A user without a password is a token for HTTP; for other schemes it is a plain
+# user name or an Azure container. Oracle writes `user/password@`.
 _LOGIN = re.compile(
     r"(?<=//)(?<!///)[^/?#\s:@\[]*:[^/?#\s]*@"
     r"|(?<=//)(?<!///)(?!arn:)[^/?#\s:@\[]+:(?![0-9]*(?:[/?#]|$))[^\s@]{0,256}@"

@@ -2,7 +2,7 @@
 
 A property class says everything about its type in one place: which values it accepts, how they are
 stored and read, and how they are written to and read from each file format. To add a type, add a
-class here; docs/architecture.md has an example. Values are never cast, except an integer to a float.
+class here; docs/architecture.md has an example. Values are never cast, except integers to floats.
 
 Four forms of a value occur. The *Python* value is what users assign and read; the *database* value
 is what the driver sends and returns; *file* values come out of a YAML or JSON parser; *text* is the

@@ -167,8 +167,13 @@ def _second_edges(
     for row, uid, other in ends:
         existing = first.setdefault(uid, other)
         if existing != other:
-            message = f"{label} {uid!r} can have only one {other_label}: it has {existing!r}, not {other!r}"
-            yield row, message
+            yield (
+                row,
+                (
+                    f"{label} {uid!r} can have only one {other_label}: "
+                    f"it has {existing!r}, not {other!r}"
+                ),
+            )
 
 
 def cycle_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from genai_graph.exchange.formats.csv_schema import CsvSchema
     from genai_graph.exchange.formats.records import Record
     from genai_graph.properties.json_values import parse_json
-from genai_graph.properties.types import MAX_INDEXED_BYTES
 from genai_graph.registry import EdgeType
 
 __all__ = ["import_command", "records", "sheets", "write"]
