@@ -24,7 +24,11 @@ from test_volume import pairs, write
 from genai_graph import Dataset, connect, dump, load, query
 from genai_graph.errors import UnavailableError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Unix signals"),
+    pytest.mark.slow,
+    pytest.mark.timeout(400),  # writers wait for each other
+]
 
 LIMIT = 300
 WRITERS = 8

@@ -258,7 +258,8 @@ def delete_all() -> None:
     query("MATCH (n) DETACH DELETE n", write=True)
 
 
-@pytest.mark.parametrize("attempt", [1, 2, 3])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("attempt", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_killed_batched_load_leaves_whole_batches(
     homes: Callable[[], Path], large: Path, seconds: float, attempt: int
 ) -> None:
@@ -285,6 +286,8 @@ def test_killed_batched_load_leaves_whole_batches(
         assert_full()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_killed_atomic_load_leaves_all_or_nothing(
     homes: Callable[[], Path], large: Path, seconds: float
 ) -> None:
@@ -305,7 +308,8 @@ def test_killed_atomic_load_leaves_all_or_nothing(
         assert_full()
 
 
-@pytest.mark.parametrize("limit", [BATCHED, ATOMIC])
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("limit", [pytest.param(BATCHED, marks=pytest.mark.slow), ATOMIC])
 def test_killed_engine_leaves_whole_batches(
     homes: Callable[[], Path], large: Path, seconds: float, limit: int
 ) -> None:

@@ -31,7 +31,8 @@ from genai_graph import connect, query
 from genai_graph.errors import EngineError, ReadOnlyError, UnavailableError
 from genai_graph.server.neo4j_community import Neo4jCommunity
 
-pytestmark = pytest.mark.timeout(400)  # a start takes a minute on a loaded machine
+# A start takes a minute on a loaded machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LIMIT = 240
 
 

@@ -139,7 +139,9 @@ def neo4j_with_tls(authority: trustme.CA, files: Path) -> Iterator[Server]:
         yield Server(port, {"password": password}, ("bolt", "neo4j"), files)
 
 
-@pytest.fixture(scope="module", params=[engine_behind_tls, neo4j_with_tls])
+@pytest.fixture(
+    scope="module", params=[engine_behind_tls, pytest.param(neo4j_with_tls, marks=pytest.mark.slow)]
+)
 def server(
     request: pytest.FixtureRequest, embedded_engine: Engine, authority: trustme.CA, files: Path
 ) -> Iterator[Server]:

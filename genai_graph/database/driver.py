@@ -116,8 +116,8 @@ class GraphSession:
     def __enter__(self) -> GraphSession:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None or issubclass(kind, Exception):
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
+        if error_type is None or issubclass(error_type, Exception):
             self.close()
         else:
             self.cancel()
@@ -199,8 +199,8 @@ class GraphTransaction:
     def __enter__(self) -> GraphTransaction:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None or issubclass(kind, Exception):
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
+        if error_type is None or issubclass(error_type, Exception):
             self.close()
         else:
             self.cancel()
