@@ -37,7 +37,7 @@ from genai_graph.errors import UnavailableError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")
 
-LIMIT = 120
+LIMIT = 100
 # Every run uses other random numbers; failures show the seed.
 SEED = int(os.environ.get("GENAI_GRAPH_TEST_SEED", time.time_ns() % 1_000_000))
 BATCH = 1_000

@@ -31,7 +31,7 @@ from genai_graph import (
 )
 from genai_graph.errors import WriterTimeoutError
 
-LIMIT = 120
+LIMIT = 100
 WRITERS = 6
 NODES = 5
 

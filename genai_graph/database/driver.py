@@ -283,6 +283,14 @@ class QueryResult:
             summary.parameters.clear()
         return summary.counters
 
+    def has_updates(self) -> bool:
+        """Discard the remaining rows; return True if the statement changed anything or failed."""
+        try:
+            counters = self.consume()
+        except DatabaseError:
+            return True
+        return counters.contains_updates or counters.contains_system_updates
+
     def __iter__(self) -> Iterator[neo4j.Record]:
         if self._buffer is not None:
             yield from self._buffer

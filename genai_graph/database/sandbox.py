@@ -159,7 +159,7 @@ class _InnerTransaction(GraphTransaction):
     ) -> None:
         super().__init__(outer._transaction, NullWriteLock(), connection)
         self._box: Sandbox | None = box
-        self._wrote = False
+        self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
         """Run a statement, unless it has effects that can't be rolled back."""
@@ -167,14 +167,17 @@ class _InnerTransaction(GraphTransaction):
             raise TransactionError(
                 "a sandbox can't run this statement: its effects can't be rolled back"
             )
-        self._wrote = self._wrote or may_write(query)
-        return super().run(query, parameters, **more)
+        if not may_write(query):
+            return super().run(query, parameters, **more)
+        self._writes.append(None)
+        self._writes[-1] = result = super().run(query, parameters, **more)
+        return result
 
     def commit(self) -> None:
         """End the nested transaction; its changes remain in the sandbox."""
         box, self._box = self._box, None
         if box is not None:
-            box.commit(wrote=self._wrote)
+            box.commit(wrote=self._has_written())
 
     def rollback(self) -> None:
         """Undo the changes, and with them the whole sandbox."""
@@ -184,7 +187,11 @@ class _InnerTransaction(GraphTransaction):
         """Roll back unless the transaction has ended."""
         box, self._box = self._box, None
         if box is not None:
-            box.undo(wrote=self._wrote)
+            box.undo(wrote=self._has_written())
+
+    def _has_written(self) -> bool:
+        """Return whether a statement changed anything: one that may write need not do so."""
+        return any(result is None or result.has_updates() for result in self._writes)
 
     def cancel(self) -> None:
         """Roll everything back after an interruption in the middle of a message."""
