@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GRAPH := $(BIN)/genai-graph
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 define DATASETS
 MATCH (p:Project)-[:HAS]->(d:Dataset)
@@ -17,67 +18,80 @@ ORDER BY top_1_accuracy DESC LIMIT 5
 endef
 export DATASETS BEST
 
-.PHONY: help demo test coverage lint format type docs reference bench shell clean
+.PHONY: help demo test test-rest test-all coverage lint format type docs reference bench shell clean
 
-help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 
-# The stamp is newer than what says how to install: an old .venv is brought up to date.
+# The stamps make an existing .venv follow changes in pyproject.toml.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[embedded,encryption,neo4j-server,shell]' --group dev
+	$(INSTALL) --upgrade 'pip>=25.1'
+	$(INSTALL) --editable '.[embedded,encryption,neo4j-server,shell]' --group dev
 	@touch $@
 
-demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ask who is best
+demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and rank them
 	@test -z "$$NEO4J_URI" && ! grep -qs '^NEO4J_URI=.' .env || \
-	{ echo 'make demo is for the embedded engine: unset NEO4J_URI' >&2; exit 1; }
+	{ echo 'make demo uses the embedded engine: unset NEO4J_URI' >&2; exit 1; }
 	@if $(GRAPH) server status | grep -q ' runs at '; then after=:; else after='$(GRAPH) server stop'; fi; \
 	trap "$$after" EXIT; set -e; $(GRAPH) server start; \
 	$(GRAPH) load torchvision; \
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"
 
-test: $(VENV)/.installed ## Run the tests, in three processes: the engines let two cores wait
+# test and test-rest have each test exactly once. Three processes, since engines let two cores wait.
+test: $(VENV)/.installed ## Run the tests on the embedded engine, without the slow ones
+	$(BIN)/python -m pytest -n 3 -m 'not (slow or neo4j)' $(ARGS)
+
+test-rest: $(VENV)/.neo4j ## Run the tests left out by test: slow ones, and on Neo4j
+	$(BIN)/python -m pytest -n 3 -m 'slow or neo4j' $(ARGS)
+
+test-all: $(VENV)/.neo4j ## Run all tests on the three engines
 	$(BIN)/python -m pytest -n 3 $(ARGS)
 
-coverage: $(VENV)/.installed ## Run the tests with the coverage of branches, which takes longer
+coverage: $(VENV)/.neo4j ## Run all tests and report branch coverage
 	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
 
-lint: $(VENV)/.installed ## Check style and format
+# Before the tests, since fetching 300 MB takes longer than a test may.
+$(VENV)/.neo4j: $(VENV)/.installed genai_graph/server/neo4j.lock $(wildcard tests/*.lock)
+	$(BIN)/python tests/neo4j_server.py
+	@touch $@
+
+lint: $(VENV)/.installed ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python fixtures/torchvision.py --check
 
-format: $(VENV)/.installed ## Mend style and format
+format: $(VENV)/.installed ## Fix style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-type: $(VENV)/.installed ## Check types, of the package, the fixtures' script and the documentation's examples
+type: $(VENV)/.installed ## Check types: the package, scripts, examples of the documentation
 	$(BIN)/mypy
 	$(BIN)/mypy fixtures/torchvision.py docs/derived.py
+	$(BIN)/mypy -p benchmarks
 	$(BIN)/python tests/documentation.py
 
-docs: $(VENV)/.docs ## Make a site of the documentation in build/docs; whatever is wrong in it fails
+docs: $(VENV)/.docs ## Build the documentation in build/docs; warnings are errors
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env docs build/docs
 
 $(VENV)/.docs: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group docs
+	$(INSTALL) --group docs
 	@touch $@
 
-reference: $(VENV)/.installed ## Write what the pages have from the code: tables, the diagram
+reference: $(VENV)/.installed ## Update the generated tables and the diagram in the docs
 	$(BIN)/python docs/derived.py
 
-# Neo4j is measured too where NEO4J_URI names an empty one; make bench ARGS=--help tells the rest.
-bench: $(VENV)/.bench ## Measure, and write docs/performance.md (takes long)
+# Neo4j is measured, too, if NEO4J_URI names an empty one; for options: make bench ARGS=--help
+bench: $(VENV)/.bench ## Run the benchmarks and write docs/performance.md (slow)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 $(VENV)/.bench: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(INSTALL) --group bench
 	@touch $@
 
 shell: $(VENV)/.installed ## Explore the graph in a shell
 	@$(GRAPH) shell
 
-clean: ## Remove what was made here (not the data: see genai-graph server status)
+clean: ## Delete build results (not the data: see genai-graph server status)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

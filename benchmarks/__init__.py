@@ -1,1 +1,1 @@
-"""Benchmarks: this package's loader beside what one would write without it. See __main__.py."""
+"""Benchmarks: this package compared with hand-written code and plain neomodel. See __main__.py."""

@@ -1,7 +1,7 @@
-"""``python -m benchmarks`` (or ``make bench``): measures, and writes docs/performance.md.
+"""``python -m benchmarks`` (or ``make bench``): measure, and write docs/performance.md.
 
-The results are kept in benchmarks/results/, a file for each engine, so that the page can tell of
-several runs; ``--report-only`` writes it anew from what is kept.
+The results are stored in benchmarks/results/, one file per engine, so that the page can combine
+several runs; ``--report-only`` writes the page from stored results.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
     try:
         sizes = sorted({int(size) for size in text.split(",")})
     except ValueError:
-        raise click.BadParameter("expected numbers with commas between them") from None
-    if sizes[0] < graph.LEAST:
-        raise click.BadParameter(f"expected at least {graph.LEAST}")
+        raise click.BadParameter("expected comma-separated integers") from None
+    if sizes[0] < graph.MIN_ENTITIES:
+        raise click.BadParameter(f"expected at least {graph.MIN_ENTITIES}")
     return sizes
 
 
@@ -37,28 +37,39 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option(
     "--slow-size",
-    type=click.IntRange(min=graph.LEAST),
+    type=click.IntRange(min=graph.MIN_ENTITIES),
     default=5_000,
     show_default=True,
-    help="Entities for what writes row by row.",
+    help="Entities for contenders that write row by row.",
 )
-@click.option("--uri", envvar="NEO4J_URI", help="Measure on this server; its graph must be empty.")
 @click.option(
-    "--embedded/--no-embedded", default=True, show_default=True, help="Measure on it too."
+    "--uri", envvar="NEO4J_URI", help="Measure on this server, too; its graph must be empty."
 )
-@click.option("--neo4j", is_flag=True, help="Fetch Neo4j, start it, and measure on it too.")
-@click.option("--home", type=_PATH, help="A data folder of these engines, instead of a new one.")
-@click.option("--wipe", is_flag=True, help="Delete nodes of these labels that are there before.")
-@click.option("--only", type=click.Choice(PARTS), multiple=True, help="May be repeated.")
-@click.option("--report-only", is_flag=True, help="Measure nothing, write the page anew.")
 @click.option(
-    "--results", "kept", type=_PATH, default=ROOT / "benchmarks" / "results", help="A folder."
+    "--embedded/--no-embedded",
+    default=True,
+    show_default=True,
+    help="Measure on the embedded engine.",
+)
+@click.option("--neo4j", is_flag=True, help="Install and start Neo4j, and measure on it, too.")
+@click.option("--home", type=_PATH, help="Data directory of the engines; default: temporary.")
+@click.option("--wipe", is_flag=True, help="First delete existing nodes of the labels used.")
+@click.option(
+    "--only", type=click.Choice(PARTS), multiple=True, help="Part to measure; may be repeated."
+)
+@click.option("--report-only", is_flag=True, help="Write the page from stored results only.")
+@click.option(
+    "--results",
+    "stored",
+    type=_PATH,
+    default=ROOT / "benchmarks" / "results",
+    help="Directory of the results.",
 )
 @click.option(
     "--output",
     type=_PATH,
     default=ROOT / "docs" / "performance.md",
-    help="The page; the plot is put beside it.",
+    help="The page; the plot is written next to it.",
 )
 def main(
     sizes: list[int],
@@ -71,47 +82,49 @@ def main(
     wipe: bool,
     only: tuple[str, ...],
     report_only: bool,
-    kept: Path,
+    stored: Path,
     output: Path,
 ) -> None:
-    """Measure loads, dumps and checks, each beside a baseline of the same rounds."""
-    kept, output = kept.absolute(), output.absolute()
+    """Measure loads, dumps, checks and questions, each against a baseline."""
+    stored, output = stored.absolute(), output.absolute()
     if not report_only:
         server = read_settings(uri=uri) if uri else None
         home = home and home.absolute()
-        with _own_folder() as folder:
-            run = Run(only or PARTS, sizes, slow_size, rounds, folder, kept)
-            run.without_server()
+        with _temporary_directory() as directory:
+            run = Run(only or PARTS, sizes, slow_size, rounds, directory, stored)
+            run.measure_offline()
             for name in ["embedded"] * embedded + ["neo4j"] * neo4j:
-                _on_managed(name, run, home or folder / "home", is_new=home is None, wipe=wipe)
+                _measure_on_managed(
+                    name, run, home or directory / "home", is_new=home is None, wipe=wipe
+                )
             if server is not None:
-                run.on(server, wipe=wipe)
-    _report(kept, output)
+                run.measure_on(server, wipe=wipe)
+    _report(stored, output)
 
 
-def _on_managed(name: str, run: Run, home: Path, *, is_new: bool, wipe: bool) -> None:
+def _measure_on_managed(name: str, run: Run, home: Path, *, is_new: bool, wipe: bool) -> None:
     settings = read_settings(home=home, engine=name).model_copy(update={"uri": None})
-    with engines.kept(name, home) if is_new else contextlib.nullcontext():
-        run.on(settings, wipe=wipe)
+    with engines.running(name, home) if is_new else contextlib.nullcontext():
+        run.measure_on(settings, wipe=wipe)
 
 
-def _report(kept: Path, output: Path) -> None:
-    found = results.read(kept)
-    drawing = output.with_suffix(".svg")
-    drawn = plot.draw(drawing, found)
-    if not drawn:
-        click.echo("no plot: it needs a first load, and the dependency group bench", err=True)
-    report.write(output, drawing if drawn else None, found)
+def _report(stored: Path, output: Path) -> None:
+    measured = results.read(stored)
+    image = output.with_suffix(".svg")
+    has_plot = plot.draw(image, measured)
+    if not has_plot:
+        click.echo("no plot: it needs results of a first load, and matplotlib", err=True)
+    report.write(output, image if has_plot else None, measured)
 
 
 @contextlib.contextmanager
-def _own_folder() -> Iterator[Path]:
-    """Work in a new folder, where no .env names another graph; it is gone afterwards."""
+def _temporary_directory() -> Iterator[Path]:
+    """Change to a temporary directory, where no .env selects another graph."""
     before = Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="genai-graph-bench-") as folder:
-        os.chdir(folder)
+    with tempfile.TemporaryDirectory(prefix="genai-graph-bench-") as directory:
+        os.chdir(directory)
         try:
-            yield Path(folder)
+            yield Path(directory)
         finally:
             os.chdir(before)
 

@@ -1,4 +1,4 @@
-"""The engines to measure on: the embedded one with a data folder of its own, or a server."""
+"""The engines to measure on: managed ones with their own data directory, or a server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 import click
 import neo4j
+from neomodel import db
 
-from benchmarks import plain
+from benchmarks import plain_models
 from benchmarks.sample import Sample
 from genai_graph.database import Connection, connect, indexes, query, quote_name
 from genai_graph.database.settings import Settings
@@ -21,13 +22,13 @@ from genai_graph.status import read_status
 from genai_graph.storage.batching import BATCH_ROWS
 from genai_graph.storage.lookups import count_nodes
 
-_CLASSES = [*NODES.values(), *plain.CLASSES.values()]
-_FEW = 2_000
-_TIMES = 2  # created_at and updated_at, which every write adds
+_CLASSES = [*NODES.values(), *plain_models.CLASSES.values()]
+_FEW_NODES = 2_000
+_TIMESTAMPS = 2  # created_at and updated_at, added to each node
 
 
 class Engine:
-    """An engine and the bare driver of its connection."""
+    """An engine, with the plain Neo4j driver of its connection."""
 
     def __init__(self, connection: Connection) -> None:
         self.name = _name(connection)
@@ -36,23 +37,33 @@ class Engine:
         self.database = connection.database
         self.driver = connection.driver("WRITE")
 
+    @contextmanager
+    def plain_neomodel(self) -> Iterator[None]:
+        """Let neomodel use the plain driver instead of the one of this package."""
+        before = db.driver, db._database_name
+        db.driver, db._database_name = self.driver, self.database
+        try:
+            yield
+        finally:
+            db.driver, db._database_name = before
+
     def session(self) -> neo4j.Session:
-        """Open a session of the bare driver."""
+        """Open a session of the plain driver."""
         return self.driver.session(database=self.database)
 
     def install(self) -> None:
-        """Make the indexes that are not there, and wait until they can be used."""
+        """Create missing indexes, and wait until they are online."""
         indexes.install(_CLASSES)
         if not self.is_embedded:
             query("CALL db.awaitIndexes()")
 
     def empty(self) -> None:
-        """Delete everything but the indexes."""
-        filled = {cls.__label__: count_nodes(cls.__label__) for cls in _CLASSES}
-        is_slow = self.is_embedded and sum(filled.values()) > _FEW
-        if is_slow:  # with indexes it deletes many nodes slowly
+        """Delete all nodes and edges; the indexes stay."""
+        counts = {cls.__label__: count_nodes(cls.__label__) for cls in _CLASSES}
+        is_slow = self.is_embedded and sum(counts.values()) > _FEW_NODES
+        if is_slow:  # with indexes, it scans all nodes of equal values for each deletion
             self._drop_indexes()
-        for label, nodes in filled.items():
+        for label, nodes in counts.items():
             if nodes:
                 while _delete_batch(label):
                     pass
@@ -60,19 +71,21 @@ class Engine:
             self.install()
 
     def verify(self, sample: Sample, prefix: str = "") -> None:
-        """Fail unless the graph has the nodes, the edges and as many properties as the sample."""
+        """Fail unless the graph has as many nodes, edges and properties as the sample."""
         for label, rows in sample.nodes.items():
             found = query(
                 f"MATCH (n:{quote_name(prefix + label)}) "
                 "RETURN count(n) AS nodes, sum(size(keys(n))) AS properties"
             )[0]
-            properties = sum(len(values) for _, values in rows) + (1 + _TIMES) * len(rows)
+            properties = sum(len(values) for _, values in rows) + (1 + _TIMESTAMPS) * len(rows)
             _expect(label, (len(rows), properties), (found["nodes"], found["properties"]))
-        for kind, edges in sample.edges.items():
-            ends = [f"(:{quote_name(prefix + label)})" for label in (kind.source, kind.target)]
-            pattern = f"{ends[0]}-[r:{quote_name(prefix.upper() + kind.type)}]->{ends[1]}"
+        for edge_type, edges in sample.edges.items():
+            ends = [
+                f"(:{quote_name(prefix + label)})" for label in (edge_type.source, edge_type.target)
+            ]
+            pattern = f"{ends[0]}-[r:{quote_name(prefix.upper() + edge_type.type)}]->{ends[1]}"
             found = query(f"MATCH {pattern} RETURN count(r) AS edges")[0]
-            _expect(str(kind), len(edges), found["edges"])
+            _expect(str(edge_type), len(edges), found["edges"])
 
     def _drop_indexes(self) -> None:
         for index in indexes.existing(_CLASSES):
@@ -81,17 +94,18 @@ class Engine:
 
 
 def _delete_batch(label: str) -> int:
-    found = query(
-        f"MATCH (n:{quote_name(label)}) WITH n LIMIT $size DETACH DELETE n RETURN count(*) AS count",
+    deleted = query(
+        f"MATCH (n:{quote_name(label)}) WITH n LIMIT $size "
+        "DETACH DELETE n RETURN count(*) AS count",
         write=True,
         size=BATCH_ROWS,
     )
-    return int(found[0]["count"])
+    return int(deleted[0]["count"])
 
 
-def _expect(what: str, expected: object, found: object) -> None:
-    if found != expected:
-        raise click.ClickException(f"{what}: expected {expected} in the graph, got {found}")
+def _expect(name: str, expected: object, counted: object) -> None:
+    if counted != expected:
+        raise click.ClickException(f"{name}: expected {expected} in the graph, got {counted}")
 
 
 def _name(connection: Connection) -> str:
@@ -100,14 +114,14 @@ def _name(connection: Connection) -> str:
 
 
 @contextmanager
-def opened(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
-    """Open the engine that the settings name; its graph must be empty, unless it may be wiped."""
+def open_engine(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
+    """Connect to the engine of the settings; its graph must be empty unless `wipe` is true."""
     with _environment(settings), connect() as connection:
         engine = Engine(connection)
         if not wipe and query("MATCH (n) RETURN 1 AS one LIMIT 1"):
             raise click.ClickException(
-                f"the graph at {connection.uri} is not empty, and the benchmarks delete the nodes "
-                "of all our labels: name an empty one, or pass --wipe"
+                f"the graph at {connection.uri} is not empty, and the benchmarks delete all nodes "
+                "of the labels that they use: use an empty graph, or pass --wipe"
             )
         engine.install()
         engine.empty()
@@ -116,8 +130,8 @@ def opened(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
 
 
 @contextmanager
-def kept(name: str, home: Path) -> Iterator[None]:
-    """Keep a managed engine up on a data folder, and stop it to its end."""
+def running(name: str, home: Path) -> Iterator[None]:
+    """Keep a managed engine running on a data directory; stop it afterwards."""
     managed = managed_engine(name, home)
     managed.start()
     try:
@@ -128,7 +142,7 @@ def kept(name: str, home: Path) -> Iterator[None]:
 
 @contextmanager
 def _environment(settings: Settings) -> Iterator[None]:
-    """Put the settings into the environment, for this process and for those it starts."""
+    """Put the settings into the environment of this process and its subprocesses."""
     before = dict(os.environ)
     os.environ["GENAI_GRAPH_HOME"] = str(settings.home)
     os.environ["GENAI_GRAPH_ENGINE"] = settings.engine

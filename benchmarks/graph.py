@@ -1,4 +1,4 @@
-"""A graph of realistic shape and of any size: the same one every time."""
+"""A deterministic graph of realistic shape and any size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-LEAST = 200
+MIN_ENTITIES = 100
 _START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _LICENSES = ("MIT", "Apache-2.0", "BSD-3-Clause", "CC-BY-4.0")
 _TASKS = ("image-classification", "text-generation", "fraud-detection", "forecasting")
@@ -21,7 +21,7 @@ Line = dict[str, Any]
 
 
 class Sizes(NamedTuple):
-    """How many nodes of each kind a graph has."""
+    """Numbers of nodes by label."""
 
     projects: int
     datasets: int
@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
 
 
 def write(path: Path, entities: int) -> None:
-    """Write a graph of as many nodes and edges as JSON Lines, half of them nodes."""
+    """Write a graph of this many nodes and edges, half of them nodes, as JSON Lines."""
     with path.open("w", encoding="utf-8") as file:
         for line in chain([{"format": "genai_graph/1"}], lines(entities)):
             file.write(json.dumps(line) + "\n")
@@ -54,8 +54,8 @@ def _sizes(nodes: int) -> Sizes:
 
 
 def _nodes(sizes: Sizes) -> Iterator[Line]:
-    made = zip(sizes, (_project, _dataset, _model, _experiment, _metric), strict=True)
-    return chain.from_iterable(map(make, range(count)) for count, make in made)
+    groups = zip(sizes, (_project, _dataset, _model, _experiment, _metric), strict=True)
+    return chain.from_iterable(map(make, range(count)) for count, make in groups)
 
 
 def _project(i: int) -> Line:
@@ -123,7 +123,7 @@ def _metric(i: int) -> Line:
 
 
 def _edges(sizes: Sizes, count: int) -> Iterator[Line]:
-    """Yield as many edges as are asked for; no two of a kind have the same ends."""
+    """Yield edges; no two of one type have the same ends."""
     projects, datasets, models, experiments, metrics = sizes
 
     def share(percent: int) -> range:
@@ -175,7 +175,7 @@ def _used(i: int, datasets: int) -> Line:
 
 
 def _derived(label: str, uid: Any, i: int, kind: str) -> Line:
-    """Derive each from one of the first half before it, so that there are no circles."""
+    """Derive each node from an earlier one, so that there are no cycles."""
     return edge("DERIVED_FROM", (label, uid(i)), (label, uid(i // 2)), kind=kind)
 
 
@@ -204,7 +204,7 @@ def node(label: str, uid: str, **props: Any) -> Line:
     return {"node": label, "uid": uid, "props": props}
 
 
-def edge(type_: str, source: tuple[str, str], target: tuple[str, str], **props: str) -> Line:
+def edge(type_: str, source: tuple[str, str], target: tuple[str, str], /, **props: str) -> Line:
     """Return the line of an edge between two labels and uids."""
     line = {"edge": type_, "from": source, "to": target}
     return {**line, "props": props} if props else line

@@ -1,4 +1,4 @@
-"""A graph as a hub of models has it, for the questions: the same one every time."""
+"""A deterministic graph with the shape of a model hub, for the questions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRAINED_ON, MODEL_PARENTS, DATASET_PARENTS, OWNED = 7_300, 450, 140, 350
 EDGES = TRAINED_ON + MODEL_PARENTS + DATASET_PARENTS + OWNED + 2 * EXPERIMENTS + 2 * METRICS
 RARE_LICENSE = "CC-BY-NC-4.0"
 _COMMON_LICENSES = ("MIT", "Apache-2.0", "CC-BY-4.0", None)
-# Few models and few datasets have scores, so that some can be compared.
+# Few models and datasets have scores, so that some scores are comparable.
 _SCORED, _BENCHMARKS = 40, 4
 _METRICS = ("accuracy", "f1", "loss", "quality")
 _SPLITS = ("train", "test", None)
@@ -33,7 +33,7 @@ def write(path: Path) -> None:
 
 def _lines(chance: random.Random) -> Iterator[Line]:
     yield from _nodes(chance)
-    yield from _data(chance)
+    yield from _trained_on(chance)
     yield from _runs(chance)
     yield from _lineage(chance)
     for i in range(OWNED):
@@ -47,20 +47,20 @@ def _nodes(chance: random.Random) -> Iterator[Line]:
     for i in range(DATASETS):
         licensed = RARE_LICENSE if i % 80 == 7 else chance.choice(_COMMON_LICENSES)
         digest = f"{i:016x}" if i % 3 else None
-        yield node("Dataset", dataset(i), **_given(license=licensed, digest=digest))
+        yield node("Dataset", dataset(i), **_without_none(license=licensed, digest=digest))
     for i in range(MODELS):
         yield node("Model", _model(i))
     for i in range(EXPERIMENTS):
         seed = i if i % 2 else None
-        yield node("Experiment", f"run-{i}", status="FINISHED", **_given(random_seed=seed))
+        yield node("Experiment", f"run-{i}", status="FINISHED", **_without_none(random_seed=seed))
     for i in range(METRICS):
         value = "NaN" if i % 50 == 0 else chance.random()
-        split = _given(split=chance.choice(_SPLITS))
+        split = _without_none(split=chance.choice(_SPLITS))
         yield node("Metric", f"metric-{i}", name=_METRICS[i % 4], value=value, **split)
 
 
-def _data(chance: random.Random) -> Iterator[Line]:
-    """Train each model on five or six datasets, some of which are used more than others."""
+def _trained_on(chance: random.Random) -> Iterator[Line]:
+    """Train each model on five or six datasets, with unequal popularity."""
     popularity = [1 / (rank + 1) ** 0.5 for rank in range(DATASETS)]
     for i in range(MODELS):
         count = TRAINED_ON // MODELS + (i < TRAINED_ON % MODELS)
@@ -68,8 +68,8 @@ def _data(chance: random.Random) -> Iterator[Line]:
         while len(chosen) < count:
             chosen.update(chance.choices(range(DATASETS), popularity))
         for one in sorted(chosen):
-            role = _given(role=chance.choice(("training", "training", "validation", None)))
-            split = _given(split=chance.choice(_SPLITS))
+            role = _without_none(role=chance.choice(("training", "training", "validation", None)))
+            split = _without_none(split=chance.choice(_SPLITS))
             ends = ("Model", _model(i)), ("Dataset", dataset(one))
             yield edge("TRAINED_ON", *ends, **role, **split)
 
@@ -86,7 +86,7 @@ def _runs(chance: random.Random) -> Iterator[Line]:
 
 
 def _lineage(chance: random.Random) -> Iterator[Line]:
-    """Derive things from earlier ones, so that there are no cycles."""
+    """Derive models and datasets from earlier ones, so that there are no cycles."""
     for i in chance.sample(range(1, MODELS), MODEL_PARENTS):
         parent = _model(chance.randrange(i))
         yield edge("DERIVED_FROM", ("Model", _model(i)), ("Model", parent), kind="fine-tuned")
@@ -96,7 +96,7 @@ def _lineage(chance: random.Random) -> Iterator[Line]:
         yield edge("DERIVED_FROM", *ends, kind=kind)
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def _without_none(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""LOAD CSV on Neo4j: the server reads the rows itself, from a web server on this machine."""
+"""LOAD CSV on Neo4j: the server reads CSV files from a local web server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.sample import Sample, Values
 from genai_graph.database import quote_name
-from genai_graph.exchange.loader import TRANSACTION_LIMIT
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS
 from genai_graph.storage.rows import now
@@ -24,26 +23,26 @@ if TYPE_CHECKING:
 
     from benchmarks.engines import Engine
 
-_READERS = {bool: "toBoolean", int: "toInteger", float: "toFloat", datetime: "datetime"}
+_CONVERSIONS = {bool: "toBoolean", int: "toInteger", float: "toFloat", datetime: "datetime"}
 
 
 class Table(NamedTuple):
-    """A file of rows, and the statement that merges one."""
+    """A CSV file and the Cypher clauses that merge one of its rows."""
 
     file: str
     cypher: str
 
 
-def prepared(engine: Engine, sample: Sample, folder: Path) -> Callable[[], None]:
-    """Write the rows as CSV, and return what loads them."""
-    place = folder / f"csv-{sample.entities}"
-    place.mkdir(exist_ok=True)
-    tables = [_node_table(place, label, rows) for label, rows in sample.nodes.items()]
-    tables += [_edge_table(place, kind, rows) for kind, rows in sample.edges.items()]
+def prepare(engine: Engine, sample: Sample, parent: Path) -> Callable[[], None]:
+    """Write the rows as CSV files, and return a function that loads them."""
+    directory = parent / f"csv-{sample.entities}"
+    directory.mkdir(exist_ok=True)
+    tables = [_node_table(directory, label, rows) for label, rows in sample.nodes.items()]
+    tables += [_edge_table(directory, edge_type, rows) for edge_type, rows in sample.edges.items()]
 
     def write() -> None:
-        with _served(place) as address, engine.session() as session:
-            if sample.entities <= TRANSACTION_LIMIT:
+        with _serve(directory) as address, engine.session() as session:
+            if sample.fits_one_transaction:
                 _in_one_transaction(session, tables, address)
             else:
                 _in_batches(session, tables, address)
@@ -68,29 +67,31 @@ def _in_batches(session: neo4j.Session, tables: list[Table], address: str) -> No
         session.run(cypher, url=f"{address}/{table.file}", now=now()).consume()
 
 
-def _node_table(folder: Path, label: str, rows: list[tuple[str, Values]]) -> Table:
+def _node_table(directory: Path, label: str, rows: list[tuple[str, Values]]) -> Table:
     lines = [{"uid": uid, **values} for uid, values in rows]
     props = _assignments([values for _, values in rows])
     cypher = (
         f"MERGE (n:{quote_name(label)} {{uid: row.uid}}) "
         f"SET n.created_at = $now, n.updated_at = $now, n += {props}"
     )
-    return _table(folder, f"{label}.csv", lines, cypher)
+    return _table(directory, f"{label}.csv", lines, cypher)
 
 
-def _edge_table(folder: Path, kind: EdgeType, rows: list[tuple[str, str, Values]]) -> Table:
+def _edge_table(directory: Path, edge_type: EdgeType, rows: list[tuple[str, str, Values]]) -> Table:
     lines = [{"source": source, "target": target, **values} for source, target, values in rows]
     cypher = (
-        f"MATCH (a:{quote_name(kind.source)} {{uid: row.source}}) "
-        f"MATCH (b:{quote_name(kind.target)} {{uid: row.target}}) "
-        f"MERGE {kind.pattern} SET r += {_assignments([values for *_, values in rows])}"
+        f"MATCH (a:{quote_name(edge_type.source)} {{uid: row.source}}) "
+        f"MATCH (b:{quote_name(edge_type.target)} {{uid: row.target}}) "
+        f"MERGE {edge_type.pattern} SET r += {_assignments([values for *_, values in rows])}"
     )
-    return _table(folder, f"{kind.source}-{kind.type}-{kind.target}.csv", lines, cypher)
+    return _table(
+        directory, f"{edge_type.source}-{edge_type.type}-{edge_type.target}.csv", lines, cypher
+    )
 
 
-def _table(folder: Path, name: str, lines: list[dict[str, Any]], cypher: str) -> Table:
+def _table(directory: Path, name: str, lines: list[dict[str, Any]], cypher: str) -> Table:
     columns = list(dict.fromkeys(column for line in lines for column in line))
-    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+    with (directory / name).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for line in lines:
@@ -99,14 +100,14 @@ def _table(folder: Path, name: str, lines: list[dict[str, Any]], cypher: str) ->
 
 
 def _assignments(rows: list[Values]) -> str:
-    """Return a Cypher map of all properties, each read from its column."""
+    """Return a Cypher map of all properties, read from their columns."""
     values = {name: value for row in rows for name, value in row.items()}
-    return "{" + ", ".join(f"{name}: {_read(name, values[name])}" for name in values) + "}"
+    return "{" + ", ".join(f"{name}: {_column(name, values[name])}" for name in values) + "}"
 
 
-def _read(name: str, value: object) -> str:
-    reader = _READERS.get(type(value))
-    return f"{reader}(row.{quote_name(name)})" if reader else f"row.{quote_name(name)}"
+def _column(name: str, value: object) -> str:
+    conversion = _CONVERSIONS.get(type(value))
+    return f"{conversion}(row.{quote_name(name)})" if conversion else f"row.{quote_name(name)}"
 
 
 def _cell(value: object) -> object:
@@ -114,8 +115,8 @@ def _cell(value: object) -> object:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    handler = functools.partial(_Quiet, directory=str(folder))
+def _serve(directory: Path) -> Iterator[str]:
+    handler = functools.partial(_QuietHandler, directory=str(directory))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -126,8 +127,8 @@ def _served(folder: Path) -> Iterator[str]:
             thread.join()
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    """Serves files and prints nothing."""
+class _QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without logging."""
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing."""
+        """Log nothing."""

@@ -1,4 +1,4 @@
-"""The machine, and what runs on it: by kind, never by name."""
+"""Describe the machine and the software, without host names."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def describe() -> str:
 
 
 def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""Peak memory, each of a fresh process: ``python -m benchmarks.memory WHAT FILE ENTITIES``."""
+"""Peak memory of new processes: ``python -m benchmarks.memory WORK FILE ENTITIES``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import loading, sample
+from benchmarks import loads, sample
 from benchmarks.engines import Engine
-from benchmarks.measuring import MEGABYTES, Contender, Result, compare
+from benchmarks.measurement import MEGABYTES, Contender, Result, compare
 from genai_graph import check, connect, load
 
 MEMORY = "Peak memory"
@@ -18,16 +18,16 @@ _ROOT = Path(__file__).parent.parent
 
 
 def measure(engine: Engine, path: Path, entities: int) -> list[Result]:
-    """Measure once: memory hardly varies."""
-    works = {
+    """Measure once, since memory hardly varies."""
+    work_by_name = {
         "a process that connects": "nothing",
         "genai_graph.load": "load",
         "genai_graph.check": "check",
-        f"{loading.LOOP}, its rows in memory": "loop",
+        f"{loads.LOOP}, rows in memory": "loop",
     }
     contenders = [
         Contender(name, _measuring(engine, [work, str(path), str(entities)]))
-        for name, work in works.items()
+        for name, work in work_by_name.items()
     ]
     return compare(contenders, 1, engine.name, entities, MEGABYTES)
 
@@ -49,13 +49,13 @@ def _work(engine: Engine, work: str, path: Path, entities: int) -> None:
     elif work == "check":
         check(path)
     elif work == "loop":
-        loading.unwinding(engine, sample.read(path, entities))()
+        loads.unwind_loop(engine, sample.read(path, entities))()
 
 
 def _peak() -> float:
-    """Return the most memory that this process had, in megabytes."""
+    """Return the peak memory of this process in megabytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # where getrusage counts the memory of the process that started this one
+    if status.exists():  # on Linux, getrusage includes memory of the parent process
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024 / 1e6
     import resource

@@ -1,4 +1,4 @@
-"""Results on the disk: a file for each engine, a line for each result."""
+"""Stored results: one file per engine, one line per result."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.measuring import Result
+from benchmarks.measurement import Result
 
 
-def save(folder: Path, results: Iterable[Result]) -> None:
-    """Keep results; what was kept of the same thing before is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    told = machine.describe()
+def save(directory: Path, results: Iterable[Result]) -> None:
+    """Store results, replacing earlier ones with the same title, engine and size."""
+    directory.mkdir(parents=True, exist_ok=True)
+    description = machine.describe()
     for result in results:
-        path = folder / (re.sub(r"[^a-z0-9.]+", "-", result.engine.lower()) + ".jsonl")
-        kept = {_key(one): one for one in _read(path)} if path.exists() else {}
-        kept[_key(result)] = replace(result, machine=told)
-        lines = [json.dumps(asdict(one)) + "\n" for one in kept.values()]
+        path = directory / (re.sub(r"[^a-z0-9.]+", "-", result.engine.lower()) + ".jsonl")
+        stored = {_key(old): old for old in _read(path)} if path.exists() else {}
+        stored[_key(result)] = replace(result, machine=description)
+        lines = [json.dumps(asdict(old)) + "\n" for old in stored.values()]
         path.write_text("".join(lines), encoding="utf-8")
 
 
-def read(folder: Path) -> list[Result]:
-    """Return all results, by engine and size."""
-    found = [result for path in sorted(folder.glob("*.jsonl")) for result in _read(path)]
-    return sorted(found, key=lambda result: (result.engine, result.entities))
+def read(directory: Path) -> list[Result]:
+    """Return all stored results, ordered by engine and size."""
+    results = [result for path in sorted(directory.glob("*.jsonl")) for result in _read(path)]
+    return sorted(results, key=lambda result: (result.engine, result.entities))
 
 
 def _read(path: Path) -> list[Result]:

@@ -1,4 +1,4 @@
-"""One run: each part on each engine at each size, its results kept as soon as they are there."""
+"""One run: measure each part on each engine at each size, and store results immediately."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import genai_graph
-from benchmarks import asking, dumping, engines, hub, loading, memory, offline, results, sample
+from benchmarks import dumps, engines, hub, loads, memory, pipeline, queries, results, sample
 from benchmarks.engines import Engine
-from benchmarks.measuring import MILLISECONDS, Contender, Result, compare
+from benchmarks.measurement import MILLISECONDS, Contender, Result, compare
 from benchmarks.sample import Sample
 from genai_graph.database.settings import Settings
 
@@ -25,81 +25,81 @@ OFFLINE, LOAD, ROWS, DUMP, QUESTIONS, MEMORY = PARTS = (
 
 @dataclass(frozen=True)
 class Run:
-    """What to measure, how often, and where to keep the files and the results."""
+    """What to measure, how often, and the directories of temporary files and results."""
 
     parts: Collection[str]
     sizes: Sequence[int]
     slow_size: int
     rounds: int
-    folder: Path
-    kept: Path
+    directory: Path
+    stored: Path
 
-    def without_server(self) -> None:
-        """Measure what needs no server."""
+    def measure_offline(self) -> None:
+        """Measure the parts that need no server."""
         if OFFLINE not in self.parts:
             return
-        for _, contenders in offline.contenders(self._path(self.slow_size), self.slow_size):
+        for _, contenders in pipeline.contenders(self._path(self.slow_size), self.slow_size):
             _warm_up(contenders)
         for size in self.sizes:
-            for entities, contenders in offline.contenders(self._path(size), size):
-                self._compare(offline.ENGINE, entities, contenders)
+            for entities, contenders in pipeline.contenders(self._path(size), size):
+                self._compare(pipeline.ENGINE, entities, contenders)
 
-    def on(self, settings: Settings, *, wipe: bool) -> None:
+    def measure_on(self, settings: Settings, *, wipe: bool) -> None:
         """Measure on an engine."""
         if not {LOAD, ROWS, DUMP, QUESTIONS, MEMORY}.intersection(self.parts):
             return
-        with engines.opened(settings, wipe=wipe) as engine:
+        with engines.open_engine(settings, wipe=wipe) as engine:
             small = sample.read(self._path(self.slow_size), self.slow_size)
-            _warm_up(loading.large(engine, small, self.folder))
+            _warm_up(loads.bulk(engine, small, self.directory))
             if ROWS in self.parts:
-                self._row_by_row(engine, small)
+                self._measure_row_by_row(engine, small)
             if QUESTIONS in self.parts:
-                self._questions(engine)
+                self._measure_questions(engine)
             for size in self.sizes:
-                self._at(engine, size)
+                self._measure_size(engine, size)
 
-    def _row_by_row(self, engine: Engine, small: Sample) -> None:
-        nodes = loading.nodes_alone(engine, small)
+    def _measure_row_by_row(self, engine: Engine, small: Sample) -> None:
+        nodes = loads.nodes_alone(engine, small)
         _warm_up(nodes)
-        self._compare(engine.name, small.entities, loading.row_by_row(engine, small))
+        self._compare(engine.name, small.entities, loads.row_by_row(engine, small))
         self._compare(engine.name, small.without_edges().entities, nodes)
 
-    def _at(self, engine: Engine, size: int) -> None:
+    def _measure_size(self, engine: Engine, size: int) -> None:
         path = self._path(size)
         if MEMORY in self.parts:
-            self._keep(memory.measure(engine, path, size))
+            self._save(memory.measure(engine, path, size))
         if {LOAD, DUMP, QUESTIONS}.intersection(self.parts):
-            read = sample.read(path, size)
+            rows = sample.read(path, size)
             if LOAD in self.parts:
-                self._compare(engine.name, size, loading.large(engine, read, self.folder))
+                self._compare(engine.name, size, loads.bulk(engine, rows, self.directory))
             if DUMP in self.parts or QUESTIONS in self.parts:
                 engine.empty()
                 genai_graph.load(path)
             if DUMP in self.parts:
-                self._compare(engine.name, size, dumping.contenders(engine, read, self.folder))
+                self._compare(engine.name, size, dumps.contenders(engine, rows, self.directory))
             if QUESTIONS in self.parts:
-                self._ask(engine, size, asking.lookups(read))
-                self._ask(engine, size, asking.from_a_node(read))
+                self._ask(engine, size, queries.lookups(rows))
+                self._ask(engine, size, queries.questions_from_a_node(rows))
 
-    def _questions(self, engine: Engine) -> None:
-        path = self.folder / "hub.jsonl"
+    def _measure_questions(self, engine: Engine) -> None:
+        path = self.directory / "hub.jsonl"
         hub.write(path)
         genai_graph.load(path)
-        self._ask(engine, hub.NODES + hub.EDGES, asking.questions())
+        self._ask(engine, hub.NODES + hub.EDGES, queries.questions())
         engine.empty()
 
     def _ask(self, engine: Engine, entities: int, contenders: Sequence[Contender]) -> None:
         _warm_up([*contenders, *contenders])
-        self._keep(compare(contenders, self.rounds, engine.name, entities, MILLISECONDS))
+        self._save(compare(contenders, self.rounds, engine.name, entities, MILLISECONDS))
 
     def _compare(self, engine: str, entities: int, contenders: Sequence[Contender]) -> None:
-        self._keep(compare(contenders, self.rounds, engine, entities))
+        self._save(compare(contenders, self.rounds, engine, entities))
 
-    def _keep(self, found: list[Result]) -> None:
-        results.save(self.kept, found)
+    def _save(self, measured: list[Result]) -> None:
+        results.save(self.stored, measured)
 
     def _path(self, size: int) -> Path:
-        return sample.written(self.folder, size)
+        return sample.write_once(self.directory, size)
 
 
 def _warm_up(contenders: Sequence[Contender]) -> None:

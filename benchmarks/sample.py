@@ -1,4 +1,4 @@
-"""A graph to measure with: the file, and the same rows ready in memory."""
+"""A graph to load: the file, and its rows in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from benchmarks import graph
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.building import with_uid_fields
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.loader import TRANSACTION_LIMIT
 from genai_graph.registry import EdgeType
 
 Values = dict[str, Any]
@@ -18,9 +19,9 @@ Values = dict[str, Any]
 
 @dataclass
 class Sample:
-    """The nodes by label as (uid, properties), the edges by kind as (source, target, properties).
+    """Nodes by label as (uid, values), edges by type as (source, target, values).
 
-    The values are as the database keeps them.
+    They are database values.
     """
 
     path: Path
@@ -28,14 +29,19 @@ class Sample:
     nodes: dict[str, list[tuple[str, Values]]]
     edges: dict[EdgeType, list[tuple[str, str, Values]]]
 
+    @property
+    def fits_one_transaction(self) -> bool:
+        """Whether `load` writes it in one transaction."""
+        return self.entities <= TRANSACTION_LIMIT
+
     def without_edges(self) -> Sample:
-        """Return the nodes alone."""
+        """Return a sample of the nodes only."""
         return Sample(self.path, sum(map(len, self.nodes.values())), self.nodes, {})
 
 
-def written(folder: Path, entities: int) -> Path:
-    """Return the file of a graph, written when it is not there yet."""
-    path = folder / f"{entities}.jsonl"
+def write_once(directory: Path, entities: int) -> Path:
+    """Return the file of a graph; write it if it does not exist."""
+    path = directory / f"{entities}.jsonl"
     if not path.exists():
         graph.write(path, entities)
     return path
@@ -49,7 +55,7 @@ def read(path: Path, entities: int) -> Sample:
             if isinstance(record, NodeRecord):
                 sample.nodes[record.label].append((record.uid, with_uid_fields(record)))
             elif isinstance(record, EdgeRecord):
-                sample.edges[record.kind].append((record.source, record.target, record.given))
+                sample.edges[record.edge_type].append((record.source, record.target, record.given))
             else:
                 raise TypeError(record)
     return sample

@@ -1,4 +1,4 @@
-"""How Sphinx makes a site of these pages and the README: ``make docs``."""
+"""Sphinx configuration for the site of these pages and the README: ``make docs``."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ _MERMAID = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
-    """Put the README before the index, and Graphviz's picture in the place of Mermaid's.
+    """Insert the README into the index, and draw the diagram with Graphviz instead of Mermaid.
 
-    Mermaid is drawn by a script that would have to be fetched.
+    Mermaid would need a script from another server.
     """
     if name == "index":
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
         source[0] = _LINK.sub(lambda link: "](" if link[1] else "](../", readme) + source[0]
     source[0] = source[0].replace("](../README.md", "](index.md")
-    kind = "{graphviz}" if shutil.which("dot") else "text"
-    picture = f"```{kind}\n{schema_diagram.dot()}```"
+    directive = "{graphviz}" if shutil.which("dot") else "text"
+    picture = f"```{directive}\n{schema_diagram.dot()}```"
     source[0] = _MERMAID.sub(lambda _: picture, source[0])
 
 
 def setup(app: Sphinx) -> None:
-    """Connect what is done to a page before it is parsed."""
+    """Register the changes made to a page before it is parsed."""
     app.connect("source-read", _read)

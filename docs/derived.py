@@ -19,12 +19,12 @@ from genai_graph import schema, schema_diagram
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.node import Node
-from genai_graph.properties.types import LocationProperty
-from genai_graph.questions import Parameter, Question, find, names
+from genai_graph.questions import Parameter, Question, get_question, list_questions
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_URL_WITH_CREDENTIALS = "https://user:password@host/"
 _SECTION = re.compile(r"(<!-- derived: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -60,7 +60,7 @@ def _properties(cls: type[Node]) -> str:
 def _row(cls: type[Node], name: str) -> list[str]:
     prop: Any = properties_of(cls)[name]
     notes = [prop.help_text] if prop.help_text else []
-    if isinstance(prop, LocationProperty):
+    if prop.redact(_URL_WITH_CREDENTIALS) != _URL_WITH_CREDENTIALS:
         notes.append("[credentials are removed](security.md#secrets)")
     if prop.sensitive:
         notes.append("[encrypted](access.md#encryption) if keys are configured")
@@ -73,7 +73,7 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
     if prop.unique_index:
         yield "unique"
     elif prop.is_indexed:
-        everywhere = {(index.label, index.property) for index in schema.on_embedded()}
+        everywhere = {(index.label, index.property) for index in schema.list_declared("embedded")}
         yield "indexed" if (cls.__name__, name) in everywhere else "indexed on Neo4j"
 
 
@@ -125,11 +125,11 @@ def _graph() -> str:
 
 
 def _questions() -> str:
-    return "\n\n".join(_question(find(name)) for name in names())
+    return "\n\n".join(_question(get_question(name)) for name in list_questions())
 
 
 def _question(question: Question) -> str:
-    parts = [f"### {question.name}", f"{question.title}."]
+    parts = [f"### {question.name}", f"{question.title}. {question.description}".strip()]
     if question.parameters:
         parts.append("\n".join(map(_parameter, question.parameters.values())))
     columns = question.columns.items()

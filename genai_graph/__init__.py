@@ -1,6 +1,6 @@
-"""genai_graph: the metadata graph of machine-learning work, on Neo4j.
+"""genai_graph: a metadata graph of machine-learning work, on Neo4j.
 
-The public names; what they need is imported when the first of them is used.
+Public names are imported on first use, so that ``import genai_graph`` is fast.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from genai_graph import errors
     from genai_graph.database import Connection, atomic, connect, query
     from genai_graph.errors import FixtureError, GenaiGraphError
-    from genai_graph.exchange import Report
+    from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
@@ -47,7 +48,7 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = {
+_MODULES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
@@ -59,11 +60,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _HOMES[name] != "errors":
-        import_module(".models", __name__)  # whoever connects needs the models' schema
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if _MODULES[name] != "errors":
+        import_module(".models", __name__)  # registers the node classes, which connections need
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m genai_graph`` is the command line."""
+"""Run the command line with ``python -m genai_graph``."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ def to_json_value(value: Any) -> Any:
         return {key: to_json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_json_value(item) for item in value]
-    return str(value)  # for example an encrypted value
+    return str(value)  # for example an EncryptedValue or a point
 
 
 def non_finite_name(value: float) -> str:
-    """Return the name of a number that JSON lacks, as fixtures write it."""
+    """Return the name of NaN or an infinity, as in fixtures: JSON has no literal for them."""
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 

@@ -40,7 +40,13 @@ class MetricHistory:
     def merged_into(self, stored: Mapping[str, Any]) -> MetricHistory:
         """Return the stored history of a metric, updated with this one."""
         steps, values = stored.get("steps") or [], stored.get("values") or []
-        before = dict(zip(steps, values, strict=False))
+        is_valid = isinstance(steps, list) and all(isinstance(step, int) for step in steps)
+        if not is_valid or not isinstance(values, list) or len(values) != len(steps):
+            raise PropertyError(
+                f"Metric {stored.get('uid')!r}: the stored history is invalid: set steps and "
+                "values with Metric.upsert()"
+            )
+        before = dict(zip(steps, values, strict=True))
         return MetricHistory({**before, **self.by_step}, self.value)
 
     def properties(self) -> dict[str, Any]:

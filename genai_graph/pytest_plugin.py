@@ -1,6 +1,7 @@
-"""The pytest plugin: an empty graph for tests, on an embedded engine of their own.
+"""Pytest plugin: an empty graph for each test, on an embedded engine that only the tests use.
 
-pytest imports it always; nothing else is imported before a test asks for a graph.
+pytest imports it in every session where genai_graph is installed, so the rest of the package is
+imported by the fixtures only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _genai_graph_home() -> Iterator[Path]:
-    """A data folder with an engine that is up for the session, and a database that is new."""
+    """A data directory with a new database and an engine that runs for the session."""
     with _free_engine() as engine:
         shutil.rmtree(engine.directory / "databases", ignore_errors=True)
         lease = engine.acquire()
@@ -34,10 +35,10 @@ def _genai_graph_home() -> Iterator[Path]:
 
 @pytest.fixture
 def empty_graph(_genai_graph_home: Path) -> Iterator[Connection]:
-    """A connection to an empty graph, on an embedded engine of the tests' own.
+    """A connection to an empty graph, on an embedded engine that only the tests use.
 
-    All of the test uses it, programs that it starts too: settings that lead elsewhere, in the
-    environment and in a `.env` file, are out of force meanwhile.
+    The whole test uses it, and so do programs that it starts: settings in the environment and in a
+    `.env` file are ignored meanwhile.
     """
     import genai_graph
 
@@ -55,13 +56,13 @@ def empty_graph(_genai_graph_home: Path) -> Iterator[Connection]:
 def load_graph(empty_graph: Connection, request: pytest.FixtureRequest) -> Callable[..., Report]:
     """Load fixtures into the empty graph: ``load_graph("team.yaml")``, with the options of `load`.
 
-    A path is one beside the test's file; where there is none, it is found as `load` does.
+    A path is relative to the test's file; if no such file exists, it is resolved as by `load`.
     """
     import genai_graph
 
     def find(name: str | PathLike[str]) -> str | PathLike[str]:
-        beside = request.path.parent / name
-        return beside if beside.exists() else name
+        path = request.path.parent / name
+        return path if path.exists() else name
 
     def load(*fixtures: str | PathLike[str], **options: Any) -> Report:
         report: Report = genai_graph.load(*map(find, fixtures), **options)
@@ -72,10 +73,10 @@ def load_graph(empty_graph: Connection, request: pytest.FixtureRequest) -> Calla
 
 @contextlib.contextmanager
 def _free_engine() -> Iterator[ManagedEngine]:
-    """The engine on the first folder in the user's cache that no other session uses.
+    """Yield the engine on the first directory in the user's cache that no other session uses.
 
-    So an engine starts fast from the second time on, by its ahead-of-time cache, and one that a
-    killed session left behind is found and stopped.
+    Reusing a directory keeps the ahead-of-time cache, which makes the start faster, and stops an
+    engine left running by a killed session.
     """
     import platformdirs
     from portalocker import LockFlags
@@ -83,11 +84,11 @@ def _free_engine() -> Iterator[ManagedEngine]:
     from genai_graph.server.engines import managed_engine
     from genai_graph.server.locks import open_private, try_lock
 
-    folder = platformdirs.user_cache_path("genai-graph") / "tests"
+    cache = platformdirs.user_cache_path("genai-graph") / "tests"
     for number in itertools.count():
-        engine = managed_engine("embedded", folder / str(number))
+        engine = managed_engine("embedded", cache / str(number))
         engine.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = open_private(folder / str(number) / "session.lock")
+        descriptor = open_private(cache / str(number) / "session.lock")
         try:
             if try_lock(descriptor, LockFlags.EXCLUSIVE) and engine.stop() is not False:
                 yield engine

@@ -1,4 +1,4 @@
-"""The schema: the constraints and indexes that the models declare, and what the database has."""
+"""The schema: constraints and indexes declared by the models, compared with the database."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drift:
-    """How the database's schema differs from the models'.
+    """The differences between the database's schema and the models'; false if there are none.
 
-    `different` holds pairs of what the models declare and what is there on the same property.
+    `different` contains pairs of a declared and an existing index on the same property.
     """
 
     missing: list[Index]
@@ -32,45 +32,40 @@ class Drift:
     def __str__(self) -> str:
         lines = [f"missing: {index}" for index in self.missing]
         lines += [f"extra: {index}" for index in self.extra]
-        lines += [f"different: expected {want}, there is {have}" for want, have in self.different]
+        lines += [f"different: expected {want}, found {have}" for want, have in self.different]
         return "\n".join(lines)
 
 
 def install() -> list[Index]:
-    """Make the constraints and indexes that are missing, and return them."""
+    """Create the missing constraints and indexes, and return them."""
     return indexes.install(NODES.values())
 
 
-def declared() -> list[Index]:
-    """Return what the models declare, on any engine."""
-    return indexes.declared(NODES.values())
+def list_declared(engine: str | None = None) -> list[Index]:
+    """Return the constraints and indexes of the models, or those that an engine supports."""
+    return indexes.declared(NODES.values(), engine)
 
 
-def on_embedded() -> list[Index]:
-    """Return what of it the embedded engine has."""
-    return indexes.declared(NODES.values(), "embedded")
+def list_unsearchable() -> list[str]:
+    """Return the properties that are encrypted if keys are configured, as ``Label.name``.
 
-
-def unsearchable() -> list[str]:
-    """Return the properties that are encrypted where there are keys, as ``Label.name``.
-
-    Raises `SettingsError`.
+    Raises `SettingsError` if ``GENAI_GRAPH_ENCRYPTED`` is invalid.
     """
-    names = encryption.encrypted_properties(read_settings().encrypted)
-    return sorted(f"{label}.{name}" for label in names for name in names[label])
+    encrypted = encryption.encrypted_properties(read_settings().encrypted)
+    return sorted(f"{label}.{name}" for label, names in encrypted.items() for name in names)
 
 
 def check() -> Drift:
     """Compare the database's schema with the models'."""
-    wanted = set(indexes.declared(NODES.values(), current_connection().engine))
-    there = set(indexes.existing(NODES.values()))
-    missing, extra = wanted - there, there - wanted
-    same_place = {
+    declared = set(list_declared(current_connection().engine))
+    existing = set(indexes.existing(NODES.values()))
+    missing, extra = declared - existing, existing - declared
+    different = {
         (want, have)
         for want in missing
         for have in extra
         if (want.label, want.property) == (have.label, have.property)
     }
-    missing -= {want for want, _ in same_place}
-    extra -= {have for _, have in same_place}
-    return Drift(sorted(missing), sorted(extra), sorted(same_place))
+    missing -= {want for want, _ in different}
+    extra -= {have for _, have in different}
+    return Drift(sorted(missing), sorted(extra), sorted(different))

@@ -1,4 +1,4 @@
-"""The state of the graph: where it lives, whether its schema is in step, how much it holds."""
+"""The status of the graph: its server, the state of its schema, and its size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genai_graph.storage.lookups import count_edges, count_nodes
 
 @dataclass(frozen=True)
 class Status:
-    """The state of the graph; `drift` is empty when the schema is in step."""
+    """The status of the graph; `drift` describes schema differences, and is empty without any."""
 
     engine: str
     version: str
@@ -26,15 +26,16 @@ class Status:
     edges: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, as `status --json` prints it."""
-        return {**asdict(self), "schema_in_step": not self.drift}
+        """Return the values as a dict, as printed by ``status --json``."""
+        return {**asdict(self), "schema_up_to_date": not self.drift}
 
     def __str__(self) -> str:
+        schema_state = "differs: see genai-graph schema check" if self.drift else "up to date"
         lines = [
             f"engine    {self.engine} {self.version} ({self.edition})",
             f"address   {self.uri}",
-            f"database  {self.database or 'the default one'}",
-            f"schema    {'not in step: see genai-graph schema check' if self.drift else 'in step'}",
+            f"database  {self.database or 'default'}",
+            f"schema    {schema_state}",
         ]
         counts = {**self.nodes, **self.edges}
         width = max(map(len, counts))
@@ -42,9 +43,13 @@ class Status:
 
 
 def read_status() -> Status:
-    """Ask the database that is connected."""
+    """Query the status of the connected database."""
     connection = current_connection()
-    engine_version, edition = _server()
+    if connection.engine == "embedded":
+        engine_version, edition = version("arcadedb-embedded"), "ArcadeDB"
+    else:
+        (row,) = query("CALL dbms.components() YIELD versions, edition RETURN versions, edition")
+        engine_version, edition = row["versions"][0], row["edition"]
     return Status(
         engine=connection.engine,
         version=engine_version,
@@ -53,12 +58,5 @@ def read_status() -> Status:
         database=connection.database,
         drift=str(schema.check()),
         nodes={label: count_nodes(label) for label in NODES},
-        edges={str(kind): count_edges(kind) for kind in EDGES},
+        edges={str(edge_type): count_edges(edge_type) for edge_type in EDGES},
     )
-
-
-def _server() -> tuple[str, str]:
-    if current_connection().engine == "embedded":
-        return version("arcadedb-embedded"), "ArcadeDB"
-    server = query("CALL dbms.components() YIELD versions, edition RETURN versions, edition")[0]
-    return server["versions"][0], server["edition"]

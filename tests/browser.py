@@ -1,4 +1,4 @@
-"""A real browser for the tests: Chromium without a screen, where it is installed."""
+"""Headless Chromium for tests, if it is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 OPTIONS = (
     "--headless",
-    "--no-sandbox",  # which root can't have, and who runs tests in a container is root
+    "--no-sandbox",  # Chromium's sandbox refuses to run as root, as in most containers
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
@@ -20,20 +20,20 @@ OPTIONS = (
 )
 
 
-def reason_for_none() -> str:
-    """Return why no browser can be used here, or nothing."""
+def missing_requirement() -> str:
+    """Return why no browser can be started, or ""."""
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         return "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
     try:
         import selenium  # noqa: F401
     except ImportError:
-        return "selenium is not installed (in the dependency group dev)"
+        return "selenium is not installed (dependency group dev)"
     return ""
 
 
 @contextlib.contextmanager
 def chromium(profile: Path, *options: str) -> Iterator[Any]:
-    """Start it with an empty profile, without network; its console is kept."""
+    """Start Chromium with an empty profile, and record its console."""
     from selenium import webdriver
 
     settings = webdriver.ChromeOptions()

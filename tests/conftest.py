@@ -1,13 +1,14 @@
-"""What the tests share: an engine of each kind in its turn, emptied for every test that asks.
+"""Shared fixtures and options: one running engine of each kind, emptied before each test.
 
-A test that uses `graph` runs on all three, or on those that `--engine` names. One that uses
-`embedded` runs on that engine only, one marked `any_engine` on the first. The others are about no
-engine or start their own, and run once.
+A test that uses `graph` runs on all three engines (`--engine` selects some of them), one that uses
+`embedded` or `neo4j_graph` on these only, and one marked `any_engine` on the first. Tests without
+an engine fixture run once; they need no engine or start their own.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,25 +35,25 @@ ENGINES: dict[str, type[Server]] = {
 Run = Callable[..., click.testing.Result]
 
 
-def written(name: str, content: str | bytes) -> str:
-    """Write a file into the test's folder, and return its name."""
+def write_file(name: str, content: str | bytes) -> str:
+    """Write a file into the test's directory and return its name."""
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return name
 
 
-def faults_of(*names: str, **options: Any) -> list[str]:
-    """Return the faults that `check` finds in fixtures, a line each as users see them."""
+def errors_of(*names: str, **options: Any) -> list[str]:
+    """Return the errors that `check` reports for fixtures, one line each."""
     with pytest.raises(genai_graph.FixtureError) as raised:
         genai_graph.check(*names, **options)
     error = raised.value
-    assert str(error).splitlines()[: len(error.errors)] == [str(fault) for fault in error.errors]
+    assert str(error).splitlines()[: len(error.errors)] == [str(issue) for issue in error.errors]
     return str(error).splitlines()
 
 
 def _engine_names(text: str) -> list[str]:
     names = text.split(",")
     if unknown := set(names) - set(ENGINES):
-        raise pytest.UsageError(f"no such engine: {', '.join(unknown)} ({', '.join(ENGINES)})")
+        raise pytest.UsageError(f"unknown engine: {', '.join(unknown)} ({', '.join(ENGINES)})")
     return names
 
 
@@ -66,50 +67,79 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _selected_engines(config: pytest.Config) -> list[str]:
+    return config.getoption("--engine") or list(ENGINES)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that uses an engine on each of them."""
+    """Run a test that uses an engine on each of them, and mark the runs on Neo4j."""
     if "engine" not in metafunc.fixturenames:
         return
-    names = metafunc.config.getoption("--engine") or list(ENGINES)
+    names = list(ENGINES)
     if {"embedded", "embedded_engine"} & set(metafunc.fixturenames):
-        names = [name for name in names if name == "embedded"]
+        names = ["embedded"]
     elif "neo4j_graph" in metafunc.fixturenames:
-        names = [name for name in names if name != "embedded"]
+        names.remove("embedded")
     elif metafunc.definition.get_closest_marker("any_engine"):
-        names = names[:1]
-    metafunc.parametrize("engine", list(dict.fromkeys(names)), indirect=True, scope="session")
+        names = _selected_engines(metafunc.config)[:1]
+    engines = [
+        pytest.param(name, marks=[] if name == "embedded" else pytest.mark.neo4j) for name in names
+    ]
+    metafunc.parametrize("engine", engines, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests on engines that `--engine` does not name, and extend limits for Neo4j."""
+    for item in items:
+        # The first test on a Neo4j server starts it, which takes 50 s on a loaded machine.
+        if item.get_closest_marker("neo4j") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
+    selected = {*_selected_engines(config), None}
+    left_out = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and (item.callspec.params.get("engine") if hasattr(item, "callspec") else None)
+        not in selected
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep an engine's tests in one process, and a file's other tests too (`pytest -n 3`)."""
+    """Run all tests on one Neo4j in one process, and the other tests by file.
+
+    Each process has engines of its own. The embedded one starts in two seconds, Neo4j in up to 50.
+    """
     from xdist.scheduler.loadscope import LoadScopeScheduling
 
     class ByEngine(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            engine = test.partition("[")[2].removesuffix("]")
-            named = (name for name in ENGINES if engine == name or engine.startswith(f"{name}-"))
-            return max(named, key=len, default=file)  # neo4j-5 is not neo4j
+            engine = re.search(r"(?<=[\[-])(neo4j-5|neo4j)(?=[-\]])", test)
+            return engine[0] if engine else file
 
     return ByEngine(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests passed on each engine."""
+    """Print the number of tests passed on each engine."""
     passed = Counter(
-        dict(report.user_properties).get("engine", "no engine, or one of their own")
+        dict(report.user_properties).get("engine", "no engine, or an engine of their own")
         for report in terminalreporter.stats.get("passed", ())
         if report.when == "call"
     )
-    terminalreporter.section("passed by engine")
+    if passed:
+        terminalreporter.section("passed by engine")
     for name, count in sorted(passed.items()):
         terminalreporter.line(f"{count:6,} on {name}")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the tests away from the user's own graph and settings."""
+    """Isolate the tests from the user's graph and settings."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("NEO4J_", "GENAI_GRAPH_")):
@@ -119,14 +149,14 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test in a folder of its own: no .env and no fixtures/ of the project."""
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in an empty directory, away from the project's .env and fixtures/."""
     monkeypatch.chdir(tmp_path)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that is kept up for the run, and what a program must be told to use it."""
+    """An engine that runs for the whole session, and the environment variables that select it."""
 
     name: str
     settings: dict[str, str]
@@ -134,7 +164,7 @@ class Engine:
 
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """One engine of each kind, kept up so that no test waits for a start."""
+    """A running engine, shared by the tests of the session."""
     server = ENGINES[request.param]()
     neo4j_server.install_or_skip(server)
     managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
@@ -142,17 +172,17 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     yield Engine(server.name, _settings(server.name, running))
     assert managed.stop() is True, "a test left a connection open"
     if (process := running.process()) is not None:
-        process.kill()  # what a slow one still has to do is of no use: its folder is the run's
+        process.kill()  # an orderly stop of Neo4j takes seconds, and its data is temporary
 
 
 @pytest.fixture(scope="session")
 def embedded_engine(engine: Engine) -> Engine:
-    """The embedded one, for those who need no graph of their own on it."""
+    """The running embedded engine, for tests that need no empty graph."""
     return engine
 
 
 def _settings(name: str, running: RunningEngine) -> dict[str, str]:
-    if name == "neo4j-5":  # which the package does not manage: it is a server like any other
+    if name == "neo4j-5":  # the package does not manage it, so it is used like any server
         return {"NEO4J_URI": running.uri, "NEO4J_PASSWORD": running.users.password}
     return {"GENAI_GRAPH_ENGINE": name}
 
@@ -173,7 +203,7 @@ def graph(
 
 
 def users_of(connection: Connection) -> Users:
-    """Return who may enter the engine of `graph`, for those who connect to it by other ways."""
+    """Return the users of the engine of `graph`, for direct connections to it."""
     home = Path(os.environ["GENAI_GRAPH_HOME"])
     engines = (ManagedEngine(server(), home).running() for server in ENGINES.values())
     return next(one.users for one in engines if one is not None and one.uri == connection.uri)
@@ -181,19 +211,19 @@ def users_of(connection: Connection) -> Users:
 
 @pytest.fixture
 def embedded(graph: Connection) -> Connection:
-    """The same, for what only the embedded engine does."""
+    """`graph`, on the embedded engine only."""
     return graph
 
 
 @pytest.fixture
 def neo4j_graph(graph: Connection) -> Connection:
-    """The same, for what only Neo4j tells."""
+    """`graph`, on Neo4j only."""
     return graph
 
 
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of the test's own, where no engine runs yet."""
+    """A data directory of the test's own, without a running engine."""
     home = tmp_path / "home"
     monkeypatch.setenv("GENAI_GRAPH_HOME", str(home))
     for name in ("NEO4J_URI", "NEO4J_PASSWORD", "GENAI_GRAPH_ENGINE"):

@@ -197,3 +197,11 @@ def wait_for(uri: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
                 pass
             time.sleep(0.2)
     raise AssertionError(f"Neo4j did not start: {log.read_text(errors='replace')[-2000:]}")
+
+
+if __name__ == "__main__":
+    for each in (ShortLived(), Neo4j5(), CypherShell()):
+        try:
+            each.install()
+        except (MissingExtraError, EngineError) as error:
+            print(f"{each.name} is not installed, its tests are skipped: {error}")  # noqa: T201

@@ -1,4 +1,4 @@
-"""Access: roles as statements, real readers and writers, and commands that can't write."""
+"""Access control: role statements, users of the embedded engine, and read-only commands."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ READS = [
 
 @pytest.fixture
 def filled(graph: Connection) -> Connection:
-    """A graph with a node of every kind of statement above."""
-    fill()
+    """A graph with the nodes of the statements above."""
+    create_nodes()
     return graph
 
 
-def fill() -> None:
+def create_nodes() -> None:
     model = Model(name="m", framework="torch").save()
     model.trained_on.connect(Dataset(name="d").save())
 
 
 def contents() -> list[dict[str, Any]]:
-    """Return all that is in the graph, and its schema."""
+    """Return all nodes, edges and index names."""
     nodes = query("MATCH (n) RETURN n.uid AS uid, properties(n) AS found ORDER BY uid")
     edges = query("MATCH (a)-[r]->(b) RETURN a.uid AS a, type(r) AS t, properties(r) AS p")
     indexes = query("SHOW INDEXES")
@@ -72,8 +72,8 @@ def contents() -> list[dict[str, Any]]:
 Attempt = Callable[[str], str]
 
 
-def attempts(uri: str, name: str, password: str) -> Attempt:
-    """Return what runs a statement as a user over the bare driver, and tells the error's code."""
+def attempts_as(uri: str, name: str, password: str) -> Attempt:
+    """Return a function that runs a statement as a user and returns its error code or "done"."""
 
     def attempt(cypher: str) -> str:
         driver = neo4j.GraphDatabase.driver(uri, auth=(name, password))
@@ -91,22 +91,22 @@ def attempts(uri: str, name: str, password: str) -> Attempt:
 
 @pytest.fixture
 def user(embedded: Connection) -> Iterator[Callable[[str], Attempt]]:
-    """Make a user of a role, wait until the engine knows it, and take it away after the test."""
+    """Create a user with a role, wait until the engine recognizes it, and delete it at the end."""
     numbers = itertools.count(int(time.time()))
     names: list[str] = []
 
-    def make(role: str) -> Attempt:
-        names.append(f"{role}-{next(numbers)}")  # an engine locks out who fails to log in
-        attempt = attempts(embedded.uri, names[-1], users.add(names[-1], role))
+    def create(role: str) -> Attempt:
+        names.append(f"{role}-{next(numbers)}")  # the engine locks names after failed logins
+        attempt = attempts_as(embedded.uri, names[-1], users.add_user(names[-1], role))
         time.sleep(2.5)
         return attempt
 
-    yield make
+    yield create
     for name in names:
-        users.drop(name)
+        users.delete_user(name)
 
 
-def test_a_reader_of_the_embedded_engine_can_not_write_by_any_statement(
+def test_a_reader_of_the_embedded_engine_can_not_write(
     filled: Connection, user: Callable[[str], Attempt]
 ) -> None:
     attempt, before = user("reader"), contents()
@@ -116,7 +116,7 @@ def test_a_reader_of_the_embedded_engine_can_not_write_by_any_statement(
     assert contents() == before
 
 
-def test_a_writer_of_the_embedded_engine_writes_but_not_the_schema(
+def test_a_writer_of_the_embedded_engine_can_not_change_the_schema(
     filled: Connection, user: Callable[[str], Attempt]
 ) -> None:
     attempt, before = user("writer"), contents()
@@ -128,29 +128,28 @@ def test_a_writer_of_the_embedded_engine_writes_but_not_the_schema(
     assert contents() != before
 
 
-def test_users_stay_when_the_engine_starts_again_and_go_when_they_are_dropped(
-    own_home: Path, cli: Run
-) -> None:
-    made = cli("access", "users", "add", "ann", "--role", "writer")
-    password = made.stdout.strip()
-    assert made.stderr == "ann is a writer once the engine runs (genai-graph server start)\n"
+@pytest.mark.slow
+def test_users_survive_a_restart_until_they_are_deleted(own_home: Path, cli: Run) -> None:
+    added = cli("access", "users", "add", "ann", "--role", "writer")
+    password = added.stdout.strip()
+    assert added.stderr == "added writer ann: start the engine with: genai-graph server start\n"
     assert cli("access", "users", "add", "bob").exit_code == 0
     assert cli("access", "users", "list").stdout == "ann  writer\nbob  reader\n"
     with connect() as connection:
         Model(name="m").save()
         first_edge = "MATCH (m:Model {uid: 'm'}) CREATE (m)-[:DERIVED_FROM]->(:Model {uid: 'n'})"
-        assert attempts(connection.uri, "ann", password)(first_edge) == "done"
+        assert attempts_as(connection.uri, "ann", password)(first_edge) == "done"
         assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 2}]
     changed = cli("access", "users", "add", "ann").stdout.strip()
     assert changed != password
     with connect() as connection:
-        ann = attempts(connection.uri, "ann", changed)
+        ann = attempts_as(connection.uri, "ann", changed)
         assert ann("RETURN 1 AS one") == "done"
         assert ann("CREATE (:Model {uid: 'x'})") == "Neo.ClientError.Security.Forbidden"
     assert cli("access", "users", "drop", "ann").exit_code == 0
     assert cli("access", "users", "drop", "ann").exit_code == 1
     with connect() as connection:
-        ann = attempts(connection.uri, "ann", changed)
+        ann = attempts_as(connection.uri, "ann", changed)
         assert ann("RETURN 1 AS one") == "Neo.ClientError.Security.Unauthorized"
     assert cli("access", "users", "list").stdout == "bob  reader\n"
     kept = (own_home / "embedded" / "config" / "server-users.jsonl").read_text()
@@ -159,30 +158,28 @@ def test_users_stay_when_the_engine_starts_again_and_go_when_they_are_dropped(
 
 
 @pytest.mark.parametrize("name", ["", "root", "reader", "a b", "é", "../x", "1a", "a" * 64])
-def test_a_name_that_can_be_no_user_is_refused(own_home: Path, cli: Run, name: str) -> None:
-    refused = cli("access", "users", "add", "--", name)
-    assert refused.exit_code == 1
-    assert "expected a name of letters" in refused.stderr
+def test_an_invalid_user_name_is_rejected(own_home: Path, cli: Run, name: str) -> None:
+    result = cli("access", "users", "add", "--", name)
+    assert result.exit_code == 1
+    assert "expected letters" in result.stderr
 
 
-def test_users_of_a_server_are_made_there(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_of_a_neo4j_server_are_not_managed(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
-    refused = cli("access", "users", "list")
-    assert refused.exit_code == 1
-    assert "make its users there" in refused.stderr
+    result = cli("access", "users", "list")
+    assert result.exit_code == 1
+    assert "use CREATE USER and GRANT ROLE there" in result.stderr
 
 
-def test_apply_on_the_embedded_engine_says_what_it_has_instead(
-    embedded: Connection, cli: Run
-) -> None:
-    told = cli("access", "apply")
-    assert told.exit_code == 1
-    assert "access users add" in told.stderr
+def test_apply_on_the_embedded_engine_suggests_users(embedded: Connection, cli: Run) -> None:
+    result = cli("access", "apply")
+    assert result.exit_code == 1
+    assert "access users add" in result.stderr
 
 
 @pytest.fixture
 def modes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The access modes that the transactions from here on are opened with."""
+    """The access modes of the transactions from here on."""
     used: list[str] = []
     driver = AnyConnection.driver
 
@@ -209,7 +206,7 @@ READING_COMMANDS = [
 
 
 @pytest.mark.parametrize("command", READING_COMMANDS, ids=" ".join)
-def test_a_command_that_reads_never_holds_rights_to_write(
+def test_reading_commands_connect_in_read_mode(
     filled: Connection, cli: Run, modes: list[str], command: tuple[str, ...]
 ) -> None:
     assert cli(*command).exit_code == 0
@@ -219,14 +216,12 @@ def test_a_command_that_reads_never_holds_rights_to_write(
 @pytest.mark.parametrize("statement", WRITES + SCHEMA)
 def test_query_without_write_changes_nothing(filled: Connection, cli: Run, statement: str) -> None:
     before = contents()
-    refused = cli("query", statement)
-    assert refused.exit_code == 1, refused.stdout
+    result = cli("query", statement)
+    assert result.exit_code == 1, result.stdout
     assert contents() == before
 
 
-def test_show_needs_no_database_and_is_a_script_with_comments(
-    cli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_prints_a_script_without_database(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
     shown = cli("access", "show")
     assert shown.exit_code == 0
@@ -235,7 +230,7 @@ def test_show_needs_no_database_and_is_a_script_with_comments(
     assert [line[:-1] for line in lines if not line.startswith("//")] == statements()
 
 
-def test_the_statements_follow_from_the_models_and_the_marks() -> None:
+def test_statements_contain_the_sensitive_properties() -> None:
     lines = statements("my`graph", "Dataset.creator")
     reader = [line for line in lines if line.endswith("TO genai_graph_reader")]
     assert (
@@ -249,40 +244,46 @@ def test_the_statements_follow_from_the_models_and_the_marks() -> None:
 
 @pytest.fixture(scope="module")
 def community(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A real Neo4j Community, for the tests that ask for one."""
+    """A Neo4j Community server."""
     with server(lib_or_skip(), tmp_path_factory.mktemp("neo4j")) as (uri, password):
         yield uri, password
 
 
-def test_neo4j_understands_every_statement(community: tuple[str, str]) -> None:
+@pytest.mark.slow
+@pytest.mark.neo4j
+def test_neo4j_parses_every_statement(community: tuple[str, str]) -> None:
     uri, password = community
     with neo4j.GraphDatabase.driver(uri, auth=("neo4j", password)) as driver:
 
         def code(statement: str) -> str | None:
-            with pytest.raises(neo4j.exceptions.ClientError) as refused:
+            with pytest.raises(neo4j.exceptions.ClientError) as error:
                 driver.execute_query(statement, database_="system")
-            return refused.value.code
+            return error.value.code
 
         for line in [*statements(), *statements("neo4j", "Dataset.creator")]:
             assert code(line) == "Neo.ClientError.Statement.UnsupportedAdministrationCommand", line
         assert code("GRANT NONSENSE ON HOME GRAPH TO x") == "Neo.ClientError.Statement.SyntaxError"
 
 
-def test_apply_on_community_says_what_it_can_not_enforce(
+@pytest.mark.slow
+@pytest.mark.neo4j
+def test_apply_on_community_fails_with_an_explanation(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_server(community, monkeypatch)
-    told = cli("access", "apply")
-    assert (told.exit_code, told.stderr) == (1, f"{COMMUNITY}\n")
+    use_server(community, monkeypatch)
+    result = cli("access", "apply")
+    assert (result.exit_code, result.stderr) == (1, f"{COMMUNITY}\n")
 
 
-def test_on_neo4j_reading_is_refused_to_write_by_the_server(
+@pytest.mark.slow
+@pytest.mark.neo4j
+def test_neo4j_rejects_writes_in_read_mode(
     community: tuple[str, str], cli: Run, monkeypatch: pytest.MonkeyPatch, modes: list[str]
 ) -> None:
-    on_server(community, monkeypatch)
+    use_server(community, monkeypatch)
     with connect():
         query("MATCH (n) DETACH DELETE n", write=True)
-        fill()
+        create_nodes()
         before = contents()
         for statement in WRITES + SCHEMA:
             with pytest.raises((ReadOnlyError, QueryError)):
@@ -294,6 +295,6 @@ def test_on_neo4j_reading_is_refused_to_write_by_the_server(
         assert set(modes) == {"READ"}, command
 
 
-def on_server(community: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def use_server(community: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", community[0])
     monkeypatch.setenv("NEO4J_PASSWORD", community[1])

@@ -1,4 +1,8 @@
-"""The shape of the package: who may import whom, how long a function may be, what is documented."""
+"""The structure of the package: imports file by file, length of functions, public docstrings.
+
+Imports are read from the source, those in functions included. Those under `if TYPE_CHECKING:` are
+for annotations alone.
+"""
 
 from __future__ import annotations
 
@@ -6,78 +10,288 @@ import ast
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import genai_graph
 
 PACKAGE = Path(genai_graph.__file__).parent
-# From the lowest room up; a room knows only those before it, and those beside it not at all.
-ROOMS = [
-    {"errors"},
-    {"database", "shown"},
-    {"pictures"},
-    {"models"},
-    {"schema", "access"},
-    {"status", "exchange"},
-    {"questions", "integrity"},
-    {"cli", "shell", "pytest_plugin"},
+Layers = Sequence[Sequence[str]]
+# From the bottom up: files and packages. A file imports only from the layers below it and from its
+# own package; names of one layer don't import each other. `exchange.formats` is not in `exchange`.
+LAYERS: Layers = [
+    ["errors"],
+    ["formatting"],
+    ["server", "pictures"],
+    ["database"],
+    ["registry"],
+    ["properties"],
+    ["storage"],
+    ["lineage"],
+    ["ogm", "metric_history"],
+    ["models"],
+    ["schema", "schema_diagram", "access", "exchange.formats"],
+    ["status", "exchange"],
+    ["questions", "integrity"],
+    ["__init__"],  # the public names
+    ["shell", "pytest_plugin"],
+    ["cli"],
+    ["__main__"],
 ]
-LEVELS = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+# The registry is typed with the classes that register themselves in it, and imports none of them.
+UPWARD_ANNOTATIONS = {("registry", "ogm"), ("registry", "properties")}
+# Imports in functions: for the start-up time of the command line and of pytest,
+FAST_START = ["cli", "pytest_plugin", "__init__"]
+# and of dependencies that are optional or rarely needed and slow to import.
+DEFERRED_FILES = ["shell.ipython"]
+DEFERRED_MODULES = ["cryptography", "jgo", "pandas", "pooch", "readline", "rich", "rlcompleter"]
 LONGEST_FUNCTION = 60
-# The command line offers the shell; both are at the top.
-SAME_LEVEL = {("cli", "shell")}
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+class Import(NamedTuple):
+    """An import statement: the files are named as in LAYERS; other imported modules in full."""
+
+    importer: str
+    imported: str
+    is_internal: bool
+    in_function: bool = False
+    for_annotations: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.importer} imports {self.imported}"
 
 
-def modules() -> list[Path]:
+# Reading imports
+
+
+def module_names(package: Path) -> dict[str, Path]:
+    """Return the files of a package by name: `models`, `exchange.formats.csv`, `__init__`."""
+    names = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        is_subpackage = len(parts) > 1 and parts[-1] == "__init__"
+        names[".".join(parts[:-1] if is_subpackage else parts)] = path
+    return names
+
+
+def read_imports(package: Path) -> list[Import]:
+    """Return all imports of the files of a package."""
+    files = module_names(package)
+    found = []
+    for importer, path in files.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for statement, in_function, for_annotations in import_statements(tree):
+            for name in imported_names(statement):
+                imported, is_internal = resolve(name, package.name, files)
+                found.append(Import(importer, imported, is_internal, in_function, for_annotations))
+    return [one for one in dict.fromkeys(found) if one.importer != one.imported]
+
+
+def import_statements(
+    node: ast.AST, in_function: bool = False, for_annotations: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, bool]]:
+    """Yield the imports below a node, with whether they are in a function and for annotations."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child, in_function, for_annotations
+        elif isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            body = ast.Module(child.body, [])
+            yield from import_statements(body, in_function, for_annotations=True)
+            yield from import_statements(ast.Module(child.orelse, []), in_function, for_annotations)
+        else:
+            is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+            yield from import_statements(child, in_function or is_function, for_annotations)
+
+
+def imported_names(statement: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(statement, ast.Import):
+        return [alias.name for alias in statement.names]
+    assert statement.level == 0, f"relative import: {ast.unparse(statement)}"
+    return [f"{statement.module}.{alias.name}" for alias in statement.names]
+
+
+def resolve(name: str, package: str, files: Mapping[str, Path]) -> tuple[str, bool]:
+    """Return the imported file and True, or the name of a module outside the package and False."""
+    if name.partition(".")[0] != package:
+        return name, False
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in files:
+        parts.pop()  # the name of a class or function
+    return ".".join(parts) or "__init__", True
+
+
+# Checking imports
+
+
+def layer_of(file: str, layers: Layers) -> tuple[int, str]:
+    """Return the number of a file's layer and the name in it that has the file."""
+    matches = [
+        (number, name)
+        for number, names in enumerate(layers)
+        for name in names
+        if file == name or file.startswith(f"{name}.")
+    ]
+    assert matches, f"{file} has no layer"
+    return max(matches, key=lambda match: len(match[1]))
+
+
+def layer_errors(imports: list[Import], files: Mapping[str, Path], layers: Layers) -> list[str]:
+    """Return the imports from a higher layer, and those between names of one layer."""
+    errors = []
+    for one in imports:
+        if not one.is_internal:
+            continue
+        importer, imported = layer_of(one.importer, layers), layer_of(one.imported, layers)
+        if imported[0] < importer[0] or imported == importer:
+            continue
+        is_allowed = one.for_annotations and (
+            files[one.importer].parent == files[one.imported].parent != files["__init__"].parent
+            or (importer[1], imported[1]) in UPWARD_ANNOTATIONS
+        )
+        if not is_allowed:
+            errors.append(f"{one}, which is not in a layer below it")
+    return errors
+
+
+def find_cycle(imports: list[Import]) -> list[str]:
+    """Return the files of an import cycle, or an empty list; annotations don't count."""
+    graph: dict[str, set[str]] = {}
+    for one in imports:
+        if one.is_internal and not one.for_annotations:
+            graph.setdefault(one.importer, set()).add(one.imported)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def deferred_import_errors(imports: list[Import]) -> list[str]:
+    """Return the imports in functions that have no accepted reason."""
     return [
-        path
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if path.parent != PACKAGE or room_of(path) in LEVELS
+        f"{one} in a function"
+        for one in imports
+        if one.in_function
+        and one.importer.partition(".")[0] not in FAST_START
+        and one.imported not in DEFERRED_FILES
+        and (one.is_internal or one.imported.partition(".")[0] not in DEFERRED_MODULES)
     ]
 
 
-def imported_rooms(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-            if node.module == "genai_graph":
-                names = [f"genai_graph.{alias.name}" for alias in node.names]
-        for name in names:
-            package, _, rest = name.partition(".")
-            if package == "genai_graph" and rest.split(".")[0] in LEVELS:
-                yield rest.split(".")[0]
+FILES = module_names(PACKAGE)
+IMPORTS = read_imports(PACKAGE)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
-    room = room_of(path)
-    for other in set(imported_rooms(ast.parse(path.read_text()))) - {room}:
-        assert LEVELS[other] < LEVELS[room] or (room, other) in SAME_LEVEL, (
-            f"{room} imports {other}"
-        )
+def test_every_file_has_a_layer_and_imports_only_lower_ones() -> None:
+    assert len(FILES) > 100
+    assert not layer_errors(IMPORTS, FILES, LAYERS)
+    for file in FILES:
+        layer_of(file, LAYERS)
 
 
-def test_every_module_has_a_place_in_the_rooms() -> None:
-    homeless = {room_of(path) for path in PACKAGE.rglob("*.py") if room_of(path) not in LEVELS} - {
-        "__init__",
-        "__main__",
-    }
-    assert not homeless
+def test_every_layer_exists() -> None:
+    assert {name for names in LAYERS for name in names} <= set(FILES)
+
+
+def test_files_do_not_import_each_other_in_a_cycle() -> None:
+    assert not find_cycle(IMPORTS)
+
+
+def test_imports_in_functions_have_an_accepted_reason() -> None:
+    assert not deferred_import_errors(IMPORTS)
+
+
+def test_each_import_is_reported_if_it_is_turned_round() -> None:
+    inner = [one for one in IMPORTS if one.is_internal and not one.for_annotations]
+    assert len(inner) > 200
+    for one in inner:
+        reversed_ = one._replace(importer=one.imported, imported=one.importer)
+        changed = [*(other for other in IMPORTS if other != one), one, reversed_]
+        assert layer_errors([reversed_], FILES, LAYERS) or find_cycle(changed), str(reversed_)
+
+
+SOUND = {
+    "__init__": "",
+    "low": "import json\n",
+    "middle/__init__": "",
+    "middle/first": "from demo.low import x\n",
+    "middle/second": (
+        "from typing import TYPE_CHECKING\nfrom demo.middle import first\n"
+        "if TYPE_CHECKING:\n    from demo.middle.third import y\n"
+    ),
+    "middle/third": "from demo.middle.second import y\n",
+    "high": "import demo.middle.first\nfrom demo import low\n",
+}
+DEMO_LAYERS: Layers = [["low"], ["middle"], ["high"], ["__init__"]]
+
+
+def errors_in(directory: Path, sources: dict[str, str]) -> list[str]:
+    """Write a package of these sources, and return the errors of all checks."""
+    package = directory / "demo"
+    for name, source in sources.items():
+        path = package / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    imports = read_imports(package)
+    return [
+        *layer_errors(imports, module_names(package), DEMO_LAYERS),
+        *(["cycle"] if find_cycle(imports) else []),
+        *deferred_import_errors(imports),
+    ]
+
+
+def test_a_sound_package_has_no_errors(tmp_path: Path) -> None:
+    assert errors_in(tmp_path, SOUND) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "expected"),
+    [
+        ("low", "from demo import high\n", ["low imports high, which", "cycle"]),
+        ("low", "from demo.middle.first import x\n", ["low imports middle.first, which", "cycle"]),
+        (
+            "low",
+            "def f():\n    import demo.high\n",
+            ["low imports high, which", "cycle", "low imports high in a function"],
+        ),
+        (
+            "low",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from demo.high import x\n",
+            ["low imports high, which"],
+        ),
+        ("middle/first", "from demo.middle import second\n", ["cycle"]),
+        (
+            "middle/first",
+            "class C:\n    def f(self):\n        from demo.middle.third import y\n",
+            ["cycle", "middle.first imports middle.third in a function"],
+        ),
+        ("low", "def f():\n    import json\n", ["low imports json in a function"]),
+    ],
+)
+def test_one_wrong_import_is_reported(
+    tmp_path: Path, file: str, source: str, expected: list[str]
+) -> None:
+    errors = errors_in(tmp_path, {**SOUND, file: source})
+    assert len(errors) == len(expected), errors
+    for error, start in zip(errors, expected, strict=True):
+        assert error.startswith(start)
+
+
+def test_a_file_without_a_layer_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="extra has no layer"):
+        errors_in(tmp_path, {**SOUND, "extra": "from demo import low\n"})
+
+
+# Functions, documentation, start-up time
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path in FILES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 yield f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}", node
 
@@ -92,19 +306,31 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in genai_graph.__all__ if name != "__version__"])
-def test_every_public_name_is_documented(name: str) -> None:
-    thing = getattr(genai_graph, name)
-    assert inspect.getdoc(thing)
-    if inspect.isclass(thing):
-        for attribute, value in vars(thing).items():
-            if inspect.isfunction(value) and not attribute.startswith("_"):
-                assert value.__doc__, f"{name}.{attribute}"
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    value = getattr(genai_graph, name)
+    assert inspect.getdoc(value)
+    if inspect.isclass(value):
+        for attribute, member in vars(value).items():
+            if inspect.isfunction(member) and not attribute.startswith("_"):
+                assert member.__doc__, f"{name}.{attribute}"
 
 
-def test_the_public_names_are_those_that_are_there() -> None:
+def test_public_names_exist_and_others_raise() -> None:
     assert set(genai_graph.__all__) <= set(dir(genai_graph))
     with pytest.raises(AttributeError, match="nonsense"):
         genai_graph.nonsense  # noqa: B018
+
+
+def test_every_public_name_has_a_type() -> None:
+    """A name without an import for type checkers would be Any, because of `__getattr__`."""
+    tree = ast.parse(FILES["__init__"].read_text(encoding="utf-8"))
+    typed = {
+        name.rpartition(".")[2]
+        for statement, _, for_annotations in import_statements(tree)
+        for name in imported_names(statement)
+        if for_annotations
+    }
+    assert typed == set(genai_graph.__all__) - {"__version__"}
 
 
 def test_help_imports_neither_neomodel_nor_the_driver() -> None:

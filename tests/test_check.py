@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import FixtureError, check
 from genai_graph.errors import GenaiGraphError
@@ -17,7 +17,7 @@ ADVICE = 'the first thing in a fixture is its format: "genai_graph/1"'
 
 
 def write(text: str, name: str = "f.yaml") -> str:
-    return written(name, text)
+    return write_file(name, text)
 
 
 FAULTY = [
@@ -234,7 +234,7 @@ FAULTY = [
 
 @pytest.mark.parametrize(("text", "expected"), FAULTY, ids=[text for text, _ in FAULTY])
 def test_a_fault_is_told_with_its_place_and_its_cure(text: str, expected: list[str]) -> None:
-    assert faults_of(write(HEADER + text)) == [f"f.yaml:{line}" for line in expected]
+    assert errors_of(write(HEADER + text)) == [f"f.yaml:{line}" for line in expected]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_fault_is_told_with_its_place_and_its_cure(text: str, expected: list[s
     ],
 )
 def test_a_wrong_or_missing_header_is_told(text: str, expected: str) -> None:
-    assert faults_of(write(text))[0] == f"f.yaml:{expected}"
+    assert errors_of(write(text))[0] == f"f.yaml:{expected}"
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_lines() -> None:
@@ -272,7 +272,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_lines() -> None:
         "Model:\n"
         "  a: {parents: [a], trained_on: {d: {role: x}}}\n"
     )
-    assert [line.split(": ")[0] for line in faults_of(write(text))] == [
+    assert [line.split(": ")[0] for line in errors_of(write(text))] == [
         f"f.yaml:{line}" for line in (1, 4, 5, 6, 7, 8, 11, 12, 14, 16, 16)
     ]
 
@@ -282,7 +282,7 @@ def test_what_only_yaml_s_extras_spoil_does_not_hide_the_other_faults() -> None:
         "Dataset:\n  d:\n    license: 5\n    size: 1\n    size: 2\n"
         "    url: !!str x\n    5: x\n    location: &anchor x\n    citation: 7\n"
     )
-    assert [line.split(": ")[0] for line in faults_of(write(HEADER + text))] == [
+    assert [line.split(": ")[0] for line in errors_of(write(HEADER + text))] == [
         f"f.yaml:{line}" for line in (4, 6, 7, 8, 9, 10)
     ]
 
@@ -292,7 +292,7 @@ def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None
         "Dataset:\n  d: {size: x}\nModel:\n  m: {trained_on: [d]}\n  n: {trained_on: [d]}\n"
         "Experiment:\n  e: {status: DONE, metrics: {acc: 1, auc: high}}\n"
     )
-    assert faults_of(write(HEADER + text)) == [
+    assert errors_of(write(HEADER + text)) == [
         "f.yaml:3: Dataset 'd': size: expected an integer, got 'x'",
         "f.yaml:8: Experiment 'e': status: expected one of SCHEDULED, RUNNING, FINISHED, FAILED, "
         "KILLED, got 'DONE'",
@@ -313,7 +313,7 @@ def test_a_fault_of_a_node_is_not_told_again_by_those_that_refer_to_it() -> None
 )
 def test_a_node_that_is_written_wrongly_is_not_called_missing_too(text: str, fault: str) -> None:
     models = "Model:\n  m: {trained_on: [d]}\n"
-    assert faults_of(write(HEADER + text + models)) == [f"f.yaml:{fault}"]
+    assert errors_of(write(HEADER + text + models)) == [f"f.yaml:{fault}"]
 
 
 @pytest.mark.parametrize("rest", ['"props": 5', '"props": {}, "x": 1', '"props": {"size": "x"}'])
@@ -323,13 +323,13 @@ def test_a_line_of_a_node_that_is_wrong_is_not_called_missing_by_its_edges(rest:
         '{"node": "Model", "uid": "m"}\n'
         '{"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}\n'
     )
-    (message,) = faults_of(write(lines, "f.jsonl"))
+    (message,) = errors_of(write(lines, "f.jsonl"))
     assert message.startswith("f.jsonl:2: ")
 
 
 def test_every_reference_to_a_node_that_is_missing_is_told() -> None:
     text = "Model:\n  a: {trained_on: [d]}\n  b: {trained_on: [d]}\n"
-    assert faults_of(write(HEADER + text)) == [
+    assert errors_of(write(HEADER + text)) == [
         "f.yaml:3: Model 'a': TRAINED_ON: no Dataset 'd' is in the files or in the graph",
         "f.yaml:4: Model 'b': TRAINED_ON: no Dataset 'd' is in the files or in the graph",
     ]
@@ -345,12 +345,12 @@ def test_a_uid_that_no_index_can_hold_is_refused_in_every_format(label: str, uid
         write(json.dumps({"format": "genai_graph/1", label: {uid: {}}}), "f.json"),
         write("\n".join(map(json.dumps, rows)), "f.jsonl"),
     ):
-        assert any("uid: an indexed string may have 8000 bytes" in x for x in faults_of(name)), name
+        assert any("uid: an indexed string may have 8000 bytes" in x for x in errors_of(name)), name
 
 
 @pytest.mark.parametrize("uid", ["@1", "@"])
 def test_a_uid_that_tells_an_empty_name_needs_a_name(uid: str) -> None:
-    (message,) = faults_of(write(f"{HEADER}Dataset:\n  '{uid}': {{}}\n"))
+    (message,) = errors_of(write(f"{HEADER}Dataset:\n  '{uid}': {{}}\n"))
     assert message.startswith(f"f.yaml:3: Dataset '{uid}': name: ")
     assert check(write(f"{HEADER}Dataset:\n  '{uid}': {{name: x}}\n")) == (1, 0)
 
@@ -396,12 +396,12 @@ def test_a_fault_is_one_line_of_plain_text_whatever_the_names_in_it(text: str) -
 
 def test_no_more_faults_are_told_than_the_limit_and_the_rest_is_counted() -> None:
     name = write(HEADER + "Dataset:\n" + "".join(f"  d{i}: {{size: x}}\n" for i in range(5)))
-    assert faults_of(name, max_errors=2) == [
+    assert errors_of(name, max_errors=2) == [
         "f.yaml:3: Dataset 'd0': size: expected an integer, got 'x'",
         "f.yaml:4: Dataset 'd1': size: expected an integer, got 'x'",
         "and 3 more",
     ]
-    assert len(faults_of(name, max_errors=5)) == 5
+    assert len(errors_of(name, max_errors=5)) == 5
 
 
 def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
@@ -417,9 +417,9 @@ def test_a_hundred_faults_are_told_when_no_limit_is_given() -> None:
 
 def test_a_missing_file_and_a_folder_are_told_as_faults_of_the_file() -> None:
     Path("folder").mkdir()
-    assert faults_of("gone.yaml") == ["gone.yaml:1: there is no such file"]
-    assert faults_of("gone") == ["gone:1: there is no such file, and no fixtures/gone.yaml"]
-    assert faults_of("folder") == [
+    assert errors_of("gone.yaml") == ["gone.yaml:1: there is no such file"]
+    assert errors_of("gone") == ["gone:1: there is no such file, and no fixtures/gone.yaml"]
+    assert errors_of("folder") == [
         "folder:1: is a folder without CSV files such as Project.csv: name the files in it"
     ]
 
@@ -442,7 +442,7 @@ def test_a_name_that_no_file_can_have_is_a_fault(name: str) -> None:
 
 def test_what_can_not_be_read_does_not_hide_the_faults_of_the_other_files() -> None:
     write(HEADER + "Dataset:\n  d: {size: x}\n")
-    assert [line.split(": ")[0] for line in faults_of("gone.yaml", "f.yaml", "lost.yaml")] == [
+    assert [line.split(": ")[0] for line in errors_of("gone.yaml", "f.yaml", "lost.yaml")] == [
         "gone.yaml:1",
         "f.yaml:3",
         "lost.yaml:1",
@@ -455,7 +455,7 @@ def test_several_files_are_checked_as_one() -> None:
     write('{"format": "genai_graph/1"}\n{"node": "Model", "uid": "base"}\n', "c.jsonl")
     assert check("a.yaml", "b.json", "c.jsonl") == (3, 2)
     assert check(Path("c.jsonl"), Path("b.json"), Path("a.yaml")) == (3, 2)
-    assert faults_of("a.yaml", "c.jsonl") == [
+    assert errors_of("a.yaml", "c.jsonl") == [
         "a.yaml:3: Model 'm': TRAINED_ON: no Dataset 'd' is in the files or in the graph"
     ]
 
@@ -465,8 +465,8 @@ def test_faults_come_in_the_order_in_which_the_files_are_named() -> None:
     write(HEADER + "Dataset: [\n", "m.yaml")
     write(HEADER + "Dataset:\n  e: {size: x}\n", "a.yaml")
     files = ["z.yaml:3", "m.yaml:3", "a.yaml:3"]
-    assert [line.split(": ")[0] for line in faults_of("z.yaml", "m.yaml", "a.yaml")] == files
-    assert [line.split(": ")[0] for line in faults_of("a.yaml", "m.yaml", "z.yaml")] == files[::-1]
+    assert [line.split(": ")[0] for line in errors_of("z.yaml", "m.yaml", "a.yaml")] == files
+    assert [line.split(": ")[0] for line in errors_of("a.yaml", "m.yaml", "z.yaml")] == files[::-1]
 
 
 def test_a_circle_over_several_files_is_told() -> None:
@@ -474,8 +474,8 @@ def test_a_circle_over_several_files_is_told() -> None:
     write(HEADER + "Model:\n  b: {parents: [c]}\n", "b.yaml")
     write(HEADER + "Model:\n\n  c: {parents: [a]}\n", "c.yaml")
     circle = "DERIVED_FROM may not go in a circle: 'a' -> 'b' -> 'c' -> 'a'"
-    assert faults_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
-    assert faults_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
+    assert errors_of("a.yaml", "b.yaml", "c.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
+    assert errors_of("c.yaml", "b.yaml", "a.yaml") == [f"a.yaml:3: Model 'a': {circle}"]
 
 
 def test_a_long_line_of_descent_is_no_circle_and_does_not_exhaust_the_stack() -> None:
@@ -483,7 +483,7 @@ def test_a_long_line_of_descent_is_no_circle_and_does_not_exhaust_the_stack() ->
     assert check(write(f"{HEADER}Model:\n{line}  m2000:\n")) == (2001, 2000)
     assert (
         "may not go in a circle"
-        in faults_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
+        in errors_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
     )
 
 
@@ -496,10 +496,10 @@ def test_a_uid_may_stand_once_in_all_files_and_once_for_each_kind_of_node() -> N
     write(HEADER + "Dataset:\n  d:\nModel:\n  d:\n", "a.yaml")
     write(HEADER + "Project:\n  d:\n\nDataset:\n  d:\n", "b.yaml")
     assert check("a.yaml") == (2, 0)
-    assert faults_of("a.yaml", "b.yaml") == [
+    assert errors_of("a.yaml", "b.yaml") == [
         "b.yaml:6: Dataset 'd': uid: stands twice (first at a.yaml:3): keep one"
     ]
-    assert faults_of("a.yaml", "a.yaml")[0] == (
+    assert errors_of("a.yaml", "a.yaml")[0] == (
         "a.yaml:3: Dataset 'd': uid: stands twice (first at a.yaml:3): keep one"
     )
 
@@ -516,7 +516,7 @@ def test_a_metric_may_have_one_experiment_over_all_files() -> None:
     assert check(name) == (3, 1)
     again = [rows[0], {**rows[4], "from": ["Experiment", "f"]}]
     other = write("\n".join(map(json.dumps, again)), "b.jsonl")
-    assert faults_of(name, other) == [
+    assert errors_of(name, other) == [
         "b.jsonl:2: Experiment 'f': Metric 'm' can have one Experiment only and has 'e', not 'f'"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")

@@ -13,7 +13,7 @@ from typing import Any
 
 import neo4j_server
 import pytest
-from conftest import Run, faults_of
+from conftest import Run, errors_of
 from graphs import (
     TEXTS,
     Graph,
@@ -49,7 +49,7 @@ def write(name: str, *lines: str | bytes, end: bytes = b"\n") -> str:
 def dataset(*lines: str | bytes) -> list[str]:
     """Return the faults of a file of datasets, without its name."""
     return [
-        fault.removeprefix("f/Dataset.csv:") for fault in faults_of(write("Dataset.csv", *lines))
+        fault.removeprefix("f/Dataset.csv:") for fault in errors_of(write("Dataset.csv", *lines))
     ]
 
 
@@ -168,7 +168,7 @@ def test_other_files_in_the_folder_are_left_alone() -> None:
 def test_a_name_that_no_file_can_have_is_told() -> None:
     write("Datasets.csv", UID)
     write("Dataset-TRAINED_ON-Model.csv", UID)
-    first, second = faults_of("f")
+    first, second = errors_of("f")
     assert first.startswith("f/Dataset-TRAINED_ON-Model.csv:1: no kind of node or edge has a file")
     assert "(did you mean 'Dataset.csv'?): expected Project.csv, Dataset.csv, Model.csv" in second
 
@@ -176,7 +176,7 @@ def test_a_name_that_no_file_can_have_is_told() -> None:
 def test_a_folder_without_csv_files_is_told(cli: Run) -> None:
     Path("f").mkdir()
     message = "f:1: is a folder without CSV files such as Project.csv: name the files in it"
-    assert faults_of("f") == [message]
+    assert errors_of("f") == [message]
     assert cli("check", "f", "--format", "csv").stderr.splitlines()[-1].endswith(message)
 
 
@@ -222,7 +222,7 @@ def test_an_empty_file_has_no_header() -> None:
 
 
 def test_an_edge_needs_both_ends() -> None:
-    assert faults_of(write("Model-TRAINED_ON-Dataset.csv", ":START_ID(Model)", "m")) == [
+    assert errors_of(write("Model-TRAINED_ON-Dataset.csv", ":START_ID(Model)", "m")) == [
         "f/Model-TRAINED_ON-Dataset.csv:1: :END_ID(Dataset): is missing: every row needs it"
     ]
 
@@ -303,7 +303,7 @@ def test_a_wrong_value_of_a_metric_is_told(columns: str, cells: str, problem: st
     write("Experiment.csv", "uid:ID", "x")
     write("Experiment-HAS-Metric.csv", ":START_ID,:END_ID", "x,m")
     write("Metric.csv", f"uid:ID,name,{columns}", f"m,n,{cells}")
-    assert faults_of("f") == [f"f/Metric.csv:2: Metric 'm': {problem}"]
+    assert errors_of("f") == [f"f/Metric.csv:2: Metric 'm': {problem}"]
 
 
 def test_all_faults_of_a_row_are_told_and_all_rows() -> None:
@@ -331,7 +331,7 @@ def test_a_wrong_edge_is_told_and_not_its_absence_too() -> None:
         "m,gone,,",
     )
     begin = "f/Model-TRAINED_ON-Dataset.csv"
-    assert faults_of("f") == [
+    assert errors_of("f") == [
         f"{begin}:2: Model 'm': TRAINED_ON: 'd': role: expected one of training, validation, test, "
         "got 'train' (did you mean 'training'?)",
         f"{begin}:3: Model '': TRAINED_ON: 'd': :START_ID(Model): expected a uid that is not empty",
@@ -565,6 +565,7 @@ def run_import(lib: Path, home: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.neo4j
 def test_neo4j_admin_makes_the_same_graph_of_the_folder(lib: Path, tmp_path: Path) -> None:
     """Lists that are empty, of one empty text, or with U+001F in a text are what it can't hold."""
     long = node("Model", "very long", name="m", description="é\n" * 2_700_000, **TIMES)

@@ -11,7 +11,7 @@ import click
 import derived
 import pytest
 import yaml
-from conftest import FIXTURES, ROOT, Run, written
+from conftest import FIXTURES, ROOT, Run, write_file
 from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, unexecuted_commands
 
 import genai_graph
@@ -46,7 +46,7 @@ def run_examples(
                 elif language == "console":
                     run_console(text, cli)
                 elif name := re.match(r"# (\S+\.yaml)\n", text):
-                    written(name[1], text)
+                    write_file(name[1], text)
         finally:
             while current_connection() is not graph:
                 current_connection().close()

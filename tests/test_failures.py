@@ -25,9 +25,8 @@ from genai_graph import Dataset, connect, dump, load, query
 from genai_graph.errors import UnavailableError
 
 pytestmark = [
+    pytest.mark.neo4j,
     pytest.mark.skipif(sys.platform == "win32", reason="Unix signals"),
-    pytest.mark.slow,
-    pytest.mark.timeout(400),  # writers wait for each other
 ]
 
 LIMIT = 300

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import Connection, Dataset, Experiment, Metric, check, load
 
@@ -19,11 +19,11 @@ BRACKETS = 200_000
 
 
 def write(text: str | bytes) -> str:
-    return written("f.json", text)
+    return write_file("f.json", text)
 
 
 def fault_in(text: str | bytes) -> str:
-    return "\n".join(faults_of(write(text)))
+    return "\n".join(errors_of(write(text)))
 
 
 # What is JSON, and wrong

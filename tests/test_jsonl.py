@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
 from genai_graph.exchange import record_stream
@@ -27,11 +27,11 @@ BRACKETS = 200_000
 def write(*lines: str | bytes) -> str:
     """Write a fixture whose second line is the first of `lines`."""
     whole = [line if isinstance(line, bytes) else line.encode() for line in (HEADER, *lines)]
-    return written("f.jsonl", b"\n".join(whole) + b"\n")
+    return write_file("f.jsonl", b"\n".join(whole) + b"\n")
 
 
 def faults_in(*lines: str | bytes) -> list[str]:
-    return faults_of(write(*lines))
+    return errors_of(write(*lines))
 
 
 # Nodes

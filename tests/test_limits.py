@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Run, written
+from conftest import ROOT, Run, write_file
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,7 +93,7 @@ def test_partial_history_is_not_merged_with_the_stored_one(graph: Connection) ->
         [name] = part
         line = json.dumps({"node": "Metric", "uid": uid, "props": part})
         with pytest.raises(FixtureError, match=f"f.jsonl:2: Metric 'e/loss': {name}: expected"):
-            load(written("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
+            load(write_file("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
     assert Metric.upsert(uid=uid, steps=[1, 2], values=[0.5, 0.25]).values == [0.5, 0.25]
     assert Metric.upsert(uid=uid, steps=None, values=None).steps == []
 
@@ -161,13 +161,13 @@ def test_too_long_text_is_rejected_everywhere(cli: Run) -> None:
         with pytest.raises(PropertyError, match=f"Dataset.{problem}"):
             Dataset(name="d", **values)
         line = json.dumps({"node": "Dataset", "uid": "d", "props": values})
-        result = cli("check", written("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
+        result = cli("check", write_file("f.jsonl", f'{{"format": "genai_graph/1"}}\n{line}\n'))
         assert f"f.jsonl:2: Dataset 'd': {problem}" in result.stderr
         Path("folder").mkdir(exist_ok=True)
         cells = {"description": long, "tags": f"a;{long}", "metadata": f'"{{""a"":""{long}""}}"'}
         [name] = values
         column = {"tags": "tags:string[]"}.get(name, name)
-        written("folder/Dataset.csv", f"uid:ID(Dataset),{column}\nd,{cells[name]}\n")
+        write_file("folder/Dataset.csv", f"uid:ID(Dataset),{column}\nd,{cells[name]}\n")
         assert f"Dataset.csv:2: Dataset 'd': {problem}" in cli("check", "folder").stderr
 
 
@@ -176,7 +176,9 @@ def test_large_values_are_split_into_several_statements(graph: Connection) -> No
     text = "x" * 5_700_000
     rows = [{"node": "Dataset", "uid": uid, "props": {"description": text}} for uid in "abc"]
     lines = [{"format": "genai_graph/1"}, *rows]
-    assert load(written("f.jsonl", "\n".join(map(json.dumps, lines)))).nodes["Dataset"].created == 3
+    assert (
+        load(write_file("f.jsonl", "\n".join(map(json.dumps, lines)))).nodes["Dataset"].created == 3
+    )
     Dataset(name="d", description=text, location=text, metadata={"text": text}).save()
     whole = "MATCH (d:Dataset) WHERE d.description = $text RETURN count(d) AS count"
     assert query(whole, text=text) == [{"count": 4}]

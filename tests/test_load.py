@@ -66,7 +66,7 @@ def size_of_graph() -> int:
     return int(query("MATCH (n) RETURN count(n) AS count")[0]["count"])
 
 
-def faults_of(*names: str, **options: Any) -> list[str]:
+def errors_of(*names: str, **options: Any) -> list[str]:
     with pytest.raises(FixtureError) as raised:
         load(*names, **options)
     return str(raised.value).splitlines()
@@ -136,7 +136,7 @@ def test_a_name_stands_for_a_file_of_the_fixtures_folder(graph: Connection) -> N
     write_rows({"node": "Dataset", "uid": "d"}, name="fixtures/rows.jsonl")
     assert counts(load("quickstart"))["Model"] == (2, 0, 0)
     assert counts(load("rows"))["Dataset"] == (1, 0, 0)
-    assert faults_of("slowstart") == [
+    assert errors_of("slowstart") == [
         "slowstart:1: there is no such file, and no fixtures/slowstart.yaml"
     ]
 
@@ -228,7 +228,7 @@ def test_null_for_what_a_graph_requires_is_a_fault_also_when_the_node_is_there(
     graph: Connection,
 ) -> None:
     load(write("Dataset:\n  d:\n"))
-    assert faults_of(write("Dataset:\n  d: {name: null}\n")) == [
+    assert errors_of(write("Dataset:\n  d: {name: null}\n")) == [
         "f.yaml:3: Dataset 'd': name: is required and can't be removed"
     ]
 
@@ -377,7 +377,7 @@ def test_an_edge_between_nodes_of_the_graph_can_be_added_alone(graph: Connection
 def test_required_values_may_be_in_the_graph(graph: Connection) -> None:
     load(write("Experiment:\n  e: {metrics: {acc: {value: 1, uid: m}}}\n"))
     assert counts(load(write("Metric:\n  m: {unit: percent}\n"))) == {"Metric": (0, 1, 0)}
-    assert faults_of(write("Metric:\n  n: {name: acc, unit: percent}\n")) == [
+    assert errors_of(write("Metric:\n  n: {name: acc, unit: percent}\n")) == [
         "f.yaml:3: Metric 'n': value: is required: give it",
         "f.yaml:3: Metric 'n': belongs to no Experiment: write it under one, "
         "or add the edge Experiment-HAS->Metric",
@@ -419,7 +419,7 @@ def test_what_does_not_go_with_the_graph_is_a_fault(
         )
     )
     before = everything()
-    (message,) = faults_of(write(text))
+    (message,) = errors_of(write(text))
     assert expected in message
     assert everything() == before
 
@@ -430,16 +430,16 @@ def test_what_does_not_go_with_the_graph_is_a_fault(
 def test_nothing_is_written_when_there_is_a_fault_in_any_file(graph: Connection) -> None:
     write("Dataset:\n  d:\n", "a.yaml")
     write("Dataset:\n  e:\n  f: {size: x}\n", "b.yaml")
-    assert faults_of("a.yaml", "b.yaml") == [
+    assert errors_of("a.yaml", "b.yaml") == [
         "b.yaml:4: Dataset 'f': size: expected an integer, got 'x'"
     ]
-    assert faults_of("a.yaml", "gone.yaml") == ["gone.yaml:1: there is no such file"]
+    assert errors_of("a.yaml", "gone.yaml") == ["gone.yaml:1: there is no such file"]
     assert size_of_graph() == 0
 
 
 def test_a_dump_in_cypher_is_none_to_load(graph: Connection) -> None:
     Path("g.cypher.gz").write_bytes(b"")
-    assert faults_of("g.cypher.gz") == [
+    assert errors_of("g.cypher.gz") == [
         "g.cypher.gz:1: is Cypher, which is not read here: run it with cypher-shell"
     ]
 
@@ -493,7 +493,7 @@ def test_standard_input_goes_with_files(graph: Connection, monkeypatch: pytest.M
     name = write("Model:\n  m: {trained_on: [d]}\n")
     text = f"{HEADER}Dataset:\n  d: {{parents: [gone]}}\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
-    assert faults_of(name, "-") == [
+    assert errors_of(name, "-") == [
         "<stdin>:3: Dataset 'd': DERIVED_FROM: no Dataset 'gone' is in the files or in the graph"
     ]
 

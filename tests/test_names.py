@@ -1,4 +1,4 @@
-"""Names: a caller's own Dataset is not ours, and any text goes in and comes out the same."""
+"""Names: conflicts with a caller's classes, arbitrary strings, and suggestions for typos."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 import neomodel
 import pytest
+from conftest import Run, write_file
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import genai_graph
-from genai_graph import Dataset, Experiment, Metric, Model, Project, query
+from genai_graph import Dataset, Experiment, Metric, Model, Project, query, registry
 from genai_graph.database import Connection
-from genai_graph.errors import EdgeTypeError
+from genai_graph.errors import EdgeTypeError, FixtureError, UnknownPropertyError
+from genai_graph.registry import properties_of
 
 ODD = [
     'it\'s "quoted" and `ticked`',
@@ -27,7 +29,7 @@ ODD = [
     "meta-llama/Llama-3.1-8B@main",
     "100%25 @ 50%/%40%2F",
     "two\nlines\r\nand\ta tab",
-    " spaces round it ",
+    " spaces around it ",
     "$uid {name} [0] (x) <b> & ; # ~",
     "\u2028\u2029\x85\x0b\x0c",
     "e\u0301 is not \u00e9",
@@ -54,7 +56,7 @@ on_the_graph = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
-# What a program may have under our names: before and after it imports this package.
+# Definitions of a program with the names of the models, before or after the import.
 PLAIN = """
 class Dataset: pass
 class Model: pass
@@ -86,17 +88,17 @@ class Project(neomodel.StructuredNode):
     title = neomodel.StringProperty()
     datasets = neomodel.RelationshipTo("Dataset", "HAS")
 """
-# Uses every class and every kind of edge, from both ends, and prints what it found.
+# Uses every class and every edge type, from both ends, and prints the nodes found.
 PROGRAM = """
 import json
-import genai_graph as ours
+import genai_graph as gg
 
-with ours.connect():
-    project = ours.Project(name="p").save()
-    dataset = ours.Dataset.upsert(name="d", version="1")
-    raw = ours.Dataset.nodes.bulk_create({"name": "raw"})[0]
-    model, base = ours.Model(name="m").save(), ours.Model(name="base").save()
-    run = ours.Experiment(uid="e").save()
+with gg.connect():
+    project = gg.Project(name="p").save()
+    dataset = gg.Dataset.upsert(name="d", version="1")
+    raw = gg.Dataset.nodes.bulk_create({"name": "raw"})[0]
+    model, base = gg.Model(name="m").save(), gg.Model(name="base").save()
+    run = gg.Experiment(uid="e").save()
     metric = run.record("accuracy", 0.5, dataset=dataset, split="test")
     project.datasets.connect(dataset)
     project.models.connect(model)
@@ -114,13 +116,13 @@ with ours.connect():
         model.experiments.filter(uid="e").all(), model.parents.all(), base.children.all(),
         run.projects.all(), run.models.all(), run.metrics.order_by("name").all(),
         run.datasets.all(), metric.experiment.all(), metric.dataset.all(),
-        [ours.Project.nodes.get(uid="p")], [ours.Dataset.nodes.first(uid="raw")],
-        ours.Model.nodes.filter(trained_on__uid="d@1").all()[0][:2],
-        list(ours.Experiment.nodes), list(ours.Metric.nodes),
+        [gg.Project.nodes.get(uid="p")], [gg.Dataset.nodes.first(uid="raw")],
+        gg.Model.nodes.filter(trained_on__uid="d@1").all()[0][:2],
+        list(gg.Experiment.nodes), list(gg.Metric.nodes),
     ]
     for nodes in found:
         for node in nodes:
-            assert type(node) is getattr(ours, type(node).__name__), type(node)
+            assert type(node) is getattr(gg, type(node).__name__), type(node)
     print(json.dumps([[repr(node) for node in nodes] for nodes in found]))
 """
 FOUND = [
@@ -153,7 +155,7 @@ FOUND = [
 
 
 def run_script(text: str, folder: Path) -> str:
-    """Run a program of its own on the graph of the test; return what it printed."""
+    """Run a program in a process of its own on the graph of the test; return its output."""
     script = folder / "script.py"
     script.write_text(textwrap.dedent(text), encoding="utf-8")
     done = subprocess.run(
@@ -167,9 +169,10 @@ def run_script(text: str, folder: Path) -> str:
     return done.stdout
 
 
-# A caller's own classes
+# Conflicting names
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 @pytest.mark.parametrize(
     ("before", "after"),
@@ -188,21 +191,21 @@ def run_script(text: str, folder: Path) -> str:
         "nodes after",
     ],
 )
-def test_a_program_with_our_names_for_its_own_things_works(
+def test_a_program_can_define_the_names_of_the_models(
     graph: Connection, tmp_path: Path, before: str, after: str
 ) -> None:
     printed = run_script(before + "\n" + after + "\n" + PROGRAM, tmp_path)
     assert json.loads(printed) == FOUND
 
 
-def test_a_program_keeps_its_own_names(graph: Connection, tmp_path: Path) -> None:
+def test_definitions_of_a_program_are_not_replaced(graph: Connection, tmp_path: Path) -> None:
     printed = run_script(
         NODES + PROGRAM + "print(Dataset(title='own').title, Dataset.__module__)", tmp_path
     )
     assert printed.splitlines()[-1] == "own __main__"
 
 
-def test_a_program_may_load_a_fixture_beside_its_own_names(
+def test_a_program_with_conflicting_names_can_load_a_fixture(
     graph: Connection, tmp_path: Path
 ) -> None:
     fixture = tmp_path / "own.yaml"
@@ -216,7 +219,7 @@ def test_a_program_may_load_a_fixture_beside_its_own_names(
     assert run_script(NODES + textwrap.dedent(program), tmp_path) == "[<Dataset d>]\n"
 
 
-def test_a_node_of_a_caller_s_own_class_is_told_from_ours(graph: Connection) -> None:
+def test_an_edge_to_a_class_of_the_same_name_is_rejected(graph: Connection) -> None:
     own = type("Dataset", (), {"__module__": "their.program"})
     model = Model(name="m").save()
     with pytest.raises(EdgeTypeError) as caught:
@@ -228,7 +231,7 @@ def test_a_node_of_a_caller_s_own_class_is_told_from_ours(graph: Connection) -> 
         Experiment(uid="e").save().record("loss", 0.5, dataset=own())
 
 
-def test_a_caller_s_own_node_class_does_not_take_ours_away(graph: Connection) -> None:
+def test_a_node_class_of_the_same_label_does_not_replace_the_model(graph: Connection) -> None:
     dataset = Dataset(name="d").save()
     own = type(
         "Dataset", (neomodel.StructuredNode,), {"title": neomodel.StringProperty(required=True)}
@@ -241,25 +244,26 @@ def test_a_caller_s_own_node_class_does_not_take_ours_away(graph: Connection) ->
     assert [type(node) for node in model.trained_on] == [genai_graph.Dataset]
 
 
-# Any text
+# Arbitrary strings
 
 
 @pytest.mark.parametrize("text", ODD, ids=ascii)
-def test_an_odd_name_is_a_uid_a_value_and_a_key(graph: Connection, text: str) -> None:
+def test_odd_strings_are_valid_uids_values_and_keys(graph: Connection, text: str) -> None:
     check_everywhere(text, text)
 
 
+@pytest.mark.slow
 @on_the_graph
 @given(one=texts, other=texts)
 @example(one="a@b", other="b@a")
 @example(one="%40", other="@")
-def test_any_text_is_a_uid_a_value_and_a_key(graph: Connection, one: str, other: str) -> None:
+def test_any_string_is_a_valid_uid_value_and_key(graph: Connection, one: str, other: str) -> None:
     query("MATCH (n) DETACH DELETE n", write=True)
     check_everywhere(one, other)
 
 
 def check_everywhere(one: str, other: str) -> None:
-    """Write two texts wherever a text can stand, and read them back by every way."""
+    """Write two strings to every kind of string property, and read them back."""
     data: dict[str, Any] = {one: {other: [other, {one: None}]}, "same": one}
     dataset = Dataset(
         name=one, version=other, description=other, tags=[other, one, other], metadata=data
@@ -293,7 +297,7 @@ def check_everywhere(one: str, other: str) -> None:
 
 
 def check_queries(one: str, other: str, data: dict[str, Any], uid: str) -> None:
-    """Ask for the same by Cypher: texts go in as parameters and come out as they are."""
+    """Read the same values with Cypher parameters."""
     assert query(
         "MATCH (d:Dataset {uid: $uid}) RETURN d.name AS name, d.tags AS tags", uid=uid
     ) == [{"name": one, "tags": [other, one, other]}]
@@ -303,7 +307,7 @@ def check_queries(one: str, other: str, data: dict[str, Any], uid: str) -> None:
     assert json.loads(row["metadata"]) == data
 
 
-def test_texts_that_differ_a_little_are_different_uids(graph: Connection) -> None:
+def test_similar_strings_are_different_uids(graph: Connection) -> None:
     names = ["é", "e\u0301", "E", "e", "e ", " e", "e\n", "\uff45", "ß", "ss", "\u017f"]
     for number, name in enumerate(names):
         Dataset(name=name, size=number).save()
@@ -314,15 +318,57 @@ def test_texts_that_differ_a_little_are_different_uids(graph: Connection) -> Non
 @pytest.mark.parametrize(
     "text", [*ODD, "x" * 500, "\U0001f600" * 100], ids=lambda text: ascii(text)[:30]
 )
-def test_an_odd_name_is_shown_in_one_line(text: str) -> None:
+def test_repr_is_one_line_for_odd_names(text: str) -> None:
     shown = repr(Dataset(name=text))
     assert shown.isprintable()
     assert len(shown) < 80
     assert shown.startswith("<Dataset ")
 
 
-def test_what_looks_like_another_type_stays_a_text(graph: Connection) -> None:
+def test_strings_that_look_like_other_types_stay_strings(graph: Connection) -> None:
     for text in ["007", "1.0", "NaN", "true", "null", "2026-03-01", "[1]", "{}"]:
         Dataset(name=text, version=text, tags=[text], metadata=text).save()
         found = Dataset.nodes.get(name=text)
         assert (found.version, found.tags, found.metadata) == (text, [text], text)
+
+
+# Suggestions
+
+
+LICENSED = [label for label, cls in registry.NODES.items() if "license" in properties_of(cls)]
+
+
+def test_several_labels_have_a_license() -> None:
+    assert {"Dataset", "Model"} <= set(LICENSED)
+
+
+@pytest.mark.parametrize("label", LICENSED)
+def test_a_misspelled_property_is_suggested_in_python(label: str) -> None:
+    with pytest.raises(UnknownPropertyError, match=r"\(did you mean 'license'\?\)"):
+        registry.NODES[label](name="n", lisence="MIT")
+
+
+@pytest.mark.parametrize("label", LICENSED)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("f.yaml", "format: genai_graph/1\n{}: {{n: {{lisence: MIT}}}}\n"),
+        ("f.json", '{{"format": "genai_graph/1", "{}": {{"n": {{"lisence": "MIT"}}}}}}'),
+        (
+            "f.jsonl",
+            '{{"format": "genai_graph/1"}}\n'
+            '{{"node": "{}", "uid": "n", "props": {{"lisence": "MIT"}}}}\n',
+        ),
+        ("graph/{}.csv", "uid:ID({0}),lisence\nn,MIT\n"),
+    ],
+)
+def test_a_misspelled_property_is_suggested_in_fixtures(
+    cli: Run, label: str, name: str, content: str
+) -> None:
+    Path("graph").mkdir()
+    path = write_file(name.format(label), content.format(label)).removesuffix(f"/{label}.csv")
+    with pytest.raises(FixtureError, match=r"\(did you mean 'license'\?\)"):
+        genai_graph.check(path)
+    result = cli("check", path)
+    assert result.exit_code == 1
+    assert "(did you mean 'license'?)" in result.stderr

@@ -19,6 +19,8 @@ from genai_graph.database import quote_name
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 
+pytestmark = pytest.mark.neo4j
+
 # Enough for everything here but for what is to be too much.
 MEMORY = "db.memory.transaction.total.max=32m\n"
 

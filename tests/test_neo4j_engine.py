@@ -31,8 +31,9 @@ from genai_graph import connect, query
 from genai_graph.errors import EngineError, ReadOnlyError, UnavailableError
 from genai_graph.server.neo4j_community import Neo4jCommunity
 
+pytestmark = pytest.mark.neo4j
+
 # A start takes a minute on a loaded machine.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 LIMIT = 240
 
 

@@ -1,4 +1,4 @@
-"""What notebooks show: tables of nodes and answers, pictures of subgraphs; the tour in docs/."""
+"""Notebook output: tables of nodes and answers, pictures of subgraphs; and docs/explore.ipynb."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from genai_graph import (
 )
 from genai_graph.database import Connection
 from genai_graph.errors import escape_unprintable
-from genai_graph.questions import find
+from genai_graph.questions import get_question
 
 SVG = "{http://www.w3.org/2000/svg}"
-TOUR = ROOT / "docs" / "explore.ipynb"
+NOTEBOOK = ROOT / "docs" / "explore.ipynb"
 
 
 class Table(HTMLParser):
-    """A table as a browser reads it: its title, head, rows, what is below, and the tags in it."""
+    """The title, rows (the first is the header), tooltips, note and tags of an HTML table."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.rows: list[list[str]] = []
         self.title = self.note = ""
-        self.meanings: list[str | None] = []
+        self.tooltips: list[str | None] = []
         self.feed(html)
         self.close()
 
@@ -56,7 +56,7 @@ class Table(HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append("")
         if tag == "th":
-            self.meanings.append(dict(attrs).get("title"))
+            self.tooltips.append(dict(attrs).get("title"))
 
     def handle_data(self, data: str) -> None:
         match self.tags[-1]:
@@ -73,117 +73,120 @@ class Table(HTMLParser):
         return dict(self.rows[1:])
 
 
-def shown(thing: Any) -> dict[str, str]:
-    """Return what a notebook is given of a thing, by its type."""
-    data, _ = DisplayFormatter().format(thing)
+def display(value: Any) -> dict[str, str]:
+    """Return the output of a notebook for a value, by MIME type."""
+    data, _ = DisplayFormatter().format(value)
     return dict(data)
 
 
-def table(thing: Any) -> Table:
-    return Table(shown(thing)["text/html"])
+def table(value: Any) -> Table:
+    return Table(display(value)["text/html"])
 
 
 def picture(subgraph: Subgraph) -> ElementTree.Element:
-    return ElementTree.fromstring(shown(subgraph)["image/svg+xml"])
+    return ElementTree.fromstring(display(subgraph)["image/svg+xml"])
 
 
-def texts(drawn: ElementTree.Element) -> list[str]:
-    return [element.text or "" for element in drawn.iter(f"{SVG}text")]
+def texts(svg: ElementTree.Element) -> list[str]:
+    return [element.text or "" for element in svg.iter(f"{SVG}text")]
 
 
-def models(count: int) -> None:
+def create_models(count: int) -> None:
     Model.nodes.bulk_create(*({"name": f"m{n:02}", "license": "MIT"} for n in range(count)))
 
 
 # Tables
 
 
-def test_a_node_is_a_table_of_what_it_has(graph: Connection) -> None:
+def test_node_is_a_table_of_its_properties(graph: Connection) -> None:
     node = Dataset(name="d", license="MIT", num_rows=7, tags=["a", "b"])
-    found = table(node)
-    assert found.title == "Dataset d"
-    assert found.values == {
+    result = table(node)
+    assert result.title == "Dataset d"
+    assert result.values == {
         "uid": "d", "name": "d", "num_rows": "7", "license": "MIT", "tags": '["a", "b"]',
     }  # fmt: skip
     assert repr(node) == "<Dataset d>"
-    assert shown(node)["text/plain"].startswith("<Dataset d>\n  uid: 'd'\n")
+    assert display(node)["text/plain"].startswith("<Dataset d>\n  uid: 'd'\n")
     assert table(node.save()).values["created_at"].endswith("Z")
 
 
-def test_a_set_is_a_table_of_its_first_nodes_and_stays_as_it_is(graph: Connection) -> None:
-    models(23)
+def test_node_set_is_a_table_of_its_first_nodes_and_unchanged(graph: Connection) -> None:
+    create_models(23)
     nodes = Model.nodes.filter(license="MIT").order_by("-name")
-    found = table(nodes)
-    assert (found.title, found.note) == ("Model: 23", "… and 3 more: all() has all of them")
-    assert found.rows[:2] == [["uid", "license"], ["m22", "MIT"]]  # the name is the uid
-    assert len(found.rows) == 1 + 20
+    result = table(nodes)
+    assert (result.title, result.note) == ("Model: 23", "… and 3 more: all() returns all of them")
+    assert result.rows[:2] == [["uid", "license"], ["m22", "MIT"]]  # the name is the uid
+    assert len(result.rows) == 1 + 20
     assert len(nodes.all()) == 23
 
 
-def test_a_slice_of_a_set_has_no_more_rows_than_it_has_nodes(graph: Connection) -> None:
-    models(23)
-    found = table(Model.nodes.order_by("name")[5:8])
-    assert [row[0] for row in found.rows[1:]] == ["m05", "m06", "m07"]
-    assert (found.title, found.note) == ("Model: 3", "")
+def test_slice_of_a_node_set_shows_only_its_nodes(graph: Connection) -> None:
+    create_models(23)
+    result = table(Model.nodes.order_by("name")[5:8])
+    assert [row[0] for row in result.rows[1:]] == ["m05", "m06", "m07"]
+    assert (result.title, result.note) == ("Model: 3", "")
 
 
-def test_a_set_without_nodes_says_so(graph: Connection) -> None:
-    found = table(Model.nodes)
-    assert (found.title, found.rows, found.note) == ("Model: 0", [["uid"]], "no rows")
+def test_empty_node_set_says_no_rows(graph: Connection) -> None:
+    result = table(Model.nodes)
+    assert (result.title, result.rows, result.note) == ("Model: 0", [["uid"]], "no rows")
 
 
-def test_the_nodes_at_the_other_ends_are_a_table(graph: Connection) -> None:
+def test_related_nodes_are_a_table(graph: Connection) -> None:
     project = Project(name="p").save()
     for number in range(21):
         project.datasets.connect(Dataset(name=f"d{number}", num_rows=number).save())
-    found = table(project.datasets)
-    assert (found.title, found.rows[0]) == ("Dataset: 21", ["uid", "num_rows"])
-    assert found.note == "… and 1 more: all() has all of them"
+    result = table(project.datasets)
+    assert (result.title, result.rows[0]) == ("Dataset: 21", ["uid", "num_rows"])
+    assert result.note == "… and 1 more: all() returns all of them"
     assert len(table(project.datasets.filter(name="d7")).rows) == 1 + 1
 
 
-def test_what_a_traversal_met_stands_side_by_side(graph: Connection) -> None:
+def test_traversal_has_a_column_per_step(graph: Connection) -> None:
     Model(name="m").save().trained_on.connect(Dataset(name="d").save(), {"role": "test"})
-    found = table(Model.nodes.traverse("trained_on"))
-    assert found.rows == [
+    result = table(Model.nodes.traverse("trained_on"))
+    assert result.rows == [
         ["1 Model", "2 Dataset", "3 TrainedOn"],
         ["m", "d", "<TrainedOn {'role': 'test'}>"],
     ]
 
 
-def test_an_answer_is_a_table_whose_columns_say_what_they_mean() -> None:
-    question = find("orphans")
+def test_answer_is_a_table_with_tooltips() -> None:
+    question = get_question("orphans")
     answer = Answer(question, [{"kind": "Model", "uid": f"m{n}"} for n in range(21)])
-    found = table(answer)
-    assert found.title == question.title
-    assert found.rows[:2] == [["kind", "uid"], ["Model", "m0"]]
-    assert found.meanings == list(question.columns.values())
-    assert found.note == "… and 1 more: to_pandas() has all of them"
-    assert shown(answer)["text/plain"].startswith("[{'kind': 'Model', 'uid': 'm0'}")
+    result = table(answer)
+    assert result.title == question.title
+    assert result.rows[:2] == [["kind", "uid"], ["Model", "m0"]]
+    assert result.tooltips == list(question.columns.values())
+    assert result.note == "… and 1 more: to_pandas() returns all of them"
+    assert display(answer)["text/plain"].startswith("[{'kind': 'Model', 'uid': 'm0'}")
 
 
-def test_an_answer_without_rows_has_its_columns(graph: Connection) -> None:
-    found = table(ask("orphans"))
-    assert (found.rows, found.note) == ([["kind", "uid"]], "no rows")
+def test_empty_answer_has_its_columns(graph: Connection) -> None:
+    result = table(ask("orphans"))
+    assert (result.rows, result.note) == ([["kind", "uid"]], "no rows")
 
 
-def test_long_values_are_cut(graph: Connection) -> None:
+def test_long_values_are_truncated(graph: Connection) -> None:
     text = table(Model(name="m", description="x" * 10_000)).values["description"]
     assert text == "x" * 199 + "…"
 
 
-def test_tables_leave_the_colours_to_the_notebook() -> None:
-    assert "color" not in shown(Model(name="m"))["text/html"]
+def test_tables_have_no_colours() -> None:
+    assert "color" not in display(Model(name="m"))["text/html"]
 
 
-def test_nothing_becomes_markup(graph: Connection) -> None:
+def test_texts_never_become_elements(graph: Connection) -> None:
     plain = Model(name="m", description="m", tags=["m"], metadata={"m": "m"}).save()
     for number, trap in enumerate(TRAPS):
-        told = escape_unprintable(trap)
+        text = escape_unprintable(trap)
         node = Model(name=trap, description=trap, tags=[trap], metadata={trap: trap}).save()
         assert table(node).tags == table(plain).tags
-        assert table(node).values["description"] == told
-        assert table(Answer(find("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [told, told]
+        assert table(node).values["description"] == text
+        assert table(Answer(get_question("orphans"), [{"kind": trap, "uid": trap}])).rows[1] == [
+            text,
+            text,
+        ]
         plain.children.connect(node)
         assert escape_unprintable(node.uid) in [row[0] for row in table(plain.children).rows]
         assert table(plain.children).tags.count("tr") == 2 + number
@@ -192,24 +195,24 @@ def test_nothing_becomes_markup(graph: Connection) -> None:
     }  # fmt: skip
 
 
-def test_encrypted_values_and_logins_are_not_shown(
+def test_encrypted_values_and_credentials_are_not_shown(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("cryptography")
     from genai_graph import connect
-    from genai_graph.database.keyring import generate_key as generate
+    from genai_graph.database.keyring import generate_key
 
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         node = Dataset(name="d", metadata={"contact": "bucket-17"}).save()
         assert "bucket-17" in table(node).values["metadata"]
     monkeypatch.delenv("GENAI_GRAPH_KEYS")
-    query("MATCH (d:Dataset) SET d.url = 'https://me:bucket-17@there/x'", write=True)
+    query("MATCH (d:Dataset) SET d.url = 'https://me:bucket-17@host/x'", write=True)
     node = Dataset.nodes.get(uid="d")
     assert table(node).values["metadata"].startswith("<encrypted with the key ")
-    assert table(node).values["url"] == "https://there/x"
-    for thing in (node, Dataset.nodes, node.neighbourhood()):
-        assert "bucket-17" not in str(shown(thing))
+    assert table(node).values["url"] == "https://host/x"
+    for value in (node, Dataset.nodes, node.neighbourhood()):
+        assert "bucket-17" not in str(display(value))
 
 
 def test_only_the_shell_imports_ipython() -> None:
@@ -232,15 +235,15 @@ def star(count: int) -> Subgraph:
     return Subgraph(data, (data, *near, *far), tuple(edges), 8, 5_000, False)
 
 
-def test_a_subgraph_is_a_picture_of_its_nodes_and_edges() -> None:
-    drawn = texts(picture(star(2)))
-    assert sorted(drawn) == [
+def test_subgraph_is_a_picture_of_its_nodes_and_edges() -> None:
+    labels = texts(picture(star(2)))
+    assert sorted(labels) == [
         "DERIVED_FROM", "DERIVED_FROM", "Dataset", "Model", "Model", "Model", "Model",
         "TRAINED_ON test", "TRAINED_ON test", "data", "far-0", "far-1", "near-0", "near-1",
     ]  # fmt: skip
 
 
-def test_who_is_farther_away_stands_farther_right_and_nobody_on_another() -> None:
+def test_columns_are_by_distance_and_boxes_do_not_overlap() -> None:
     subgraph = star(15)
     frames = [
         [float(frame.attrib[name]) for name in ("x", "y", "width", "height")]
@@ -253,15 +256,15 @@ def test_who_is_farther_away_stands_farther_right_and_nobody_on_another() -> Non
         assert right >= x + width or abs(below - y) >= height
 
 
-def test_the_nearest_nodes_of_many_are_drawn_and_the_others_told() -> None:
-    drawn = texts(picture(star(30)))
-    assert len([text for text in drawn if text in ("Dataset", "Model")]) == 40
-    assert "near-29" in drawn
-    assert "the nearest 40 of 61 nodes" in drawn
+def test_large_subgraph_is_a_picture_of_its_nearest_nodes_with_a_notice() -> None:
+    labels = texts(picture(star(30)))
+    assert len([text for text in labels if text in ("Dataset", "Model")]) == 40
+    assert "near-29" in labels
+    assert "the nearest 40 of 61 nodes" in labels
     assert not any("nearest" in text for text in texts(picture(star(3))))
 
 
-def test_a_subgraph_that_was_cut_says_so(graph: Connection) -> None:
+def test_cut_subgraph_has_a_notice(graph: Connection) -> None:
     project = Project(name="p").save()
     for number in range(3):
         project.datasets.connect(Dataset(name=f"d{number}").save())
@@ -269,39 +272,42 @@ def test_a_subgraph_that_was_cut_says_so(graph: Connection) -> None:
     assert subgraph.notice in texts(picture(subgraph))
 
 
-def test_a_picture_holds_nothing_but_shapes_and_texts(graph: Connection) -> None:
+def test_picture_contains_only_shapes_and_texts(graph: Connection) -> None:
     root = SubgraphNode("Project", "root")
     nodes = [SubgraphNode("Model", f"{trap}{n}", 1) for n, trap in enumerate(TRAPS)]
     edges = [SubgraphEdge("HAS", root, node, {"role": node.uid}) for node in nodes]
-    drawn = picture(Subgraph(root, (root, *nodes), tuple(edges), 1, 5_000, False))
-    tags = {element.tag.removeprefix(SVG) for element in drawn.iter()}
+    svg = picture(Subgraph(root, (root, *nodes), tuple(edges), 1, 5_000, False))
+    tags = {element.tag.removeprefix(SVG) for element in svg.iter()}
     assert tags == {"svg", "title", "style", "g", "path", "rect", "text"}
-    assert {escape_unprintable(node.uid) for node in nodes} <= {*texts(drawn)}
+    assert {escape_unprintable(node.uid) for node in nodes} <= {*texts(svg)}
 
 
-def test_show_writes_the_picture_too(graph: Connection, cli: Run) -> None:
-    models(1)
+def test_show_writes_the_same_picture(graph: Connection, cli: Run) -> None:
+    create_models(1)
     assert cli("show", "Model", "m00", "-o", "m.svg").exit_code == 0
-    assert Path("m.svg").read_text() == shown(Model.nodes.first().neighbourhood())["image/svg+xml"]
+    assert (
+        Path("m.svg").read_text() == display(Model.nodes.first().neighbourhood())["image/svg+xml"]
+    )
 
 
-# The tour
+# docs/explore.ipynb
 
 
-def test_the_tour_is_committed_without_outputs() -> None:
-    notebook = nbformat.read(TOUR, as_version=4)
+def test_notebook_is_committed_without_outputs() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert all(cell.metadata == {} for cell in notebook.cells)
     assert {*notebook.metadata} == {"kernelspec", "language_info"}
 
 
-def test_the_tour_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_notebook_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    notebook = nbformat.read(TOUR, as_version=4)
-    where = {"metadata": {"path": str(TOUR.parent)}}
-    nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    resources = {"metadata": {"path": str(NOTEBOOK.parent)}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
     outputs = {
         cell.source: output.data
         for cell in notebook.cells
@@ -309,18 +315,18 @@ def test_the_tour_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.Mo
         if output.output_type == "execute_result"
     }
 
-    def output(code: str, kind: str) -> str:
-        return next(str(data[kind]) for source, data in outputs.items() if code in source)
+    def output(code: str, mime_type: str) -> str:
+        return next(str(data[mime_type]) for source, data in outputs.items() if code in source)
 
     best = Table(output("limit=5", "text/html"))
     assert best.rows[:2] == [
         ["rank", "model", "value"],
         ["1", "ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1", "88.552"],
     ]
-    drawn = ElementTree.fromstring(output("(uid=best).lineage()", "image/svg+xml"))
-    assert {"ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1", "IG-3.6B", "ImageNet-1K"} <= {*texts(drawn)}
-    void = Table(output("with atomic()", "text/html"))
-    assert [row[0] for row in void.rows] == ["model", "my-detector-tuned"]
+    svg = ElementTree.fromstring(output("(uid=best).lineage()", "image/svg+xml"))
+    assert {"ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1", "IG-3.6B", "ImageNet-1K"} <= {*texts(svg)}
+    contaminated = Table(output("with atomic()", "text/html"))
+    assert [row[0] for row in contaminated.rows] == ["model", "my-detector-tuned"]
     assert "ShuffleNet" in output("to_pandas()", "text/html")
     load(FIXTURES / "torchvision.yaml")
-    assert (len(Model.nodes), len(Dataset.nodes)) == (166, 19)  # what it added is gone
+    assert (len(Model.nodes), len(Dataset.nodes)) == (166, 19)  # the notebook deletes what it adds

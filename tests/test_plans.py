@@ -60,9 +60,9 @@ INDEXED = {
 INDEXED_LOOKUP = re.compile(
     rf"\b\w+\.(?:{'|'.join(INDEXED)}) (?:=|>|IN|STARTS WITH) (?:\$|row|uid)"
 )
-LINEAGE = catalog.find("lineage").cypher  # without a uid it covers all models, and scans them
+LINEAGE = catalog.get_question("lineage").cypher  # without a uid it scans all models
 NOT_SENT_TO_NEO4J = {
-    "access/users.py:_make_types",  # creates users of the embedded engine
+    "access/users.py:_create_edge_types",  # creates users of the embedded engine
     "database/indexes.py:without_indexes",
     "storage/scans.py:_count_between",
     "access/roles.py:apply",  # uses the system database of an Enterprise server
@@ -208,9 +208,9 @@ def use_files() -> None:
 
 
 def use_questions() -> None:
-    for name in catalog.names():
+    for name in catalog.list_questions():
         arguments: dict[str, Any] = {}
-        for parameter in catalog.find(name).parameters.values():
+        for parameter in catalog.get_question(name).parameters.values():
             if parameter.type == catalog.STRINGS:
                 arguments[parameter.name] = ["MIT"]
             elif parameter.label is not None:
@@ -229,7 +229,7 @@ def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         stored = query("MATCH (d:Dataset {uid: 'secret'}) RETURN d.location AS location")
         dataset.location = "s3://other"
         dataset.save()
-        keys.usage()
+        keys.count_by_key()
     monkeypatch.delenv("GENAI_GRAPH_KEYS")
     with connect():
         dataset.refresh()

@@ -1,4 +1,4 @@
-"""The pytest plugin, as users' tests have it: found by its entry point, in a process of its own."""
+"""The pytest plugin, loaded by its entry point in a separate process, as in users' tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from conftest import FIXTURES, ROOT
 from documentation import examples
 
 pytest_plugins = "pytester"
+# Each test starts a pytest session and an engine.
+pytestmark = pytest.mark.slow
 
 LIMIT = 60
 TEAM = """\
@@ -30,7 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def session(
     pytester: pytest.Pytester, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.Pytester:
-    """A folder for tests; what they keep in the user's cache is in another."""
+    """A directory for tests, with another one as the user's cache."""
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(cache))
     monkeypatch.delenv("GENAI_GRAPH_HOME")
@@ -46,8 +48,8 @@ def engines(cache: Path) -> list[psutil.Process]:
     ]
 
 
-def wait_until_none_is_left(cache: Path) -> None:
-    """An engine's first life takes some seconds longer to end."""
+def wait_for_engines_to_stop(cache: Path) -> None:
+    """Wait; the first run of an engine takes some seconds longer to stop."""
     deadline = time.monotonic() + LIMIT
     while engines(cache):
         assert time.monotonic() < deadline
@@ -66,14 +68,14 @@ from genai_graph.errors import SettingsError
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_every_test_begins_with_nothing(empty_graph, turn):
+def test_the_graph_is_empty_at_the_start(empty_graph, turn):
     assert empty_graph.engine == "embedded"
     assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
     Dataset(name="mnist").save()
     query("CREATE (:Thing)", write=True)
 
 
-def test_programs_and_further_connections_lead_to_the_same_graph(empty_graph):
+def test_subprocesses_and_other_connections_use_the_same_graph(empty_graph):
     Dataset(name="mnist").save()
     command = [sys.executable, "-m", "genai_graph", "query", "MATCH (n) RETURN n.uid AS uid"]
     assert subprocess.check_output(command) == b'{"uid": "mnist"}\\n'
@@ -81,37 +83,35 @@ def test_programs_and_further_connections_lead_to_the_same_graph(empty_graph):
         assert other.uri == empty_graph.uri
 
 
-def test_fixtures_are_found_beside_the_test_and_as_load_finds_them(load_graph):
+def test_fixtures_are_found_next_to_the_test_and_as_in_load(load_graph):
     assert load_graph("data/team.yaml", dry_run=True).nodes["Model"].pending == 1
     assert load_graph("data/team.yaml").nodes["Dataset"].created == 1
     assert load_graph("quickstart").nodes["Dataset"].created == 1, "it has the other one, too"
 
 
-def test_without_the_fixture_the_settings_are_as_they_were():
+def test_without_the_fixture_the_settings_are_unchanged():
     assert os.environ["NEO4J_URI"] == "nonsense://"
     with pytest.raises(SettingsError):
         connect()
 """
 
 
-def test_the_examples_pass_and_the_graph_is_empty_and_no_setting_leads_elsewhere(
+def test_the_fixtures_isolate_tests_from_the_users_settings(
     session: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEO4J_URI", "nonsense://")
     Path(".env").write_text("NEO4J_URI=bolt://127.0.0.1:1\nGENAI_GRAPH_KEYS=broken\n")
     Path("fixtures").symlink_to(FIXTURES)
-    folder = session.mkdir("inner")
-    (folder / "test_isolated.py").write_text(ISOLATED)
-    (folder / "test_examples.py").write_text(examples(ROOT / "docs" / "testing.md"))
-    (folder / "data").mkdir()
+    directory = session.mkdir("inner")
+    (directory / "test_isolated.py").write_text(ISOLATED)
+    (directory / "test_examples.py").write_text(examples(ROOT / "docs" / "testing.md"))
+    (directory / "data").mkdir()
     for name in ("team.yaml", "data/team.yaml"):
-        (folder / name).write_text(TEAM)
+        (directory / name).write_text(TEAM)
     session.runpytest_subprocess("inner").assert_outcomes(passed=7)
 
 
-def test_each_process_of_xdist_has_an_engine_of_its_own(
-    session: pytest.Pytester, cache: Path
-) -> None:
+def test_each_xdist_process_has_its_own_engine(session: pytest.Pytester, cache: Path) -> None:
     session.makepyfile("""
         import time
         from pathlib import Path
@@ -130,11 +130,11 @@ def test_each_process_of_xdist_has_an_engine_of_its_own(
     done = session.runpytest_subprocess("-n", "2", "--dist", "load")
     done.assert_outcomes(passed=2)
     assert Path("0.uri").read_text() != Path("1.uri").read_text()
-    wait_until_none_is_left(cache)
+    wait_for_engines_to_stop(cache)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-def test_an_engine_that_a_killed_session_left_is_stopped_by_the_next(
+def test_an_engine_left_by_a_killed_session_is_stopped_by_the_next(
     session: pytest.Pytester, cache: Path
 ) -> None:
     session.makepyfile("""
@@ -150,17 +150,17 @@ def test_an_engine_that_a_killed_session_left_is_stopped_by_the_next(
     session.makepyfile("def test_next(empty_graph): pass")
     session.runpytest_subprocess("-k", "next").assert_outcomes(passed=1)
     assert not left.is_running()
-    wait_until_none_is_left(cache)
+    wait_for_engines_to_stop(cache)
 
 
-def test_the_plugin_imports_nothing_for_those_who_do_not_use_it(session: pytest.Pytester) -> None:
+def test_the_plugin_imports_nothing_until_it_is_used(session: pytest.Pytester) -> None:
     session.makepyfile("""
         import sys
 
-        def test_nothing_of_it_is_there(pytestconfig):
+        def test_imports(pytestconfig):
             assert pytestconfig.pluginmanager.has_plugin("genai_graph")
             assert not {"neomodel", "neo4j", "pydantic", "msgspec"} & set(sys.modules)
-            ours = {name for name in sys.modules if name.startswith("genai_graph")}
-            assert ours == {"genai_graph", "genai_graph.pytest_plugin"}
+            imported = {name for name in sys.modules if name.startswith("genai_graph")}
+            assert imported == {"genai_graph", "genai_graph.pytest_plugin"}
     """)
     session.runpytest_subprocess().assert_outcomes(passed=1)

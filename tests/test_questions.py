@@ -1,4 +1,4 @@
-"""What the questions answer, each on a small graph where the right answer can be told by hand."""
+"""The questions, each on a small graph with a known answer."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from genai_graph.errors import (
     QuestionError,
     UnknownQuestionError,
 )
-from genai_graph.questions import find, names
+from genai_graph.questions import get_question, list_questions
 from genai_graph.questions.directions import KNOWN_DIRECTIONS
 
-# What the questions promise: their parameters with the defaults, and their columns.
+# The public interface: parameters with their defaults, and columns.
 CONTRACT = {
     "license-impact": ("licenses", "model dataset license"),
     "contaminated-scores": ("", "model benchmark metric value trained_via certainty"),
@@ -42,21 +42,21 @@ CONTRACT = {
 }
 
 
-def made(text: str) -> None:
-    """Load a graph that is written as YAML."""
+def load_graph(text: str) -> None:
+    """Load a graph from YAML."""
     Path("graph.yaml").write_text("format: genai_graph/1\n" + dedent(text))
     load("graph.yaml")
 
 
 def rows(answer: Answer) -> list[tuple[Any, ...]]:
-    """Return the rows as tuples; their columns are those that the question promises."""
+    """Return the rows as tuples, and check their columns."""
     for row in answer:
         assert " ".join(row) == CONTRACT[answer.question.name][1]
     return [tuple(row.values()) for row in answer]
 
 
-def circle(label: str, *uids: str) -> None:
-    """Make edges that the package itself would refuse."""
+def create_cycle(label: str, *uids: str) -> None:
+    """Create a cycle, which the package itself rejects."""
     for source, target in zip(uids, (*uids[1:], uids[0]), strict=True):
         query(
             f"MATCH (a:{label} {{uid: $source}}) MATCH (b:{label} {{uid: $target}}) "
@@ -67,15 +67,15 @@ def circle(label: str, *uids: str) -> None:
         )
 
 
-def test_the_questions_are_those_of_the_contract() -> None:
-    assert set(names()) == set(CONTRACT)
+def test_parameters_and_columns_match_the_contract() -> None:
+    assert set(list_questions()) == set(CONTRACT)
     for name, (parameters, columns) in CONTRACT.items():
-        question = find(name)
-        told = (
+        question = get_question(name)
+        parameters_found = (
             parameter.name if parameter.is_required else f"{parameter.name}={parameter.default}"
             for parameter in question.parameters.values()
         )
-        assert " ".join(told) == parameters
+        assert " ".join(parameters_found) == parameters
         assert " ".join(question.columns) == columns
         assert question.title
         assert all(question.columns.values())
@@ -91,19 +91,19 @@ VALUES = {
 }
 
 
-def test_every_file_runs_as_it_is(graph: Connection) -> None:
-    """The whole file, with its comments and its semicolon, is what Neo4j Browser would be given."""
+def test_every_file_runs_unmodified(graph: Connection) -> None:
+    """A file can be pasted into Neo4j Browser, with its comments and its semicolon."""
     load(FIXTURES / "torchvision.yaml")
-    for name in names():
+    for name in list_questions():
         text = files("genai_graph.questions").joinpath(f"{name}.cypher").read_text("utf-8")
-        given = {key: VALUES[key] for key in find(name).parameters}
+        given = {key: VALUES[key] for key in get_question(name).parameters}
         assert query(text, VALUES) == ask(name, **given), name
 
 
-def test_an_empty_graph_has_no_answers(graph: Connection) -> None:
-    for name in names():
-        if "dataset" not in find(name).parameters:
-            assert ask(name, **{key: VALUES[key] for key in find(name).parameters}) == []
+def test_answers_of_an_empty_graph_are_empty(graph: Connection) -> None:
+    for name in list_questions():
+        if "dataset" not in get_question(name).parameters:
+            assert ask(name, **{key: VALUES[key] for key in get_question(name).parameters}) == []
 
 
 LICENSES = """
@@ -121,12 +121,12 @@ LICENSES = """
     """
 
 
-def test_license_impact_goes_through_parents_and_derived_datasets(graph: Connection) -> None:
-    """`base` rests on `pure` through `part`; `merged` does by two ways, which are one answer.
+def test_license_impact_follows_parents_and_derived_datasets(graph: Connection) -> None:
+    """`base` depends on `pure` through `part`; `merged` does on two paths, but is listed once.
 
-    `checked` was only validated on it.
+    `checked` was only validated on `pure`.
     """
-    made(LICENSES)
+    load_graph(LICENSES)
     on_pure = [(model, "pure", "NC") for model in ("base", "merged", "tuned")]
     assert rows(ask("license-impact", licenses=["NC"])) == on_pure
     on_mit = [(model, "part", "MIT") for model in ("base", "merged", "tuned")]
@@ -136,10 +136,10 @@ def test_license_impact_goes_through_parents_and_derived_datasets(graph: Connect
 
 
 def test_lineage_is_followed_over_eight_steps(graph: Connection) -> None:
-    """`m0` is trained; `m8` is eight steps below it, `m9` is nine."""
-    made("Dataset: {d: {license: NC}}\nModel: {m0: {trained_on: [d]}}")
+    """`m0` is trained; `m8` is eight steps away from it, `m9` nine."""
+    load_graph("Dataset: {d: {license: NC}}\nModel: {m0: {trained_on: [d]}}")
     for step in range(1, 10):
-        made(f"Model: {{m{step}: {{parents: [m{step - 1}]}}}}")
+        load_graph(f"Model: {{m{step}: {{parents: [m{step - 1}]}}}}")
     reached = [row["model"] for row in ask("license-impact", licenses=["NC"])]
     assert reached == [f"m{step}" for step in range(9)]
     (deepest,) = ask("lineage", model="m9")
@@ -147,20 +147,20 @@ def test_lineage_is_followed_over_eight_steps(graph: Connection) -> None:
     assert deepest["chain"] == [f"m{step}" for step in range(9, 0, -1)]
 
 
-def test_circles_hang_no_question(graph: Connection) -> None:
-    """All models of a circle rest on what one of them was trained on, each told once.
+def test_questions_terminate_on_cycles(graph: Connection) -> None:
+    """All models of a cycle depend on the training data of each, and are listed once.
 
-    The longest chain from each goes round to the last one before it meets itself.
+    The longest chain of a model ends before it repeats a model.
     """
-    made(
+    load_graph(
         """
         Dataset: {d: {license: NC, parents: {e: {kind: version}}}, e: {}}
         Model: {a: {trained_on: [d, e]}, b: {}, c: {}}
         Experiment: {run: {status: FINISHED, models: [b], metrics: {acc: {value: 1, dataset: d}}}}
         """
     )
-    circle("Model", "a", "b", "c")
-    circle("Dataset", "d", "e")
+    create_cycle("Model", "a", "b", "c")
+    create_cycle("Dataset", "d", "e")
     for model in "abc":
         assert (model, "d", "NC") in rows(ask("license-impact", licenses=["NC"]))
     assert rows(ask("lineage")) == [
@@ -175,8 +175,8 @@ def test_circles_hang_no_question(graph: Connection) -> None:
         ask(name)
 
 
-def lineage_of(*steps: tuple[str, str]) -> None:
-    """Derive models from others, in whatever circles."""
+def derive_models(*steps: tuple[str, str]) -> None:
+    """Derive models from others; cycles are allowed."""
     query(
         "UNWIND $steps AS step MATCH (a:Model {uid: step[0]}) MATCH (b:Model {uid: step[1]}) "
         "CREATE (a)-[:DERIVED_FROM]->(b)",
@@ -185,21 +185,21 @@ def lineage_of(*steps: tuple[str, str]) -> None:
     )
 
 
-def test_many_ways_to_a_model_are_not_gone_one_by_one(graph: Connection) -> None:
-    """Nine levels of seven models, each derived from all of the level before: 7**8 ways from `m80`.
+def test_lineage_of_exponentially_many_paths(graph: Connection) -> None:
+    """Nine levels of seven models, each derived from all models of the level before.
 
-    The longest chain goes through the first of each level.
+    7**8 paths start at `m80`. The longest chain goes through the first model of each level.
     """
     models = [f"m{level}{i}" for level in range(9) for i in range(7)]
     trained = ", ".join(f"{model}: {{trained_on: [d]}}" for model in models[:7])
-    made(
+    load_graph(
         f"""
         Dataset: {{d: {{license: NC}}}}
         Model: {{{trained}, {", ".join(f"{model}: {{}}" for model in models[7:])}}}
         Experiment: {{run: {{models: [m80], metrics: {{acc: {{value: 1, dataset: d}}}}}}}}
         """
     )
-    lineage_of(
+    derive_models(
         *(
             (f"m{level + 1}{i}", f"m{level}{j}")
             for level in range(8)
@@ -219,16 +219,16 @@ def test_many_ways_to_a_model_are_not_gone_one_by_one(graph: Connection) -> None
     assert [row["trained_via"] for row in ask("contaminated-scores")] == models[:7]
 
 
-def test_models_that_are_all_derived_from_each_other_hang_no_question(graph: Connection) -> None:
-    """Each of seven from all others: a chain meets no model twice, so it has six steps at most."""
+def test_lineage_of_mutually_derived_models(graph: Connection) -> None:
+    """A chain contains no model twice, so that of seven models has at most six steps."""
     models = [f"m{i}" for i in range(7)]
-    made(
+    load_graph(
         f"""
         Dataset: {{d: {{license: NC}}}}
         Model: {{m0: {{trained_on: [d]}}, {", ".join(f"{model}: {{}}" for model in models[1:])}}}
         """
     )
-    lineage_of(*((a, b) for a in models for b in models if a != b))
+    derive_models(*((a, b) for a in models for b in models if a != b))
     assert rows(ask("lineage", model="m0")) == [("m0", 6, models)]
     for model, depth, chain in rows(ask("lineage")):
         assert chain[0] == model
@@ -260,16 +260,16 @@ SCORES = """
     """
 
 
-def test_contaminated_scores_tell_what_is_certain(graph: Connection) -> None:
-    """A score is void where the model or an ancestor saw the split that it was taken on.
+def test_contaminated_scores_are_certain_or_suspected(graph: Connection) -> None:
+    """A score is contaminated if the model or an ancestor was trained on the evaluated split.
 
-    `base` was trained on the split test itself. `tuned` saw only the split train itself, but it
-    comes from `base`; its score on `clean` stands, since it was not trained there but tested. The
-    score of `r-tuned` is not one of `base`, which is only its input. `mixed` has no known split,
-    and comes from both, from `base` by two ways. `blurred` was trained on nobody knows which split.
-    `partly` was trained on a part of the benchmark, which is another dataset.
+    `base` was trained on the split test. `tuned` was trained on the split train only, but is
+    derived from `base`; its score on `clean` is valid, because it was only tested there. The score
+    of `r-tuned` is not one of `base`, which is an input. The score of `mixed` has no split, and the
+    model is derived from both, on two paths from `base`. The training split of `blurred` is
+    unknown. `partly` was trained on a subset of the benchmark, which is another dataset.
     """
-    made(SCORES)
+    load_graph(SCORES)
     assert rows(ask("contaminated-scores")) == [
         ("base", "bench", "r-base/acc/bench/test", 0.9, "base", "certain"),
         ("blurred", "bench", "r-blurred/acc/bench/test", 0.6, "blurred", "suspected"),
@@ -280,8 +280,8 @@ def test_contaminated_scores_tell_what_is_certain(graph: Connection) -> None:
 
 
 def test_an_empty_split_is_an_unknown_one(graph: Connection) -> None:
-    """`a` was trained on nobody knows what, and the score of `b` was taken there."""
-    made(
+    """The training split of `a` is unknown, and so is the evaluated split of `b`."""
+    load_graph(
         """
         Dataset: {d: {}}
         Model: {a: {trained_on: {d: {split: ''}}}, b: {trained_on: {d: {split: train}}}}
@@ -313,16 +313,16 @@ IMPACT = """
     """
 
 
-def test_dataset_impact_counts_what_rests_on_a_dataset(graph: Connection) -> None:
-    """On `raw` rest `v2` and `small` (by two ways), `base` and `tuned` (`tested` only measures).
+def test_dataset_impact_counts_dependants(graph: Connection) -> None:
+    """`v2`, `small` (on two paths), `base` and `tuned` depend on `raw`; `tested` does not.
 
-    `one`, `two` and `three` ran these models. The score of `two` is that of its output `loose`;
-    that of `three` is its input's, since it has no output; so three scores are left.
+    `one`, `two` and `three` ran these models. The score of `two` belongs to its output `loose`,
+    that of `three` to its input, because it has no output. Three scores remain.
     """
-    made(IMPACT)
+    load_graph(IMPACT)
     assert rows(ask("dataset-impact", dataset="raw")) == [(3, 2, 3, 3, ["p1", "p2"])]
     assert rows(ask("dataset-impact", dataset="other")) == [(1, 1, 1, 1, ["p2"])]
-    made("Dataset: {alone: {}}")
+    load_graph("Dataset: {alone: {}}")
     assert rows(ask("dataset-impact", dataset="alone")) == [(1, 0, 0, 0, [])]
 
 
@@ -351,15 +351,15 @@ BEST = """
     """
 
 
-def test_best_models_know_which_way_is_better(graph: Connection) -> None:
-    """`acc` is well known, in whatever case: more is better, unless the metric says otherwise.
+def test_best_models_use_the_direction_of_the_metric(graph: Connection) -> None:
+    """`acc` is well known in any case: greater is better, unless the metric declares otherwise.
 
-    d1: a and b are equal, and a comes first; NaN does not win, and is not compared; the score of an
-    experiment that ran no model is nobody's. d2: minus infinity is a value. d3: the one that
-    speaks says that less is better, so c wins (`rb` is no score of c, which is its input). d4: only
-    NaN. d5: the scores contradict each other, so nobody is the best.
+    d1: a and b are equal, and a is first; NaN is not compared; the score of an experiment without
+    models belongs to no model. d2: minus infinity is a value. d3: one score declares that less is
+    better, so c wins (the score of `rb` is not one of c, which is an input). d4: only NaN. d5: the
+    declarations contradict each other, so no model is the best.
     """
-    made(BEST)
+    load_graph(BEST)
     assert rows(ask("best-models", metric="ACC")) == [
         ("d1", "a", 0.9, 3),
         ("d2", "b", 0.5, 2),
@@ -370,9 +370,9 @@ def test_best_models_know_which_way_is_better(graph: Connection) -> None:
     assert rows(ask("best-models", metric="acc")) == []
 
 
-def test_what_an_unknown_metric_means_is_not_guessed(graph: Connection) -> None:
-    """Nothing tells whether a high `zeal` is good; so none is the best, and the scores are told."""
-    made(
+def test_the_direction_of_an_unknown_metric_is_not_guessed(graph: Connection) -> None:
+    """The direction of `zeal` is unknown: no model is the best, and all scores are listed."""
+    load_graph(
         """
         Dataset: {d: {}}
         Model: {a: {}, b: {}}
@@ -391,9 +391,9 @@ def test_what_an_unknown_metric_means_is_not_guessed(graph: Connection) -> None:
     ]
 
 
-def test_a_loss_is_the_better_the_lower_it_is(graph: Connection) -> None:
-    """`b` has 0.1; `a` has 0.3 and a better 0.2; c's infinity is a score, but NaN has no rank."""
-    made(
+def test_lower_losses_are_better(graph: Connection) -> None:
+    """`b` has 0.1; `a` has 0.3 and a better 0.2; infinity has a rank, NaN has none."""
+    load_graph(
         """
         Dataset: {d: {}, e: {}}
         Model: {a: {}, b: {}, c: {}, n: {}}
@@ -419,7 +419,7 @@ def test_a_loss_is_the_better_the_lower_it_is(graph: Connection) -> None:
 
 def test_leaderboard_ranks_are_dense(graph: Connection) -> None:
     """`b` and `c` share the second rank, and `d` is third, not fourth."""
-    made(
+    load_graph(
         """
         Dataset: {x: {}}
         Model: {a: {}, b: {}, c: {}, d: {}}
@@ -474,13 +474,13 @@ REGRESSIONS = """
     """
 
 
-def test_regressions_compare_like_with_like(graph: Connection) -> None:
+def test_regressions_compare_equal_splits(graph: Connection) -> None:
     """`worse` is worse than the best of `old`, by accuracy and by loss; `both` than `better` only.
 
-    No one knows what `zeal` means; another split is another thing; NaN can't be compared; `late`
-    is better than `worse`, and `old` is not its parent.
+    The direction of `zeal` is unknown; other splits and NaN are not compared; `late` is better than
+    `worse`, and `old` is not its parent.
     """
-    made(REGRESSIONS)
+    load_graph(REGRESSIONS)
     (first, *others) = rows(ask("regressions"))
     assert first[:6] == ("better", "both", "d", "acc", 1.0, 0.95)
     assert first[6] == pytest.approx(-0.05)
@@ -490,12 +490,12 @@ def test_regressions_compare_like_with_like(graph: Connection) -> None:
     ]
 
 
-def test_lineage_is_the_longest_chain_to_a_root(graph: Connection) -> None:
-    """`e` comes from the root `a` at once and over three steps; `f` has two longest ways.
+def test_lineage_shows_the_longest_chain_to_a_root(graph: Connection) -> None:
+    """`e` is derived from the root `a` directly and in three steps; `f` has two longest chains.
 
-    Of equal ways the first in the order of uids is told. Roots have no parents, so no row.
+    Among equally long chains the first in the order of uids is shown. Roots have no row.
     """
-    made(
+    load_graph(
         """
         Model:
           a: {}
@@ -515,13 +515,13 @@ def test_lineage_is_the_longest_chain_to_a_root(graph: Connection) -> None:
         ("z", 1, ["z", "a"]),
     ]
     assert rows(ask("lineage", model="e")) == [("e", 3, ["e", "c", "b", "a"])]
-    assert rows(ask("lineage", model="z")) == [("z", 1, ["z", "a"])]  # not one that begins so
+    assert rows(ask("lineage", model="z")) == [("z", 1, ["z", "a"])]  # not `zz`
     assert rows(ask("lineage", model="a")) == []
 
 
-def test_not_reproducible_tells_what_a_run_lacks(graph: Connection) -> None:
-    """`whole` lacks nothing, a seed of 0 is a seed, and `running` is not over yet."""
-    made(
+def test_not_reproducible_lists_missing_items(graph: Connection) -> None:
+    """`whole` is complete (a seed of 0 is a seed), and `running` has not finished."""
+    load_graph(
         """
         Dataset: {good: {digest: "12"}, bad: {}}
         Model: {m: {}}
@@ -551,9 +551,9 @@ def test_not_reproducible_tells_what_a_run_lacks(graph: Connection) -> None:
     ]
 
 
-def test_orphans_are_what_nothing_refers_to(graph: Connection) -> None:
-    """Being derived from something makes nobody less of an orphan, but having children does."""
-    made(
+def test_orphans_are_unreferenced_nodes(graph: Connection) -> None:
+    """A node with parents can be an orphan, a model with children can't."""
+    load_graph(
         """
         Project: {p: {datasets: [owned]}}
         Dataset:
@@ -576,9 +576,9 @@ def test_orphans_are_what_nothing_refers_to(graph: Connection) -> None:
 
 
 @pytest.mark.parametrize("value", ["high", True, [0.99], None])
-def test_a_value_that_is_no_number_is_left_out(graph: Connection, value: object) -> None:
-    """What another program wrote in the place of the best score keeps nobody from the others."""
-    made(
+def test_values_that_are_not_numbers_are_ignored(graph: Connection, value: object) -> None:
+    """A value of another type, written by another program, does not hide valid scores."""
+    load_graph(
         """
         Dataset: {d: {}}
         Model: {old: {}, new: {parents: [old]}}
@@ -595,12 +595,12 @@ def test_a_value_that_is_no_number_is_left_out(graph: Connection, value: object)
     assert worse[:6] == ("old", "new", "d", "acc", 0.9, 0.8)
 
 
-def test_stale_models_were_trained_on_what_has_a_successor(graph: Connection) -> None:
-    """v1 and v2 have the successors v3 and v3b (v2 lies between); a subset is no successor.
+def test_stale_models_were_trained_on_outdated_versions(graph: Connection) -> None:
+    """v1 and v2 have the successors v3 and v3b, past v2; a subset is not a successor.
 
-    v3 has none. `tested` only measures on v1, and nobody was trained on w1.
+    v3 has no successor. `tested` only evaluates on v1, and no model was trained on w1.
     """
-    made(
+    load_graph(
         """
         Dataset:
           data@1: {}
@@ -626,15 +626,15 @@ def test_stale_models_were_trained_on_what_has_a_successor(graph: Connection) ->
     ]
 
 
-def test_versions_in_a_circle_have_successors_too(graph: Connection) -> None:
-    """From `old` two others follow each other for ever; each of these has the other."""
-    made(
+def test_stale_models_with_a_cycle_of_versions(graph: Connection) -> None:
+    """`old` has two successors, each of which is the successor of the other."""
+    load_graph(
         """
         Dataset: {old: {}, a: {parents: {old: {kind: version}}}, b: {}}
         Model: {m: {trained_on: [old]}, k: {trained_on: [a]}}
         """
     )
-    circle("Dataset", "a", "b")
+    create_cycle("Dataset", "a", "b")
     query("MATCH (:Dataset)-[r:DERIVED_FROM]->(:Dataset) SET r.kind = 'version'", write=True)
     found = ask("stale-models")
     assert [(row["trained_on"], row["stale_models"]) for row in found] == [
@@ -645,33 +645,33 @@ def test_versions_in_a_circle_have_successors_too(graph: Connection) -> None:
     assert found[1]["available"] in ("a", "b")
 
 
-def test_a_version_of_itself_is_no_successor(graph: Connection) -> None:
-    """`alone` has no other, and `old` has `new` alone."""
-    made(
+def test_a_dataset_is_not_its_own_successor(graph: Connection) -> None:
+    """`alone` has no other version, and `old` has only `new`."""
+    load_graph(
         """
         Dataset: {alone: {}, old: {}, new: {parents: {old: {kind: version}}}}
         Model: {m: {trained_on: [alone, old, new]}}
         """
     )
     for uid in ("alone", "old", "new"):
-        circle("Dataset", uid)
+        create_cycle("Dataset", uid)
     query("MATCH (:Dataset)-[r:DERIVED_FROM]->(:Dataset) SET r.kind = 'version'", write=True)
     assert rows(ask("stale-models")) == [("old", "old", "new", ["m"])]
 
 
-def test_more_than_eight_versions_are_not_taken_for_none(graph: Connection) -> None:
-    made("Dataset: {d@0: {}}\nModel: {m: {trained_on: [d@0]}}")
+def test_stale_models_with_more_than_eight_versions(graph: Connection) -> None:
+    load_graph("Dataset: {d@0: {}}\nModel: {m: {trained_on: [d@0]}}")
     for version in range(1, 12):
-        made(f"Dataset: {{d@{version}: {{parents: {{d@{version - 1}: {{kind: version}}}}}}}}")
+        load_graph(f"Dataset: {{d@{version}: {{parents: {{d@{version - 1}: {{kind: version}}}}}}}}")
     assert rows(ask("stale-models")) == [("d", "d@0", "d@8", ["m"])]
 
 
-def test_shared_data_compares_what_models_were_trained_on(graph: Connection) -> None:
+def test_shared_data_compares_training_datasets(graph: Connection) -> None:
     """`a` has x, y, z; `b` has x, y; `c` has z (its y is a test); `d` has only w.
 
     a and b share 2 of 3; a and c share 1 of 3; b and c share nothing.
     """
-    made(
+    load_graph(
         """
         Dataset: {w: {}, x: {}, y: {}, z: {}}
         Model:
@@ -688,12 +688,12 @@ def test_shared_data_compares_what_models_were_trained_on(graph: Connection) -> 
     assert rows(ask("shared-data", min_shared=None)) == expected
 
 
-def test_dependency_share_is_of_models_with_known_data(graph: Connection) -> None:
-    """base, tuned, merged and own have known data; `tested` and `unknown` do not count.
+def test_dependency_share_counts_models_with_known_data(graph: Connection) -> None:
+    """base, tuned, merged and own have known training data; `tested` and `unknown` do not count.
 
-    On x rest base, tuned and merged (which comes from base by two ways), on y only `own`.
+    base, tuned and merged (on two paths) depend on x, only `own` depends on y.
     """
-    made(
+    load_graph(
         """
         Dataset: {x: {license: MIT}, y: {}, z: {}}
         Model:
@@ -708,15 +708,15 @@ def test_dependency_share_is_of_models_with_known_data(graph: Connection) -> Non
     assert rows(ask("dependency-share")) == [("x", "MIT", 3, 75.0), ("y", None, 1, 25.0)]
 
 
-def test_limit_zero_is_all(graph: Connection) -> None:
-    made("Dataset: {a: {}, b: {}, c: {}}")
+def test_limit_zero_means_no_limit(graph: Connection) -> None:
+    load_graph("Dataset: {a: {}, b: {}, c: {}}")
     assert len(ask("orphans")) == len(ask("orphans", limit=0)) == 3
     assert rows(ask("orphans", limit=1)) == [("Dataset", "a")]
 
 
 @pytest.mark.parametrize("limit", [2**31 - 1, 2**31, 2**32, 2**32 + 3, 2**63 - 1, 2**64])
-def test_a_limit_that_no_engine_counts_to_is_none(graph: Connection, cli: Run, limit: int) -> None:
-    made("Dataset: {a: {}, b: {}, c: {}, d: {}, e: {}}")
+def test_limits_beyond_32_bits_work(graph: Connection, cli: Run, limit: int) -> None:
+    load_graph("Dataset: {a: {}, b: {}, c: {}, d: {}, e: {}}")
     assert len(ask("orphans", limit=limit)) == 5
     assert len(cli("ask", "orphans", "--limit", limit).stdout.splitlines()) == 5
 
@@ -732,8 +732,8 @@ def test_a_limit_that_no_engine_counts_to_is_none(graph: Connection, cli: Run, l
         (UnknownQuestionError, "3: expected one of", lambda: ask(3)),
         (QuestionError, r"'licence' \(did you mean 'licenses'\?\)",
          lambda: ask("license-impact", licence=["MIT"])),
-        (QuestionError, "'size': expected none", lambda: ask("orphans", size=1)),
-        (QuestionError, "licenses is missing: expected a list of strings",
+        (QuestionError, "'size': expected no parameters", lambda: ask("orphans", size=1)),
+        (QuestionError, "licenses is required: give a list of strings",
          lambda: ask("license-impact")),
         (QuestionError, "licenses: expected a list of strings, got 'MIT'",
          lambda: ask("license-impact", licenses="MIT")),
@@ -749,13 +749,13 @@ def test_a_limit_that_no_engine_counts_to_is_none(graph: Connection, cli: Run, l
          lambda: ask("lineage", model=3)),
         (QuestionError, "limit: expected an integer of at least 0, got -1",
          lambda: ask("orphans", limit=-1)),
-        (NodeNotFoundError, "no Model with uid 'm' is in the graph",
+        (NodeNotFoundError, "no Model with uid 'm' exists in the graph",
          lambda: ask("lineage", model="m")),
-        (NodeNotFoundError, "no Dataset with uid 'd' is in the graph",
+        (NodeNotFoundError, "no Dataset with uid 'd' exists in the graph",
          lambda: ask("dataset-impact", dataset="d")),
     ],
 )  # fmt: skip
-def test_a_wrong_question_says_what_is_right(
+def test_errors_of_ask(
     graph: Connection, error: type[Exception], message: str, call: Callable[[], Answer]
 ) -> None:
     with pytest.raises(error, match=message):
@@ -767,17 +767,18 @@ def test_a_wrong_question_says_what_is_right(
     [
         (["best-models", "--metric", "Acc@"],
          "no Metric has the name 'Acc@' (did you mean 'acc@1'?)"),
-        (["best-models", "--metric", "x"], "no Metric has the name 'x': some are 'acc@1', 'loss'"),
+        (["best-models", "--metric", "x"],
+         "no Metric has the name 'x': examples are 'acc@1', 'loss'"),
         (["leaderboard", "--metric", "loss", "--dataset", "d"], ""),
         (["license-impact", "--licenses", "mit", "--licenses", "GPL"],
          "no Dataset has the license 'mit' or 'GPL' (did you mean 'MIT'?)"),
         (["license-impact", "--licenses", "mit", "--licenses", "MIT"], ""),
     ],
 )  # fmt: skip
-def test_an_answer_without_rows_says_which_value_nothing_has(
+def test_an_empty_answer_reports_unknown_values(
     graph: Connection, cli: Run, arguments: list[str], notice: str
 ) -> None:
-    made(
+    load_graph(
         """
         Dataset: {d: {license: MIT}, e: {}}
         Model: {m: {}}
@@ -790,15 +791,15 @@ def test_an_answer_without_rows_says_which_value_nothing_has(
     assert result.stderr.strip() == notice
 
 
-def test_answers_become_data_frames(graph: Connection) -> None:
+def test_to_pandas(graph: Connection) -> None:
     pandas = pytest.importorskip("pandas")
     assert list(ask("orphans").to_pandas().columns) == ["kind", "uid"]
-    made("Dataset: {a: {}}")
+    load_graph("Dataset: {a: {}}")
     expected = pandas.DataFrame([{"kind": "Dataset", "uid": "a"}])
     pandas.testing.assert_frame_equal(ask("orphans").to_pandas(), expected)
 
 
-def test_without_pandas_the_command_to_install_it_is_told(
+def test_to_pandas_without_pandas_names_the_extra(
     graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
@@ -806,22 +807,22 @@ def test_without_pandas_the_command_to_install_it_is_told(
         ask("orphans").to_pandas()
 
 
-def test_the_command_lists_the_questions_without_a_database(cli: Run, own_home: Path) -> None:
+def test_ask_lists_the_questions_without_a_database(cli: Run, own_home: Path) -> None:
     listed = [json.loads(line) for line in cli("ask").stdout.splitlines()]
-    assert [row["question"] for row in listed] == list(names())
+    assert [row["question"] for row in listed] == list(list_questions())
     options = {row["question"]: row["options"] for row in listed}
     assert options["leaderboard"] == "--metric TEXT --dataset UID"
     assert options["shared-data"] == "[--min-shared N]"
     assert options["license-impact"] == "--licenses TEXT..."
-    for name in names():
+    for name in list_questions():
         assert f"  {name} " in cli("ask", "--help").stdout
         help_text = " ".join(cli("ask", name, "--help").stdout.split())
-        assert all(f"{column}: " in help_text for column in find(name).columns)
+        assert all(f"{column}: " in help_text for column in get_question(name).columns)
     assert not own_home.exists()
 
 
-def test_the_command_answers_in_every_format(cli: Run, graph: Connection) -> None:
-    made(LICENSES)
+def test_ask_prints_every_format(cli: Run, graph: Connection) -> None:
+    load_graph(LICENSES)
     asked = ("ask", "license-impact", "--licenses", "NC", "--licenses", "MIT", "--limit", 2)
     first, second = ({"model": "base", "dataset": name} for name in ("part", "pure"))
     expected = [{**first, "license": "MIT"}, {**second, "license": "NC"}]
@@ -834,21 +835,19 @@ def test_the_command_answers_in_every_format(cli: Run, graph: Connection) -> Non
     assert table.stderr == "2 rows\n"
 
 
-def test_an_answer_in_csv_has_its_header_also_without_rows(cli: Run, graph: Connection) -> None:
+def test_ask_prints_the_csv_header_without_rows(cli: Run, graph: Connection) -> None:
     result = cli("ask", "orphans", "--format", "csv")
     assert (result.exit_code, result.stdout) == (0, "kind,uid\n")
     for name, nothing in {"json": "[]\n", "jsonl": "", "table": ""}.items():
         assert cli("ask", "orphans", "--format", name).stdout == nothing
 
 
-def test_the_command_takes_numbers_and_leaves_out_what_is_optional(
-    cli: Run, graph: Connection
-) -> None:
-    made("Dataset: {x: {}, y: {}}\nModel: {a: {trained_on: [x, y]}, b: {trained_on: [x, y]}}")
+def test_ask_options_are_converted_and_optional(cli: Run, graph: Connection) -> None:
+    load_graph("Dataset: {x: {}, y: {}}\nModel: {a: {trained_on: [x, y]}, b: {trained_on: [x, y]}}")
     found = json.loads(cli("ask", "shared-data", "--min-shared", 2).stdout)
     assert found == {"model_a": "a", "model_b": "b", "shared": 2, "jaccard": 1.0}
     assert cli("ask", "shared-data", "--min-shared", 3).stdout == ""
-    made("Model: {c: {parents: [a]}}")
+    load_graph("Model: {c: {parents: [a]}}")
     (all_of_them, one) = cli("ask", "lineage"), cli("ask", "lineage", "--model", "c")
     assert all_of_them.stdout == one.stdout == '{"model": "c", "depth": 1, "chain": ["c", "a"]}\n'
 
@@ -856,17 +855,25 @@ def test_the_command_takes_numbers_and_leaves_out_what_is_optional(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["licence-impact"], 2, "no question 'licence-impact' (did you mean 'license-impact'?)"),
+        (
+            ["licence-impact"],
+            2,
+            "unknown question 'licence-impact' (did you mean 'license-impact'?)",
+        ),
         (["shared-data", "--min-shard", "1"], 2, "Did you mean '--min-shared'?"),
         (["shared-data", "--min-shared", "x"], 2, "'x' is not a valid integer"),
         (["license-impact"], 2, "Missing option '--licenses'"),
         (["leaderboard", "--dataset", "x"], 2, "Missing option '--metric'"),
         (["orphans", "--limit", "-1"], 2, "--limit"),
         (["orphans", "more"], 2, "unexpected extra argument"),
-        (["dataset-impact", "--dataset", "none"], 1, "no Dataset with uid 'none' is in the graph"),
+        (
+            ["dataset-impact", "--dataset", "none"],
+            1,
+            "no Dataset with uid 'none' exists in the graph",
+        ),
     ],
 )
-def test_a_wrong_command_ends_with_its_code(
+def test_exit_codes_of_ask(
     cli: Run, graph: Connection, arguments: list[str], code: int, message: str
 ) -> None:
     result = cli("ask", *arguments)

@@ -253,7 +253,7 @@ def test_sandbox_installs_no_schema(embedded: Connection, own_home: object) -> N
         with sandbox():
             Dataset(name="mnist").save()
             assert len(Dataset.nodes) == 1
-        assert len(schema.check().missing) == len(schema.on_embedded())
+        assert len(schema.check().missing) == len(schema.list_declared("embedded"))
         Dataset(name="mnist").save()
         assert not schema.check()
         assert list(verify()) == []

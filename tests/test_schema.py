@@ -1,4 +1,4 @@
-"""Constraints and indexes: made before the first write, compared with the models."""
+"""Constraints and indexes: creation and comparison with the models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genai_graph.registry import EDGES, NODES
 
 @pytest.fixture
 def installed(graph: Connection) -> Iterator[Connection]:
-    """A graph whose schema is in step, before the test and after it."""
+    """A graph with an up-to-date schema, restored after the test."""
     schema.install()
     yield graph
     drift = schema.check()
@@ -28,16 +28,18 @@ def installed(graph: Connection) -> Iterator[Connection]:
     schema.install()
 
 
-def test_every_kind_of_node_has_a_unique_uid_and_nothing_else_is_unique() -> None:
-    unique = [index for index in schema.declared() if index.type == "UNIQUENESS"]
+def test_uid_is_the_only_unique_property_of_every_label() -> None:
+    unique = [index for index in schema.list_declared() if index.type == "UNIQUENESS"]
     assert {(index.label, index.property) for index in unique} == {
         (label, "uid") for label in NODES
     }
 
 
-def test_the_indexed_properties_are_those_of_the_design() -> None:
+def test_indexed_properties() -> None:
     indexed = {
-        label: {i.property for i in schema.declared() if i.label == label and i.type == "RANGE"}
+        label: {
+            i.property for i in schema.list_declared() if i.label == label and i.type == "RANGE"
+        }
         for label in NODES
     }
     assert indexed == {
@@ -49,36 +51,36 @@ def test_the_indexed_properties_are_those_of_the_design() -> None:
     }
 
 
-def test_install_is_safe_to_repeat(installed: Connection) -> None:
+def test_install_can_be_repeated(installed: Connection) -> None:
     assert schema.install() == []
     assert not schema.check()
 
 
-def test_a_missing_index_is_told_and_made_again(installed: Connection, cli: Run) -> None:
+def test_a_missing_index_is_reported_and_created(installed: Connection, cli: Run) -> None:
     query("DROP INDEX index_Dataset_license", write=True)
     drift = schema.check()
     assert [index.name for index in drift.missing] == ["index_Dataset_license"]
     checked = cli("schema", "check")
     assert checked.exit_code == 1
     assert checked.stdout == "missing: index index_Dataset_license on Dataset.license\n"
-    made = cli("schema", "install")
-    assert "made: index index_Dataset_license on Dataset.license" in made.stderr
+    installed_again = cli("schema", "install")
+    assert "created: index index_Dataset_license on Dataset.license" in installed_again.stderr
     assert cli("schema", "check").exit_code == 0
 
 
-def test_a_missing_constraint_is_told_and_made_again(installed: Connection) -> None:
+def test_a_missing_constraint_is_reported_and_created(installed: Connection) -> None:
     query("DROP CONSTRAINT constraint_unique_Metric_uid", write=True)
     assert [index.name for index in schema.check().missing] == ["constraint_unique_Metric_uid"]
     schema.install()
     assert not schema.check()
 
 
-def test_an_extra_index_is_told(installed: Connection, cli: Run) -> None:
+def test_an_extra_index_is_reported(installed: Connection, cli: Run) -> None:
     query("CREATE INDEX mine FOR (n:Dataset) ON (n.url)", write=True)
     assert cli("schema", "check").stdout == "extra: index mine on Dataset.url\n"
 
 
-def test_an_index_in_the_place_of_another_is_told_as_different(
+def test_another_index_on_a_property_is_reported_as_different(
     installed: Connection, cli: Run
 ) -> None:
     query("DROP INDEX index_Project_owner", write=True)
@@ -87,44 +89,42 @@ def test_an_index_in_the_place_of_another_is_told_as_different(
     assert result.exit_code == 1
     assert result.stdout == (
         "different: expected index index_Project_owner on Project.owner, "
-        "there is index mine on Project.owner\n"
+        "found index mine on Project.owner\n"
     )
 
 
-def test_an_index_on_labels_of_others_is_none_of_our_business(installed: Connection) -> None:
+def test_indexes_on_other_labels_are_ignored(installed: Connection) -> None:
     query("CREATE INDEX theirs FOR (n:Thing) ON (n.name)", write=True)
     assert not schema.check()
     query("DROP INDEX theirs", write=True)
 
 
-def test_reading_makes_no_schema_and_the_first_write_makes_all_of_it(
-    installed: Connection, cli: Run
-) -> None:
-    there = schema.declared() if installed.engine != "embedded" else schema.on_embedded()
-    for index in there:
-        kind = "CONSTRAINT" if index.type == "UNIQUENESS" else "INDEX"
-        query(f"DROP {kind} {index.name}", write=True)
+def test_the_first_write_installs_the_schema(installed: Connection, cli: Run) -> None:
+    declared = schema.list_declared(installed.engine)
+    for index in declared:
+        keyword = "CONSTRAINT" if index.type == "UNIQUENESS" else "INDEX"
+        query(f"DROP {keyword} {index.name}", write=True)
     with connect():
         assert query("MATCH (n) RETURN n") == []
-        assert schema.check().missing == sorted(there)
+        assert schema.check().missing == sorted(declared)
     assert cli("schema", "check").exit_code == 1
     assert cli("shell", "-c", "Dataset(name='a').save()").exit_code == 0
     assert cli("schema", "check").exit_code == 0
 
 
-def test_times_have_no_index_on_the_embedded_engine(embedded: Connection, cli: Run) -> None:
+def test_datetimes_have_no_index_on_the_embedded_engine(embedded: Connection, cli: Run) -> None:
     schema.install()
-    there = {row["properties"][0] for row in query("SHOW INDEXES") if row["type"] == "RANGE"}
-    assert "created_by" in there
-    assert "started_at" not in there
+    indexed = {row["properties"][0] for row in query("SHOW INDEXES") if row["type"] == "RANGE"}
+    assert "created_by" in indexed
+    assert "started_at" not in indexed
     shown = cli("schema", "show").stdout
     line = next(line for line in shown.splitlines() if "started_at" in line)
     assert "not on the embedded engine" in line
 
 
-def test_schema_show_cypher_makes_the_schema(installed: Connection, cli: Run) -> None:
+def test_schema_show_cypher_creates_the_schema(installed: Connection, cli: Run) -> None:
     statements = cli("schema", "show", "--cypher").stdout.strip().splitlines()
-    assert len(statements) == len(schema.declared())
+    assert len(statements) == len(schema.list_declared())
     assert all(statement.endswith(";") for statement in statements)
     query("DROP INDEX index_Dataset_license", write=True)
     wanted = next(s for s in statements if "index_Dataset_license" in s)
@@ -132,17 +132,17 @@ def test_schema_show_cypher_makes_the_schema(installed: Connection, cli: Run) ->
     assert not schema.check()
 
 
-def test_schema_draw_draws_every_kind_of_node_and_edge(cli: Run) -> None:
+def test_schema_draw_contains_every_label_and_edge_type(cli: Run) -> None:
     drawn = cli("schema", "draw").stdout.splitlines()
     assert drawn[0] == "flowchart LR"
     assert {f"  {label}([{label}])" for label in NODES} <= {*drawn}
-    edges = {f"  {kind.source} -->|{kind.type}| {kind.target}" for kind in EDGES}
+    edges = {f"  {edge.source} -->|{edge.type}| {edge.target}" for edge in EDGES}
     assert {line for line in drawn if "-->" in line} == edges
 
 
 def test_graphviz_draws_the_models(cli: Run) -> None:
     if shutil.which("dot") is None:
-        pytest.skip("there is no dot: Graphviz is not installed")
+        pytest.skip("Graphviz is not installed")
     drawn = subprocess.run(
         ["dot", "-Tplain"],
         input=cli("schema", "draw", "--format", "dot").stdout,
@@ -153,16 +153,18 @@ def test_graphviz_draws_the_models(cli: Run) -> None:
     lines = [line.split() for line in drawn.stdout.splitlines()]
     assert {words[1] for words in lines if words[0] == "node"} == {*NODES}
     ends = Counter((words[1], words[2]) for words in lines if words[0] == "edge")
-    assert ends == Counter((kind.source, kind.target) for kind in EDGES)
+    assert ends == Counter((edge.source, edge.target) for edge in EDGES)
 
 
-def test_two_nodes_can_not_share_a_uid_whoever_makes_them(installed: Connection) -> None:
+def test_the_database_rejects_duplicate_uids(installed: Connection) -> None:
     Dataset(name="a").save()
     with pytest.raises(ValueError, match="a node of this uid is already in the graph"):
         query("CREATE (:Dataset {uid: 'a'})", write=True)
 
 
-def test_all_that_differs_is_told_at_once_and_status_knows(installed: Connection, cli: Run) -> None:
+def test_schema_check_reports_all_differences_and_status_that_there_are_some(
+    installed: Connection, cli: Run
+) -> None:
     query("DROP INDEX index_Model_task", write=True)
     query("DROP INDEX index_Project_owner", write=True)
     query("CREATE INDEX mine FOR (n:Project) ON (n.owner)", write=True)
@@ -173,23 +175,23 @@ def test_all_that_differs_is_told_at_once_and_status_knows(installed: Connection
         "missing: index index_Model_task on Model.task",
         "extra: index pair on Dataset.url,creator",
         "different: expected index index_Project_owner on Project.owner, "
-        "there is index mine on Project.owner",
+        "found index mine on Project.owner",
     ]
-    assert "schema    not in step: see genai-graph schema check" in cli("status").stdout
+    assert "schema    differs: see genai-graph schema check" in cli("status").stdout
 
 
-def test_a_plain_index_in_the_place_of_a_constraint_is_told(installed: Connection) -> None:
+def test_an_index_instead_of_a_constraint_is_reported(installed: Connection) -> None:
     query("DROP CONSTRAINT constraint_unique_Metric_uid", write=True)
     query("CREATE INDEX plain FOR (n:Metric) ON (n.uid)", write=True)
     drift = schema.check()
     assert (drift.missing, drift.extra) == ([], [])
     assert str(drift) == (
         "different: expected unique constraint constraint_unique_Metric_uid on Metric.uid, "
-        "there is index plain on Metric.uid"
+        "found index plain on Metric.uid"
     )
 
 
-def test_the_index_on_values_finds_every_kind_of_number(installed: Connection) -> None:
+def test_the_index_on_metric_values_finds_integers_and_floats(installed: Connection) -> None:
     run = Experiment().save()
     values = [1, 0.75, -0.5, math.nan, math.inf, 1e300]
     for place, value in enumerate(values):
@@ -199,7 +201,7 @@ def test_the_index_on_values_finds_every_kind_of_number(installed: Connection) -
     assert query("MATCH (m:Metric {value: 0.75}) RETURN m.name AS name") == [{"name": "m1"}]
 
 
-def test_a_range_of_times_is_right_after_updates_and_deletions(installed: Connection) -> None:
+def test_a_range_of_datetimes_is_correct_after_updates_and_deletions(installed: Connection) -> None:
     times = [datetime(2026, 3, day, tzinfo=timezone.utc) for day in range(1, 6)]
     runs = [Experiment(started_at=time).save() for time in times]
     for run in runs:

@@ -140,7 +140,8 @@ def neo4j_with_tls(authority: trustme.CA, files: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(
-    scope="module", params=[engine_behind_tls, pytest.param(neo4j_with_tls, marks=pytest.mark.slow)]
+    scope="module",
+    params=[engine_behind_tls, pytest.param(neo4j_with_tls, marks=pytest.mark.neo4j)],
 )
 def server(
     request: pytest.FixtureRequest, embedded_engine: Engine, authority: trustme.CA, files: Path

@@ -1,4 +1,4 @@
-"""The shell in a real terminal, and what it completes."""
+"""The shell in a terminal and without one, and its completion."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ import pytest
 from conftest import Run
 from test_cli import interruptible
 
-from genai_graph import Connection, Dataset, Model, load
+from genai_graph import Connection, Dataset, Model
 from genai_graph.shell import completion
 from genai_graph.shell.completion import Completion, complete
 
-LIMIT = 30
-PROMPTS = {"python": r">>> ", "ipython": r"In \[\d+\]: "}
-LONG = "UNWIND range(1, 10000) AS a UNWIND range(1, 1000) AS b WITH a, b WHERE a = -b RETURN a"
+TIMEOUT = 30
+IPYTHON_PROMPT, PYTHON_PROMPT = r"In \[\d+\]: ", r">>> "
+# Starts the command line in a process in which IPython can't be imported.
+WITHOUT_IPYTHON = (
+    "import sys; sys.modules['IPython'] = None; from genai_graph.cli import main; main()"
+)
+LONG_QUERY = (
+    "UNWIND range(1, 10000) AS a UNWIND range(1, 1000) AS b WITH a, b WHERE a = -b RETURN a"
+)
 in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="pexpect needs a Unix terminal")
 
 
@@ -29,25 +35,23 @@ in_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="pexpect need
 
 
 class Terminal:
-    """The shell, and what is on its screen since the last key."""
+    """The shell in a pseudo-terminal, and its output since the last input."""
 
-    def __init__(self, interface: str, *options: str) -> None:
+    def __init__(self, *options: str, prompt: str, program: tuple[str, ...]) -> None:
         import pexpect
 
-        self.prompt = PROMPTS[interface]
-        # What IPython leaves to the one who types.
-        self.quote, self.bracket = ("'", "(") if interface == "ipython" else ("", "")
+        self.prompt = prompt
         self._child = pexpect.spawn(
             sys.executable,
-            ["-m", "genai_graph", "shell", "--interface", interface, *options],
+            [*program, "shell", *options],
             encoding="utf-8",
-            timeout=LIMIT,
+            timeout=TIMEOUT,
             dimensions=(50, 200),
             env={
                 **os.environ,
                 "TERM": "xterm",
                 "IPYTHONDIR": os.getcwd(),
-                "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody answers where the cursor is
+                "PROMPT_TOOLKIT_NO_CPR": "1",  # pexpect answers no cursor position requests
             },
             preexec_fn=interruptible,
         )
@@ -56,27 +60,28 @@ class Terminal:
         self.start = self.until(self.prompt)
 
     def until(self, pattern: str) -> str:
-        """Wait for a text on the screen, and return what is there without its colours."""
+        """Wait for a pattern in the output, and return the output without colours."""
         import pexpect
 
-        seen = ""
-        while not re.search(pattern, seen):
+        output = ""
+        while not re.search(pattern, output):
             try:
-                seen += self._child.read_nonblocking(10_000, timeout=LIMIT)
+                output += self._child.read_nonblocking(10_000, timeout=TIMEOUT)
             except (pexpect.TIMEOUT, pexpect.EOF) as error:
-                raise AssertionError(f"expected {pattern!r}, seen {seen!r}") from error
-            seen = re.sub(r"\x1b(\[[\d;?]*[a-zA-Z]|[=>]|\][^\x07]*\x07)", "", seen)
-        return seen
+                raise AssertionError(f"expected {pattern!r}, got {output!r}") from error
+            output = re.sub(r"\x1b(\[[\d;?]*[a-zA-Z]|[=>]|\][^\x07]*\x07)", "", output)
+        return output
 
     def run(self, line: str, answer: str) -> str:
         """Type a line, and wait for its answer and the next prompt."""
         self.type(f"{line}\r")
         return self.until(f"(?s){answer}.*{self.prompt}")
 
-    def end(self) -> int:
-        """Wait for its end, and return its exit code."""
+    def exit(self) -> int:
+        """Press Ctrl-D, wait for the end of the process, and return its exit code."""
         import pexpect
 
+        self.key("d")
         self._child.expect(pexpect.EOF)
         self.close()
         return int(self._child.exitstatus)
@@ -88,66 +93,87 @@ class Terminal:
 Open = Callable[..., Terminal]
 
 
-@pytest.fixture(params=PROMPTS)
-def terminal(request: pytest.FixtureRequest, graph: Connection) -> Iterator[Open]:
+@pytest.fixture
+def ipython(graph: Connection) -> Iterator[Open]:
+    """Open the shell in IPython, with options of the command."""
     with contextlib.ExitStack() as stack:
-        yield lambda *options: stack.enter_context(
-            contextlib.closing(Terminal(request.param, *options))
-        )
+
+        def open_terminal(*options: str) -> Terminal:
+            program = ("-m", "genai_graph")
+            terminal = Terminal(*options, prompt=IPYTHON_PROMPT, program=program)
+            return stack.enter_context(contextlib.closing(terminal))
+
+        yield open_terminal
 
 
 @in_a_terminal
 @pytest.mark.any_engine
-def test_a_session_in_a_terminal(terminal: Open, graph: Connection) -> None:
+@pytest.mark.slow
+def test_session_in_ipython(ipython: Open, graph: Connection) -> None:
     Dataset(name="ImageNet-1K").save()
-    shell = terminal()
-    banner = f"genai_graph [\\d.]+ on {graph.engine} at {graph.uri}; at hand: Dataset, .*query"
+    shell = ipython()
+    banner = f"(?s)genai_graph [\\d.]+ on {graph.engine} at {graph.uri}.*Defined: Dataset, .*query"
     assert re.search(banner, shell.start)
 
+    # IPython inserts the closing quotes and brackets itself, behind the cursor.
     shell.type("print(len(Dataset.nodes.get(uid='Imag\t")
     shell.until("ImageNet-1K")
-    assert "11" in shell.run(f"{shell.quote}).uid))", r"\b11\b")
+    assert "11" in shell.run("').uid))", r"\b11\b")
     shell.type("ask('depend\t")
     shell.until("dependency-share")
-    shell.run(f"{shell.quote})", r"\[\]")
+    shell.run("')", r"\[\]")
     shell.type("Datas\t")
     shell.until("Dataset")
-    shell.run(f"{shell.bracket}name='typed').save()", "<Dataset typed>")
+    shell.run("(name='typed').save()", "<Dataset typed>")
 
-    told = shell.run("Dataset(nme='a')", "did you mean 'name'")
-    assert "PropertyError: Dataset.nme: Dataset has no such property" in told
-    assert "Traceback" not in told
+    output = shell.run("Dataset(nme='a')", "did you mean 'name'")
+    assert "PropertyError: Dataset.nme: " in output
+    assert "Traceback" not in output
     assert "Traceback" in shell.run("1 / 0", "ZeroDivisionError")
 
     shell.type("half a line")
     shell.until("half a line")
     shell.key("c")
     shell.run("6 * 7", r"\b42\b")
-    shell.type(f"query('{LONG}')\r")
+    shell.type(f"query('{LONG_QUERY}')\r")
     shell.until("RETURN a")
-    time.sleep(0.5)  # until it runs
-    told = shell.run("\x03", "KeyboardInterrupt")
-    assert "Traceback" not in told
+    time.sleep(0.5)  # until the query runs
+    output = shell.run("\x03", "KeyboardInterrupt")
+    assert "Traceback" not in output
     shell.run("query('RETURN 40 + 2 AS x')", r"'x': 42")
-
-    shell.key("d")
-    assert shell.end() == 0
+    assert shell.exit() == 0
     assert Dataset.nodes.get(uid="typed")
 
 
 @in_a_terminal
 @pytest.mark.any_engine
-def test_what_was_typed_is_kept_for_the_next_session_in_a_private_file(terminal: Open) -> None:
-    shell = terminal()
+def test_session_without_ipython(graph: Connection) -> None:
+    with contextlib.closing(
+        Terminal(prompt=PYTHON_PROMPT, program=("-c", WITHOUT_IPYTHON))
+    ) as shell:
+        banner = f"(?s)genai_graph [\\d.]+ on {graph.engine} at {graph.uri}.*Defined: Dataset, "
+        assert re.search(banner, shell.start)
+        shell.type("Datas\t")
+        shell.until(r"Dataset\(")
+        shell.run("name='typed').save()", "<Dataset typed>")
+        shell.run("Dataset(nme='a')", "(?s)Traceback.*did you mean 'name'")
+        shell.run("query('RETURN 40 + 2 AS x')", r"'x': 42")
+        assert shell.exit() == 0
+    assert Dataset.nodes.get(uid="typed")
+
+
+@in_a_terminal
+@pytest.mark.any_engine
+@pytest.mark.slow
+def test_history_is_kept_in_a_private_file(ipython: Open) -> None:
+    shell = ipython()
     shell.run("print(6 * 7)", "42")
-    shell.key("d")
-    assert shell.end() == 0
-    shell = terminal()
+    assert shell.exit() == 0
+    shell = ipython()
     shell.type("\x1b[A")
     shell.until(r"print\(6 \* 7\)")
     shell.run("", "42")
-    shell.key("d")
-    assert shell.end() == 0
+    assert shell.exit() == 0
     files = list(Path(os.environ["GENAI_GRAPH_HOME"]).glob("shell-history*"))
     assert files
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -155,49 +181,49 @@ def test_what_was_typed_is_kept_for_the_next_session_in_a_private_file(terminal:
 
 @in_a_terminal
 @pytest.mark.any_engine
-def test_a_sandbox_in_a_terminal_is_rolled_back(terminal: Open) -> None:
-    shell = terminal("--sandbox")
-    assert "in a sandbox: nothing is kept" in shell.start
+@pytest.mark.slow
+def test_sandbox_in_a_terminal_is_rolled_back(ipython: Open) -> None:
+    shell = ipython("--sandbox")
+    assert "(sandbox: rolled back at the end)" in shell.start
     shell.run("Dataset(name='typed').save()", "<Dataset typed>")
     shell.run("len(Dataset.nodes)", r"\b1\b")
-    told = shell.run("query('MATCH (n')", "QueryError: ")
-    assert "the sandbox was rolled back and starts over" in told
+    output = shell.run("query('MATCH (n')", "QueryError: ")
+    assert "the sandbox was rolled back and starts over" in output
     shell.run("len(Dataset.nodes)", r"\b0\b")
     shell.run("Dataset(name='again').save()", "<Dataset again>")
-    shell.key("d")
-    assert shell.end() == 0
+    assert shell.exit() == 0
     assert len(Dataset.nodes) == 0
 
 
 @in_a_terminal
 @pytest.mark.any_engine
-def test_a_read_only_shell_in_a_terminal_refuses_to_write(terminal: Open) -> None:
-    shell = terminal("--read-only", "--print-cypher")
+@pytest.mark.slow
+def test_read_only_shell_in_a_terminal_rejects_writes(ipython: Open) -> None:
+    shell = ipython("--read-only", "--print-cypher")
     assert "(read-only)" in shell.start
     shell.run("Dataset(name='typed').save()", "ReadOnlyError: the connection is read-only")
-    told = shell.run("query('RETURN $x AS x', x='hunter2')", r"\$x: string of 7")
-    assert "[{'x': 'hunter2'}]" in told
-    shell.key("d")
-    assert shell.end() == 0
+    output = shell.run("query('RETURN $x AS x', x='hunter2')", r"\$x: string of 7")
+    assert "[{'x': 'hunter2'}]" in output
+    assert shell.exit() == 0
     assert len(Dataset.nodes) == 0
 
 
-# Without one
+# Without a terminal
 
 
-def test_code_in_a_sandbox_leaves_nothing(graph: Connection, cli: Run) -> None:
+def test_code_in_a_sandbox_is_rolled_back(graph: Connection, cli: Run) -> None:
     result = cli("shell", "--sandbox", "-c", "Dataset(name='a').save(); print(len(Dataset.nodes))")
     assert (result.exit_code, result.stdout) == (0, "1\n")
     assert len(Dataset.nodes) == 0
 
 
-def test_code_that_may_only_read_is_told_so(graph: Connection, cli: Run) -> None:
+def test_read_only_code_fails_to_write(graph: Connection, cli: Run) -> None:
     result = cli("shell", "--read-only", input="Dataset(name='a').save()")
     assert result.exit_code == 1
     assert result.stderr == ("the connection is read-only: connect without read_only to write\n")
 
 
-def test_statements_are_printed_beside_the_output(graph: Connection, cli: Run) -> None:
+def test_print_cypher_writes_statements_to_stderr(graph: Connection, cli: Run) -> None:
     result = cli("shell", "--print-cypher", "-", input="print(query('RETURN $a AS b', a='secret'))")
     assert result.stdout == "[{'b': 'secret'}]\n"
     assert "RETURN $a AS b\n  // $a: string of 6\n" in result.stderr
@@ -206,14 +232,11 @@ def test_statements_are_printed_beside_the_output(graph: Connection, cli: Run) -
 
 
 @pytest.mark.parametrize("options", [["--sandbox", "--read-only"], ["-", "-c", "1"]])
-def test_options_that_contradict_each_other_are_a_usage_error(cli: Run, options: list[str]) -> None:
+def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: list[str]) -> None:
     assert cli("shell", *options).exit_code == 2
 
 
 # Completion
-
-
-UIDS = Completion("Image", ["ImageNet-1K", "ImageNet-22K"])
 
 
 @pytest.mark.parametrize(
@@ -235,20 +258,21 @@ UIDS = Completion("Image", ["ImageNet-1K", "ImageNet-22K"])
         ("", None),
     ],
 )
-def test_completion_of_what_needs_no_graph(code: str, expected: Completion | None) -> None:
+def test_completion_without_the_database(code: str, expected: Completion | None) -> None:
     assert complete(code) == expected
 
 
 def test_completion_of_uids(graph: Connection) -> None:
+    both = Completion("Image", ["ImageNet-1K", "ImageNet-22K"])
     names = ("ImageNet-1K", "ImageNet-22K", "it's", "back\\slash", "two\nlines", "COCO")
     Dataset.bulk_save([Dataset(name=name) for name in names])
     Model(name="ImageNet-model").save()
     cases = {
-        "ask('leaderboard', metric='acc@1', dataset='Image": UIDS,
-        'Dataset.nodes.get(uid="Image': UIDS,
-        "Model.nodes.all(); Dataset.nodes.filter(uid = 'Image": UIDS,
-        "query('MATCH (d:Dataset {uid: \"Image": UIDS,
-        "query(\n  'MATCH (d:Dataset {uid: \"Image": UIDS,
+        "ask('leaderboard', metric='acc@1', dataset='Image": both,
+        'Dataset.nodes.get(uid="Image': both,
+        "Model.nodes.all(); Dataset.nodes.filter(uid = 'Image": both,
+        "query('MATCH (d:Dataset {uid: \"Image": both,
+        "query(\n  'MATCH (d:Dataset {uid: \"Image": both,
         "Model(uid='Image": Completion("Image", ["ImageNet-model"]),
         "Dataset(uid='": Completion("", ["COCO", "ImageNet-1K", "ImageNet-22K"]),
         'Dataset(uid="it': Completion("it", ["it's"]),
@@ -257,23 +281,20 @@ def test_completion_of_uids(graph: Connection) -> None:
     assert {code: complete(code) for code in cases} == cases
 
 
-def test_no_more_uids_are_asked_for_than_are_shown(
-    graph: Connection, monkeypatch: pytest.MonkeyPatch
+def test_completion_of_uids_is_limited(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "MAX_CANDIDATES", 3)
+    Dataset.bulk_save([Dataset(name=name) for name in ("a1", "a2", "a3", "b1", "b2")])
+    assert complete("Dataset(uid='") == Completion("", ["a1", "a2", "a3"])
+    assert complete("Dataset(uid='b") == Completion("b", ["b1", "b2"])
+
+
+def test_completion_without_a_server_has_no_candidates(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(completion, "LIMIT", 3)
-    with open("f.yaml", "w", encoding="utf-8") as file:
-        file.write("format: genai_graph/1\nDataset: {a1: {}, a2: {}, a3: {}, b1: {}, b2: {}}\n")
-    load("f.yaml")
-    found = complete("Dataset(uid='")
-    assert found is not None
-    assert (len(found.candidates), found.is_whole) == (3, False)
-    assert complete("Dataset(uid='a") == Completion("a", ["a1", "a2", "a3"])
-
-
-def test_nothing_is_completed_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://localhost:1")
     assert complete("Dataset(uid='a") == Completion("a", [])
 
 
-def test_completion_prints_no_statements(graph: Connection, cli: Run) -> None:
+def test_completion_logs_no_statements(graph: Connection, cli: Run) -> None:
     code = 'from genai_graph.shell.completion import complete; complete("Dataset(uid=\'a")'
     assert cli("shell", "--print-cypher", "-c", code).stderr == ""

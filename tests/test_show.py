@@ -1,4 +1,4 @@
-"""What is round a node, and its pictures."""
+"""Neighbourhood, lineage and impact, and their pictures."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from traps import TRAPS
 
 from genai_graph import Dataset, Experiment, Model, Project, Subgraph, ask, load, query
 from genai_graph.cli import main
-from genai_graph.cli.show import FORMATS as OFFERED
+from genai_graph.cli.show import FORMATS as COMMAND_FORMATS
 from genai_graph.database import Connection
 from genai_graph.errors import NodeNotFoundError, NotSavedError, QuestionError
 from genai_graph.formatting import truncate
 from genai_graph.lineage import neighbourhood
-from genai_graph.pictures import FORMATS, draw
+from genai_graph.pictures.formats import FORMATS, draw
+from genai_graph.pictures.style import MAX_LINE_LENGTH
 from genai_graph.registry import NODES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def made(text: str) -> None:
-    """Load a graph that is written as YAML."""
+def load_yaml(text: str) -> None:
+    """Load a graph from YAML without its first line."""
     Path("graph.yaml").write_text("format: genai_graph/1\n" + dedent(text))
     load("graph.yaml")
 
@@ -70,9 +71,11 @@ LINEAGE = """
       run: {models: [child], datasets: [test], metrics: {acc: {value: 0.5, dataset: test}}}
     """
 
+CHAIN = "Model:\n" + "".join(f"  m{n}: {{parents: [m{n + 1}]}}\n" for n in range(9)) + "  m9: {}"
 
-def circle() -> None:
-    """Make base derive from child too, which the package itself would refuse."""
+
+def create_cycle() -> None:
+    """Derive base from child, too; the package itself rejects cycles."""
     query(
         "MATCH (a:Model {uid: 'base'}) MATCH (b:Model {uid: 'child'}) "
         "CREATE (a)-[:DERIVED_FROM]->(b)",
@@ -83,77 +86,82 @@ def circle() -> None:
 # Lineage
 
 
-def test_lineage_is_what_a_model_rests_on(graph: Connection) -> None:
-    """By two ways it comes to raw; test data is not there, nor what it has nothing to do with."""
-    made(LINEAGE)
-    found = model("child").lineage()
-    assert nodes(found) == ["Model child", "Dataset clean", "Model base", "Dataset raw"]
-    assert edges(found) == [
+def test_lineage_is_everything_a_model_depends_on(graph: Connection) -> None:
+    """Two paths lead to raw. Test data and unrelated nodes are not included."""
+    load_yaml(LINEAGE)
+    subgraph = model("child").lineage()
+    assert nodes(subgraph) == ["Model child", "Dataset clean", "Model base", "Dataset raw"]
+    assert edges(subgraph) == [
         "Dataset clean -DERIVED_FROM-> Dataset raw",
         "Model child -DERIVED_FROM-> Model base",
         "Model base -TRAINED_ON-> Dataset raw",
         "Model child -TRAINED_ON-> Dataset clean",
     ]
-    assert [node.distance for node in found.nodes] == [0, 1, 1, 2]
-    assert found.root is found.nodes[0]
-    assert found.edges[1].properties == {"kind": "fine-tuned"}
-    assert not found.is_cut
+    assert [node.distance for node in subgraph.nodes] == [0, 1, 1, 2]
+    assert subgraph.root is subgraph.nodes[0]
+    assert subgraph.edges[1].properties == {"kind": "fine-tuned"}
+    assert not subgraph.is_cut
 
 
-def test_impact_is_what_rests_on_a_dataset(graph: Connection) -> None:
-    made(LINEAGE)
-    found = dataset("raw").impact()
-    assert nodes(found) == [
+def test_impact_is_everything_that_depends_on_a_dataset(graph: Connection) -> None:
+    load_yaml(LINEAGE)
+    subgraph = dataset("raw").impact()
+    assert nodes(subgraph) == [
         "Dataset raw", "Dataset clean", "Model base", "Model child", "Model merged",
     ]  # fmt: skip
-    (told,) = ask("dataset-impact", dataset="raw")
-    assert told["datasets"] == sum(node.label == "Dataset" for node in found.nodes)
-    assert told["models"] == sum(node.label == "Model" for node in found.nodes)
+    (counts,) = ask("dataset-impact", dataset="raw")
+    assert counts["datasets"] == sum(node.label == "Dataset" for node in subgraph.nodes)
+    assert counts["models"] == sum(node.label == "Model" for node in subgraph.nodes)
 
 
-def test_lineage_and_impact_tell_the_same(graph: Connection) -> None:
+def test_lineage_and_impact_are_consistent(graph: Connection) -> None:
     load(FIXTURES / "torchvision.yaml")
-    rests = {
-        (node.uid, found.root.uid)
-        for found in (each.lineage() for each in Model.nodes.all()[::9])
-        for node in found.nodes
+    from_models = {
+        (node.uid, model.uid)
+        for model in Model.nodes.all()[::9]
+        for node in model.lineage().nodes
         if node.label == "Dataset"
     }
-    datasets = {each.uid: {node.uid for node in each.impact().nodes} for each in Dataset.nodes}
-    models = {uid for _, uid in rests}
-    assert len(rests) > 10
-    assert rests == {(uid, one) for uid, found in datasets.items() for one in found & models}
+    models = {uid for _, uid in from_models}
+    from_datasets = {
+        (dataset.uid, node.uid)
+        for dataset in Dataset.nodes
+        for node in dataset.impact().nodes
+        if node.uid in models
+    }
+    assert len(from_models) > 10
+    assert from_models == from_datasets
 
 
-def test_a_circle_ends(graph: Connection) -> None:
-    made(LINEAGE)
-    circle()
-    found = model("base").lineage()
-    assert nodes(found) == ["Model base", "Dataset raw", "Model child", "Dataset clean"]
-    assert "Model base -DERIVED_FROM-> Model child" in edges(found)
-    assert "Model child -DERIVED_FROM-> Model base" in edges(found)
+def test_traversal_of_a_cycle_terminates(graph: Connection) -> None:
+    load_yaml(LINEAGE)
+    create_cycle()
+    subgraph = model("base").lineage()
+    assert nodes(subgraph) == ["Model base", "Dataset raw", "Model child", "Dataset clean"]
+    assert "Model base -DERIVED_FROM-> Model child" in edges(subgraph)
+    assert "Model child -DERIVED_FROM-> Model base" in edges(subgraph)
     assert nodes(dataset("clean").impact())[:3] == ["Dataset clean", "Model child", "Model base"]
 
 
 @pytest.mark.parametrize(("depth", "uids"), [(0, "m0"), (1, "m0 m1"), (3, "m0 m1 m2 m3")])
-def test_it_goes_no_deeper_than_asked(graph: Connection, depth: int, uids: str) -> None:
-    made("Model:\n" + "".join(f"  m{n}: {{parents: [m{n + 1}]}}\n" for n in range(9)) + "  m9: {}")
+def test_depth_limits_the_traversal(graph: Connection, depth: int, uids: str) -> None:
+    load_yaml(CHAIN)
     assert [node.uid for node in model("m0").lineage(depth=depth).nodes] == uids.split()
 
 
-def test_eight_edges_is_the_depth_when_none_is_said(graph: Connection) -> None:
-    made("Model:\n" + "".join(f"  m{n}: {{parents: [m{n + 1}]}}\n" for n in range(9)) + "  m9: {}")
+def test_default_depth_of_lineage_is_eight(graph: Connection) -> None:
+    load_yaml(CHAIN)
     assert len(model("m0").lineage().nodes) == 1 + 8
 
 
 @pytest.mark.parametrize("depth", [-1, 1.5, True, "1", None])
-def test_a_depth_that_is_none_is_refused(graph: Connection, depth: Any) -> None:
+def test_invalid_depth_is_rejected(graph: Connection, depth: Any) -> None:
     node = Model(name="m").save()
     with pytest.raises(QuestionError, match="depth: expected an integer of at least 0"):
         node.lineage(depth=depth)
 
 
-def test_only_what_is_saved_and_still_there_has_a_lineage(graph: Connection) -> None:
+def test_unsaved_and_deleted_nodes_have_no_lineage(graph: Connection) -> None:
     with pytest.raises(NotSavedError):
         Model(name="m").lineage()
     saved = Dataset(name="d").save()
@@ -165,10 +173,10 @@ def test_only_what_is_saved_and_still_there_has_a_lineage(graph: Connection) -> 
 # The neighbourhood
 
 
-def test_a_neighbourhood_has_all_kinds_of_edges_in_both_directions(graph: Connection) -> None:
-    made(LINEAGE)
-    found = model("child").neighbourhood()
-    assert edges(found) == [
+def test_neighbourhood_has_all_edge_types_in_both_directions(graph: Connection) -> None:
+    load_yaml(LINEAGE)
+    subgraph = model("child").neighbourhood()
+    assert edges(subgraph) == [
         "Experiment run -RUN-> Model child",
         "Model child -DERIVED_FROM-> Model base",
         "Model merged -DERIVED_FROM-> Model child",
@@ -176,21 +184,21 @@ def test_a_neighbourhood_has_all_kinds_of_edges_in_both_directions(graph: Connec
         "Model child -TRAINED_ON-> Dataset test",
         "Project p -HAS-> Model child",
     ]
-    assert {node.distance for node in found.nodes[1:]} == {1}
+    assert {node.distance for node in subgraph.nodes[1:]} == {1}
 
 
-def test_values_are_as_python_has_them(graph: Connection) -> None:
+def test_properties_are_python_values(graph: Connection) -> None:
     load(FIXTURES / "quickstart.yaml")
-    found = model("xgb-fraud@2.1").neighbourhood()
-    run = next(node for node in found.nodes if node.label == "Experiment")
+    subgraph = model("xgb-fraud@2.1").neighbourhood()
+    run = next(node for node in subgraph.nodes if node.label == "Experiment")
     saved = Experiment.nodes.get(uid="fraud-2026-03-01")
     assert run.properties["started_at"] == saved.started_at
-    assert found.root.properties["hyperparameters"] == {"max_depth": 8, "eta": 0.1}
+    assert subgraph.root.properties["hyperparameters"] == {"max_depth": 8, "eta": 0.1}
     assert "uid" not in run.properties
     assert "ended_at" not in run.properties
 
 
-def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connection) -> None:
+def test_invalid_values_of_other_programs_are_shown_without_credentials(graph: Connection) -> None:
     query(
         "CREATE (:Dataset {uid: 'd', creator: 7, data_schema: '{', password: 'abc', "
         "location: 'https://user:secret@host/x?sig=abc&part=1'})-[:HAS]->(:Thing {uid: 't'})",
@@ -198,28 +206,28 @@ def test_what_others_wrote_is_shown_as_it_is_without_its_secrets(graph: Connecti
     )
     query("CREATE (:Project {name: 'without uid'})", write=True)
     query("MATCH (p:Project) MATCH (d:Dataset) CREATE (p)-[:HAS]->(d)", write=True)
-    found = dataset("d").neighbourhood()
-    assert nodes(found) == ["Dataset d"]
-    assert found.root.properties == {
+    subgraph = dataset("d").neighbourhood()
+    assert nodes(subgraph) == ["Dataset d"]
+    assert subgraph.root.properties == {
         "creator": 7,
         "data_schema": "{",
         "location": "https://host/x?part=1",
     }
 
 
-def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
-    made(
+def test_limit_of_nodes_is_applied_and_reported(graph: Connection, cli: Run) -> None:
+    load_yaml(
         "Dataset:\n  d: {}\nModel:\n" + "".join(f"  m{n}: {{trained_on: [d]}}\n" for n in range(9))
     )
-    found = dataset("d").neighbourhood(limit=4)
-    assert [node.label for node in found.nodes] == ["Dataset", "Model", "Model", "Model"]
-    assert {edge.source for edge in found.edges} == {*found.nodes[1:]}
-    assert found.is_cut
+    subgraph = dataset("d").neighbourhood(limit=4)
+    assert [node.label for node in subgraph.nodes] == ["Dataset", "Model", "Model", "Model"]
+    assert {edge.source for edge in subgraph.edges} == {*subgraph.nodes[1:]}
+    assert subgraph.is_cut
     whole = dataset("d").neighbourhood(limit=10)
     assert (len(whole.nodes), whole.is_cut, whole.notice) == (10, False, "")
     for name in ("tree", "mermaid", "dot"):
         shown = cli("show", "Dataset", "d", "--limit", 4, "--format", name)
-        assert "cut: there is more than 4 nodes" in shown.stdout, name
+        assert "incomplete: cut at the limit of 4 nodes" in shown.stdout, name
         assert "raise --limit" in shown.stderr
     assert json.loads(cli("show", "Dataset", "d", "--limit", 4, "--format", "json").stdout)[
         "is_cut"
@@ -227,29 +235,29 @@ def test_what_does_not_fit_is_cut_and_told(graph: Connection, cli: Run) -> None:
 
 
 @pytest.mark.parametrize("limit", [2**31 - 1, 2**32 - 1, 2**32, 2**63 - 1, 2**64])
-def test_a_limit_that_no_engine_counts_to_cuts_nothing(graph: Connection, limit: int) -> None:
-    made(LINEAGE)
+def test_huge_limits_cut_nothing(graph: Connection, limit: int) -> None:
+    load_yaml(LINEAGE)
     whole = model("child").neighbourhood(depth=3)
-    found = model("child").neighbourhood(depth=3, limit=limit)
-    assert (found.nodes, found.edges, found.is_cut) == (whole.nodes, whole.edges, False)
+    subgraph = model("child").neighbourhood(depth=3, limit=limit)
+    assert (subgraph.nodes, subgraph.edges, subgraph.is_cut) == (whole.nodes, whole.edges, False)
 
 
-def test_edges_are_cut_too_where_there_are_many(graph: Connection) -> None:
-    """12 models that each rest on 12 datasets: 144 edges, of which 5 * 24 come."""
+def test_limit_of_edges_is_five_times_that_of_nodes(graph: Connection) -> None:
+    """12 models trained on 12 datasets each have 144 edges; 5 * 24 are returned."""
     datasets = [f"d{n:02}" for n in range(12)]
-    made(
+    load_yaml(
         "Dataset:\n"
         + "".join(f"  {uid}: {{}}\n" for uid in datasets)
         + "Model:\n"
         + "".join(f"  m{n:02}: {{trained_on: [{', '.join(datasets)}]}}\n" for n in range(12))
     )
-    found = dataset("d00").neighbourhood(depth=3, limit=24)
-    assert len(found.nodes) <= 24
-    assert len(found.edges) == 5 * 24
-    assert found.is_cut
+    subgraph = dataset("d00").neighbourhood(depth=3, limit=24)
+    assert len(subgraph.nodes) <= 24
+    assert len(subgraph.edges) == 5 * 24
+    assert subgraph.is_cut
 
 
-def test_the_same_graph_gives_the_same_picture(graph: Connection, cli: Run) -> None:
+def test_equal_graphs_have_equal_pictures(graph: Connection, cli: Run) -> None:
     load(FIXTURES / "torchvision.yaml")
     cli("dump", "-o", "all.jsonl")
     arguments = ("show", "Dataset", "COCO", "--depth", 2, "--format", "json")
@@ -265,8 +273,8 @@ def test_the_same_graph_gives_the_same_picture(graph: Connection, cli: Run) -> N
 # The command
 
 
-def test_a_tree_has_the_properties_and_each_node_once(graph: Connection, cli: Run) -> None:
-    made(LINEAGE)
+def test_tree_shows_properties_and_each_node_once(graph: Connection, cli: Run) -> None:
+    load_yaml(LINEAGE)
     query("MATCH (n) REMOVE n.created_at, n.updated_at", write=True)
     assert cli("show", "Model", "child", "--depth", 2).stdout == dedent("""\
         Model child
@@ -287,8 +295,8 @@ def test_a_tree_has_the_properties_and_each_node_once(graph: Connection, cli: Ru
         """)
 
 
-def test_lineage_and_impact_are_commands_too(graph: Connection, cli: Run) -> None:
-    made(LINEAGE)
+def test_commands_lineage_and_impact(graph: Connection, cli: Run) -> None:
+    load_yaml(LINEAGE)
     query("MATCH (n) REMOVE n.created_at, n.updated_at", write=True)
     assert cli("lineage", "child").stdout == dedent("""\
         Model child
@@ -304,7 +312,7 @@ def test_lineage_and_impact_are_commands_too(graph: Connection, cli: Run) -> Non
     assert short == model("child").lineage(depth=1).as_dict()
     result = cli("lineage", "CHIL")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "no Model with uid 'CHIL' is in the graph (did you mean 'child'?)" in result.stderr
+    assert "no Model with uid 'CHIL' exists in the graph (did you mean 'child'?)" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -317,16 +325,16 @@ def test_lineage_and_impact_are_commands_too(graph: Connection, cli: Run) -> Non
         ("nothing like it", ""),
     ],
 )
-def test_a_uid_that_is_not_there_is_told_with_those_that_come_near(
+def test_unknown_uid_is_reported_with_similar_uids(
     graph: Connection, cli: Run, uid: str, hint: str
 ) -> None:
-    made("Dataset: {COCO: {}, ImageNet-1K: {}, ImageNet-22K: {}}")
+    load_yaml("Dataset: {COCO: {}, ImageNet-1K: {}, ImageNet-22K: {}}")
     result = cli("show", "Dataset", uid)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"no Dataset with uid {uid!r} is in the graph{hint}: ")
+    assert result.stderr.startswith(f"no Dataset with uid {uid!r} exists in the graph{hint}: ")
 
 
-def test_json_is_one_document(graph: Connection, cli: Run) -> None:
+def test_json_format(graph: Connection, cli: Run) -> None:
     load(FIXTURES / "quickstart.yaml")
     Experiment.upsert(uid="fraud-2026-03-01").record("loss", float("nan"))
     shown = json.loads(cli("show", "Experiment", "fraud-2026-03-01", "--format", "json").stdout)
@@ -338,26 +346,26 @@ def test_json_is_one_document(graph: Connection, cli: Run) -> None:
     assert ("RUN", "xgb-fraud@2.1") in ends
 
 
-def test_a_label_that_there_is_not_is_told_with_the_nearest(cli: Run) -> None:
+def test_unknown_label_is_reported_with_a_similar_label(cli: Run) -> None:
     result = cli("show", "Modle", "m")
     assert result.exit_code == 2
     assert "did you mean 'Model'?" in result.stderr
 
 
-def test_a_uid_that_there_is_not_is_told_with_those_that_go_on_from_it(
+def test_unknown_uid_is_reported_with_uids_that_it_is_a_prefix_of(
     graph: Connection, cli: Run
 ) -> None:
     load(FIXTURES / "quickstart.yaml")
     result = cli("show", "Model", "xgb-fraud")
     assert result.exit_code == 1
     assert result.stderr == (
-        "no Model with uid 'xgb-fraud' is in the graph (did you mean 'xgb-fraud@2.0' or "
+        "no Model with uid 'xgb-fraud' exists in the graph (did you mean 'xgb-fraud@2.0' or "
         "'xgb-fraud@2.1'?): genai-graph query 'MATCH (n:Model) RETURN n.uid'  lists them\n"
     )
     assert "did you mean" not in cli("show", "Metric", "zzz").stderr
 
 
-def test_a_file_is_named_by_its_end_and_replaced_only_by_force(graph: Connection, cli: Run) -> None:
+def test_extension_selects_the_format_and_force_overwrites(graph: Connection, cli: Run) -> None:
     Model(name="m").save()
     assert cli("show", "Model", "m", "-o", "m.dot").exit_code == 0
     assert Path("m.dot").read_text().startswith("digraph")
@@ -368,28 +376,26 @@ def test_a_file_is_named_by_its_end_and_replaced_only_by_force(graph: Connection
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.svgz", "m.png.gz", "m@2.1"])
-def test_an_end_of_a_name_that_is_no_format_is_refused(
-    graph: Connection, cli: Run, name: str
-) -> None:
+def test_unknown_extension_is_rejected(graph: Connection, cli: Run, name: str) -> None:
     Model(name="m").save()
     refused = cli("show", "Model", "m", "-o", name)
     assert refused.exit_code == 1
-    assert f"{name}: there is no picture in ." in refused.stderr
+    assert f"{name}: unknown extension ." in refused.stderr
     assert ".html" in refused.stderr
     assert not Path(name).exists()
     assert cli("show", "Model", "m", "-o", name, "--format", "dot").exit_code == 0
     assert Path(name).exists()
 
 
-def test_a_name_without_an_end_is_that_of_a_tree(graph: Connection, cli: Run) -> None:
+def test_name_without_extension_selects_a_tree(graph: Connection, cli: Run) -> None:
     Model(name="m").save()
     assert cli("show", "Model", "m", "-o", "m").exit_code == 0
     assert Path("m").read_text().startswith("Model m\n")
 
 
-def test_the_commands_offer_what_the_library_has() -> None:
-    """They say it again, since importing the library takes longer than a `--help` may."""
-    assert OFFERED == FORMATS
+def test_options_of_the_commands_match_the_library() -> None:
+    """The commands repeat formats and defaults, since the imports would slow down `--help`."""
+    assert COMMAND_FORMATS == FORMATS
     functions = {
         main.commands["show"]: neighbourhood,
         main.commands["lineage"]: Model.lineage,
@@ -401,14 +407,14 @@ def test_the_commands_offer_what_the_library_has() -> None:
             assert options[name] == inspect.signature(function).parameters[name].default
 
 
-def test_encrypted_values_stay_so_without_keys(
+def test_encrypted_values_are_not_shown_without_keys(
     graph: Connection, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("cryptography")
     from genai_graph import connect
-    from genai_graph.database.keyring import generate_key as generate
+    from genai_graph.database.keyring import generate_key
 
-    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate())
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
     with connect():
         Dataset(name="d", location="s3://bucket-17/place", metadata={"bucket-17": 1}).save()
     assert "s3://bucket-17/place" in cli("show", "Dataset", "d").stdout
@@ -419,27 +425,27 @@ def test_encrypted_values_stay_so_without_keys(
     assert "<encrypted with the key" in cli("show", "Dataset", "d").stdout
 
 
-# What other tools make of it
+# Other tools
 
 
-def trapped() -> Subgraph:
-    """Return a neighbourhood in which every text is a trap."""
+def load_traps() -> Subgraph:
+    """Return a neighbourhood in which every text could be mistaken for markup."""
     root = Project(name="root").save()
     for number, trap in enumerate(TRAPS):
         values = {"uid": f"{trap}{number}", "name": trap, "description": trap, "tags": [trap]}
         run = Experiment(**values, parameters={trap: trap}).save()
         data = Dataset(**values).save()
-        made_of = Model(**values).save()
+        model = Model(**values).save()
         root.experiments.connect(run)
         root.datasets.connect(data)
-        made_of.trained_on.connect(data, {"split": trap, "revision": trap})
+        model.trained_on.connect(data, {"split": trap, "revision": trap})
     return root.neighbourhood(depth=2)
 
 
-def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
+def test_graphviz_reads_dot(graph: Connection) -> None:
     if shutil.which("dot") is None:
-        pytest.skip("there is no dot: Graphviz is not installed")
-    subgraph = trapped()
+        pytest.skip("Graphviz is not installed")
+    subgraph = load_traps()
     drawn = subprocess.run(
         ["dot", "-Tsvg"],
         input=draw(subgraph, "dot"),
@@ -452,12 +458,12 @@ def test_dot_is_what_graphviz_reads(graph: Connection) -> None:
     picture = ElementTree.fromstring(drawn.stdout)
     texts = [(text.text or "").replace("\xa0", " ") for text in picture.iter(f"{SVG}text")]
     assert len([text for text in texts if text in NODES]) == len(subgraph.nodes)
-    assert {truncate(node.uid, 48) for node in subgraph.nodes} <= {*texts}
+    assert {truncate(node.uid, MAX_LINE_LENGTH) for node in subgraph.nodes} <= {*texts}
     assert texts.count("TRAINED_ON") == len(TRAPS)
 
 
 @pytest.mark.parametrize("name", ["dot", "svg"])
-def test_a_picture_is_not_as_wide_as_its_longest_text(graph: Connection, name: str) -> None:
+def test_long_texts_are_truncated(graph: Connection, name: str) -> None:
     long = "x" * 5_000
     model, data = Model(name=long).save(), Dataset(name="d").save()
     model.trained_on.connect(data, {"revision": long})
@@ -466,27 +472,27 @@ def test_a_picture_is_not_as_wide_as_its_longest_text(graph: Connection, name: s
     assert "x" * 48 not in picture
 
 
-def test_mermaid_has_nothing_in_its_labels_that_it_could_take_for_its_own(
+def test_mermaid_labels_are_escaped(
     graph: Connection,
 ) -> None:
-    subgraph = trapped()
+    subgraph = load_traps()
     lines = draw(subgraph, "mermaid").splitlines()
     labels = [line.split('"')[1] for line in lines if '"' in line]
     assert len(labels) == len(subgraph.nodes) + len(subgraph.edges)
     assert all(line.count('"') in (0, 2) for line in lines)
     for label in labels:
-        told = re.sub(r"<br>|#\d+;|TRAINED_ON| ", "", label)
-        assert told.isalnum(), label
+        text = re.sub(r"<br>|#\d+;|TRAINED_ON| ", "", label)
+        assert text.isalnum(), label
 
 
-def test_what_mermaid_refuses_unless_it_is_configured_is_told(graph: Connection, cli: Run) -> None:
+def test_exceeded_limits_of_mermaid_are_reported(graph: Connection, cli: Run) -> None:
     load(FIXTURES / "torchvision.yaml")
     large = cli("show", "Project", "torchvision", "--depth", 2, "--format", "mermaid")
-    assert "raises maxEdges (500) and maxTextSize (50,000)" in large.stderr
+    assert "maxEdges (500) and maxTextSize (50,000)" in large.stderr
     small = cli("show", "Dataset", "IG-3.6B", "--format", "mermaid")
     assert (small.exit_code, small.stderr) == (0, "")
 
 
-def test_a_tree_sends_nothing_to_the_terminal_but_text(graph: Connection) -> None:
-    drawn = draw(trapped(), "tree")
+def test_tree_contains_only_printable_text(graph: Connection) -> None:
+    drawn = draw(load_traps(), "tree")
     assert all(line.isprintable() for line in drawn.splitlines())

@@ -1,4 +1,4 @@
-"""What a type checker tells the users of the package."""
+"""The types that a type checker infers for users of the package."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """What mypy says of each line."""
+def messages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """The messages of mypy by line number."""
     file = tmp_path_factory.mktemp("typing") / "example.py"
     file.write_text(CODE)
     done = subprocess.run(
@@ -59,6 +59,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
         if "# " in line
     ],
 )
-def test_mypy_tells(told: dict[int, str], number: int, expected: str) -> None:
-    line = re.sub(r"\b(genai_graph|builtins|datetime)\.(\w+\.)*", "", told[number])
+def test_mypy_reports(messages: dict[int, str], number: int, expected: str) -> None:
+    line = re.sub(r"\b(genai_graph|builtins|datetime)\.(\w+\.)*", "", messages[number])
     assert expected.removeprefix("error: ") in line, line

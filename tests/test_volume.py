@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from conftest import Run
 from test_cli import interruptible
-from test_load import counts, everything, faults_of, size_of_graph
+from test_load import counts, errors_of, everything, size_of_graph
 
 from genai_graph import Connection, Dataset, check, clear, dump, load, query
 from genai_graph.errors import (
@@ -149,7 +149,7 @@ def test_all_faults_of_all_files_are_told_before_the_first_write(
 ) -> None:
     write([*pairs(50), node("Dataset", "d7"), edge("m1", "gone")], "a.jsonl")
     write([node("Model", "m3"), edge("lost", "d1"), node("Model", "new", size="x")], "b.jsonl")
-    assert faults_of("a.jsonl", "b.jsonl", **options) == [
+    assert errors_of("a.jsonl", "b.jsonl", **options) == [
         "a.jsonl:152: Dataset 'd7': uid: stands twice (first at a.jsonl:59): keep one",
         "a.jsonl:153: Model 'm1': TRAINED_ON: no Dataset 'gone' is in the files or in the graph",
         "b.jsonl:2: Model 'm3': uid: stands twice (first at a.jsonl:105): keep one",

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from conftest import faults_of, written
+from conftest import errors_of, write_file
 
 from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load
 
@@ -18,11 +18,11 @@ BRACKETS = 200_000
 
 
 def write(text: str | bytes) -> str:
-    return written("f.yaml", text)
+    return write_file("f.yaml", text)
 
 
 def fault_in(text: str | bytes) -> str:
-    return "\n".join(faults_of(write(text)))
+    return "\n".join(errors_of(write(text)))
 
 
 # What seems to be a string and is none

@@ -1,8 +1,7 @@
-"""Texts that are traps for whatever draws them."""
+"""Texts that could be mistaken for markup, or for the end of a string, by a format of pictures."""
 
 from __future__ import annotations
 
-# What could be taken for markup, or for the end of a text, by something that draws.
 TRAPS = [
     "</script><img src=x onerror=alert(1)>",
     "<!--<script>",

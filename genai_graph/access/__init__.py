@@ -1,3 +1,3 @@
-"""Who may see and do what: the keys of what is encrypted, roles, and users."""
+"""Access control: encryption keys, roles, and users of the embedded engine."""
 
 import genai_graph.models  # noqa: F401  (registers the node classes)

@@ -1,4 +1,4 @@
-"""The keys of what is encrypted: how much is under which, and all of it under a new one."""
+"""Encryption keys: count the values of each key, and reencrypt all values with the first key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genai_graph.errors import SettingsError
 from genai_graph.properties import encryption
 from genai_graph.properties.encryption import EncryptedValue
 from genai_graph.registry import NODES
-from genai_graph.storage.batching import BATCH_ROWS, batch_by_size
+from genai_graph.storage import batching
 from genai_graph.storage.encrypted_values import Replacement, replace_ciphertexts
 from genai_graph.storage.scans import iter_pages_by_size, read_values
 
@@ -21,122 +21,117 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Usage:
-    """How many values are under each key, by its id, and how many sensitive ones are clear.
+class KeyCounts:
+    """The number of values encrypted with each key, by key id, and of sensitive clear values.
 
-    `spoiled` are those of them that can't be decrypted though their key is here.
+    `corrupt` counts those that can't be decrypted although their key is available.
     """
 
-    keys: Counter[str] = field(default_factory=Counter)
-    spoiled: Counter[str] = field(default_factory=Counter)
+    encrypted: Counter[str] = field(default_factory=Counter)
+    corrupt: Counter[str] = field(default_factory=Counter)
     clear: int = 0
 
     def __str__(self) -> str:
-        ours = list(current_connection().keyring or ())
-        told = {**dict.fromkeys(ours, 0), **self.keys}
-        lines = [f"{key}  {told[key]:,} values{self._note(key, ours)}" for key in told]
+        available = list(current_connection().keyring or ())
+        counts = {**dict.fromkeys(available, 0), **self.encrypted}
+        lines = [f"{key}  {counts[key]:,} values{self._note(key, available)}" for key in counts]
         return "\n".join([*lines, f"clear     {self.clear:,} values"])
 
-    def _note(self, key: str, ours: list[str]) -> str:
+    def _note(self, key: str, available: list[str]) -> str:
         notes = []
-        if key not in ours:
+        if key not in available:
             notes.append(f"the key is not in {encryption.KEYS}")
-        elif key == ours[0]:
+        elif key == available[0]:
             notes.append("the first key")
-        if self.spoiled[key]:
-            notes.append(_spoiled(self.spoiled[key]))
+        if self.corrupt[key]:
+            notes.append(_describe_corrupt(self.corrupt[key]))
         return f" ({'; '.join(notes)})" if notes else ""
 
 
-def _spoiled(count: int) -> str:
+def _describe_corrupt(count: int) -> str:
     return (
-        f"{count:,} of them can't be decrypted, though it is there: not made for their places, or "
-        "changed since: `genai-graph verify` names them"
+        f"{count:,} can't be decrypted although the key is available: moved or changed; "
+        "`genai-graph verify` lists them"
     )
 
 
 @dataclass
-class Rotation:
-    """How many values a rotation wrote, and how many it had to leave, by the id of their key.
+class RotationResult:
+    """The number of values that a rotation reencrypted, and of those it skipped, by key id.
 
-    `spoiled` are those of them whose key is here.
+    `corrupt` counts the skipped values whose key is available.
     """
 
-    written: int = 0
-    left: Counter[str] = field(default_factory=Counter)
-    spoiled: Counter[str] = field(default_factory=Counter)
+    reencrypted: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    corrupt: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        lines = [f"{self.written:,} values were put under the first key"]
-        for key, count in self.left.items():
-            if self.spoiled[key]:
-                lines.append(f"under {key}: {_spoiled(count)}")
+        lines = [f"encrypted {self.reencrypted:,} values with the first key"]
+        for key, count in self.skipped.items():
+            if self.corrupt[key]:
+                lines.append(f"skipped values of {key}: {_describe_corrupt(count)}")
             else:
                 lines.append(
-                    f"{count:,} under {key} can't be decrypted: add that key to {encryption.KEYS}"
+                    f"skipped {count:,} values of {key}: add that key to {encryption.KEYS}"
                 )
         return "\n".join(lines)
 
 
-def usage() -> Usage:
-    """Count the encrypted values by their keys, and the sensitive ones that are clear."""
-    found = Usage()
-    for spot, text in _texts():
-        key = encryption.key_id_in(text)
-        if key is None:
-            found.clear += 1
-            continue
-        found.keys[key] += 1
-        value = encryption.decrypt_text(spot, text)
-        if isinstance(value, EncryptedValue) and value.is_corrupt:
-            found.spoiled[key] += 1
-    return found
+def count_by_key() -> KeyCounts:
+    """Count the encrypted values by their keys, and the sensitive values in the clear."""
+    counts = KeyCounts()
+    for label in NODES:
+        for uids in iter_pages_by_size(label):
+            for location, text in _sensitive_texts(label, uids):
+                key = encryption.key_id_in(text)
+                if key is None:
+                    counts.clear += 1
+                    continue
+                counts.encrypted[key] += 1
+                value = encryption.decrypt_text(location, text)
+                if isinstance(value, EncryptedValue) and value.is_corrupt:
+                    counts.corrupt[key] += 1
+    return counts
 
 
-def rotate(advance: Callable[[int], None] = lambda count: None) -> Rotation:
-    """Put all sensitive values under the first of the keys, and encrypt those that are clear.
+def rotate(advance: Callable[[int], None] = lambda count: None) -> RotationResult:
+    """Encrypt all sensitive values with the first key, also those in the clear.
 
-    Each batch is a transaction, and what is under the first key is left alone: when it is cut
-    short, doing it again does the rest. `updated_at` stays, since no value changes.
+    Each batch is a transaction, and values of the first key are skipped, so an interrupted
+    rotation can be repeated. `updated_at` does not change, because no value does. `advance` is
+    called with the number of nodes of each page.
 
-    Raises `SettingsError` when there are no keys.
+    Raises `SettingsError` if no keys are configured.
     """
     if current_connection().keyring is None:
         raise SettingsError(
-            f"{encryption.KEYS}: there is no key: `genai-graph access keys generate` makes one"
+            f"{encryption.KEYS} is not set: `genai-graph access keys generate` prints a new key"
         )
-    done = Rotation()
+    result = RotationResult()
     for label in NODES:
         for uids in iter_pages_by_size(label):
-            renewed = _renewed(label, uids, done)
-            for rows in batch_by_size(renewed, BATCH_ROWS):
-                done.written += replace_ciphertexts(label, rows)
+            replacements = _reencrypt(label, uids, result)
+            for rows in batching.batch_by_size(replacements, batching.BATCH_ROWS):
+                result.reencrypted += replace_ciphertexts(label, rows)
             advance(len(uids))
-    return done
+    return result
 
 
-def _renewed(label: str, uids: list[str], done: Rotation) -> Iterator[Replacement]:
-    for spot, old in _texts_of(label, uids):
-        new = encryption.reencrypt(spot, old)
+def _reencrypt(label: str, uids: list[str], result: RotationResult) -> Iterator[Replacement]:
+    for location, old in _sensitive_texts(label, uids):
+        new = encryption.reencrypt(location, old)
         if isinstance(new, EncryptedValue):
-            done.left[new.key] += 1
-            done.spoiled[new.key] += new.is_corrupt
+            result.skipped[new.key] += 1
+            result.corrupt[new.key] += new.is_corrupt
         elif new != old:
-            yield Replacement(spot.uid, spot.property, old, new)
+            yield Replacement(location.uid, location.property, old, new)
 
 
-def _texts() -> Iterator[tuple[ValueLocation, str]]:
-    for label in NODES:
-        for uids in iter_pages_by_size(label):
-            yield from _texts_of(label, uids)
-
-
-def _texts_of(label: str, uids: list[str]) -> Iterator[tuple[ValueLocation, str]]:
-    """Yield what is encrypted, and what should be."""
-    names, sensitive = (
-        list(encryption.encryptable_properties(label)),
-        encryption.encrypted_names(label),
-    )
+def _sensitive_texts(label: str, uids: list[str]) -> Iterator[tuple[ValueLocation, str]]:
+    """Yield the stored texts that are encrypted or should be."""
+    names = list(encryption.encryptable_properties(label))
+    sensitive = encryption.encrypted_names(label)
     for uid, values in read_values(label, uids, names):
         for name, text in zip(names, values, strict=True):
             if isinstance(text, str) and (

@@ -1,4 +1,4 @@
-"""The roles: who may do what, declared once, and as statements for Neo4j Enterprise and Aura."""
+"""Roles, and their Cypher statements for Neo4j Enterprise and Aura."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Role:
-    """What its users may do with nodes and edges of our kinds; what is not said, they may not."""
+    """The privileges of a role on the nodes and edges of the models; everything else is denied."""
 
     name: str
-    meaning: str
+    description: str
     sees_sensitive: bool = False
     writes: bool = False
     changes_schema: bool = False
@@ -44,45 +44,45 @@ ADMIN = Role(
 ROLES = (READER, WRITER, ADMIN)
 
 COMMUNITY = (
-    "Neo4j Community has no roles, so nothing was applied. It can't enforce that readers only "
-    "read, that writers leave the schema alone, and that readers don't see what is sensitive: "
-    "everyone who may log in may read and write everything, and read files of the server by LOAD "
-    "CSV. What holds there too: what GENAI_GRAPH_KEYS encrypts is clear only to who has the key, "
-    "and the commands that read ask in READ mode. Roles need Neo4j Enterprise or Aura"
+    "Neo4j Community has no roles, nothing was applied: every user can read and write all data, "
+    "change the schema, and read files of the server with LOAD CSV. Still in effect: encrypted "
+    "values can only be read with the key, and reading commands connect in READ mode. Roles need "
+    "Neo4j Enterprise or Aura"
 )
 EMBEDDED = (
-    "the embedded engine has no statements for roles, and needs none: `genai-graph access users "
-    "add` makes users who may only read, or write without changing the schema"
+    "the embedded engine has no role statements: use `genai-graph access users add` to create "
+    "users that can only read, or write without changing the schema"
 )
 
 
 def statements(database: str | None = None, encrypted: str | None = None) -> list[str]:
-    """Return the statements that make the roles and say what each may do; safe to repeat.
+    """Return the statements that create the roles and their privileges; safe to repeat.
 
-    They are for one database, or for each user's home database. `encrypted` names what is
-    sensitive in place of the models' marks, as `GENAI_GRAPH_ENCRYPTED` does.
+    `database` defaults to the home database of each user. `encrypted` overrides the sensitive
+    properties, in the format of ``GENAI_GRAPH_ENCRYPTED``.
 
-    Raises `SettingsError`.
+    Raises `SettingsError` if `encrypted` is invalid.
     """
     return [line for role in ROLES for line in _statements(role, database, encrypted)]
 
 
 def script(database: str | None = None, encrypted: str | None = None) -> str:
-    """Return the statements as a script for cypher-shell or Neo4j Browser, with comments."""
+    """Return the statements as a commented script for cypher-shell or Neo4j Browser."""
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
         f"// Then give each user one: GRANT ROLE {READER.name} TO ann",
     ]
     for role in ROLES:
-        lines += ["", f"// {role.name} {role.meaning}"]
+        lines += ["", f"// {role.name} {role.description}"]
         lines += [f"{line};" for line in _statements(role, database, encrypted)]
     return "\n".join(lines)
 
 
 def apply() -> int:
-    """Run the statements on the database that is connected, and return how many.
+    """Run the statements on the connected server, and return their number.
 
-    Raises `EditionError` where its edition has no roles, `ReadOnlyError` where its user may not.
+    Raises `EditionError` if the edition has no roles, and `ReadOnlyError` if the user lacks the
+    privilege.
     """
     connection = current_connection()
     if connection.engine == "embedded":
@@ -100,44 +100,42 @@ def apply() -> int:
 
 
 def _statements(role: Role, database: str | None, encrypted: str | None) -> Iterator[str]:
-    where = "HOME DATABASE" if database is None else f"DATABASE {quote_name(database)}"
+    target = "HOME DATABASE" if database is None else f"DATABASE {quote_name(database)}"
     graph = "HOME GRAPH" if database is None else f"GRAPH {quote_name(database)}"
     to = f"TO {role.name}"
-    ours = [
+    types = dict.fromkeys(edge_type.type for edge_type in EDGES)  # several edges share a type
+    scopes = [
         f"ON {graph} NODES {', '.join(map(quote_name, NODES))} {to}",
-        f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, _types()))} {to}",
+        f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, types))} {to}",
     ]
     yield f"CREATE ROLE {role.name} IF NOT EXISTS"
-    yield f"GRANT ACCESS ON {where} {to}"
-    yield f"GRANT SHOW CONSTRAINT ON {where} {to}"
-    yield f"GRANT SHOW INDEX ON {where} {to}"
-    yield from (f"GRANT MATCH {{*}} {each}" for each in ours)
+    yield f"GRANT ACCESS ON {target} {to}"
+    yield f"GRANT SHOW CONSTRAINT ON {target} {to}"
+    yield f"GRANT SHOW INDEX ON {target} {to}"
+    yield from (f"GRANT MATCH {{*}} {scope}" for scope in scopes)
     if not role.sees_sensitive:
-        for labels, names in _sensitive(encrypted).items():
-            listed = ", ".join(map(quote_name, names))
-            yield f"DENY READ {{{listed}}} ON {graph} NODES {', '.join(map(quote_name, labels))} {to}"
+        for labels, names in _sensitive_by_labels(encrypted).items():
+            properties, nodes = (", ".join(map(quote_name, each)) for each in (names, labels))
+            yield f"DENY READ {{{properties}}} ON {graph} NODES {nodes} {to}"
     if role.writes:
         for privilege in ("CREATE", "DELETE", "SET PROPERTY {*}"):
-            yield from (f"GRANT {privilege} {each}" for each in ours)
-        yield f"GRANT NAME MANAGEMENT ON {where} {to}"  # the first property or edge of its name
+            yield from (f"GRANT {privilege} {scope}" for scope in scopes)
+        # Needed to write the first property or edge with a new name.
+        yield f"GRANT NAME MANAGEMENT ON {target} {to}"
     if role.changes_schema:
-        yield f"GRANT CONSTRAINT MANAGEMENT ON {where} {to}"
-        yield f"GRANT INDEX MANAGEMENT ON {where} {to}"
+        yield f"GRANT CONSTRAINT MANAGEMENT ON {target} {to}"
+        yield f"GRANT INDEX MANAGEMENT ON {target} {to}"
     else:
         yield f"DENY LOAD ON ALL DATA {to}"
 
 
-def _types() -> list[str]:
-    return list(dict.fromkeys(kind.type for kind in EDGES))
-
-
-def _sensitive(encrypted: str | None) -> dict[tuple[str, ...], list[str]]:
-    """Return the sensitive properties by the labels that have them."""
+def _sensitive_by_labels(encrypted: str | None) -> dict[tuple[str, ...], list[str]]:
+    """Return the sensitive properties, grouped by the labels that have them."""
     labels: dict[str, list[str]] = defaultdict(list)
     for label, names in encryption.encrypted_properties(encrypted).items():
         for name in sorted(names):
             labels[name].append(label)
-    found: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in sorted(labels):
-        found[tuple(labels[name])].append(name)
-    return found
+        groups[tuple(labels[name])].append(name)
+    return groups

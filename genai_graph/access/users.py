@@ -1,4 +1,4 @@
-"""Users of the embedded engine beside its owner: they may read, or write without its schema."""
+"""Additional users of the embedded engine, for other clients: readers and writers."""
 
 from __future__ import annotations
 
@@ -21,53 +21,53 @@ ROLES = ("reader", "writer")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
 
-def add(name: str, role: str) -> str:
-    """Make a user, or give one another role, and return the new password, which is kept nowhere.
+def add_user(name: str, role: str) -> str:
+    """Create a user or change the role of one, and return its new password, which is not stored.
 
-    A running engine knows the user a second later. Raises `SettingsError` for a name that can't
-    be one, or where the graph is not on the embedded engine.
+    A running engine recognizes the user after a second. Raises `SettingsError` for an invalid name
+    or role, and if the graph is not on the embedded engine.
     """
     if not _NAME.fullmatch(name) or name in arcadedb.OWN_USERS:
         raise SettingsError(
-            f"{name!r}: expected a name of letters, digits, dots and dashes that begins with a "
-            f"letter and is not {' or '.join(arcadedb.OWN_USERS)}"
+            f"{name!r}: expected letters, digits, dots and dashes, with a letter first, and "
+            f"not {' or '.join(arcadedb.OWN_USERS)}"
         )
     if role not in ROLES:
         raise SettingsError(f"role: expected one of {', '.join(ROLES)}, got {role!r}")
-    managed, password = engine(), secrets.token_urlsafe(24)
+    managed, password = embedded_engine(), secrets.token_urlsafe(24)
     if role == "writer":
-        _make_types()
+        _create_edge_types()
     with managed.locked() as folder:
         arcadedb.save_user(folder, name, role, password)
     return password
 
 
-def _make_types() -> None:
-    """Make the types of edges: they are schema here, which no writer may change."""
+def _create_edge_types() -> None:
+    """Create the missing edge types: on this engine they are schema, which writers can't change."""
     with connect():
-        there = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
-        for type_ in {kind.type for kind in EDGES} - there:
+        existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
+        for type_ in {edge_type.type for edge_type in EDGES} - existing:
             query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
 
 
-def drop(name: str) -> bool:
-    """Take a user away, and tell whether there was one; who is logged in stays until the end."""
-    with engine().locked() as folder:
+def delete_user(name: str) -> bool:
+    """Delete a user, and return whether it existed; its open connections are not closed."""
+    with embedded_engine().locked() as folder:
         return arcadedb.delete_user(folder, name)
 
 
-def listed() -> dict[str, str]:
-    """Return the role of each user that was made here, by name."""
-    with engine().locked() as folder:
+def list_users() -> dict[str, str]:
+    """Return the roles of the additional users, by name."""
+    with embedded_engine().locked() as folder:
         return arcadedb.list_users(folder)
 
 
-def engine() -> ManagedEngine:
-    """Return the embedded engine; `SettingsError` where the graph is on another."""
+def embedded_engine() -> ManagedEngine:
+    """Return the embedded engine; raise `SettingsError` if the graph is on another one."""
     settings = read_settings()
     if settings.uri is not None or settings.engine != "embedded":
         raise SettingsError(
-            "NEO4J_URI or GENAI_GRAPH_ENGINE names a Neo4j: make its users there (CREATE USER, "
-            "GRANT ROLE); this is for the embedded engine"
+            "users can only be managed on the embedded engine, and NEO4J_URI or GENAI_GRAPH_ENGINE "
+            "selects Neo4j: use CREATE USER and GRANT ROLE there"
         )
     return managed_engine("embedded", settings.home)

@@ -1,12 +1,11 @@
 """The command line: thin commands over the library.
 
-The modules here import click and nothing heavier at their top, so that ``--help`` is quick; what a
-command needs is imported when it runs.
+The modules of this package import click and the standard library at their top, and everything else
+when a command runs, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import errno
 import os
@@ -34,116 +33,85 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-INTERRUPTED, TERMINATED = 130, 143
-_TERMINATED = "genai_graph.terminated"
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # as shells report SIGINT and SIGTERM
+_IS_TERMINATED = "genai_graph.is_terminated"
 
 
-class Commands(click.Group):
-    """The commands; an error of the package is told in its own words and ends with 1."""
+class ErrorReportingGroup(click.Group):
+    """A group that prints errors of the package as messages, and sets the exit codes."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line with UTF-8 on its streams, whatever the locale."""
+        """Run the command line with UTF-8 streams, independent of the locale."""
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command, and write out what it printed."""
+        """Run a command and flush its output."""
         try:
-            with _terminated_as_interrupted(ctx), _lost_interrupts_come_again():
+            with _handle_sigterm(ctx):
                 result = super().invoke(ctx)
-                sys.stdout.flush()
+                sys.stdout.flush()  # here, so that a failure is reported below
                 return result
         except GenaiGraphError as error:
             click.echo(str(error), err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            _interrupted(ctx)
+            _exit_interrupted(ctx)
         except click.Abort as abort:
-            if isinstance(abort.__context__, KeyboardInterrupt):  # at a question
-                _interrupted(ctx)
+            # click raises it for Ctrl-C at a prompt, and for the answer "no".
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                _exit_interrupted(ctx)
             raise
         except OSError as error:
-            _drop_stdout()
-            if error.errno != errno.EPIPE:  # else the reader went away, and knows
+            # Redirect stdout, or Python fails again when it flushes the rest at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:  # a closed pipe is normal, as in `... | head`
                 click.echo(f"the output can't be written: {error.strerror}", err=True)
             ctx.exit(1)
 
 
 @contextlib.contextmanager
-def _terminated_as_interrupted(ctx: click.Context) -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, so that it leaves no files behind.
+def _handle_sigterm(ctx: click.Context) -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt, so that a command removes its temporary files.
 
-    The shell, which goes on after Ctrl-C, ends at once, and so does what is told a second time. Who
-    started the command may have its own way with SIGTERM.
+    The shell ends at once, because it would catch the exception and continue. A second SIGTERM
+    also ends at once. An existing handler is left in place.
     """
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if ctx.invoked_subcommand == "shell":
             signal.raise_signal(number)
-        ctx.meta[_TERMINATED] = True
+        ctx.meta[_IS_TERMINATED] = True
         raise KeyboardInterrupt
 
-    is_ours = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    if not is_ours or threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set handlers
+    has_handler = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    if has_handler or threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only
         return
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-@contextlib.contextmanager
-def _lost_interrupts_come_again() -> Iterator[None]:
-    """Let a Ctrl-C come again that came in a finalizer, where Python tells it and goes on."""
-    before = sys.unraisablehook
-
-    def heard(unraisable: sys.UnraisableHookArgs) -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            before(unraisable)
-            return
-        again = threading.Timer(0.01, _interrupt)  # once this function is left
-        again.daemon = True
-        again.start()
-
-    sys.unraisablehook = heard
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-
-
-def _interrupt() -> None:
-    """Do to the main thread what Ctrl-C does, also where it waits."""
-    if sys.platform == "win32":
-        _thread.interrupt_main()
-    else:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-
-def _interrupted(ctx: click.Context) -> None:
-    is_terminated = _TERMINATED in ctx.meta
+def _exit_interrupted(ctx: click.Context) -> None:
+    is_terminated = _IS_TERMINATED in ctx.meta
     click.echo("terminated" if is_terminated else "interrupted", err=True)
-    ctx.exit(TERMINATED if is_terminated else INTERRUPTED)
+    ctx.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)
 
 
-def _drop_stdout() -> None:
-    """Let Python write what is left into nothing at its end, instead of failing once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="genai-graph")
 def main() -> None:
-    """The metadata graph of machine-learning work.
+    """Manage the metadata graph of machine-learning work.
 
-    Where the graph lives: NEO4J_URI, NEO4J_USERNAME, NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE),
-    NEO4J_DATABASE, or the same in a .env file. Without NEO4J_URI it is the embedded engine, in
-    the folder GENAI_GRAPH_HOME.
+    The environment, or a .env file, selects the database: NEO4J_URI, NEO4J_USERNAME,
+    NEO4J_PASSWORD or NEO4J_PASSWORD_FILE, and NEO4J_DATABASE. Without NEO4J_URI it is the embedded
+    engine, with its data in the directory GENAI_GRAPH_HOME.
     """
 
 

@@ -1,4 +1,4 @@
-"""access: roles, users, and the keys of what is encrypted."""
+"""The ``access`` commands: roles, users and encryption keys."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import click
 
 @click.group()
 def access() -> None:
-    """Who may see and do what: roles, users, and the keys of what is encrypted."""
+    """Manage roles, users and encryption keys."""
 
 
 @access.command()
 def show() -> None:
-    """Print the roles as statements for Neo4j Enterprise and Aura; needs no database.
+    """Print the roles as Cypher statements.
 
-    They are for the database NEO4J_DATABASE, or for each user's home database.
+    They are for Neo4j Enterprise and Aura, and for the database NEO4J_DATABASE or else the home
+    database of each user. Needs no database.
     """
     from genai_graph.access.roles import script
     from genai_graph.database.settings import read_settings
@@ -25,21 +26,25 @@ def show() -> None:
 
 @access.command()
 def apply() -> None:
-    """Run those statements: the server's user must be one who may make roles.
+    """Create the roles on a Neo4j server.
 
-    An edition without roles says what it can't enforce, and ends with 1.
+    Runs the statements of `access show`; the user needs the privilege to manage roles. Exits with
+    1 on an edition without roles.
     """
     from genai_graph import connect
     from genai_graph.access.roles import apply
 
     with connect():
         count = apply()
-    click.echo(f"{count} statements were run: now grant the roles to users", err=True)
+    click.echo(f"ran {count} statements: now grant the roles to users", err=True)
 
 
 @access.group()
 def users() -> None:
-    """Users of the embedded engine, for other clients of it: they read, or write, no schema."""
+    """Manage users of the embedded engine.
+
+    They are for other Bolt clients: readers, or writers that can't change the schema.
+    """
 
 
 @users.command()
@@ -49,59 +54,72 @@ def users() -> None:
     type=click.Choice(["reader", "writer"]),
     default="reader",
     show_default=True,
-    help="What the user may do.",
+    help="Privileges of the user.",
 )
 def add(name: str, role: str) -> None:
-    """Make a user, or give one another role, and print the new password, which is kept nowhere."""
+    """Add a user and print the password.
+
+    An existing user gets the role and a new password. The password is not stored.
+    """
     from genai_graph.access import users
 
-    password = users.add(name, role)
-    running = users.engine().running()
-    where = f"at {running.uri}" if running else "once the engine runs (genai-graph server start)"
+    password = users.add_user(name, role)
+    running = users.embedded_engine().running()
+    where = f"at {running.uri}" if running else "start the engine with: genai-graph server start"
     click.echo(password)
-    click.echo(f"{name} is a {role} {where}", err=True)
+    click.echo(f"added {role} {name}: {where}", err=True)
 
 
 @users.command()
 @click.argument("name")
 def drop(name: str) -> None:
-    """Take a user away; who is logged in stays until the end of the connection."""
+    """Delete a user.
+
+    Open connections of the user are not closed.
+    """
     from genai_graph.access import users
 
-    if not users.drop(name):
-        click.echo(f"there is no user {name} that was made here", err=True)
+    if not users.delete_user(name):
+        click.echo(f"unknown user {name}: genai-graph access users list", err=True)
         raise SystemExit(1)
-    click.echo(f"{name} is no user any more", err=True)
+    click.echo(f"deleted user {name}", err=True)
 
 
 @users.command("list")
 def list_() -> None:
-    """List the users that were made here, and their roles."""
+    """List the users and their roles."""
     from genai_graph.access import users
 
-    for name, role in users.listed().items():
+    for name, role in users.list_users().items():
         click.echo(f"{name}  {role}")
 
 
 @access.group()
 def keys() -> None:
-    """The keys of what is encrypted, in GENAI_GRAPH_KEYS: the first one encrypts, all decrypt."""
+    """Manage encryption keys.
+
+    GENAI_GRAPH_KEYS is a comma-separated list: the first key encrypts, all keys decrypt.
+    """
 
 
 @keys.command()
 def generate() -> None:
-    """Print a new key. Keep it where secrets are kept: without it, what it encrypted is lost."""
-    from genai_graph.database.keyring import generate_key as generate
+    """Print a new key.
 
-    click.echo(generate())
+    Store it safely: without it, the values that it encrypted are lost.
+    """
+    from genai_graph.database.keyring import generate_key
+
+    click.echo(generate_key())
 
 
 @keys.command()
 def rotate() -> None:
-    """Put everything under the first of GENAI_GRAPH_KEYS=NEW,OLD; encrypt what is clear.
+    """Encrypt all values with the first key.
 
-    It goes in batches; when it is cut short, doing it again does the rest. What can't be decrypted
-    is left as it is, and ends with 1.
+    Set GENAI_GRAPH_KEYS=NEW,OLD. Sensitive values in the clear are encrypted too. Writes in
+    batches; an interrupted rotation can be repeated. Values that can't be decrypted are skipped,
+    with exit code 1.
     """
     from genai_graph import connect
     from genai_graph.access.keys import rotate
@@ -111,17 +129,20 @@ def rotate() -> None:
 
     with connect(), shown() as progress:
         progress.start("rotating", sum(map(count_nodes, NODES)))
-        done = rotate(progress.advance)
-    click.echo(str(done), err=True)
-    if done.left:
+        result = rotate(progress.advance)
+    click.echo(str(result), err=True)
+    if result.skipped:
         raise SystemExit(1)
 
 
 @keys.command()
 def status() -> None:
-    """Count the values under each key, and those that are clear."""
+    """Count the values of each key.
+
+    Also counts the sensitive values in the clear.
+    """
     from genai_graph import connect
-    from genai_graph.access.keys import usage
+    from genai_graph.access.keys import count_by_key
 
     with connect():
-        click.echo(str(usage()))
+        click.echo(str(count_by_key()))

@@ -1,7 +1,8 @@
-"""ask."""
+"""The ``ask`` command: each question is a subcommand, built from its .cypher file."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,111 +14,107 @@ if TYPE_CHECKING:
     from genai_graph.questions import Parameter, Question
 
 
-class Questions(click.Group):
-    """The questions as commands, each made of its file when it is asked for."""
+class QuestionGroup(click.Group):
+    """A group whose commands are the questions, loaded when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the questions."""
-        from genai_graph.questions import names
+        from genai_graph.questions import list_questions
 
-        return list(names())
+        return list(list_questions())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """Return a question as a command; a name that none has is a usage error."""
-        from genai_graph.questions import find
+        """Return the command of a question; raise a usage error for an unknown name."""
+        from genai_graph.questions import get_question
 
         try:
-            return _command(find(cmd_name))
+            return _build_command(get_question(cmd_name))
         except UnknownQuestionError as error:
             raise click.UsageError(str(error), ctx) from None
 
 
 @click.group(
-    cls=Questions,
+    cls=QuestionGroup,
     invoke_without_command=True,
     subcommand_metavar="[QUESTION [OPTIONS]]",
     options_metavar="",
 )
 @click.pass_context
 def ask(ctx: click.Context) -> None:
-    """Answer a question about the graph; without one, list the questions.
+    """Answer a question about the graph.
 
-    The parameters of a question are its options: genai-graph ask QUESTION --help tells them.
+    Without QUESTION, lists the questions. The parameters of a question are options: see genai-graph
+    ask QUESTION --help.
     """
     if ctx.invoked_subcommand is None:
-        from genai_graph.questions import find, names
+        from genai_graph.questions import get_question, list_questions
 
-        write_rows([_listed(find(name)) for name in names()], None)
-
-
-def _listed(question: Question) -> dict[str, Any]:
-    options = " ".join(map(_usage, question.parameters.values()))
-    return {"question": question.name, "options": options, "answers": question.title}
+        write_rows([_summarize(get_question(name)) for name in list_questions()], None)
 
 
-def _usage(parameter: Parameter) -> str:
-    usage = f"{_flag(parameter)} {_metavar(parameter)}{'...' if _is_list(parameter) else ''}"
-    return usage if parameter.is_required else f"[{usage}]"
+def _summarize(question: Question) -> dict[str, Any]:
+    usages = []
+    for parameter in question.parameters.values():
+        usage = f"{_flag(parameter)} {_metavar(parameter)}{'...' * _is_list(parameter)}"
+        usages.append(usage if parameter.is_required else f"[{usage}]")
+    return {"question": question.name, "options": " ".join(usages), "answers": question.title}
 
 
-def _command(question: Question) -> click.Command:
-    options: list[click.Parameter] = [
-        _option(parameter) for parameter in question.parameters.values()
+def _build_command(question: Question) -> click.Command:
+    def run(format: str | None, **parameters: Any) -> None:
+        from genai_graph import ask
+        from genai_graph.cli.connecting import connect
+
+        for name, value in parameters.items():
+            if isinstance(value, tuple):  # click's type for repeated options
+                parameters[name] = list(value)
+        with connect():
+            answer = ask(question.name, **parameters)
+        write_rows(answer, format, question.columns)
+        if answer.notice:
+            click.echo(answer.notice, err=True)
+
+    columns = [
+        textwrap.fill(f"{name}: {text}", 76, initial_indent="  ", subsequent_indent="    ")
+        for name, text in question.columns.items()
     ]
-    columns = "\n".join(f"  {name}: {text}" for name, text in question.columns.items())
+    # \b keeps click from joining the lines of a paragraph.
+    paragraphs = [
+        f"{question.title}.",
+        question.description,
+        "\n".join(["\b", "Columns:", *columns]),
+    ]
     command = click.Command(
         question.name,
-        params=options,
-        callback=_answering(question.name),
-        help=f"{question.title}.\n\n\b\nColumns:\n{columns}",
-        short_help=question.title,
+        params=[_build_option(parameter) for parameter in question.parameters.values()],
+        callback=run,
+        help="\n\n".join(filter(None, paragraphs)),
     )
     limit = click.option(
         "--limit",
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
-        help="The most rows; 0 is all.",
+        help="Maximum number of rows; 0 means no limit.",
     )
     return limit(format_option(command))
 
 
-def _answering(name: str) -> Any:
-    def run(format: str | None, **parameters: Any) -> None:
-        from genai_graph import ask
-        from genai_graph.cli.connecting import connect
-
-        with connect():
-            answer = ask(name, **{key: _listed_value(value) for key, value in parameters.items()})
-        write_rows(answer, format, answer.question.columns)
-        if answer.notice:
-            click.echo(answer.notice, err=True)
-
-    return run
-
-
-def _listed_value(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _option(parameter: Parameter) -> click.Option:
-    # To click 8.3 None is a value, and what has a default is not missing.
+def _build_option(parameter: Parameter) -> click.Option:
+    # Since click 8.3 an explicit default of None counts as a value, and the option as not missing.
     default = {} if parameter.default is None else {"default": parameter.default}
+    is_list = _is_list(parameter)
+    text = f"{parameter.help[:1].upper()}{parameter.help[1:]}"
     return click.Option(
         [_flag(parameter)],
         type=int if parameter.type == "integer" else str,
-        multiple=_is_list(parameter),
+        multiple=is_list,
         required=parameter.is_required,
         show_default=bool(default),
         **default,
         metavar=_metavar(parameter),
-        help=_sentence(parameter),
+        help=f"{text}. May be repeated." if is_list else f"{text}.",
     )
-
-
-def _sentence(parameter: Parameter) -> str:
-    text = f"{parameter.help[:1].upper()}{parameter.help[1:]}"
-    return f"{text}; may be repeated." if _is_list(parameter) else f"{text}."
 
 
 def _flag(parameter: Parameter) -> str:
@@ -125,7 +122,9 @@ def _flag(parameter: Parameter) -> str:
 
 
 def _metavar(parameter: Parameter) -> str:
-    return {"integer": "N"}.get(parameter.type, "UID" if parameter.label else "TEXT")
+    if parameter.type == "integer":
+        return "N"
+    return "UID" if parameter.label else "TEXT"
 
 
 def _is_list(parameter: Parameter) -> bool:

@@ -1,4 +1,4 @@
-"""How commands connect."""
+"""Connecting with a password prompt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def connect(*, read_only: bool = False) -> Connection:
-    """Connect as the settings say; on a terminal, ask for a password that the server misses."""
+    """Connect as configured; on a terminal, prompt for a password that the server requires."""
     import genai_graph
     from genai_graph.database.settings import read_settings
     from genai_graph.errors import AuthenticationError

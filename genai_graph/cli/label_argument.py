@@ -1,4 +1,4 @@
-"""Labels as arguments: one that there is not is refused before anything is connected."""
+"""Callbacks that validate labels given as arguments, before a connection is opened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 def known_label(context: Any, parameter: Any, label: str) -> str:
-    """Return a label that there is; another is a usage error."""
+    """Return a known label; raise a usage error for an unknown one."""
     from genai_graph.exchange.formats.building import unknown_label
     from genai_graph.registry import NODES
 
@@ -18,5 +18,5 @@ def known_label(context: Any, parameter: Any, label: str) -> str:
 
 
 def known_labels(context: Any, parameter: Any, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return labels that there are."""
+    """Return known labels; raise a usage error for an unknown one."""
     return tuple(known_label(context, parameter, label) for label in labels)

@@ -1,4 +1,4 @@
-"""query."""
+"""The ``query`` command."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from genai_graph.errors import QueryError
 
 
 class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """k=VALUE: the value is JSON, or else text."""
+    """NAME=VALUE; a value that is not JSON is a string."""
 
-    name = "k=VALUE"
+    name = "NAME=VALUE"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Any]:
-        """Split the name from the value."""
+        """Split the text and parse the value."""
         key, equals, text = value.partition("=")
         if not key or not equals:
-            self.fail(f"expected k=VALUE, got {value!r}", param, ctx)
+            self.fail(f"expected NAME=VALUE, got {value!r}", param, ctx)
         try:
             return key, json.loads(text)
         except ValueError:
             return key, text
         except RecursionError:
-            raise QueryError(f"the parameter {key} is nested too deep") from None
+            raise QueryError(f"parameter {key}: is nested too deeply") from None
 
 
 @click.command()
@@ -39,16 +39,16 @@ class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "parameters",
     type=Parameter(),
     multiple=True,
-    help="A parameter: JSON, or else text.",
+    help="Query parameter; VALUE is JSON, or else a string. May be repeated.",
 )
-@click.option("--write", is_flag=True, help="Let the query change the graph.")
+@click.option("--write", is_flag=True, help="Allow the query to change the graph.")
 @format_option
 def query(
     cypher: str, parameters: tuple[tuple[str, Any], ...], write: bool, format: str | None
 ) -> None:
-    """Run a Cypher query and print its rows; - reads it from standard input.
+    """Run a Cypher query and print its rows.
 
-    The query can only read unless --write is given.
+    If CYPHER is -, the query is read from standard input. Without --write it can only read.
     """
     from genai_graph import query as run
     from genai_graph.cli.connecting import connect

@@ -1,4 +1,4 @@
-"""schema install, show and check."""
+"""The ``schema`` commands: install, show, check and draw."""
 
 from __future__ import annotations
 
@@ -7,48 +7,58 @@ import click
 
 @click.group()
 def schema() -> None:
-    """The constraints and indexes that the models declare."""
+    """Manage constraints and indexes."""
 
 
 @schema.command()
 def install() -> None:
-    """Make those that are missing; safe to repeat."""
-    from genai_graph import schema as declared
+    """Create missing constraints and indexes.
+
+    The first write to the graph does the same. Safe to repeat.
+    """
     from genai_graph.cli.connecting import connect
+    from genai_graph.schema import install
 
     with connect():
-        made = declared.install()
-    for index in made:
-        click.echo(f"made: {index}", err=True)
-    click.echo(f"{len(made)} made, the schema is in step", err=True)
+        created = install()
+    for index in created:
+        click.echo(f"created: {index}", err=True)
+    click.echo(f"{len(created)} created, the schema is up to date", err=True)
 
 
 @schema.command()
-@click.option("--cypher", is_flag=True, help="As statements for cypher-shell or Neo4j Browser.")
+@click.option("--cypher", is_flag=True, help="Print statements for cypher-shell or Neo4j Browser.")
 def show(cypher: bool) -> None:
-    """Show what the models declare; needs no database."""
-    from genai_graph import schema as declared
+    """Show the declared constraints and indexes.
 
-    for index in declared.declared():
-        note = "" if index in declared.on_embedded() else "  (not on the embedded engine)"
+    Needs no database.
+    """
+    from genai_graph.schema import list_declared, list_unsearchable
+
+    embedded = list_declared("embedded")
+    for index in list_declared():
+        note = "" if index in embedded else "  (not on the embedded engine)"
         click.echo(index.cypher() if cypher else f"{index}{note}")
     if not cypher:
-        for name in declared.unsearchable():
+        for name in list_unsearchable():
             click.echo(f"{name} can't be searched where there are keys: it is encrypted")
 
 
 @schema.command()
 def check() -> None:
-    """Compare the database with the models: missing, extra or different ends with 1."""
-    from genai_graph import schema as declared
+    """Compare the database with the models.
+
+    Prints missing, extra and different constraints and indexes, and exits with 1 if there are any.
+    """
     from genai_graph.cli.connecting import connect
+    from genai_graph.schema import check
 
     with connect():
-        drift = declared.check()
+        drift = check()
     if drift:
         click.echo(str(drift))
         raise SystemExit(1)
-    click.echo("the schema is in step", err=True)
+    click.echo("the schema is up to date", err=True)
 
 
 @schema.command()
@@ -57,10 +67,13 @@ def check() -> None:
     type=click.Choice(["mermaid", "dot"]),
     default="mermaid",
     show_default=True,
-    help="For Markdown pages, or for Graphviz.",
+    help="Language of the diagram: Mermaid, for Markdown, or Graphviz DOT.",
 )
 def draw(format: str) -> None:
-    """Draw the kinds of nodes and edges; needs no database."""
-    from genai_graph.schema_diagram import DRAWINGS
+    """Draw the labels and the edge types.
 
-    click.echo(DRAWINGS[format](), nl=False)
+    Needs no database.
+    """
+    from genai_graph.schema_diagram import DIAGRAMS
+
+    click.echo(DIAGRAMS[format](), nl=False)

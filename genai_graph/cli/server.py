@@ -1,4 +1,4 @@
-"""server start, stop and status."""
+"""The ``server`` commands: start, stop and status."""
 
 from __future__ import annotations
 
@@ -13,39 +13,43 @@ if TYPE_CHECKING:
 ENGINES = ("embedded", "neo4j")
 
 engine_option = click.option(
-    "--engine", type=click.Choice(ENGINES), help="Without it: what GENAI_GRAPH_ENGINE says."
+    "--engine", type=click.Choice(ENGINES), help="Default: $GENAI_GRAPH_ENGINE."
 )
 
 
 @click.group()
 def server() -> None:
-    """The managed engines, embedded and neo4j: commands start them when they need them.
+    """Manage the embedded engine and local Neo4j.
 
-    The last command stops the embedded engine; Neo4j, which takes longer to start, stays up.
+    Other commands start the engine if needed. The embedded engine stops when its last client
+    disconnects; Neo4j keeps running, because its start takes longer.
     """
 
 
 @server.command()
 @engine_option
 def start(engine: str | None) -> None:
-    """Start the engine, and keep it up until it is stopped."""
+    """Start an engine and keep it running."""
     managed = _managed(engine)
     running = managed.start()
     name = managed.server.name
     click.echo(f"the {name} engine runs at {running.uri} (process {running.pid})", err=True)
     if name != _managed(None).server.name:
-        click.echo(f"set GENAI_GRAPH_ENGINE={name} to have the commands use it", err=True)
+        click.echo(f"set GENAI_GRAPH_ENGINE={name} to use it", err=True)
 
 
 @server.command()
 @engine_option
 def stop(engine: str | None) -> None:
-    """Stop the engine, or let the last of its users stop it."""
+    """Stop an engine.
+
+    An engine in use stops when its last client disconnects.
+    """
     managed = _managed(engine)
     stopped = managed.stop()
     messages = {
         True: "stopping" if managed.server.is_slow else "stopped",
-        False: "still in use: it stops when the last of its users leaves",
+        False: "still in use: it stops when the last client disconnects",
         None: "nothing was running",
     }
     click.echo(messages[stopped], err=True)
@@ -54,20 +58,23 @@ def stop(engine: str | None) -> None:
 @server.command()
 @engine_option
 def status(engine: str | None) -> None:
-    """Tell whether the engine runs, and where; without --engine also the other that runs."""
-    chosen = _managed(engine)
-    _describe(chosen)
-    others = [_managed(name) for name in ENGINES if engine is None and name != chosen.server.name]
-    for other in others:
-        if other.running() is not None:
-            _describe(other)
+    """Show whether an engine is running, and where.
+
+    Without --engine, the other engine is shown too if it is running.
+    """
+    selected = _managed(engine)
+    _describe(selected)
+    if engine is None:
+        for other in (_managed(name) for name in ENGINES if name != selected.server.name):
+            if other.running() is not None:
+                _describe(other)
 
 
 def _describe(managed: ManagedEngine) -> None:
     running = managed.running()
     where = f"runs at {running.uri} (process {running.pid})" if running else "is not running"
     click.echo(f"the {managed.server.name} engine {where}")
-    click.echo(f"data folder {managed.directory}")
+    click.echo(f"data directory {managed.directory}")
     click.echo(f"log {managed.log}")
 
 

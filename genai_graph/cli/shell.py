@@ -1,4 +1,4 @@
-"""shell."""
+"""The command shell: interactive Python, or code from an option or standard input."""
 
 from __future__ import annotations
 
@@ -12,40 +12,32 @@ from genai_graph.cli.stdin import read_text
 
 @click.command()
 @click.argument("stdin", type=click.Choice(["-"]), required=False)
-@click.option("-c", "--command", "code", help="Run this code and end.")
-@click.option(
-    "--interface",
-    type=click.Choice(["ipython", "python"]),
-    help="Without it: IPython where it is installed.",
-)
-@click.option("--read-only", is_flag=True, help="Ask for no right to write.")
+@click.option("-c", "--command", "code", help="Run this code and exit.")
+@click.option("--read-only", is_flag=True, help="Open a read-only connection.")
 @click.option(
     "--sandbox",
     is_flag=True,
-    help="Roll back at the end all that was done. From its first write on it is the one writer of "
-    "the embedded engine; Neo4j locks what it wrote.",
+    help="Roll back all changes at the end. After its first change, other writers wait: on the "
+    "embedded engine all of them, on Neo4j those of the same nodes and edges.",
 )
 @click.option(
     "--print-cypher",
     is_flag=True,
-    help="Print the statements that are sent, with the types and sizes of their parameters.",
+    help="Print each statement, with the types and sizes of its parameters.",
 )
 def shell(
-    stdin: str | None,
-    code: str | None,
-    interface: str | None,
-    read_only: bool,
-    sandbox: bool,
-    print_cypher: bool,
+    stdin: str | None, code: str | None, read_only: bool, sandbox: bool, print_cypher: bool
 ) -> None:
-    """Explore the graph in a Python shell, with the models, query, ask and load at hand.
+    """Open a Python shell on the graph.
 
-    Code in a pipe, or behind -, is read from standard input and run.
+    The models, query, ask, load and other functions are defined. The shell is IPython if it is
+    installed (the extra shell). With -, or if standard input is not a terminal, code is read from
+    standard input.
     """
     if code is not None and stdin:
-        raise click.UsageError("-c has the code already: leave - away")
+        raise click.UsageError("-c and - exclude each other")
     if read_only and sandbox:
-        raise click.UsageError("--read-only never writes, so --sandbox has nothing to roll back")
+        raise click.UsageError("--read-only and --sandbox exclude each other")
 
     from genai_graph import database
     from genai_graph import shell as shells
@@ -62,4 +54,4 @@ def shell(
         elif stdin or sys.stdin is None or not sys.stdin.isatty():
             shells.run(read_text("code"), "<stdin>")
         else:
-            shells.interact(connection, interface)
+            shells.interact(connection)

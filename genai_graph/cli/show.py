@@ -1,8 +1,7 @@
-"""show, lineage and impact: a node and what is round it, on the terminal or in a file."""
+"""The commands show, lineage and impact: draw a part of the graph, on the terminal or to a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,34 +11,37 @@ from genai_graph.cli.label_argument import known_label
 from genai_graph.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from genai_graph.pictures.subgraph import Subgraph
 
 
+# Also in pictures/formats.py and lineage.py; repeated because their imports would slow down --help.
 FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
-_LINEAGE_DEPTH = 8
+_MAX_DEPTH, _MAX_NODES = 8, 5_000
 
 
-def _drawn(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command the options of a picture; `depth` is the default."""
+def _picture_options(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options of a picture to a command; `depth` is the default of --depth."""
     options = [
         click.option(
             "--depth",
             type=click.IntRange(min=0),
             default=depth,
             show_default=True,
-            help="How many edges to go.",
+            help="Maximum number of edges to follow.",
         ),
         click.option(
             "--limit",
             type=click.IntRange(min=1),
-            default=5_000,
+            default=_MAX_NODES,
             show_default=True,
-            help="The most nodes, with five times as many edges; what is cut is told.",
+            help="Maximum number of nodes (edges: 5x). Truncation is reported.",
         ),
         click.option(
             "--format",
             type=click.Choice(FORMATS),
-            help="Without it the end of FILE's name tells; a tree where it has none.",
+            help="Output format. Default: from the extension of FILE, else tree.",
         ),
         click.option(
             "-o",
@@ -47,25 +49,28 @@ def _drawn(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             metavar="FILE",
             default="-",
             show_default=True,
-            help="- is standard output.",
+            help="Output file; - is standard output.",
         ),
-        click.option("--force", is_flag=True, help="Replace a file that is there already."),
+        click.option("--force", is_flag=True, help="Overwrite an existing file."),
     ]
 
-    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             command = option(command)
         return command
 
-    return give
+    return decorate
 
 
 @click.command()
 @click.argument("label", callback=known_label)
 @click.argument("uid")
-@_drawn(depth=1)
+@_picture_options(depth=1)
 def show(label: str, uid: str, depth: int, limit: int, **picture: Any) -> None:
-    """Show a node with its properties, and its neighbourhood: all edges, in both directions."""
+    """Show a node and its neighbourhood.
+
+    The neighbourhood includes edges of all types, in both directions.
+    """
     from genai_graph.lineage import neighbourhood
 
     _draw(lambda: neighbourhood(label, uid, depth=depth, limit=limit), **picture)
@@ -73,11 +78,12 @@ def show(label: str, uid: str, depth: int, limit: int, **picture: Any) -> None:
 
 @click.command()
 @click.argument("model")
-@_drawn(depth=_LINEAGE_DEPTH)
+@_picture_options(depth=_MAX_DEPTH)
 def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
-    """Show what a model rests on: its parents, and the data that they were trained on.
+    """Show the parents and data of a model.
 
-    MODEL is its uid.
+    MODEL is a uid. Included are all ancestors, and the datasets that the model and its ancestors
+    were trained on, with the datasets that those are derived from.
     """
     from genai_graph.lineage import lineage
 
@@ -86,11 +92,12 @@ def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
 
 @click.command()
 @click.argument("dataset")
-@_drawn(depth=_LINEAGE_DEPTH)
+@_picture_options(depth=_MAX_DEPTH)
 def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
-    """Show what rests on a dataset: what is derived from it, and the models trained on these.
+    """Show everything derived from a dataset.
 
-    DATASET is its uid.
+    DATASET is a uid. Included are derived datasets, the models trained on any of them, and the
+    models derived from those.
     """
     from genai_graph.lineage import impact
 
@@ -100,29 +107,30 @@ def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
 def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
     from genai_graph.cli.connecting import connect
     from genai_graph.exchange.output import open_output
-    from genai_graph.pictures import draw, limits
+    from genai_graph.pictures.formats import draw
+    from genai_graph.pictures.mermaid import exceeded_limits
 
-    chosen = format or _format_of(output)
+    chosen = format or _format_from_name(output)
     with connect():
         subgraph = read()
     picture = draw(subgraph, chosen)
     with open_output(output, overwrite=force) as stream:
         stream.write(picture.encode())
     if subgraph.is_cut:
-        click.echo(f"{subgraph.notice}: raise --limit, or lower --depth", err=True)
-    if over := limits(picture, chosen):
-        click.echo(f"Mermaid draws this only where its configuration raises {over}", err=True)
+        click.echo(f"{subgraph.notice}; raise --limit or lower --depth", err=True)
+    if chosen == "mermaid" and (exceeded := exceeded_limits(picture)):
+        click.echo(f"to draw this, raise in the configuration of Mermaid: {exceeded}", err=True)
 
 
-def _format_of(output: str) -> str:
+def _format_from_name(output: str) -> str:
     from genai_graph.exchange.filenames import suffix_of
-    from genai_graph.pictures import SUFFIXES, format_of
+    from genai_graph.pictures.formats import SUFFIXES
 
     suffix = suffix_of(Path(output))
-    named = format_of(suffix)
-    if suffix and named is None:
+    if not suffix:
+        return "tree"
+    if suffix not in SUFFIXES:
         raise SettingsError(
-            f"{output}: there is no picture in {suffix}: end the name with one of "
-            f"{', '.join(SUFFIXES)}, or give --format"
+            f"{output}: unknown extension {suffix}: use one of {', '.join(SUFFIXES)}, or --format"
         )
-    return named or "tree"
+    return SUFFIXES[suffix]

@@ -1,4 +1,4 @@
-"""Standard input as text."""
+"""Reading text from standard input."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from genai_graph.errors import SettingsError
 
 
-def read_text(what: str) -> str:
-    """Return all of it; `what` says in an error what it was to be."""
+def read_text(kind: str) -> str:
+    """Read all of standard input; `kind` names its content in errors."""
     if sys.stdin is None:
-        raise SettingsError(f"the {what} on standard input can't be read: it is closed")
+        raise SettingsError(f"the {kind} can't be read: standard input is closed")
     try:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
-        raise SettingsError(f"the {what} on standard input is not UTF-8 text") from error
+        raise SettingsError(f"the {kind} on standard input is not UTF-8 text") from error

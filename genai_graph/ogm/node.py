@@ -17,7 +17,7 @@ from genai_graph.ogm.managers import NodeSet
 from genai_graph.ogm.resolution import install_resolver
 from genai_graph.ogm.stubs import NodeBase
 from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
-from genai_graph.properties.encryption import decrypt_values
+from genai_graph.properties.encryption import decrypt_values, refuse_overwrite
 from genai_graph.properties.messages import describe
 from genai_graph.properties.types import (
     ArrayProperty,
@@ -30,6 +30,7 @@ from genai_graph.properties.validation import (
     deflate_values,
     full_clean,
     inflate_values,
+    normalize_stored_values,
     require_fields,
 )
 from genai_graph.registry import properties_of
@@ -254,14 +255,14 @@ class Node(NodeBase):
             values = deflate_values(cls, node._validated_values())
             if node._stored is None:
                 created.append((node, values))
-            elif changes := node._changes(values):
-                changed.append((node, changes))
-        if created or changed:
+            else:
+                changed.append((node, node._changes(values)))
+        if created or any(changes for _, changes in changed):
             stored = run_in_transaction(partial(cls._write, created, changed))
             for node, _ in created:
                 node._take(stored[node.uid])
-            for node, changes in changed:
-                node._take({**(node._stored or {}), **changes})
+        for node, changes in changed:
+            node._take({**(node._stored or {}), **changes})
         for node in nodes:
             node._run_hook("post_save")
 
@@ -276,7 +277,8 @@ class Node(NodeBase):
             stored |= {row["uid"]: row for row in rows}
         changes: dict[str, dict[str, Any]] = {}
         for node, values in changed:
-            changes.setdefault(node.saved_uid, {}).update(values)
+            if values:
+                changes.setdefault(node.saved_uid, {}).update(values)
         for batch in _batches(changes.items()):
             update_nodes(cls.__label__, {row.uid: row.given for row in batch})
         return stored
@@ -295,14 +297,14 @@ class Node(NodeBase):
     def _changes(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the database values that differ from the stored ones, with `updated_at`."""
         cls = type(self)
-        # Another program may have stored JSON with unsorted keys, so both are normalized.
-        before = deflate_values(cls, inflate_values(cls, self._stored or {}))
+        before = normalize_stored_values(cls, self._stored or {})
         if values["uid"] != before["uid"]:
             raise PropertyError(
                 f"{cls.__name__}.uid: can't be changed once saved: expected {before['uid']!r}, "
                 f"got {describe(values['uid'])}"
             )
         changes = changed_values(before, without_null_timestamps(values))
+        refuse_overwrite(cls.__label__, before["uid"], before, changes)
         return {"updated_at": now(), **changes} if changes else {}
 
     @classmethod
@@ -405,13 +407,14 @@ class Node(NodeBase):
     @classmethod
     def _bulk_get_or_create(cls, *props: Any, **options: Any) -> list[Self]:
         _refuse_options(options)
-        given = {values["uid"]: values for values in reversed([*map(cls._with_uid, props)])}
+        rows = [cls._with_uid(values) for values in props]
+        first = {row["uid"]: row for row in reversed(rows)}
         with atomic():
-            stored = find_nodes(cls.__label__, given)
+            stored = find_nodes(cls.__label__, first)
             nodes = {uid: cls.inflate(found) for uid, found in stored.items()}
-            missing = [cls(**given[uid]) for uid in given if uid not in nodes]
+            missing = [cls(**row) for uid, row in first.items() if uid not in nodes]
             nodes |= {node.saved_uid: node for node in cls.bulk_save(missing)}
-        return [nodes[cls._with_uid(values)["uid"]] for values in props]
+        return [nodes[row["uid"]] for row in rows]
 
 
 class VersionedNode(Node):

@@ -1,5 +1,4 @@
-"""Pictures of a subgraph: as a tree of text, JSON, Mermaid, DOT, SVG, and a page of HTML."""
+"""Subgraphs as text, JSON, Mermaid, DOT, SVG and HTML; rows as HTML tables.
 
-from genai_graph.pictures.formats import FORMATS, SUFFIXES, draw, format_of, limits
-
-__all__ = ["FORMATS", "SUFFIXES", "draw", "format_of", "limits"]
+`formats` imports all writers. This file imports nothing, so that `subgraph` stays cheap to import.
+"""

@@ -1,4 +1,4 @@
-"""Rows as a table of HTML, for notebooks: without colours, so that those of the notebook hold."""
+"""Rows as an HTML table for notebooks, without colours: the notebook's theme applies."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 
-MAX_ROWS = 20  # that are shown, of nodes and of an answer
-_LONGEST = 200
+MAX_ROWS = 20  # of a node set or an answer
+_MAX_TEXT_LENGTH = 200
 
 
 def html_table(
     title: str, columns: Mapping[str, str], rows: Collection[Iterable[Any]], *, note: str = ""
 ) -> str:
-    """Return rows as a table; `columns` are their names, each with what it means.
+    """Return rows as an HTML table; `columns` maps names to descriptions, shown as tooltips.
 
-    The values are cut, and all texts are escaped: they are put into elements, never into markup.
+    Values are truncated. All text is escaped, since it is only assigned to elements.
     """
-    whole = Element("div")
-    made = SubElement(whole, "table")
-    _text(SubElement(made, "caption", style="caption-side: top; text-align: left"), title)
-    head = SubElement(SubElement(made, "thead"), "tr")
-    for name, meaning in columns.items():
-        told = {"title": escape_unprintable(meaning)} if meaning else {}
-        _text(SubElement(head, "th", told, style="text-align: left"), name)
-    body = SubElement(made, "tbody")
+    container = Element("div")
+    table = SubElement(container, "table")
+    _set_text(SubElement(table, "caption", style="caption-side: top; text-align: left"), title)
+    header = SubElement(SubElement(table, "thead"), "tr")
+    for name, description in columns.items():
+        tooltip = {"title": escape_unprintable(description)} if description else {}
+        _set_text(SubElement(header, "th", tooltip, style="text-align: left"), name)
+    body = SubElement(table, "tbody")
     for row in rows:
         line = SubElement(body, "tr")
         for value in row:
-            _text(SubElement(line, "td", style=f"text-align: {_side(value)}"), to_text(value))
+            cell = SubElement(line, "td", style=f"text-align: {_alignment(value)}")
+            _set_text(cell, to_text(value))
     if note or not rows:
-        _text(SubElement(whole, "p"), note or "no rows")
-    return tostring(whole, encoding="unicode", method="html")
+        _set_text(SubElement(container, "p"), note or "no rows")
+    return tostring(container, encoding="unicode", method="html")
 
 
-def remaining_rows_note(count: int, where: str) -> str:
-    """Return what is to be said of the rows that are not shown, and where they are."""
-    return f"… and {count:,} more: {where} has all of them" if count > 0 else ""
+def remaining_rows_note(count: int, method: str) -> str:
+    """Return a note on the rows that are not shown, and on the method that returns all."""
+    return f"… and {count:,} more: {method} returns all of them" if count > 0 else ""
 
 
-def _text(element: Element, text: str) -> None:
-    element.text = truncate(text, _LONGEST)
+def _set_text(element: Element, text: str) -> None:
+    element.text = truncate(text, _MAX_TEXT_LENGTH)
 
 
-def _side(value: Any) -> str:
+def _alignment(value: Any) -> str:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return "right" if is_number else "left"

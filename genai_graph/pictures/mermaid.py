@@ -6,58 +6,50 @@ from typing import TYPE_CHECKING
 
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text
-from genai_graph.pictures.colors import COLORS, INK
+from genai_graph.pictures.style import COLORS, INK
 
 if TYPE_CHECKING:
-    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
+    from genai_graph.pictures.subgraph import Subgraph
 
 
-# Mermaid refuses more unless its configuration says otherwise (its `maxEdges`, `maxTextSize`).
-EDGE_LIMIT, TEXT_LIMIT = 500, 50_000
+# Mermaid's default configuration (`maxEdges`, `maxTextSize`): it draws no larger flowchart.
+MAX_EDGES, MAX_TEXT_SIZE = 500, 50_000
 
 
 def draw(subgraph: Subgraph) -> str:
     """Return a flowchart from left to right; the root has a thick border."""
-    names = {node: f"n{place}" for place, node in enumerate(subgraph.nodes)}
+    names = {node: f"n{number}" for number, node in enumerate(subgraph.nodes)}
     lines = ["flowchart LR"]
     if subgraph.is_cut:
         lines.append(f"%% {subgraph.notice}")
-    lines += [f'  {name}["{_label(node)}"]:::{node.label}' for node, name in names.items()]
-    lines += [
-        f'  {names[edge.source]} -->|"{_edge_label(edge)}"| {names[edge.target]}'
-        for edge in subgraph.edges
-    ]
+    for node, name in names.items():
+        lines.append(f'  {name}["{node.label}<br>{escape(node.uid)}"]:::{node.label}')
+    for edge in subgraph.edges:
+        values = (escape(to_text(value)) for value in edge.properties.values())
+        label = "<br>".join([edge.type, *values])
+        lines.append(f'  {names[edge.source]} -->|"{label}"| {names[edge.target]}')
     for label in sorted({node.label for node in subgraph.nodes}):
         lines.append(f"  classDef {label} fill:{COLORS[label]},stroke:{INK},color:{INK}")
     lines.append("  style n0 stroke-width:4px")
     return "\n".join(lines) + "\n"
 
 
-def limits(text: str) -> str:
-    """Tell which of Mermaid's own limits a flowchart is over, or nothing."""
-    over = []
-    if text.count(" -->|") > EDGE_LIMIT:
-        over.append(f"maxEdges ({EDGE_LIMIT})")
-    if len(text) > TEXT_LIMIT:
-        over.append(f"maxTextSize ({TEXT_LIMIT:,})")
-    return " and ".join(over)
+def exceeded_limits(flowchart: str) -> str:
+    """Return the names of Mermaid's own limits that a flowchart exceeds, or ""."""
+    exceeded = []
+    if flowchart.count(" -->|") > MAX_EDGES:
+        exceeded.append(f"maxEdges ({MAX_EDGES})")
+    if len(flowchart) > MAX_TEXT_SIZE:
+        exceeded.append(f"maxTextSize ({MAX_TEXT_SIZE:,})")
+    return " and ".join(exceeded)
 
 
-def _label(node: SubgraphNode) -> str:
-    return f"{node.label}<br>{escaped(node.uid)}"
+def escape(text: str) -> str:
+    """Replace everything but letters, digits and spaces by Mermaid's numeric entities.
 
-
-def _edge_label(edge: SubgraphEdge) -> str:
-    values = [escaped(to_text(value)) for value in edge.properties.values()]
-    return "<br>".join([edge.type, *values])
-
-
-def escaped(text: str) -> str:
-    """Return a text as Mermaid's entities, but for letters, digits and spaces.
-
-    It reads labels as Markdown and as HTML, and has words and signs of its own in them.
+    Mermaid interprets labels as Markdown and HTML, and reserves further characters and words.
     """
     return "".join(
-        sign if sign.isalnum() or sign == " " else f"#{ord(sign)};"
-        for sign in escape_unprintable(text)
+        char if char.isalnum() or char == " " else f"#{ord(char)};"
+        for char in escape_unprintable(text)
     )

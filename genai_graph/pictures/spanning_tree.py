@@ -1,43 +1,41 @@
-"""A subgraph as a tree: each node once, where it is nearest to the root."""
+"""The spanning tree of a subgraph: each node once, as near to the root as possible."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from genai_graph.pictures.subgraph import SubgraphNode
-
 if TYPE_CHECKING:
-    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
 
 class Branch(NamedTuple):
     """An edge at a node, and the node at its other end.
 
-    Where `is_first` is false, that node hangs on another branch, and this one only tells the edge.
+    If `is_in_tree` is false, that node is a child of another branch.
     """
 
     edge: SubgraphEdge
     node: SubgraphNode
-    is_first: bool
+    is_in_tree: bool
 
 
-Branches = dict[SubgraphNode, list[Branch]]
+def build_spanning_tree(subgraph: Subgraph) -> dict[SubgraphNode, list[Branch]]:
+    """Return the branches of each node, in breadth-first order.
 
-
-def branches(subgraph: Subgraph) -> Branches:
-    """Return the branches at each node: every edge once, at the end that is nearer to the root."""
-    ends: dict[SubgraphNode, list[tuple[SubgraphEdge, SubgraphNode]]] = defaultdict(list)
+    Every edge of the subgraph is listed once, at the end that is nearer to the root.
+    """
+    neighbours: dict[SubgraphNode, list[tuple[SubgraphEdge, SubgraphNode]]] = defaultdict(list)
     for edge in subgraph.edges:
         near, far = sorted((edge.source, edge.target), key=lambda node: node.distance)
-        ends[near].append((edge, far))
-    found: Branches = {}
-    placed = {subgraph.root}
+        neighbours[near].append((edge, far))
+    tree: dict[SubgraphNode, list[Branch]] = {}
+    visited = {subgraph.root}
     for node in (queue := [subgraph.root]):
-        found[node] = []
-        for edge, far in ends[node]:
-            found[node].append(Branch(edge, far, far not in placed))
-            if far not in placed:
-                placed.add(far)
-                queue.append(far)
-    return found
+        tree[node] = []
+        for edge, neighbour in neighbours[node]:
+            tree[node].append(Branch(edge, neighbour, neighbour not in visited))
+            if neighbour not in visited:
+                visited.add(neighbour)
+                queue.append(neighbour)
+    return tree

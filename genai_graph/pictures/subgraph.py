@@ -1,4 +1,4 @@
-"""A part of the graph as it is drawn: plain nodes and edges round a root."""
+"""A subgraph: read-only nodes and edges around a root."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.formatting import to_json_value
+from genai_graph.pictures import svg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-EDGES_PER_NODE = 5
-LONGEST_LINE = 48  # of a text in a picture, which would be as wide as that
-_DRAWN = 40  # more in one picture of a notebook are nothing to be read
+EDGES_PER_NODE = 5  # the limit of edges is this multiple of the limit of nodes
+_MAX_NOTEBOOK_NODES = 40  # larger pictures are unreadable in a notebook
 
 
 @dataclass(frozen=True)
 class SubgraphNode:
-    """A node as it was read: no object to be saved.
+    """A node of a subgraph; it can't be saved.
 
-    `distance` is how many edges it is from the root; `properties` are those that have a value,
-    beside the uid.
+    `distance` is the number of edges to the root. `properties` are those that are set, except uid.
     """
 
     label: str
@@ -33,7 +32,7 @@ class SubgraphNode:
         return f"{self.label} {self.uid}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the node as JSON values."""
         return {
             "label": self.label,
             "uid": self.uid,
@@ -44,7 +43,7 @@ class SubgraphNode:
 
 @dataclass(frozen=True)
 class SubgraphEdge:
-    """An edge as it was read, between two nodes of the subgraph."""
+    """An edge between two nodes of a subgraph."""
 
     type: str
     source: SubgraphNode
@@ -52,7 +51,7 @@ class SubgraphEdge:
     properties: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it; its ends are named by label and uid."""
+        """Return the edge as JSON values; its ends are given by label and uid."""
         return {
             "type": self.type,
             "source": {"label": self.source.label, "uid": self.source.uid},
@@ -63,10 +62,11 @@ class SubgraphEdge:
 
 @dataclass(frozen=True)
 class Subgraph:
-    """Nodes and edges round a root, in an order that is always the same.
+    """Nodes and edges around a root, in a stable order.
 
-    The root comes first, then the nodes by distance, label and uid. `is_cut` tells that there are
-    more within `depth` than the limit let in; which ones came is then the database's choice.
+    The root is first; the other nodes are sorted by distance, label and uid. If `is_cut` is true,
+    the graph has more nodes or edges within `depth` than `limit` allows, and the database decides
+    which of them are included.
     """
 
     root: SubgraphNode
@@ -78,16 +78,16 @@ class Subgraph:
 
     @property
     def notice(self) -> str:
-        """What is to be said when it is cut; else nothing."""
+        """A note on the limit if the subgraph is cut, else ""."""
         if not self.is_cut:
             return ""
         return (
-            f"cut: there is more than {self.limit:,} nodes and "
-            f"{self.limit * EDGES_PER_NODE:,} edges, the limit, let in"
+            f"incomplete: cut at the limit of {self.limit:,} nodes and "
+            f"{self.limit * EDGES_PER_NODE:,} edges"
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it, as ``show --format json`` prints it."""
+        """Return the subgraph as JSON values, as ``show --format json`` prints it."""
         return {
             "root": {"label": self.root.label, "uid": self.root.uid},
             "depth": self.depth,
@@ -98,13 +98,11 @@ class Subgraph:
         }
 
     def _repr_svg_(self) -> str:
-        """Draw the nearest nodes, as notebooks do."""
-        from genai_graph.pictures import svg
-
-        near = self.nodes[:_DRAWN]
-        if len(near) == len(self.nodes):
+        """Return an SVG picture of the nearest nodes, for notebooks."""
+        nearest = self.nodes[:_MAX_NOTEBOOK_NODES]
+        if len(nearest) == len(self.nodes):
             return svg.draw(self)
-        drawn = set(near)
-        edges = [edge for edge in self.edges if {edge.source, edge.target} <= drawn]
-        notice = f"the nearest {len(near)} of {len(self.nodes):,} nodes"
-        return svg.draw(replace(self, nodes=near, edges=tuple(edges)), notice=notice)
+        included = set(nearest)
+        edges = [edge for edge in self.edges if {edge.source, edge.target} <= included]
+        notice = f"the nearest {len(nearest)} of {len(self.nodes):,} nodes"
+        return svg.draw(replace(self, nodes=nearest, edges=tuple(edges)), notice=notice)

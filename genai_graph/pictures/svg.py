@@ -1,6 +1,6 @@
-"""A subgraph as a picture in SVG: from left to right, a column for each distance from the root.
+"""A subgraph as an SVG picture, from left to right, with one column per distance from the root.
 
-It needs no script and no font of its own, and is light or dark as the reader's system is.
+It needs no scripts and no embedded fonts, and follows the reader's light or dark colour scheme.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text, truncate
-from genai_graph.pictures.colors import COLORS, INK
-from genai_graph.pictures.spanning_tree import branches
-from genai_graph.pictures.subgraph import LONGEST_LINE
+from genai_graph.pictures.spanning_tree import build_spanning_tree
+from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
 
-_BOX, _ROW, _GAP, _MARGIN = 38, 48, 190, 12  # heights of a box and a row, width between columns
-_LONGEST_LABEL = 24
-_WIDEST = 960  # about what a notebook has; one that is wider is drawn smaller
+_BOX_HEIGHT, _ROW_HEIGHT, _NOTICE_HEIGHT = 38, 48, 18
+_COLUMN_GAP, _MARGIN = 190, 12
+_MAX_EDGE_LABEL_LENGTH = 24
+_MAX_WIDTH = 960  # about the width of a notebook; wider pictures are scaled down
 _PAPER, _MUTED = "#ffffff", "#6b6b6b"
-# It is alone in a file, or beside others in a page: the class keeps the rules to the picture.
-_DARK = (
+# A notebook may embed several pictures in one page: the class restricts the rules to the picture.
+_DARK_STYLE = (
     "@media screen and (prefers-color-scheme: dark) {"
     " .genai-graph .paper { fill: #16181c; stroke: #16181c }"
     " .genai-graph .line { stroke: #9aa0a8 }"
@@ -34,7 +34,7 @@ _DARK = (
 
 
 class _Box(NamedTuple):
-    """Where a node is drawn: its left side, the middle of its height, its width."""
+    """The rectangle of a node: x of its left side, y of its centre, width."""
 
     left: float
     middle: float
@@ -46,83 +46,89 @@ class _Box(NamedTuple):
 
 
 def draw(subgraph: Subgraph, *, notice: str = "") -> str:
-    """Return the picture; the root has a thick border, and below it all stands a notice."""
+    """Return the picture; the root has a thick border, and notices are below the graph."""
     notices = [text for text in (notice, subgraph.notice) if text]
-    boxes, width, height = _boxes(subgraph)
-    whole_height, scale = height + 18 * len(notices), min(1, _WIDEST / width)
+    boxes, width, graph_height = _place_nodes(subgraph)
+    height, scale = graph_height + _NOTICE_HEIGHT * len(notices), min(1, _MAX_WIDTH / width)
     picture = Element(
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg",
             "class": "genai-graph",
-            "viewBox": f"0 0 {width:g} {whole_height:g}",
+            "viewBox": f"0 0 {width:g} {height:g}",
             "width": f"{width * scale:g}",
-            "height": f"{whole_height * scale:g}",
+            "height": f"{height * scale:g}",
             "font-family": "system-ui, sans-serif",
             "role": "img",
         },
     )
     SubElement(picture, "title").text = escape_unprintable(
-        f"{subgraph.root} and what is round it: {len(boxes)} nodes, {len(subgraph.edges)} edges"
+        f"{subgraph.root} and its surroundings: {len(boxes)} nodes, {len(subgraph.edges)} edges"
     )
-    SubElement(picture, "style").text = _DARK
+    SubElement(picture, "style").text = _DARK_STYLE
     paper = {"class": "paper", "fill": _PAPER, "width": "100%", "height": "100%"}
     SubElement(picture, "rect", paper)
-    lines, labels = SubElement(picture, "g"), SubElement(picture, "g")  # no line over a label
+    # SVG paints in document order: all lines before all labels, so that no line covers a label.
+    lines, labels = SubElement(picture, "g"), SubElement(picture, "g")
     for edge in subgraph.edges:
         _draw_edge(lines, labels, edge, boxes[edge.source], boxes[edge.target])
     for node, box in boxes.items():
         _draw_node(picture, node, box)
-    for place, text in enumerate(notices):
-        _write(picture, text, _MARGIN, height + 18 * place + 6, anchor="start")
+    for number, text in enumerate(notices):
+        y = graph_height + _NOTICE_HEIGHT * number + 6
+        _draw_text(picture, text, _MARGIN, y, anchor="start")
     return tostring(picture, encoding="unicode")
 
 
-def _boxes(subgraph: Subgraph) -> tuple[dict[SubgraphNode, _Box], float, float]:
-    """Return where the nodes are drawn, and the size of it all; children stand beside parents."""
+def _place_nodes(subgraph: Subgraph) -> tuple[dict[SubgraphNode, _Box], float, float]:
+    """Return the boxes of the nodes, and the width and height of the graph.
+
+    A column is in breadth-first order, so that children are near their parents.
+    """
     columns: dict[int, list[SubgraphNode]] = defaultdict(list)
-    for node in branches(subgraph):
+    for node in build_spanning_tree(subgraph):
         columns[node.distance].append(node)
-    height = _ROW * max(map(len, columns.values())) + 2 * _MARGIN
+    height = _ROW_HEIGHT * max(map(len, columns.values())) + 2 * _MARGIN
     boxes: dict[SubgraphNode, _Box] = {}
     left = float(_MARGIN)
     for nodes in columns.values():
-        width = 24 + max(_width(text) for node in nodes for text in (_name(node), node.label))
-        top = (height - _ROW * (len(nodes) - 1)) / 2
+        texts = (text for node in nodes for text in (_truncated_uid(node), node.label))
+        width = 24 + max(map(_estimate_width, texts))
+        top = (height - _ROW_HEIGHT * (len(nodes) - 1)) / 2
         for row, node in enumerate(nodes):
-            boxes[node] = _Box(left, top + _ROW * row, width)
-        left += width + _GAP
-    return boxes, left - _GAP + _MARGIN, height
+            boxes[node] = _Box(left, top + _ROW_HEIGHT * row, width)
+        left += width + _COLUMN_GAP
+    return boxes, left - _COLUMN_GAP + _MARGIN, height
 
 
-def _name(node: SubgraphNode) -> str:
-    return truncate(node.uid, LONGEST_LINE)
+def _truncated_uid(node: SubgraphNode) -> str:
+    return truncate(node.uid, MAX_LINE_LENGTH)
 
 
-def _width(text: str) -> float:
-    """Return how wide a text is, about: who draws it has the font, and we have not."""
-    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+def _estimate_width(text: str) -> float:
+    """Estimate the width of a text at size 12; the viewer's font is unknown."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
     return 7.6 * len(text) + 6 * wide
 
 
 def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
-    drawn = SubElement(picture, "g")
-    SubElement(drawn, "title").text = escape_unprintable(str(node))
+    group = SubElement(picture, "g")
+    SubElement(group, "title").text = escape_unprintable(str(node))
     frame = {
         "class": "line",
         "x": f"{box.left:g}",
-        "y": f"{box.middle - _BOX / 2:g}",
+        "y": f"{box.middle - _BOX_HEIGHT / 2:g}",
         "width": f"{box.width:g}",
-        "height": str(_BOX),
+        "height": str(_BOX_HEIGHT),
         "rx": "6",
         "fill": COLORS[node.label],
         "stroke": INK,
         "stroke-width": "3" if node.distance == 0 else "1",
     }
-    SubElement(drawn, "rect", frame)
-    for text, size, below in ((node.label, 10, -6), (_name(node), 12, 10)):
-        place = {"x": f"{box.left + 12:g}", "y": f"{box.middle + below:g}"}
-        line = SubElement(drawn, "text", place, fill=INK)
+    SubElement(group, "rect", frame)
+    for text, size, offset in ((node.label, 10, -6), (_truncated_uid(node), 12, 10)):
+        position = {"x": f"{box.left + 12:g}", "y": f"{box.middle + offset:g}"}
+        line = SubElement(group, "text", position, fill=INK)
         line.set("font-size", str(size))
         line.text = text
 
@@ -131,34 +137,35 @@ def _draw_edge(
     lines: Element, labels: Element, edge: SubgraphEdge, source: _Box, target: _Box
 ) -> None:
     near, far = sorted((source, target))
-    same_column = near.left == far.left  # then it goes out to the right, and back
+    same_column = near.left == far.left  # the edge then leaves to the right and returns
     start, end = near.right, far.right if same_column else far.left
-    turn = end + _GAP / 2 if same_column else (start + end) / 2
+    turn = end + _COLUMN_GAP / 2 if same_column else (start + end) / 2
     _draw_line(
         lines,
         f"M{start:g} {near.middle:g} "
         f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}",
     )
-    at = end if target is far else start
-    back = at + (-7 if target is far and not same_column else 7)
+    tip = end if target is far else start
+    back = tip + (-7 if target is far and not same_column else 7)
     above, below = target.middle - 4, target.middle + 4
-    _draw_line(lines, f"M{back:g} {above:g} L{at:g} {target.middle:g} L{back:g} {below:g}")
-    # On the curve: a loop's half way, others' where they have parted, nearer to the far end.
-    far_part = 0.5 if same_column else 0.65
+    _draw_line(lines, f"M{back:g} {above:g} L{tip:g} {target.middle:g} L{back:g} {below:g}")
+    # The label is on the curve: halfway between nodes of one column, else nearer to the far node,
+    # where the curves of one near node have parted.
+    share = 0.5 if same_column else 0.65
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
-    y = near.middle + far_part * (far.middle - near.middle)
+    y = near.middle + share * (far.middle - near.middle)
     role = to_text(edge.properties.get("role", edge.properties.get("kind")))
-    _write(labels, truncate(f"{edge.type} {role}".rstrip(), _LONGEST_LABEL), x, y)
+    _draw_text(labels, truncate(f"{edge.type} {role}".rstrip(), _MAX_EDGE_LABEL_LENGTH), x, y)
 
 
 def _draw_line(lines: Element, path: str) -> None:
     SubElement(lines, "path", {"class": "line", "fill": "none", "stroke": _MUTED, "d": path})
 
 
-def _write(picture: Element, text: str, x: float, y: float, *, anchor: str = "middle") -> None:
-    """Write on the paper, with some of it round the text so that no line goes through."""
-    written = SubElement(picture, "text", {"class": "text", "fill": _MUTED, "stroke": _PAPER})
-    written.attrib |= {
+def _draw_text(picture: Element, text: str, x: float, y: float, *, anchor: str = "middle") -> None:
+    """Draw a text with an outline in the colour of the paper, which interrupts lines below it."""
+    element = SubElement(picture, "text", {"class": "text", "fill": _MUTED, "stroke": _PAPER})
+    element.attrib |= {
         "x": f"{x:g}",
         "y": f"{y + 3:g}",
         "stroke-width": "4",
@@ -166,4 +173,4 @@ def _write(picture: Element, text: str, x: float, y: float, *, anchor: str = "mi
         "font-size": "10",
         "text-anchor": anchor,
     }
-    written.text = escape_unprintable(text)
+    element.text = escape_unprintable(text)

@@ -94,6 +94,25 @@ def _deflate(cls: Any, values: Mapping[str, Any], name: str, prop: Property[Any]
     return prop.to_db(value)
 
 
+def normalize_stored_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored values as they would be saved again, for a comparison with new values.
+
+    Other programs may have stored JSON with unsorted keys. Invalid values are returned unchanged.
+    """
+    known = properties_of(cls)
+    return {
+        name: value.text if isinstance(value, EncryptedValue) else _normalize(known[name], value)
+        for name, value in stored.items()
+    }
+
+
+def _normalize(prop: Property[Any], value: Any) -> Any:
+    try:
+        return None if value is None else prop.to_db(prop.to_python(value))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return value
+
+
 def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Convert database values to Python values.
 
@@ -107,5 +126,5 @@ def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
 def _inflate(prop: Property[Any], value: Any) -> Any:
     try:
         return None if value is None else prop.to_python(value)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return value

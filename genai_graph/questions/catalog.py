@@ -1,4 +1,23 @@
-"""The questions as their files tell them: the header of comments, and the statement below it."""
+"""The catalog of questions, read from the .cypher files of this package.
+
+A file is a header of comments, an empty line, and one statement that ends with a semicolon. The
+header is the source of the command, its options, its help and the documentation::
+
+    // Rank models on a dataset by a metric
+    //
+    // A paragraph with details, optional.
+    //
+    // Parameters:
+    //   metric (string, from Metric.name): the name of the metric
+    //   min_shared (integer, default 1): ...
+    // Supplied by ask:
+    //   known_directions (map): ...
+    // Columns:
+    //   model: ...
+
+``from LABEL.PROPERTY`` names the property that contains the possible values. A parameter with a
+default is optional. An entry is continued by lines with deeper indentation.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +34,20 @@ from genai_graph.properties.messages import describe, did_you_mean
 _SUFFIX = ".cypher"
 _ENTRY = re.compile(
     r"  (?P<name>\w+)"
-    r"(?: \((?P<type>.*?)(?:, as in (?P<label>\w+)\.(?P<property>\w+))?"
+    r"(?: \((?P<type>.*?)(?:, from (?P<label>\w+)\.(?P<property>\w+))?"
     r"(?:, default (?P<default>.*))?\))?"
     r": (?P<text>.*)"
 )
-_SECTION = re.compile(r"^(Parameters|Given by ask|Columns):\n", re.MULTILINE)
-_UID = re.compile(r"uid of a (\w+)")
+_SECTION = re.compile(r"^(Parameters|Supplied by ask|Columns):\n", re.MULTILINE)
+_UID_TYPE = re.compile(r"uid of a (\w+)")
 STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a question; `label` is that of the node whose uid it is, if it is one.
+    """A parameter of a question.
 
-    Its values are those that a property has where `as_in` names one: a label and a property.
+    `values_from` is the label and property that contain the possible values, if there are any.
     """
 
     name: str
@@ -36,25 +55,31 @@ class Parameter:
     help: str
     is_required: bool = True
     default: Any = None
-    as_in: tuple[str, str] | None = None
+    values_from: tuple[str, str] | None = None
 
     @property
     def label(self) -> str | None:
-        """The label of the node that it names."""
-        found = _UID.fullmatch(self.type)
-        return found and found[1]
+        """The label of the node, if the value is a uid."""
+        match = _UID_TYPE.fullmatch(self.type)
+        return match and match[1]
 
-    def check(self, value: Any) -> Any:
-        """Return a value that fits, or raise `QuestionError`; nothing is cast."""
+    def validate(self, value: Any) -> Any:
+        """Return a valid value unchanged, or raise `QuestionError`; values are never converted."""
         if value is None and not self.is_required:
             return None
-        if not _FITS.get(self.type, _is_string)(value):
-            raise QuestionError(f"{self.name}: expected {self.expected}, got {_described(value)}")
+        if self.type == STRINGS:
+            is_valid = isinstance(value, (list, tuple)) and value and all(map(_is_string, value))
+        elif self.type == INTEGER:
+            is_valid = isinstance(value, int) and not isinstance(value, bool)
+        else:
+            is_valid = _is_string(value)
+        if not is_valid:
+            raise QuestionError(f"{self.name}: expected {self.expected}, got {_describe(value)}")
         return value
 
     @property
     def expected(self) -> str:
-        """Its type as a message names it."""
+        """The type with an article, for error messages."""
         article = "an" if self.type[0] in "aeio" else "a"
         return f"{article} {self.type}" if self.label is None else f"the {self.type}"
 
@@ -63,122 +88,104 @@ def _is_string(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_strings(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(map(_is_string, value))
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _described(value: Any) -> str:
-    """Name a value that does not fit; of a list, what is wrong with it."""
+def _describe(value: Any) -> str:
+    """Describe an invalid value; for a list, its first invalid item."""
     if isinstance(value, (list, tuple)):
         if not value:
             return "an empty list"
-        for place, item in enumerate(value, 1):
+        for number, item in enumerate(value, 1):
             if not _is_string(item):
-                return f"a list whose item {place} is {describe(item)}"
+                return f"a list whose item {number} is {describe(item)}"
     return describe(value)
-
-
-_FITS = {STRING: _is_string, STRINGS: _is_strings, INTEGER: _is_integer}
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question: what it asks, what it needs, what the columns of its answer mean."""
+    """A question: a Cypher statement with the help of its parameters and columns."""
 
     name: str
     title: str
+    description: str
     parameters: dict[str, Parameter]
     columns: dict[str, str]
     cypher: str
 
-    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of all parameters, or raise `QuestionError`; None is not given."""
+    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of all parameters with the defaults; None means not given.
+
+        Raises `QuestionError` for an unknown, missing or invalid parameter.
+        """
         for name in given:
             if name not in self.parameters:
-                hint = did_you_mean(name, self.parameters) or self._told()
-                raise QuestionError(f"{self.name}: there is no parameter {name!r}{hint}")
-        said = {name: value for name, value in given.items() if value is not None}
+                known = f": expected {', '.join(self.parameters) or 'no parameters'}"
+                hint = did_you_mean(name, self.parameters) or known
+                raise QuestionError(f"{self.name}: unknown parameter {name!r}{hint}")
+        values = {name: value for name, value in given.items() if value is not None}
         for name, parameter in self.parameters.items():
-            if parameter.is_required and name not in said:
-                raise QuestionError(
-                    f"{self.name}: {name} is missing: expected {parameter.expected}"
-                )
+            if parameter.is_required and name not in values:
+                raise QuestionError(f"{self.name}: {name} is required: give {parameter.expected}")
         return {
-            name: parameter.check(said.get(name, parameter.default))
+            name: parameter.validate(values.get(name, parameter.default))
             for name, parameter in self.parameters.items()
         }
 
-    def _told(self) -> str:
-        return f": expected {', '.join(self.parameters) or 'none'}"
-
 
 @functools.cache
-def names() -> tuple[str, ...]:
+def list_questions() -> tuple[str, ...]:
     """Return the names of all questions."""
     entries = (entry.name for entry in files(__package__).iterdir())
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in entries if name.endswith(_SUFFIX)))
 
 
-def find(name: str) -> Question:
-    """Return a question; `UnknownQuestionError` when there is none of this name."""
-    if name not in names():
-        near = did_you_mean(name, names()) if isinstance(name, str) else ""
-        hint = near or f": expected one of {', '.join(names())}"
-        raise UnknownQuestionError(f"there is no question {name!r}{hint}")
-    return _found(name)
+def get_question(name: str) -> Question:
+    """Return a question by its name; raise `UnknownQuestionError` if it does not exist."""
+    known = list_questions()
+    if name not in known:
+        suggestion = did_you_mean(name, known) if isinstance(name, str) else ""
+        hint = suggestion or f": expected one of {', '.join(known)}"
+        raise UnknownQuestionError(f"unknown question {name!r}{hint}")
+    return _load_question(name)
 
 
 @functools.cache
-def _found(name: str) -> Question:
-    text = files(__package__).joinpath(name + _SUFFIX).read_text(encoding="utf-8")
-    return read(name, text)
+def _load_question(name: str) -> Question:
+    return parse_question(name, files(__package__).joinpath(name + _SUFFIX).read_text("utf-8"))
 
 
-def read(name: str, text: str) -> Question:
-    """Read a file: a header of comments, an empty line, and one statement with its semicolon."""
+def parse_question(name: str, text: str) -> Question:
+    """Parse the text of a .cypher file."""
     header, _, body = text.partition("\n\n")
-    title, *sections = _SECTION.split(_uncommented(header))
-    found = dict(zip(sections[::2], sections[1::2], strict=True))
-    entries = [_entry(line) for line in _joined(found.get("Parameters", ""))]
-    columns = (_match(line) for line in _joined(found["Columns"]))
+    lines = [line.removeprefix("//").removeprefix(" ") for line in header.splitlines()]
+    summary, *sections = _SECTION.split("\n".join(lines) + "\n")
+    title, _, description = summary.partition("\n\n")
+    by_heading = dict(zip(sections[::2], map(_parse_entries, sections[1::2]), strict=True))
+    parameters = [_to_parameter(entry) for entry in by_heading.get("Parameters", [])]
     return Question(
         name,
-        " ".join(title.split()),
-        {entry.name: entry for entry in entries},
-        {column["name"]: column["text"] for column in columns},
+        title.strip(),
+        " ".join(description.split()),
+        {parameter.name: parameter for parameter in parameters},
+        {entry["name"]: entry["text"] for entry in by_heading["Columns"]},
         body.strip().removesuffix(";"),
     )
 
 
-def _uncommented(header: str) -> str:
-    return (
-        "\n".join(line.removeprefix("//").removeprefix(" ") for line in header.splitlines()) + "\n"
-    )
+def _parse_entries(section: str) -> list[re.Match[str]]:
+    entries = []
+    for line in re.sub(r"\n    +", " ", section).splitlines():
+        entry = _ENTRY.fullmatch(line)
+        assert entry is not None, line
+        entries.append(entry)
+    return entries
 
 
-def _joined(section: str) -> list[str]:
-    """Return the entries of a section, each as one line."""
-    return re.sub(r"\n    +", " ", section).splitlines()
-
-
-def _match(line: str) -> re.Match[str]:
-    found = _ENTRY.fullmatch(line)
-    assert found is not None, line
-    return found
-
-
-def _entry(line: str) -> Parameter:
-    found = _match(line)
-    as_in = (found["label"], found["property"]) if found["label"] else None
-    default = found["default"]
+def _to_parameter(entry: re.Match[str]) -> Parameter:
+    default = entry["default"]
     return Parameter(
-        found["name"], found["type"], found["text"], default is None, _default(default), as_in
+        entry["name"],
+        entry["type"],
+        entry["text"],
+        is_required=default is None,
+        default=None if default in (None, "null") else int(default),
+        values_from=(entry["label"], entry["property"]) if entry["label"] else None,
     )
-
-
-def _default(text: str | None) -> int | None:
-    return None if text in (None, "null") else int(text)

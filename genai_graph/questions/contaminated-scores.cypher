@@ -1,14 +1,17 @@
-// Which scores are void, since the model or an ancestor was trained on the dataset they were taken on
+// Find scores measured on training data
+//
+// A score is contaminated if its model, or an ancestor of it, was trained on the dataset that the
+// score was measured on.
 //
 // Columns:
-//   model: the model that has the score
-//   benchmark: the dataset that the score was taken on
-//   metric: the score
-//   value: its value
+//   model: the model with the score
+//   benchmark: the dataset that the score was measured on
+//   metric: the uid of the score
+//   value: the value of the score
 //   trained_via: the model that was trained on the dataset: the model itself or an ancestor
-//   certainty: certain where the trained split is the evaluated one, suspected where one is unknown
+//   certainty: certain if training and evaluation used the same split, suspected if one is unknown
 
-// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
+// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 MATCH (x:Experiment)-[:HAS]->(score:Metric)-[:EVALUATED_ON]->(d:Dataset)
 MATCH (x)-[run:RUN]->(m:Model)
 WHERE coalesce(run.role, 'output') = 'output'

@@ -1,15 +1,15 @@
-// How much rests on a dataset
+// Count the dependants of a dataset
 //
 // Parameters:
 //   dataset (uid of a Dataset): the dataset
 // Columns:
-//   datasets: how many datasets: it and those that are derived from it
-//   models: how many models were trained on these, or are descendants of such models
-//   experiments: how many experiments ran these models
-//   metrics: how many scores these models have
-//   projects: the projects that have these models, a list
+//   datasets: the number of datasets: this one and those derived from it
+//   models: the number of models that were trained on these datasets, and of their descendants
+//   experiments: the number of experiments that ran these models
+//   metrics: the number of scores of these models
+//   projects: the projects that contain these models, a list
 
-// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
+// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 MATCH (d:Dataset {uid: $dataset})
 MATCH (d)<-[:DERIVED_FROM*0..2]-(derived2:Dataset) WITH DISTINCT derived2
 MATCH (derived2)<-[:DERIVED_FROM*0..2]-(derived4:Dataset) WITH DISTINCT derived4

@@ -1,12 +1,13 @@
-// How much of all models depends on each dataset
+// Show how many models depend on each dataset
 //
 // Columns:
 //   dataset: a dataset that models were trained on
-//   license: its license
-//   dependants: how many models were trained on it, or are descendants of such models
-//   percent: of the models whose training data is known, their own or an ancestor's
+//   license: the license of the dataset
+//   dependants: the number of models that were trained on it, and of their descendants
+//   percent: the dependants as a percentage of the models with known training data, their own or
+//     that of an ancestor
 
-// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
+// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 CALL () {
   MATCH (trained:Model)-[data:TRAINED_ON]->(:Dataset)
   WHERE coalesce(data.role, 'training') = 'training'

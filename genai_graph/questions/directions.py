@@ -1,8 +1,8 @@
-"""Whether more or less of a metric is better, where its name is well known.
+"""The direction of well-known metrics: whether a greater value is better.
 
-A metric's own `greater_is_better` comes first; a name that is not here is unknown, never guessed.
-The names are those that scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision and XGBoost
-write, in lower case.
+The `greater_is_better` of a metric takes precedence. Unlisted names are unknown, never guessed.
+The names are those of scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision and XGBoost,
+in lower case.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ wer word_error_rate cer character_error_rate ter
 fid lpips eer hamming_loss hinge_loss zero_one_loss epe ece
 """
 
-# The names are asked for in lower case.
+# Questions look names up in lower case.
 KNOWN_DIRECTIONS: dict[str, bool] = {
     **dict.fromkeys(_GREATER.split(), True),
     **dict.fromkeys(_LESS.split(), False),

@@ -1,14 +1,16 @@
-// How models rank on a dataset, by a metric: each model with its best score
+// Rank models on a dataset by a metric
+//
+// Each model is ranked by its best score.
 //
 // Parameters:
-//   metric (string, as in Metric.name): the metric's name
-//   dataset (uid of a Dataset): the dataset that it was taken on
-// Given by ask:
-//   known_directions (map): whether more is better, by the names of well-known metrics
+//   metric (string, from Metric.name): the name of the metric
+//   dataset (uid of a Dataset): the dataset that the metric was measured on
+// Supplied by ask:
+//   known_directions (map): whether greater is better, by the name of a well-known metric
 // Columns:
 //   rank: 1 for the best; equal scores share a rank, and the next rank follows without a gap; empty
-//     for NaN, and where nobody says whether more or less is better: then all scores are told
-//   model: the model that has the score
+//     for NaN, and if it is unknown whether greater is better: then all scores are listed
+//   model: the model with the score
 //   value: the score
 
 MATCH (d:Dataset {uid: $dataset})<-[:EVALUATED_ON]-(score:Metric {name: $metric})
@@ -16,11 +18,11 @@ WHERE score.value < 0 OR score.value >= 0 OR score.value <> score.value // a num
 MATCH (score)<-[:HAS]-(x:Experiment)-[run:RUN]->(m:Model)
 WHERE coalesce(run.role, 'output') = 'output'
    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
-WITH collect(score.greater_is_better) AS said,
+WITH collect(score.greater_is_better) AS declared,
      collect({model: m.uid, value: score.value}) AS scores
 WITH scores,
-     CASE WHEN true IN said AND false IN said THEN null
-          WHEN true IN said THEN 1 WHEN false IN said THEN -1
+     CASE WHEN true IN declared AND false IN declared THEN null
+          WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
           WHEN $known_directions[toLower($metric)] THEN 1
           WHEN NOT $known_directions[toLower($metric)] THEN -1 END AS direction
 UNWIND scores AS score

@@ -1,13 +1,16 @@
-// Which models rest on datasets of these licenses, also through parent models and derived datasets
+// Find models that depend on given licenses
+//
+// Follows parent models and derived datasets to datasets with one of the licenses.
 //
 // Parameters:
-//   licenses (list of strings, as in Dataset.license): the licenses, as the datasets have them
+//   licenses (list of strings, from Dataset.license): the licenses, spelled as in the graph
 // Columns:
-//   model: a model that was trained on the dataset or on one derived from it, or a descendant of one
-//   dataset: the dataset of that license
-//   license: its license
+//   model: a model that was trained on the dataset or on one derived from it, or a descendant of
+//     such a model
+//   dataset: the dataset with the license
+//   license: the license of the dataset
 
-// Lineage is followed two steps at a time, each node once: by all ways at once there are too many.
+// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 UNWIND $licenses AS given
 MATCH (d:Dataset {license: given})
 MATCH (d)<-[:DERIVED_FROM*0..2]-(derived2:Dataset) WITH DISTINCT d, derived2

@@ -1,76 +1,79 @@
-// Each model that has parents, with its longest chain of them to a root
+// Show the longest ancestor chain of models
+//
+// Lists each model that has parents, with its longest chain of ancestors to a root.
 //
 // Parameters:
-//   model (uid of a Model, default null): this model only
+//   model (uid of a Model, default null): the only model to list
 // Columns:
 //   model: the model
-//   depth: how many steps the chain has, at most 8
-//   chain: the models from it to the root, a list
+//   depth: the number of steps in the chain, at most 8
+//   chain: the models from this one to the root, a list
 
-// A way is a list: its steps, less than zero, then its models; so the least one is the longest, and of
-// equal ones the first. Of all ways to a model only that one goes on: there are too many of them.
+// A path is a list: its negative length, then its models. So the minimum of several paths is the
+// longest one, and among equally long ones the first in the order of uids. Only that one is extended
+// further, because the number of paths grows exponentially.
 CALL () {
-  // From the model to its ancestors: of all the ways that end somewhere one is the least.
+  // From one model to its ancestors. Per end, only the smallest path is kept.
   MATCH (x:Model {uid: $model})
-  WITH x, [0, x.uid] AS way
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1] + tail(way) + y.uid]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  WITH min(way) AS way WHERE way IS NOT NULL
-  RETURN way
+  WITH x, [0, x.uid] AS path
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)-[:DERIVED_FROM]->(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1] + tail(path) + y.uid]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  WITH min(path) AS path WHERE path IS NOT NULL
+  RETURN path
   UNION
-  // From all parents to their descendants: each model keeps the least of its own.
-  UNWIND CASE WHEN $model IS NULL THEN ['all'] ELSE [] END AS every
+  // From all parents to their descendants. Per descendant, only the smallest path is kept.
+  UNWIND CASE WHEN $model IS NULL THEN ['all'] ELSE [] END AS all_models
   MATCH (x:Model)<-[:DERIVED_FROM]-(:Model)
-  WITH DISTINCT x, [0, x.uid] AS way
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN way
-  UNWIND [[x, way], [y, [way[0] - 1, y.uid] + tail(way)]] AS one
-  WITH one[0] AS x, min(one[1]) AS way WHERE x IS NOT NULL
-  RETURN way
+  WITH DISTINCT x, [0, x.uid] AS path
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  OPTIONAL MATCH (x)<-[:DERIVED_FROM]-(y:Model) WHERE NOT y.uid IN path
+  UNWIND [[x, path], [y, [path[0] - 1, y.uid] + tail(path)]] AS state
+  WITH state[0] AS x, min(state[1]) AS path WHERE x IS NOT NULL
+  RETURN path
 }
-WITH -way[0] AS depth, tail(way) AS chain
+WITH -path[0] AS depth, tail(path) AS chain
 WHERE depth > 0
 RETURN chain[0] AS model, depth, chain
 ORDER BY model;

@@ -1,8 +1,10 @@
-// Which finished experiments can't be repeated, for lack of what
+// Find experiments that can't be repeated
+//
+// Lists finished experiments with the information that they lack.
 //
 // Columns:
-//   experiment: an experiment that is FINISHED
-//   missing: what it lacks, a list of: code version, random seed, environment, model, dataset,
+//   experiment: an experiment with the status FINISHED
+//   missing: the missing items, a list of: code version, random seed, environment, model, dataset,
 //     digest of a dataset
 
 MATCH (x:Experiment {status: 'FINISHED'})

@@ -1,9 +1,11 @@
-// What nothing refers to: datasets that nobody has or uses, models without origin and children,
-// metrics without an experiment
+// Find nodes that nothing refers to
+//
+// Lists datasets that no project contains and nothing uses, models without origin and children,
+// and metrics without an experiment.
 //
 // Columns:
 //   kind: Dataset, Model or Metric
-//   uid: its uid
+//   uid: the uid of the node
 
 CALL () {
   MATCH (d:Dataset)

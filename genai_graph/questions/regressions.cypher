@@ -1,14 +1,16 @@
-// Which models are worse than their parents, by a metric on the same dataset and the same split
+// Find models that are worse than a parent
 //
-// Given by ask:
-//   known_directions (map): whether more is better, by the names of well-known metrics
+// Compares the scores of the same metric on the same dataset and the same split.
+//
+// Supplied by ask:
+//   known_directions (map): whether greater is better, by the name of a well-known metric
 // Columns:
 //   parent: the parent model
 //   child: the model derived from it
 //   dataset: the dataset that both were evaluated on
-//   metric: the metric's name
-//   old: the parent's score, the best of several
-//   new: the child's score, the best of several
+//   metric: the name of the metric
+//   old: the best score of the parent
+//   new: the best score of the child
 //   delta: new - old
 
 MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model)
@@ -34,10 +36,10 @@ WHERE other = d AND before.name = after.name
 WITH parent.uid AS parent, child.uid AS child, d.uid AS dataset, after.name AS metric,
      coalesce(after.split, '') AS split,
      collect(before.value) AS olds, collect(after.value) AS news,
-     collect(before.greater_is_better) + collect(after.greater_is_better) AS said
+     collect(before.greater_is_better) + collect(after.greater_is_better) AS declared
 WITH parent, child, dataset, metric, olds, news,
-     CASE WHEN true IN said AND false IN said THEN null
-          WHEN true IN said THEN 1 WHEN false IN said THEN -1
+     CASE WHEN true IN declared AND false IN declared THEN null
+          WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
           WHEN $known_directions[toLower(metric)] THEN 1
           WHEN NOT $known_directions[toLower(metric)] THEN -1 END AS direction
 WHERE direction IS NOT NULL

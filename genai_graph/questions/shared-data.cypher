@@ -1,12 +1,14 @@
-// Which pairs of models were trained on the same datasets
+// Find models trained on the same datasets
+//
+// Lists pairs of models.
 //
 // Parameters:
-//   min_shared (integer, default 1): the least number of datasets that they share
+//   min_shared (integer, default 1): the minimum number of shared datasets
 // Columns:
-//   model_a: a model
-//   model_b: another, behind it in the order of uids
-//   shared: how many training datasets they share
-//   jaccard: the share of these in all that either of them was trained on, from 0 to 1
+//   model_a: the first model of the pair, by uid
+//   model_b: the second model of the pair
+//   shared: the number of training datasets that they share
+//   jaccard: the shared datasets as a fraction of all training datasets of the pair, from 0 to 1
 
 MATCH (m:Model)-[data:TRAINED_ON]->(d:Dataset)
 WHERE coalesce(data.role, 'training') = 'training'
@@ -14,7 +16,7 @@ WITH m.uid AS model, collect(DISTINCT d.uid) AS datasets
 ORDER BY model
 UNWIND datasets AS dataset
 WITH dataset, collect({uid: model, size: size(datasets)}) AS models
-// Each model with those behind it, so that only one model's pairs are grouped at a time.
+// Pair each model with the later ones, so that only the pairs of one model are grouped at a time.
 UNWIND range(0, size(models) - 2) AS i
 WITH models[i] AS a, models[i + 1..] AS others
 WITH a, collect(others) AS groups

@@ -1,9 +1,11 @@
-// Which models were trained on a version of a dataset that has a successor
+// Find models trained on outdated datasets
+//
+// A dataset is outdated if another one is derived from it with the kind version.
 //
 // Columns:
-//   dataset: the dataset's name
-//   trained_on: the version that models were trained on
-//   available: the newest version after it, over at most 8 steps of kind version
+//   dataset: the name of the dataset
+//   trained_on: the version that the models were trained on
+//   available: the newest version derived from it, in at most 8 steps
 //   stale_models: the models, a list
 
 MATCH (newer:Dataset)-[step:DERIVED_FROM]->(d:Dataset)

@@ -1,14 +1,15 @@
-"""The interactive shell: Python with the graph at hand."""
+"""The interactive shell: Python with a connection and the names of the package."""
 
 from __future__ import annotations
 
+import code
+import contextlib
 import traceback
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import genai_graph
-from genai_graph.database import Connection
-from genai_graph.errors import GenaiGraphError, MissingExtraError
+from genai_graph.errors import GenaiGraphError
 
 if TYPE_CHECKING:
     from genai_graph.database import Connection
@@ -19,46 +20,48 @@ _NAMES = (
 )
 
 
-def namespace() -> dict[str, Any]:
-    """Return the names that the shell begins with."""
+def build_namespace() -> dict[str, Any]:
+    """Return the names that are defined when the shell starts."""
     return {name: getattr(genai_graph, name) for name in _NAMES}
 
 
-def banner(connection: Connection) -> str:
-    """Return the line that says where the shell is connected, what it may and what it has."""
-    limits = " (read-only)" * connection.read_only
-    limits += " in a sandbox: nothing is kept" * (connection.sandbox is not None)
+def build_banner(connection: Connection) -> str:
+    """Return the connection, its restrictions, and the names that are defined."""
+    restrictions = " (read-only)" * connection.read_only
+    restrictions += " (sandbox: rolled back at the end)" * (connection.sandbox is not None)
     return (
-        f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}{limits}"
-        f"; at hand: {', '.join(_NAMES)}"
+        f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}"
+        f"{restrictions}\nDefined: {', '.join(_NAMES)}"
     )
 
 
 def run(source: str, name: str = "<command>") -> None:
-    """Run code in the shell's namespace; its own mistakes are shown as Python shows them."""
+    """Run code in the namespace of the shell; print a traceback and exit with 1 if it fails."""
     try:
-        # Without what this module takes from the future.
-        code = compile(source, name, "exec", dont_inherit=True)
-        exec(code, {"__name__": "__main__", **namespace()})
-    except (GenaiGraphError, BrokenPipeError):  # the command line tells them, or need not
-        raise
+        # `dont_inherit`: the `from __future__` imports of this module don't apply to the code.
+        compiled = compile(source, name, "exec", dont_inherit=True)
+        exec(compiled, {"__name__": "__main__", **build_namespace()})
+    except (GenaiGraphError, BrokenPipeError):
+        raise  # the command line reports them
     except Exception as error:
-        # Without the frame of this function; broken syntax has no other.
-        below = error.__traceback__ and error.__traceback__.tb_next
-        traceback.print_exception(type(error), error, below)
+        # Omit the frame of this function. A syntax error has no other frame.
+        frames = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(type(error), error, frames)
         raise SystemExit(1) from None
 
 
-def interact(connection: Connection, interface: str | None = None) -> None:
-    """Read code from the terminal until its end.
+def interact(connection: Connection) -> None:
+    """Read and run code from the terminal, in IPython if it is installed, until end of file."""
+    banner, namespace = build_banner(connection), build_namespace()
+    if find_spec("IPython") is not None:
+        from genai_graph.shell import ipython
 
-    Raises `MissingExtraError` when IPython is asked for and not installed.
-    """
-    has_ipython = find_spec("IPython") is not None
-    if interface == "ipython" and not has_ipython:
-        raise MissingExtraError("IPython", "shell")
-    if interface == "python" or not has_ipython:
-        from genai_graph.shell.python import interact
+        ipython.interact(banner, namespace)
     else:
-        from genai_graph.shell.ipython import interact
-    interact(banner(connection), namespace())
+        with contextlib.suppress(ImportError):  # Windows has no readline
+            import readline
+            from rlcompleter import Completer
+
+            readline.set_completer(Completer(namespace).complete)
+            readline.parse_and_bind("tab: complete")
+        code.interact(banner, local=namespace, exitmsg="")

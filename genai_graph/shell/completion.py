@@ -1,6 +1,6 @@
-"""What the graph completes: labels and types in Cypher, uids, questions and their parameters.
+"""Completion from the graph: labels, edge types, uids, questions and their parameters.
 
-Each rule is about the code as far as it is typed. What none of them knows is Python's to complete.
+Each rule is a regular expression that matches the code up to the cursor. Python completes the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.database.query_logging import no_query_logging
 from genai_graph.errors import GenaiGraphError
-from genai_graph.questions import find, names
+from genai_graph.questions import get_question, list_questions
 from genai_graph.registry import EDGES, NODES
 from genai_graph.storage.lookups import uids_with_prefix
 
@@ -18,68 +18,70 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-LIMIT = 50
+MAX_CANDIDATES = 50
 
-_TEXT = r"""(?P<quote>['"])(?P<fragment>[^'"]*)\Z"""
+_OPEN_STRING = r"""(?P<quote>['"])(?P<fragment>[^'"]*)\Z"""
 _ASK = r"""(?s:.*)\bask\(\s*['"]"""
 _QUESTION = re.compile(rf"{_ASK}(?P<fragment>[\w-]*)\Z")
-_ASKED = re.compile(rf"""{_ASK}(?P<question>[\w-]+)['"]\s*,(?P<rest>[^()]*)\Z""")
-_VALUE = re.compile(rf"""(?s:.*)\b(?P<name>\w+)\s*=\s*{_TEXT}""")
-_NAME = re.compile(r"""(?s:.*,)?\s*(?P<fragment>\w*)\Z""")
+_PARAMETERS = re.compile(rf"""{_ASK}(?P<question>[\w-]+)['"]\s*,(?P<parameters>[^()]*)\Z""")
+_PARAMETER_VALUE = re.compile(rf"""(?s:.*)\b(?P<name>\w+)\s*=\s*{_OPEN_STRING}""")
+_PARAMETER_NAME = re.compile(r"""(?s:.*,)?\s*(?P<fragment>\w*)\Z""")
 # Dataset.nodes.get(uid="..., and in Cypher (d:Dataset {uid: '...
-_UID = re.compile(rf"""(?s:.*)\b(?P<label>{"|".join(NODES)})\b[^'"]*\buid\s*[:=]\s*{_TEXT}""")
-_IN_CYPHER = r"""(?s:.*)\bquery\(\s*['"](?s:.*)"""
-_LABEL = re.compile(rf"{_IN_CYPHER}\(\w*:(?P<fragment>\w*)\Z")
-_TYPE = re.compile(rf"{_IN_CYPHER}\[\w*:(?:\w+\|)*(?P<fragment>\w*)\Z")
+_UID = re.compile(
+    rf"""(?s:.*)\b(?P<label>{"|".join(NODES)})\b[^'"]*\buid\s*[:=]\s*{_OPEN_STRING}"""
+)
+_CYPHER = r"""(?s:.*)\bquery\(\s*['"](?s:.*)"""
+_LABEL = re.compile(rf"{_CYPHER}\(\w*:(?P<fragment>\w*)\Z")
+_EDGE_TYPE = re.compile(rf"{_CYPHER}\[\w*:(?:\w+\|)*(?P<fragment>\w*)\Z")
 
 
 class Completion(NamedTuple):
-    """What may stand for the last letters; it is not whole when there is more than is shown."""
+    """The candidates that replace the last characters of the code."""
 
     fragment: str
     candidates: list[str]
-    is_whole: bool = True
 
 
 def complete(code: str) -> Completion | None:
-    """Return what may stand at the end of code; None where the graph has no say."""
-    if found := _QUESTION.match(code):
-        return _beginning(found["fragment"], names())
-    if found := _ASKED.match(code):
-        return _parameter(found["question"], found["rest"])
-    if found := _UID.match(code):
-        return _uids(found["label"], found["fragment"], found["quote"])
-    if found := _LABEL.match(code):
-        return _beginning(found["fragment"], NODES)
-    if found := _TYPE.match(code):
-        return _beginning(found["fragment"], {kind.type for kind in EDGES})
+    """Return the candidates at the end of the code, or None if no rule applies."""
+    if match := _QUESTION.match(code):
+        return _complete_word(match["fragment"], list_questions())
+    if match := _PARAMETERS.match(code):
+        return _complete_parameter(match["question"], match["parameters"])
+    if match := _UID.match(code):
+        return _complete_uid(match["label"], match["fragment"], match["quote"])
+    if match := _LABEL.match(code):
+        return _complete_word(match["fragment"], NODES)
+    if match := _EDGE_TYPE.match(code):
+        return _complete_word(match["fragment"], {edge_type.type for edge_type in EDGES})
     return None
 
 
-def _beginning(fragment: str, words: Iterable[str]) -> Completion:
+def _complete_word(fragment: str, words: Iterable[str]) -> Completion:
     return Completion(fragment, sorted(word for word in words if word.startswith(fragment)))
 
 
-def _parameter(question: str, rest: str) -> Completion | None:
-    """Complete the name of a parameter, or the uid that it takes."""
-    if question not in names():
+def _complete_parameter(question: str, code: str) -> Completion | None:
+    """Complete the name of a parameter, or its value if that is a uid."""
+    if question not in list_questions():
         return None
-    parameters = find(question).parameters
-    if found := _VALUE.match(rest):
-        parameter = parameters.get(found["name"])
+    parameters = get_question(question).parameters
+    if match := _PARAMETER_VALUE.match(code):
+        parameter = parameters.get(match["name"])
         label = parameter and parameter.label
-        return _uids(label, found["fragment"], found["quote"]) if label else None
-    if found := _NAME.match(rest):
-        return _beginning(found["fragment"], (f"{name}=" for name in (*parameters, "limit")))
+        return _complete_uid(label, match["fragment"], match["quote"]) if label else None
+    if match := _PARAMETER_NAME.match(code):
+        candidates = (f"{name}=" for name in (*parameters, "limit"))
+        return _complete_word(match["fragment"], candidates)
     return None
 
 
-def _uids(label: str, prefix: str, quote: str) -> Completion:
-    """Complete a uid, by the index; one that can't stand in the quotes as it is, is not shown."""
+def _complete_uid(label: str, prefix: str, quote: str) -> Completion:
+    """Complete a uid by its index, without uids that would need escapes within the quotes."""
     try:
         with no_query_logging():
-            uids = uids_with_prefix(label, prefix, LIMIT + 1)
+            uids = uids_with_prefix(label, prefix, MAX_CANDIDATES)
     except GenaiGraphError:
-        uids = []  # the next statement says what is wrong
-    shown = [uid for uid in uids[:LIMIT] if uid.isprintable() and not {quote, "\\"} & set(uid)]
-    return Completion(prefix, shown, is_whole=len(uids) <= LIMIT)
+        uids = []  # completion shows no errors; the next statement raises the same one
+    safe = [uid for uid in uids if uid.isprintable() and not {quote, "\\"} & set(uid)]
+    return Completion(prefix, safe)

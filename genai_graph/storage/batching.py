@@ -40,16 +40,16 @@ def batch_by_key(
     waiting: dict[K, list[R]] = {}
     sizes: dict[K, int] = {}
     for key, run in itertools.groupby(rows, key_of):
-        batch, size = waiting.pop(key, []), sizes.pop(key, 0)
+        batch, size = waiting.setdefault(key, []), sizes.get(key, 0)
         for row in run:
             batch.append(row)
             size += row.size
             if len(batch) >= max_rows or size >= BATCH_BYTES:
                 yield key, batch
                 batch, size = [], 0
-        if batch:
-            waiting[key], sizes[key] = batch, size
-    yield from waiting.items()
+                waiting[key] = batch
+        sizes[key] = size
+    yield from ((key, batch) for key, batch in waiting.items() if batch)
 
 
 def batch_by_size(rows: Iterable[R], max_rows: int) -> Iterator[list[R]]:

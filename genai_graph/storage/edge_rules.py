@@ -75,7 +75,9 @@ class ExistingGraph:
         )
         cypher = (
             f"UNWIND $uids AS uid {match_uid('n0', edge_type.source, 'uid')} {stages} "
-            f"MATCH (n{_STAGES})-[:{type_}]->(b) RETURN n{_STAGES}.uid AS uid, b.uid AS other"
+            f"WHERE n{_STAGES}.uid IS NOT NULL "
+            f"MATCH (n{_STAGES})-[:{type_}]->(b:{quote_name(edge_type.target)}) "
+            f"WHERE b.uid IS NOT NULL RETURN n{_STAGES}.uid AS uid, b.uid AS other"
         )
         return [
             (row["uid"], row["other"])

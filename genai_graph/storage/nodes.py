@@ -14,7 +14,7 @@ from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.database.transaction import atomic, execute_write, query
 from genai_graph.database.values import parse_datetime, to_bolt_datetime
-from genai_graph.errors import NodeExistsError
+from genai_graph.errors import NodeExistsError, TransientError
 from genai_graph.properties import encryption
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.encrypted_values import IS_UNDECRYPTABLE
@@ -52,7 +52,8 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     stored = [without_nulls({**timestamps, **without_null_timestamps(row)}) for row in rows]
     uids = [row["uid"] for row in rows]
     if len(set(uids)) < len(uids):
-        raise _exists_error(label, _first_duplicate(uids))
+        duplicate = next(uid for at, uid in enumerate(uids) if uid in uids[:at])
+        raise NodeExistsError(f"duplicate {label} with uid {duplicate!r}: create each node once")
     try:
         # The embedded engine reports a duplicate only at the commit, so it is looked for here.
         created = query(
@@ -95,7 +96,10 @@ def upsert_nodes(
                 {**dict.fromkeys(TIMESTAMPS, moment), **values, "uid": row.uid}
             )
         if new and _insert_new(label, new, lambda row: stored[row.uid]) < len(new):
-            return upsert_nodes(label, rows, complete)  # another client created some of them
+            # Another client created some of them. What the caller knows is outdated.
+            if known is not None:
+                raise TransientError(f"a {label} was created by another client: try again")
+            return upsert_nodes(label, rows, complete)
         for uid, changed in _apply_changes(label, changes):
             stored[uid] |= changed
     return stored
@@ -296,10 +300,6 @@ def _exists_error(label: str, uid: str) -> NodeExistsError:
     return NodeExistsError(
         f"a {label} with uid {uid!r} exists already: use {label}.upsert() to update it"
     )
-
-
-def _first_duplicate(uids: list[str]) -> str:
-    return next(uid for at, uid in enumerate(uids) if uid in uids[:at])
 
 
 def _pack_rows(

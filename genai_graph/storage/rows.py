@@ -11,6 +11,7 @@ import msgspec
 
 # Every node has them. None means "not given", not "remove".
 TIMESTAMPS = ("created_at", "updated_at")
+_NUMBERS = (bool, int, float)
 _VALUE_BYTES = 16  # of a name and a small value, in the estimate of sizes
 
 
@@ -94,7 +95,9 @@ def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, A
 
 
 def values_equal(one: Any, other: Any) -> bool:
-    """Compare two database values; unlike with ``==``, NaN equals NaN."""
+    """Compare two database values; unlike with ``==``, NaN equals NaN, and 1 is not 1.0 or True."""
+    if type(one) is not type(other) and isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
+        return False
     if isinstance(one, float) and isinstance(other, float):
         return one == other or (math.isnan(one) and math.isnan(other))
     if isinstance(one, list) and isinstance(other, list):

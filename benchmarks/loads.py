@@ -1,4 +1,4 @@
-"""Loading: this package's loader, and what one would write without it."""
+"""Loads: this package's loader, a hand-written loop, LOAD CSV and neomodel."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import neo4j
 from neomodel import db
 
 import genai_graph
-from benchmarks import load_csv, plain
+from benchmarks import load_csv, plain_models
 from benchmarks.engines import Engine
-from benchmarks.measuring import Contender, clock
+from benchmarks.measurement import Contender, clock
 from benchmarks.sample import Sample
 from genai_graph.database import quote_name
 from genai_graph.database.values import to_bolt_datetime
-from genai_graph.exchange.loader import TRANSACTION_LIMIT
 from genai_graph.exchange.progress import Progress
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, batched
 
 FIRST = "First load"
-WRITING = "First load, without the loader's checking"
+WRITING = "First load, without the check stage"
 SECOND = "Second load of the same file"
 ROW_BY_ROW = "Row by row"
 NODES_ALONE = "Nodes alone"
@@ -37,39 +36,39 @@ Statement = tuple[str, list[Any]]
 Write = Callable[[], None]
 
 
-def large(engine: Engine, sample: Sample, folder: Path) -> list[Contender]:
-    """Return what loads any number of rows."""
+def bulk(engine: Engine, sample: Sample, folder: Path) -> list[Contender]:
+    """Return the contenders for any number of rows."""
     contenders = [
-        Contender(LOOP, _looping(engine, sample)),
-        Contender(LOADER, lambda: _loading(engine, sample)),
+        Contender(LOOP, _time_loop(engine, sample)),
+        Contender(LOADER, lambda: _time_load(engine, sample)),
     ]
     if not engine.is_embedded and engine.is_local:
-        write = load_csv.prepared(engine, sample, folder)
+        write = load_csv.prepare(engine, sample, folder)
         contenders.append(_contender(FIRST, "LOAD CSV", engine, sample, write))
     return contenders
 
 
 def row_by_row(engine: Engine, sample: Sample) -> list[Contender]:
-    """Return what takes minutes for many rows, with the loop and the loader beside it."""
+    """Return the contenders that would take minutes for many rows, the loop and the loader."""
 
     def contender(name: str, write: Write, prefix: str = "") -> Contender:
         return _contender(ROW_BY_ROW, name, engine, sample, write, prefix)
 
     return [
-        contender(LOOP, unwinding(engine, sample)),
+        contender(LOOP, unwind_loop(engine, sample)),
         contender(LOADER, lambda: _load(sample, Progress())),
-        contender("one MERGE per row", _merging(engine, sample)),
-        contender(NEOMODEL, lambda: _save(engine, sample), plain.PREFIX),
+        contender("one MERGE per row", _merge_loop(engine, sample)),
+        contender(NEOMODEL, lambda: _save(engine, sample), plain_models.PREFIX),
         contender(
             f"{NEOMODEL}, all in one transaction",
-            lambda: _save_at_once(engine, sample),
-            plain.PREFIX,
+            lambda: _save_in_one_transaction(engine, sample),
+            plain_models.PREFIX,
         ),
     ]
 
 
 def nodes_alone(engine: Engine, sample: Sample) -> list[Contender]:
-    """Return the loop and neomodel's bulk writing, which knows nodes only."""
+    """Return the loop and neomodel's bulk method, which exists for nodes only."""
     nodes = sample.without_edges()
     rows = {label: _maps(rows) for label, rows in nodes.nodes.items()}
 
@@ -77,11 +76,11 @@ def nodes_alone(engine: Engine, sample: Sample) -> list[Contender]:
         return _contender(NODES_ALONE, name, engine, nodes, write, prefix)
 
     return [
-        contender(LOOP, unwinding(engine, nodes)),
+        contender(LOOP, unwind_loop(engine, nodes)),
         contender(
             "neomodel bulk_create_or_update()",
             lambda: _save_in_bulk(engine, rows),
-            prefix=plain.PREFIX,
+            prefix=plain_models.PREFIX,
         ),
     ]
 
@@ -89,11 +88,11 @@ def nodes_alone(engine: Engine, sample: Sample) -> list[Contender]:
 def _contender(
     title: str, name: str, engine: Engine, sample: Sample, write: Write, prefix: str = ""
 ) -> Contender:
-    return Contender(name, lambda: {title: _timed(engine, sample, write, prefix)})
+    return Contender(name, lambda: {title: _time_first(engine, sample, write, prefix)})
 
 
-def _timed(engine: Engine, sample: Sample, write: Write, prefix: str = "") -> float:
-    """Return the seconds of writing into an empty graph; see to it that all of it was written."""
+def _time_first(engine: Engine, sample: Sample, write: Write, prefix: str = "") -> float:
+    """Return the seconds of a write into an empty graph, and verify the result."""
     engine.empty()
     with clock() as first:
         write()
@@ -104,43 +103,43 @@ def _timed(engine: Engine, sample: Sample, write: Write, prefix: str = "") -> fl
 # This package
 
 
-def _loading(engine: Engine, sample: Sample) -> dict[str, float]:
-    watch = _Watch()
-    first = _timed(engine, sample, lambda: _load(sample, watch))
+def _time_load(engine: Engine, sample: Sample) -> dict[str, float]:
+    stages = _StageTimes()
+    first = _time_first(engine, sample, lambda: _load(sample, stages))
     with clock() as second:
         _load(sample, Progress())
     engine.verify(sample)
-    return {FIRST: first, WRITING: first - watch.checking, SECOND: second.seconds}
+    return {FIRST: first, WRITING: first - stages.check_seconds, SECOND: second.seconds}
 
 
 def _load(sample: Sample, progress: Progress) -> None:
     genai_graph.load(sample.path, progress=progress)
 
 
-class _Watch(Progress):
-    """Tells how long the checking took, which is the first stage of a load."""
+class _StageTimes(Progress):
+    """Measures the first stage of a load, the check."""
 
     def __init__(self) -> None:
-        self._begun: dict[str, float] = {}
+        self._started: dict[str, float] = {}
 
     @property
-    def checking(self) -> float:
-        """The seconds between the begin of the checking and of the writing."""
-        return self._begun["nodes"] - self._begun["checking"]
+    def check_seconds(self) -> float:
+        """The seconds from the start of the check to the first write."""
+        return self._started["nodes"] - self._started["checking"]
 
     def start(self, stage: str, total: int) -> None:
-        """Note when a stage begins."""
-        self._begun[stage] = time.perf_counter()
+        """Record when a stage starts."""
+        self._started[stage] = time.perf_counter()
 
 
-# A loop over the driver, of the same batches and transactions, and statements as one writes them
+# A loop over the driver with the same batches and transactions, and hand-written statements
 
 
-def _looping(engine: Engine, sample: Sample) -> Callable[[], dict[str, float]]:
-    loop = unwinding(engine, sample)
+def _time_loop(engine: Engine, sample: Sample) -> Callable[[], dict[str, float]]:
+    loop = unwind_loop(engine, sample)
 
     def run() -> dict[str, float]:
-        first = _timed(engine, sample, loop)
+        first = _time_first(engine, sample, loop)
         with clock() as second:
             loop()
         engine.verify(sample)
@@ -149,8 +148,8 @@ def _looping(engine: Engine, sample: Sample) -> Callable[[], dict[str, float]]:
     return run
 
 
-def unwinding(engine: Engine, sample: Sample) -> Write:
-    """Return the loop over batches of rows that are ready to be sent."""
+def unwind_loop(engine: Engine, sample: Sample) -> Write:
+    """Return the loop over prepared batches of rows."""
     statements: list[Statement] = [
         (f"UNWIND $rows AS row {cypher}", batch)
         for cypher, rows in _statements(sample)
@@ -159,7 +158,7 @@ def unwinding(engine: Engine, sample: Sample) -> Write:
 
     def write() -> None:
         with engine.session() as session:
-            for group in _transactions(statements, sample.entities):
+            for group in _transactions(statements, sample):
                 with session.begin_transaction() as transaction:
                     for cypher, rows in group:
                         transaction.run(cypher, rows=rows, now=_now()).consume()
@@ -168,15 +167,15 @@ def unwinding(engine: Engine, sample: Sample) -> Write:
     return write
 
 
-def _transactions(statements: list[Statement], entities: int) -> Iterable[list[Statement]]:
-    """Put all statements in one transaction, or each in its own where there are many rows."""
-    if entities <= TRANSACTION_LIMIT:
+def _transactions(statements: list[Statement], sample: Sample) -> Iterable[list[Statement]]:
+    """Put all statements into one transaction, or each into its own for a large sample."""
+    if sample.fits_one_transaction:
         return [statements]
     return ([statement] for statement in statements)
 
 
-def _merging(engine: Engine, sample: Sample) -> Write:
-    """Return the loop with a statement for every row, all in one transaction."""
+def _merge_loop(engine: Engine, sample: Sample) -> Write:
+    """Return the loop with one statement per row, all in one transaction."""
     statements = list(_statements(sample))
 
     def write() -> None:
@@ -194,9 +193,11 @@ def _merge_each(transaction: neo4j.Transaction, cypher: str, rows: list[Any]) ->
 
 
 def _statements(sample: Sample) -> list[Statement]:
-    """Return what merges a `row`, and the rows, times in the form that is sent the quickest."""
-    nodes = [(_merge_node(label), list(map(_sent, rows))) for label, rows in sample.nodes.items()]
-    edges = [(_merge_edge(kind), list(map(list, rows))) for kind, rows in sample.edges.items()]
+    """Return the clauses that merge a `row`, with the rows, times in the fastest form."""
+    nodes = [
+        (_merge_node(label), list(map(_node_row, rows))) for label, rows in sample.nodes.items()
+    ]
+    edges = [(_merge_edge(type_), list(map(list, rows))) for type_, rows in sample.edges.items()]
     return [*nodes, *edges]
 
 
@@ -207,12 +208,13 @@ def _merge_node(label: str) -> str:
     )
 
 
-def _merge_edge(kind: EdgeType) -> str:
-    # From the end with the fewer edges: from a hub the embedded engine takes quadratic time.
-    return f"{kind.ends} MERGE {kind.pattern} SET r += row[2]"
+def _merge_edge(edge_type: EdgeType) -> str:
+    # The pattern starts at the end with fewer edges: from a hub, the embedded engine is quadratic.
+    ends = edge_type.match_ends("row[0]", "row[1]")
+    return f"{ends} MERGE {edge_type.pattern} SET r += row[2]"
 
 
-def _sent(row: tuple[str, dict[str, Any]]) -> list[Any]:
+def _node_row(row: tuple[str, dict[str, Any]]) -> list[Any]:
     uid, values = row
     return [
         uid,
@@ -231,13 +233,13 @@ def _now() -> datetime:
 
 
 def _save(engine: Engine, sample: Sample) -> None:
-    """Save and connect as the calls come, each a transaction."""
-    with plain.bare_neomodel(engine):
+    """Save and connect, each call in its own transaction."""
+    with engine.plain_neomodel():
         _save_each(sample)
 
 
-def _save_at_once(engine: Engine, sample: Sample) -> None:
-    with plain.bare_neomodel(engine), db.transaction:
+def _save_in_one_transaction(engine: Engine, sample: Sample) -> None:
+    with engine.plain_neomodel(), db.transaction:
         _save_each(sample)
 
 
@@ -245,18 +247,18 @@ def _save_each(sample: Sample) -> None:
     saved: dict[tuple[str, str], Any] = {}
     for label, nodes in sample.nodes.items():
         for uid, values in nodes:
-            saved[label, uid] = plain.CLASSES[label](uid=uid, **values).save()
-    for kind, edges in sample.edges.items():
+            saved[label, uid] = plain_models.CLASSES[label](uid=uid, **values).save()
+    for edge_type, edges in sample.edges.items():
         for source, target, values in edges:
-            manager = plain.relationship(saved[kind.source, source], kind)
-            manager.connect(saved[kind.target, target], values)
+            manager = plain_models.relationship(saved[edge_type.source, source], edge_type)
+            manager.connect(saved[edge_type.target, target], values)
 
 
 def _save_in_bulk(engine: Engine, rows: dict[str, list[dict[str, Any]]]) -> None:
-    with plain.bare_neomodel(engine), db.transaction:
+    with engine.plain_neomodel(), db.transaction:
         for label, maps in rows.items():
             for batch in batched(maps, BATCH_ROWS):
-                plain.CLASSES[label].nodes.bulk_create_or_update(*batch)
+                plain_models.CLASSES[label].nodes.bulk_create_or_update(*batch)
 
 
 def _maps(rows: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:

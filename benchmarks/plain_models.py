@@ -1,10 +1,8 @@
-"""The same graph in plain neomodel, without this package: other labels, the same properties."""
+"""The same graph in plain neomodel: other labels, the same properties."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neomodel import (
     BooleanProperty,
@@ -15,38 +13,33 @@ from neomodel import (
     StringProperty,
     StructuredNode,
     StructuredRel,
-    db,
 )
 
 from genai_graph.registry import EdgeType
-
-if TYPE_CHECKING:
-    from benchmarks.engines import Engine
-    from genai_graph.registry import EdgeType
 
 PREFIX = "Plain"
 
 
 class PlainTrainedOn(StructuredRel):
-    """The edge with a role."""
+    """Properties of TRAINED_ON."""
 
     role = StringProperty()
 
 
 class PlainUsed(StructuredRel):
-    """The other edge with a role."""
+    """Properties of USED."""
 
     role = StringProperty()
 
 
 class PlainDerivedFrom(StructuredRel):
-    """The edge with a kind."""
+    """Properties of DERIVED_FROM."""
 
     kind = StringProperty()
 
 
 class PlainDataset(StructuredNode):
-    """Dataset."""
+    """Plain counterpart of Dataset."""
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
@@ -60,12 +53,12 @@ class PlainDataset(StructuredNode):
     license = StringProperty(index=True)
     encoding_format = StringProperty()
     derived_from_dataset = RelationshipTo(
-        "benchmarks.plain.PlainDataset", "PLAINDERIVED_FROM", model=PlainDerivedFrom
+        "benchmarks.plain_models.PlainDataset", "PLAINDERIVED_FROM", model=PlainDerivedFrom
     )
 
 
 class PlainModel(StructuredNode):
-    """Model."""
+    """Plain counterpart of Model."""
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
@@ -80,12 +73,12 @@ class PlainModel(StructuredNode):
     license = StringProperty(index=True)
     trained_on_dataset = RelationshipTo(PlainDataset, "PLAINTRAINED_ON", model=PlainTrainedOn)
     derived_from_model = RelationshipTo(
-        "benchmarks.plain.PlainModel", "PLAINDERIVED_FROM", model=PlainDerivedFrom
+        "benchmarks.plain_models.PlainModel", "PLAINDERIVED_FROM", model=PlainDerivedFrom
     )
 
 
 class PlainMetric(StructuredNode):
-    """Metric."""
+    """Plain counterpart of Metric."""
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
@@ -101,7 +94,7 @@ class PlainMetric(StructuredNode):
 
 
 class PlainExperiment(StructuredNode):
-    """Experiment."""
+    """Plain counterpart of Experiment."""
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
@@ -120,7 +113,7 @@ class PlainExperiment(StructuredNode):
 
 
 class PlainProject(StructuredNode):
-    """Project."""
+    """Plain counterpart of Project."""
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
@@ -142,17 +135,6 @@ CLASSES: dict[str, Any] = {
 }
 
 
-def relationship(node: Any, kind: EdgeType) -> Any:
-    """Return the manager of a node's edges of a kind."""
-    return getattr(node, f"{kind.type}_{kind.target}".lower())
-
-
-@contextmanager
-def bare_neomodel(engine: Engine) -> Iterator[None]:
-    """Give neomodel the bare driver in place of this package's."""
-    before = db.driver, db._database_name
-    db.driver, db._database_name = engine.driver, engine.database
-    try:
-        yield
-    finally:
-        db.driver, db._database_name = before
+def relationship(node: Any, edge_type: EdgeType) -> Any:
+    """Return the manager of a node's edges of one type."""
+    return getattr(node, f"{edge_type.type}_{edge_type.target}".lower())

@@ -1,4 +1,4 @@
-"""Measuring: contenders in turn, round after round, each beside the baseline of its round."""
+"""Run contenders in turn, in several rounds, and compare each with the baseline of its round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS, MILLISECONDS, MEGABYTES = "s", "ms", "MB"
 
 @dataclass
 class Result:
-    """What one thing took, by contender and round, and the contender to compare with."""
+    """Measured values by contender and round, and the name of the baseline."""
 
     title: str
     engine: str
@@ -28,11 +28,11 @@ class Result:
     unit: str = SECONDS
 
     def median(self, contender: str) -> float:
-        """Return the median of a contender's rounds."""
+        """Return the median over the rounds of a contender."""
         return statistics.median(self.values[contender])
 
     def ratios(self, contender: str) -> list[float]:
-        """Return how many times as fast as the baseline it is (else: as much), by round."""
+        """Return the ratio to the baseline by round: of speeds for times, else of amounts."""
         pairs = zip(self.values[self.baseline], self.values[contender], strict=True)
         if self.unit != SECONDS:
             return [value / base for base, value in pairs]
@@ -41,14 +41,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Contender:
-    """A name, and what measures itself once: it returns what it took, by title."""
+    """A name, and a function that runs once and returns the measured values by title."""
 
     name: str
     run: Callable[[], dict[str, float]]
 
 
 class Clock:
-    """The seconds that a block took."""
+    """The duration of a block in seconds."""
 
     seconds: float = 0.0
 
@@ -65,26 +65,26 @@ def clock() -> Iterator[Clock]:
 def compare(
     contenders: Sequence[Contender], rounds: int, engine: str, entities: int, unit: str = SECONDS
 ) -> list[Result]:
-    """Run contenders in turn, in alternating order; the first of them is the baseline."""
-    taken: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with _rows_left_alone():
+    """Run contenders in turn, in alternating order; the first one is the baseline."""
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with _frozen_garbage_collection():
         for number in range(rounds):
             for contender in contenders if number % 2 == 0 else reversed(contenders):
                 gc.collect()
                 for title, value in contender.run().items():
-                    taken[title][contender.name].append(value)
-                    told = f"{engine}, {entities:,} entities, {title}: {contender.name}"
-                    click.echo(f"{told}: {value:.3f} {unit}", err=True)
+                    values[title][contender.name].append(value)
+                    label = f"{engine}, {entities:,} entities, {title}: {contender.name}"
+                    click.echo(f"{label}: {value:.3f} {unit}", err=True)
     baseline = contenders[0].name
     return [
-        Result(title, engine, entities, baseline, _ordered(values, contenders), unit=unit)
-        for title, values in taken.items()
+        Result(title, engine, entities, baseline, _ordered(measured, contenders), unit=unit)
+        for title, measured in values.items()
     ]
 
 
 @contextmanager
-def _rows_left_alone() -> Iterator[None]:
-    """Keep Python from looking for garbage in the rows of one contender while another runs."""
+def _frozen_garbage_collection() -> Iterator[None]:
+    """Exclude existing objects from garbage collection: the rows that contenders keep in memory."""
     gc.collect()
     gc.freeze()
     try:
