@@ -133,7 +133,7 @@ def open_engine(settings: Settings, *, wipe: bool) -> Iterator[Engine]:
 def running(name: str, home: Path) -> Iterator[None]:
     """Keep a managed engine running on a data directory; stop it afterwards."""
     managed = managed_engine(name, home)
-    managed.keep()
+    managed.start()
     try:
         yield
     finally:

@@ -1,40 +1,40 @@
 """Every error of the package, in one tree.
 
-Each is also a child of the builtin that fits it, so code that knows nothing of this package can
-catch it by the usual name. The messages name the thing, the place and the cure.
+Each class also derives from the builtin exception that fits, so callers can catch it by its usual
+name. Messages name the object, the location and the fix.
 
 ::
 
     GenaiGraphError
-    ├── SettingsError (ValueError)          a setting that can't be understood
-    ├── MissingExtraError (ImportError)     an optional dependency is not installed
+    ├── SettingsError (ValueError)          a setting is invalid
+    ├── MissingExtraError (ImportError)     an optional dependency is missing
     ├── EngineError (RuntimeError)          a managed engine can't start, stop or answer
-    ├── DatabaseError (RuntimeError)        the database refused or failed
+    ├── DatabaseError (RuntimeError)        the database rejected a request or failed
     │   ├── NotConnectedError               no connection is open: call connect()
     │   ├── UnavailableError (ConnectionError)   no server answers
-    │   │   └── TLSError                    it does not answer in TLS, or can't be trusted
+    │   │   └── TLSError                    no TLS, or an untrusted certificate
     │   ├── AuthenticationError (PermissionError) wrong user or password
-    │   ├── ReadOnlyError (PermissionError)      a write where only reading is allowed
+    │   ├── ReadOnlyError (PermissionError)      a write on a read-only connection or query
     │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
-    │   ├── EditionError (NotImplementedError)   what its edition does not have
-    │   ├── QueryError (ValueError)              a statement the database can't run
-    │   └── TransactionError                     a transaction that can't begin, go on or commit
-    │       ├── TransientError                   given up for another's sake: the next try may work
-    │       └── TransactionMemoryError (MemoryError)  larger than the server's memory limit
-    ├── PropertyError (ValueError)          a property's value can't be stored
-    │   ├── PropertyTypeError (TypeError)   of the wrong type
-    │   └── UnknownPropertyError (TypeError)  no property of this name
-    ├── NodeExistsError (ValueError)        a node of this uid is already there
-    ├── NodeNotFoundError (LookupError)     no node of this uid is there (any more)
-    ├── NotSavedError (ValueError)          the node is not in the graph yet
-    ├── EdgeError (ValueError)              an edge that the model does not allow
-    │   └── EdgeTypeError (TypeError)       its end is a node of the wrong class
-    ├── QuestionError (ValueError)          a question that can't be asked so
-    │   └── UnknownQuestionError (LookupError)  there is no question of this name
-    ├── UnsupportedError (NotImplementedError)  a way of neomodel that would pass by our checks
-    ├── OutputError (OSError)               a dump can't be written where it should go
-    └── FixtureError (ValueError)           faults in fixtures, each with file and line
-        └── FixtureFileError (OSError)      a fixture that can't be read
+    │   ├── EditionError (NotImplementedError)   not available in this database edition
+    │   ├── QueryError (ValueError)              an invalid statement
+    │   └── TransactionError                     a transaction can't begin, continue or commit
+    │       ├── TransientError                   deadlock or leader change: retry it
+    │       └── TransactionMemoryError (MemoryError)  exceeds the server's memory limit
+    ├── PropertyError (ValueError)          a property value is invalid
+    │   ├── PropertyTypeError (TypeError)   a value of the wrong type
+    │   └── UnknownPropertyError (TypeError)  the class has no such property
+    ├── NodeExistsError (ValueError)        a node with this uid already exists
+    ├── NodeNotFoundError (LookupError)     no node has this uid
+    ├── NotSavedError (ValueError)          the node has not been saved
+    ├── EdgeError (ValueError)              the schema does not allow this edge
+    │   └── EdgeTypeError (TypeError)       an end of the edge has the wrong class
+    ├── QuestionError (ValueError)          invalid parameters of a question
+    │   └── UnknownQuestionError (LookupError)  no question has this name
+    ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
+    ├── OutputError (OSError)               an output file can't be written
+    └── FixtureError (ValueError)           errors in fixtures, each with file and line
+        └── FixtureFileError (OSError)      a fixture can't be read
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ if TYPE_CHECKING:
 
 
 class GenaiGraphError(Exception):
-    """The root of every error that this package raises."""
+    """Base class of all errors of this package."""
 
 
 class SettingsError(GenaiGraphError, ValueError):
-    """A setting can't be understood."""
+    """A setting is missing or invalid."""
 
 
 class MissingExtraError(GenaiGraphError, ImportError):
-    """An optional dependency is not installed; the message gives the pip command."""
+    """An optional dependency is missing; the message gives the pip command."""
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{what} is not installed: run  python -m pip install 'genai-graph[{extra}]'"
+            f"{feature} is not installed: run  python -m pip install 'genai-graph[{extra}]'"
         )
 
 
@@ -67,7 +67,7 @@ class EngineError(GenaiGraphError, RuntimeError):
 
 
 class DatabaseError(GenaiGraphError, RuntimeError):
-    """The database refused a request or failed at it."""
+    """The database rejected a request or failed."""
 
 
 class NotConnectedError(DatabaseError):
@@ -78,47 +78,47 @@ class NotConnectedError(DatabaseError):
 
 
 class UnavailableError(DatabaseError, ConnectionError):
-    """No server answers at the address."""
+    """The server can't be reached."""
 
 
 class TLSError(UnavailableError):
-    """The server does not answer in TLS, or its certificate can't be trusted."""
+    """The server does not speak TLS, or its certificate is not trusted."""
 
 
 class AuthenticationError(DatabaseError, PermissionError):
-    """The server does not accept the user or the password."""
+    """The server rejected the user name or the password."""
 
 
 class ReadOnlyError(DatabaseError, PermissionError):
-    """A write was tried where only reading is allowed."""
+    """A write was attempted on a read-only connection or in a read-only query."""
 
 
 class WriterTimeoutError(DatabaseError, TimeoutError):
-    """Another writer kept the embedded engine for too long."""
+    """Timed out waiting for another writer of the embedded engine."""
 
 
 class EditionError(DatabaseError, NotImplementedError):
-    """The database's edition does not have what is asked of it."""
+    """The edition of the database lacks a feature."""
 
 
 class QueryError(DatabaseError, ValueError):
-    """The database can't run a statement."""
+    """A statement is invalid."""
 
 
 class TransactionError(DatabaseError):
-    """A transaction can't begin, go on or commit."""
+    """A transaction can't begin, continue or commit."""
 
 
 class TransientError(TransactionError):
-    """The database gave a transaction up for another's sake: the next try may work."""
+    """The database rolled back the transaction (deadlock, leader change): retry it."""
 
 
 class TransactionMemoryError(TransactionError, MemoryError):
-    """A transaction is larger than the memory that the server has for it."""
+    """A transaction exceeds the server's memory limit."""
 
 
 class PropertyError(GenaiGraphError, ValueError):
-    """A property's value can't be stored; `path` leads to what is wrong inside of it."""
+    """A property value is invalid; `path` leads to the invalid part of a nested value."""
 
     def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
@@ -126,43 +126,43 @@ class PropertyError(GenaiGraphError, ValueError):
 
 
 class PropertyTypeError(PropertyError, TypeError):
-    """A property's value is of the wrong type."""
+    """A property value has the wrong type."""
 
 
 class UnknownPropertyError(PropertyError, TypeError):
-    """There is no property of this name."""
+    """The class has no property of this name."""
 
 
 class NodeExistsError(GenaiGraphError, ValueError):
-    """A node of this uid is already in the graph."""
+    """A node with this uid already exists."""
 
 
 class NodeNotFoundError(GenaiGraphError, LookupError):
-    """No node of this uid is in the graph."""
+    """No node has this uid."""
 
 
 class NotSavedError(GenaiGraphError, ValueError):
-    """The node is not in the graph yet."""
+    """The node has not been saved."""
 
 
 class EdgeError(GenaiGraphError, ValueError):
-    """An edge that the model does not allow."""
+    """The schema does not allow this edge."""
 
 
 class EdgeTypeError(EdgeError, TypeError):
-    """An edge's end is a node of the wrong class."""
+    """An end of an edge has the wrong class."""
 
 
 class QuestionError(GenaiGraphError, ValueError):
-    """A question can't be asked with these parameters."""
+    """The parameters of a question are invalid."""
 
 
 class UnknownQuestionError(QuestionError, LookupError):
-    """There is no question of this name."""
+    """No question has this name."""
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):
-    """A way of neomodel that would pass by this package's checks."""
+    """A neomodel feature that would bypass validation."""
 
 
 E = TypeVar("E", bound=GenaiGraphError)
@@ -170,33 +170,33 @@ B = TypeVar("B", bound=BaseException)
 
 
 def iter_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and all that led to it."""
+    """Yield an error and its causes, members of exception groups included."""
     if error is not None:
         yield error
-        for part in getattr(error, "exceptions", ()):  # of a group
-            yield from iter_causes(part)
+        for member in getattr(error, "exceptions", ()):
+            yield from iter_causes(member)
         yield from iter_causes(error.__cause__ or error.__context__)
 
 
 def strip_tracebacks(error: B) -> B:
-    """Take the frames off an error and its causes: passwords and data are in their variables."""
+    """Remove the tracebacks of an error and its causes: frames hold passwords and data."""
     for cause in iter_causes(error):
         cause.__traceback__ = None
     return error
 
 
 def append_to_message(error: E, text: str) -> E:
-    """Add to an error's message what only a caller higher up knows."""
+    """Append a note in brackets to the message of an error."""
     error.args = (f"{error} ({text})",)
     return error
 
 
 class OutputError(GenaiGraphError, OSError):
-    """A dump can't be written where it should go."""
+    """An output file can't be written."""
 
 
 def escape_unprintable(text: str) -> str:
-    """Return a text as one line, with what can't be seen written as escapes."""
+    """Escape the unprintable characters of a text, so that it fits one line."""
     if text.isprintable():
         return text
     return "".join(
@@ -205,7 +205,7 @@ def escape_unprintable(text: str) -> str:
 
 
 class SourceLocation(NamedTuple):
-    """A file as the user named it, and a line counted from 1."""
+    """A line of a file: the path as given by the user, and a line number from 1."""
 
     file: str
     line: int
@@ -225,10 +225,10 @@ class FixtureIssue(NamedTuple):
 
 
 class FixtureError(GenaiGraphError, ValueError):
-    """Fixtures have errors. `errors` lists them; nothing was written.
+    """Fixtures have errors, listed in `errors`; nothing was written.
 
-    The message has one line per error: ``file:line: problem and fix``. `omitted` is the number of
-    further errors.
+    The message has one line per error: ``file:line: problem: fix``. `omitted` is the number of
+    errors that are not listed.
     """
 
     def __init__(self, errors: Sequence[FixtureIssue], *, omitted: int = 0) -> None:

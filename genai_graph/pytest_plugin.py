@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def _genai_graph_home() -> Iterator[Path]:
     """A data directory with a new database and an engine that runs for the session."""
     with _free_engine() as engine:
-        shutil.rmtree(engine.folder / "databases", ignore_errors=True)
-        lease = engine.enter()
-        yield engine.folder.parent
-        lease.leave()
+        shutil.rmtree(engine.directory / "databases", ignore_errors=True)
+        lease = engine.acquire()
+        yield engine.directory.parent
+        lease.release()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def _free_engine() -> Iterator[ManagedEngine]:
     cache = platformdirs.user_cache_path("genai-graph") / "tests"
     for number in itertools.count():
         engine = managed_engine("embedded", cache / str(number))
-        engine.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = open_private(cache / str(number) / "session.lock")
         try:
             if try_lock(descriptor, LockFlags.EXCLUSIVE) and engine.stop() is not False:

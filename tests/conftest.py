@@ -166,9 +166,9 @@ class Engine:
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """A running engine, shared by the tests of the session."""
     server = ENGINES[request.param]()
-    neo4j_server.installed(server)
+    neo4j_server.install_or_skip(server)
     managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
-    running = managed.keep()
+    running = managed.start()
     yield Engine(server.name, _settings(server.name, running))
     assert managed.stop() is True, "a test left a connection open"
     if (process := running.process()) is not None:

@@ -1,49 +1,68 @@
-"""Write a lock: ``python tests/lock_neo4j.py 2026.08.1 neo4j neo4j-bolt > FILE``.
+"""Write a lock file: ``python tests/lock_neo4j.py 2026.08.1 neo4j neo4j-bolt > FILE``.
 
-Maven itself says which jars belong to it (jgo's own resolver also takes jars that only tests need);
-jgo runs it and brings the files.
+Maven (`mvn` on PATH) resolves the runtime dependencies and downloads them to a new repository.
 """
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from jgo.maven import Artifact, MavenContext, MvnResolver, PythonResolver
+from genai_graph.server.jars import Jar, sha256_of
 
-from genai_graph.server.jars import Jar, digest
-
-
-def artifacts(version: str, names: list[str]) -> list[Artifact]:
-    """Return what artifacts of org.neo4j need at run time, and themselves."""
-    context = MavenContext(resolver=MvnResolver(Path(shutil.which("mvn") or "mvn")))
-    needed = [context.create_dependency(f"org.neo4j:{name}:{version}") for name in names]
-    inputs, others = context.resolver.resolve(needed)
-    return [dependency.artifact for dependency in inputs + others]
-
-
-def locked(artifact: Artifact) -> Jar:
-    """Fetch an artifact anew, and return its line."""
-    with tempfile.TemporaryDirectory() as folder:
-        artifact.context.repo_cache = Path(folder)
-        artifact.context.resolver = PythonResolver()
-        file = artifact.resolve()
-        return Jar(
-            digest(file),
-            file.stat().st_size,
-            artifact.groupId,
-            artifact.artifactId,
-            artifact.version,
-            artifact.classifier or None,
-        )
+POM = """\
+<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>lock</groupId>
+  <artifactId>lock</artifactId>
+  <version>1</version>
+  <dependencyManagement><dependencies>{managed}</dependencies></dependencyManagement>
+  <dependencies>{dependencies}</dependencies>
+</project>
+"""
+DEPENDENCY = """
+    <dependency>
+      <groupId>org.neo4j</groupId>
+      <artifactId>{}</artifactId>
+      <version>{}</version>
+      {}
+    </dependency>"""
+IMPORT = "<type>pom</type><scope>import</scope>"
 
 
-def main(version: str, *names: str) -> None:
-    """Print the lock."""
-    jars = [locked(artifact) for artifact in artifacts(version, list(names))]
-    print(f"# {' '.join(names)} {version} (SHA-256, bytes, coordinates), by tests/lock_neo4j.py")
+def resolve(version: str, artifacts: list[str], directory: Path) -> list[Jar]:
+    """Return the jars of artifacts of org.neo4j with their runtime dependencies."""
+
+    def dependencies(more: str) -> str:
+        return "".join(DEPENDENCY.format(artifact, version, more) for artifact in artifacts)
+
+    # The import applies the versions that Neo4j itself manages to the transitive dependencies.
+    pom = POM.format(managed=dependencies(IMPORT), dependencies=dependencies(""))
+    (directory / "pom.xml").write_text(pom)
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=lib"]
+    repository = f"-Dmaven.repo.local={directory / 'repository'}"
+    command = ["mvn", "--batch-mode", *goal, "-Dmdep.useRepositoryLayout=true", repository]
+    subprocess.run(command, cwd=directory, stdout=sys.stderr, check=True)
+    return [lock(file, directory / "lib") for file in (directory / "lib").rglob("*.jar")]
+
+
+def lock(file: Path, repository: Path) -> Jar:
+    """Return the line of a jar in a repository."""
+    *group, artifact, version = file.parent.relative_to(repository).parts
+    classifier = file.stem.removeprefix(f"{artifact}-{version}").removeprefix("-") or None
+    size = file.stat().st_size
+    return Jar(sha256_of(file), size, ".".join(group), artifact, version, classifier)
+
+
+def main(version: str, *artifacts: str) -> None:
+    """Print the lock file."""
+    with tempfile.TemporaryDirectory() as directory:
+        jars = resolve(version, list(artifacts), Path(directory))
+    print(
+        f"# {' '.join(artifacts)} {version} (SHA-256, bytes, coordinates), by tests/lock_neo4j.py"
+    )
     for jar in sorted(jars, key=lambda jar: (*jar[2:5], jar.classifier or "")):
         print(jar)
 

@@ -1,6 +1,6 @@
-"""Real Neo4j for the tests: the managed one, and 5.26 LTS with its tools on a Java from PATH.
+"""Neo4j servers for the tests: the managed one, and 5.26 LTS with its tools on Java from PATH.
 
-The jars of both come as the package fetches them, by locks; a server is gone after the tests.
+The jars of both are downloaded by lock files, as the package does.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from genai_graph.server.lifecycle import Server
 from genai_graph.server.neo4j_community import SETTINGS, Neo4jCommunity
 
 PASSWORD = "only-for-tests"
-JAVAS = (17, 21)
+JAVA_VERSIONS = (17, 21)
 ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
 SERVER = "org.neo4j.server.CommunityEntryPoint"
 SHELL = "org.neo4j.shell.Main"
-OPENED = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
+ADD_OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"
 ]
 CONFIGURATION = """\
@@ -48,7 +48,7 @@ dbms.ssl.policy.bolt.client_auth=NONE
 
 
 class ShortLived(Neo4jCommunity):
-    """The managed Neo4j as a run of tests wants it: soon warm, and leaving nothing behind."""
+    """The managed Neo4j with options for short runs."""
 
     def command(self, folder: Path, java_options: list[str]) -> list[str]:
         """Return the command line, without the ahead-of-time cache."""
@@ -56,7 +56,7 @@ class ShortLived(Neo4jCommunity):
 
 
 class Neo4j5(ShortLived):
-    """Neo4j 5.26 LTS, which is older than the Java of PyPI."""
+    """Neo4j 5.26 LTS, which does not support the Java version from PyPI."""
 
     name = "neo4j-5"
     lock = Path(__file__).with_name("neo4j-5.lock")
@@ -65,46 +65,46 @@ class Neo4j5(ShortLived):
 
     @property
     def java(self) -> Path:
-        _ = super().java  # jgo must be there for both
-        found = shutil.which("java")
-        if found is None or java_version(found) not in JAVAS:
-            raise EngineError("Java 17 or 21 is not on PATH: install one")
-        return Path(found)
+        _ = super().java  # raises MissingExtraError
+        java = shutil.which("java")
+        if java is None or java_version(java) not in JAVA_VERSIONS:
+            raise EngineError("Java 17 or 21 is required on PATH")
+        return Path(java)
 
 
 class CypherShell(Neo4j5):
-    """The shell of the same version, whose jars are its own."""
+    """cypher-shell of the same version, with its own jars."""
 
     name = artifact = "cypher-shell"
     lock = Path(__file__).with_name("cypher-shell.lock")
 
 
 def java_version(java: str) -> int:
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    number = told.partition('"')[2].partition(".")[0]
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    number = output.partition('"')[2].partition(".")[0]
     return int(number) if number.isdecimal() else 0
 
 
-def installed(server: Server) -> None:
-    """Have a server's jars there, or skip the test; in CI the test fails instead."""
+def install_or_skip(server: Server) -> None:
+    """Install a server, or skip the test; in CI the test fails instead."""
     try:
         server.install()
     except (MissingExtraError, EngineError) as error:
-        reason = f"{server.name} is not here to be tested with: {error}"
+        reason = f"{server.name} is not available: {error}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
 
 
 def lib_or_skip(name: str = "neo4j") -> Path:
-    """Return the folder of the jars of Neo4j 5 or its cypher-shell, or skip the test."""
+    """Return the directory of the jars of Neo4j 5 or its cypher-shell, or skip the test."""
     server = CypherShell() if name == "cypher-shell" else Neo4j5()
-    installed(server)
+    install_or_skip(server)
     return server.lib
 
 
 def cypher_shell(lib: Path, uri: str, script: Path) -> str:
-    """Run a file in cypher-shell, as a pipe into it does, and return what it says."""
+    """Pipe a file into cypher-shell and return the output."""
     with script.open("rb") as stream:
         done = subprocess.run(
             [*java(lib, SHELL), "--address", uri, "--non-interactive"],
@@ -119,11 +119,11 @@ def cypher_shell(lib: Path, uri: str, script: Path) -> str:
 
 
 def java(lib: Path, main: str) -> list[str]:
-    return ["java", "-Xmx512m", *OPENED, "-cp", f"{lib}/*", main]
+    return ["java", "-Xmx512m", *ADD_OPENS, "-cp", f"{lib}/*", main]
 
 
 def admin(lib: Path, home: Path, *arguments: str) -> None:
-    """Run neo4j-admin on a home folder."""
+    """Run neo4j-admin on a home directory."""
     configure(home, 0)
     done = subprocess.run(
         [*java(lib, ADMIN), *arguments],
@@ -146,7 +146,7 @@ def configure(home: Path, port: int, more: str = "") -> None:
 
 
 def require_tls(home: Path, key: bytes, certificates: bytes) -> str:
-    """Put a certificate into a home folder, and return the configuration that uses it."""
+    """Install a certificate in a home directory, and return the configuration for it."""
     folder = home / "certificates" / "bolt"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "private.key").write_bytes(key)
@@ -156,9 +156,9 @@ def require_tls(home: Path, key: bytes, certificates: bytes) -> str:
 
 @contextmanager
 def server(lib: Path, home: Path, more: str = "", port: int = 0) -> Iterator[tuple[str, str]]:
-    """Run a server on what is in a home folder, and give its address and neo4j's password.
+    """Run a server on a home directory, and yield its address and the password of neo4j.
 
-    `more` is added to its configuration.
+    `more` is appended to the configuration.
     """
     if not (home / "data" / "dbms").is_dir():
         admin(lib, home, "dbms", "set-initial-password", PASSWORD)
@@ -172,7 +172,7 @@ def server(lib: Path, home: Path, more: str = "", port: int = 0) -> Iterator[tup
         wait_for(f"{'bolt+ssc' if TLS in more else 'bolt'}://127.0.0.1:{port}", process, log)
         yield f"bolt://127.0.0.1:{port}", PASSWORD
     finally:
-        process.kill()  # an orderly end takes ten seconds, and the folder is the test's own
+        process.kill()  # a regular stop takes ten seconds
         process.wait()
 
 
@@ -183,10 +183,10 @@ def free_port() -> int:
 
 
 def wait_for(uri: str, process: subprocess.Popen[bytes], log: Path, seconds: float = 180) -> None:
-    """Wait until the server answers."""
-    end = time.monotonic() + seconds
+    """Wait until the server responds."""
+    deadline = time.monotonic() + seconds
     with neo4j.GraphDatabase.driver(uri, auth=("neo4j", PASSWORD)) as driver:
-        while process.poll() is None and time.monotonic() < end:
+        while process.poll() is None and time.monotonic() < deadline:
             try:
                 driver.verify_connectivity()
                 return
@@ -196,7 +196,7 @@ def wait_for(uri: str, process: subprocess.Popen[bytes], log: Path, seconds: flo
             except neo4j.exceptions.DriverError:
                 pass
             time.sleep(0.2)
-    raise AssertionError(f"Neo4j does not start: {log.read_text(errors='replace')[-2000:]}")
+    raise AssertionError(f"Neo4j did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Spoil fixtures for as long as is wanted: `python tests/soak.py [MINUTES] [SEED]`.
+"""Long-running test with mutated fixtures: `python tests/soak.py [MINUTES] [SEED]`.
 
-It does what the tests of spoilt fixtures do, in every format, with other examples each time: each
-example is checked, and where that finds no fault it is loaded twice into an engine of its own. It
-prints how many there were, for how long it ran, and the seed of each round. A failure ends it; with
-the seed it can be had again.
+Runs the mutation tests in every format with new examples: each example is checked and, if valid,
+loaded twice into a separate engine. Prints the number of examples, the duration and the seed of
+each round; the first failure ends the run, and the seed reproduces it.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from hypothesis import strategies as st
 import genai_graph
 
 EXAMPLES = 500
-# A longer time between two examples is one in which the process was stopped.
-LONGEST = 5.0
+# A longer gap between two examples means that the process was suspended.
+MAX_GAP = 5.0
 
 
 class Clock:
-    """Counts examples, and the seconds in which it ran: not those in which it was stopped."""
+    """Counts examples and running time, without the time of suspensions."""
 
     def __init__(self) -> None:
         self.examples = 0
@@ -42,14 +41,14 @@ class Clock:
         """Count an example."""
         now = time.monotonic()
         self.examples += 1
-        self.seconds += min(now - self._last, LONGEST)
+        self.seconds += min(now - self._last, MAX_GAP)
         self._last = now
 
 
 Check = Callable[..., str]
 
 
-def one_file(name: str) -> Check:
+def check_file(name: str) -> Check:
     def check(data: bytes) -> str:
         test_mutations.assert_valid_or_located_errors(name, data)
         return name
@@ -57,37 +56,39 @@ def one_file(name: str) -> Check:
     return check
 
 
-def one_of_a_folder(found: tuple[str, bytes]) -> str:
-    test_csv.assert_valid_or_located_errors(*found)
+def check_csv_file(file: tuple[str, bytes]) -> str:
+    test_csv.assert_valid_or_located_errors(*file)
     return "f"
 
 
 FORMATS: dict[str, tuple[st.SearchStrategy[object], Check]] = {
-    **{name: (how, one_file(name)) for name, how in test_mutations.CORRUPTED.items()},
-    "csv": (test_csv.corrupted_files(), one_of_a_folder),
+    **{name: (strategy, check_file(name)) for name, strategy in test_mutations.CORRUPTED.items()},
+    "csv": (test_csv.corrupted_files(), check_csv_file),
 }
 
 
-def spoil(how: st.SearchStrategy[object], check: Check, number: int, clock: Clock) -> None:
-    """Check so many spoilt fixtures of a format, and load those that are right."""
+def run_round(
+    strategy: st.SearchStrategy[object], check: Check, seed_number: int, clock: Clock
+) -> None:
+    """Check `EXAMPLES` mutated fixtures of a format, and load the valid ones."""
 
-    @seed(number)
+    @seed(seed_number)
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(how)
-    def check_one(found: object) -> None:
+    @given(strategy)
+    def check_example(example: object) -> None:
         clock.tick()
-        clock.loaded += test_mutations.assert_loads_twice_or_is_invalid(check(found))
+        clock.loaded += test_mutations.assert_loads_twice_or_is_invalid(check(example))
 
-    check_one()
+    check_example()
 
 
 def main(minutes: float = 60, first: int | None = None) -> None:
-    """Go round the formats until the time is over."""
+    """Run rounds over all formats until the time has elapsed."""
     first = random.randrange(1_000_000_000) if first is None else first
     home = tempfile.mkdtemp(prefix="genai-graph-soak-")
     os.environ["GENAI_GRAPH_HOME"] = str(Path(home, "home"))
@@ -96,8 +97,8 @@ def main(minutes: float = 60, first: int | None = None) -> None:
     clock = Clock()
     with genai_graph.connect():
         for number in itertools.count(first):
-            for how, check in FORMATS.values():
-                spoil(how, check, number, clock)
+            for strategy, check in FORMATS.values():
+                run_round(strategy, check, number, clock)
             print(  # noqa: T201
                 f"seed {number}: {clock.examples:,} examples, {clock.loaded:,} of them loaded, "
                 f"{clock.seconds / 60:.1f} minutes, no failure",

@@ -48,7 +48,7 @@ UPWARD_ANNOTATIONS = {("registry", "ogm"), ("registry", "properties")}
 FAST_START = ["cli", "pytest_plugin", "__init__"]
 # and of dependencies that are optional or rarely needed and slow to import.
 DEFERRED_FILES = ["shell.ipython"]
-DEFERRED_MODULES = ["cryptography", "jgo", "pandas", "pooch", "readline", "rich", "rlcompleter"]
+DEFERRED_MODULES = ["cryptography", "jgo", "pandas", "readline", "rich", "rlcompleter"]
 LONGEST_FUNCTION = 60
 
 

@@ -1,6 +1,6 @@
-"""Connecting: where the settings come from, what a failure says, and how long a connection lives.
+"""Connections: settings, errors, and lifetime.
 
-Ports 1, 2 and 3 stand for three servers that are not there: the error names the one that was asked.
+No server listens on ports 1, 2 and 3: the error shows which address was used.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ SECRET = "hunter2-sekret"
 def users() -> dict[str, str]:
     """Return the names and passwords of the shared engine."""
     state = Path(os.environ["GENAI_GRAPH_HOME"], "embedded", "engine.json")
-    found: dict[str, str] = json.loads(state.read_text())["users"]
-    return found
+    credentials: dict[str, str] = json.loads(state.read_text())["users"]
+    return credentials
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of its own."""
+    """Run Python code in a new process."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, **environment},
@@ -53,8 +53,8 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def port_asked(**arguments: Any) -> str:
-    """Return which of the servers that are not there is asked."""
+def used_port(**arguments: Any) -> str:
+    """Return the port that a connect used."""
     with pytest.raises(UnavailableError) as caught:
         connect(**arguments)
     return next(port for port in "123" if f"127.0.0.1:{port}" in str(caught.value))
@@ -62,7 +62,7 @@ def port_asked(**arguments: Any) -> str:
 
 @pytest.fixture
 def other_home(tmp_path: Path) -> Iterator[Path]:
-    """A data folder beside the shared one; no engine is left on it."""
+    """Another data directory; its engine is killed."""
     home = tmp_path / "other"
     yield home
     for process in psutil.process_iter(["cmdline"]):
@@ -73,43 +73,46 @@ def other_home(tmp_path: Path) -> Iterator[Path]:
 # Settings
 
 
-def test_an_argument_comes_before_the_environment_and_that_before_the_env_file(
+def test_precedence_of_arguments_environment_and_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("NEO4J_URI=bolt://127.0.0.1:1\n")
-    assert port_asked() == "1"
+    assert used_port() == "1"
     monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:2")
-    assert port_asked() == "2"
-    assert port_asked(uri="bolt://127.0.0.1:3") == "3"
+    assert used_port() == "2"
+    assert used_port(uri="bolt://127.0.0.1:3") == "3"
 
 
-def test_an_empty_variable_counts_as_not_set(
+def test_empty_variable_is_treated_as_unset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("NEO4J_URI=bolt://127.0.0.1:1\n")
     monkeypatch.setenv("NEO4J_URI", "")
-    assert port_asked() == "1"
+    assert used_port() == "1"
 
 
-def test_user_and_password_are_taken_one_by_one_from_where_they_stand(
+def test_user_and_password_may_come_from_different_sources(
     embedded: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = users()
+    credentials = users()
     (tmp_path / ".env").write_text(f"NEO4J_URI={embedded.uri}\nNEO4J_USERNAME=nobody\n")
-    monkeypatch.setenv("NEO4J_USERNAME", there["username"])
-    monkeypatch.setenv("NEO4J_PASSWORD", "not this one")
+    monkeypatch.setenv("NEO4J_USERNAME", credentials["username"])
+    monkeypatch.setenv("NEO4J_PASSWORD", "wrong")
     with pytest.raises(AuthenticationError):
         connect()
-    with connect(password=there["password"]) as connection:
+    with connect(password=credentials["password"]) as connection:
         assert connection.uri == embedded.uri
         assert query("RETURN 1 AS one") == [{"one": 1}]
 
 
-def test_the_database_is_taken_from_the_settings(
+def test_database_is_read_from_the_settings(
     embedded: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = users()
-    account: dict[str, Any] = {"username": there["username"], "password": there["password"]}
+    credentials = users()
+    account: dict[str, Any] = {
+        "username": credentials["username"],
+        "password": credentials["password"],
+    }
     monkeypatch.setenv("NEO4J_DATABASE", "nowhere")
     with pytest.raises(QueryError, match="NEO4J_DATABASE"):
         connect(embedded.uri, **account)
@@ -117,22 +120,20 @@ def test_the_database_is_taken_from_the_settings(
         assert connection.database == "neo4j"
 
 
-def test_without_an_address_it_is_the_embedded_engine(embedded: Connection) -> None:
+def test_default_is_the_embedded_engine(embedded: Connection) -> None:
     assert embedded.engine == "embedded"
     assert embedded.uri.startswith("bolt://127.0.0.1:")
 
 
-def test_variables_of_others_in_the_env_file_are_left_alone(
-    graph: Connection, tmp_path: Path
-) -> None:
+def test_unknown_variables_in_the_env_file_are_ignored(graph: Connection, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SOMETHING_ELSE=1\nNEO4J_AURA_NAME=x\n")
     with connect() as connection:
         assert connection.uri == graph.uri
 
 
-def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+def test_binary_env_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"NEO4J_PASSWORD=\xff\xfe\n")
-    with pytest.raises(SettingsError, match=r"^\.env: is not UTF-8 text$"):
+    with pytest.raises(SettingsError, match=r"^\.env: not UTF-8 text$"):
         connect()
 
 
@@ -152,7 +153,7 @@ def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
         "bolt://localhost?policy=europe",
     ],
 )
-def test_an_address_that_can_not_be_one_is_refused_before_anything_is_asked(uri: str) -> None:
+def test_invalid_uri_is_rejected(uri: str) -> None:
     with pytest.raises(SettingsError, match="NEO4J_URI"):
         connect(uri)
 
@@ -160,14 +161,14 @@ def test_an_address_that_can_not_be_one_is_refused_before_anything_is_asked(uri:
 @pytest.mark.parametrize(
     "uri", [f"bolt://neo4j:{SECRET}@localhost", f"neo4j+s://:{SECRET}@localhost"]
 )
-def test_a_password_in_the_address_is_refused_and_not_repeated(uri: str) -> None:
+def test_password_in_the_uri_is_rejected_and_not_repeated(uri: str) -> None:
     with pytest.raises(SettingsError, match="NEO4J_PASSWORD") as caught:
         connect(uri)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert SECRET not in repr(caught.value.__context__)
 
 
-def test_a_path_in_the_address_is_no_name_of_a_database() -> None:
+def test_path_in_the_uri_is_rejected() -> None:
     with pytest.raises(SettingsError, match=r"NEO4J_URI: .* NEO4J_DATABASE"):
         connect("bolt://localhost:1/movies")
     with pytest.raises(UnavailableError):
@@ -189,13 +190,13 @@ def test_a_path_in_the_address_is_no_name_of_a_database() -> None:
         ("database", 5),
     ],
 )
-def test_a_setting_that_can_not_be_understood_is_named(name: str, value: Any) -> None:
+def test_invalid_setting_is_named(name: str, value: Any) -> None:
     variable = ("GENAI_GRAPH_" if name in {"writer_timeout", "home"} else "NEO4J_") + name.upper()
     with pytest.raises(SettingsError, match=variable):
         connect(**{name: value})
 
 
-def test_several_faulty_settings_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", "ftp://somewhere")
     monkeypatch.setenv("GENAI_GRAPH_WRITER_TIMEOUT", "soon")
     with pytest.raises(SettingsError, match=r"NEO4J_URI.*GENAI_GRAPH_WRITER_TIMEOUT"):
@@ -205,26 +206,26 @@ def test_several_faulty_settings_are_told_together(monkeypatch: pytest.MonkeyPat
 # Secrets
 
 
-def test_a_password_is_in_no_error(embedded: Connection) -> None:
-    with pytest.raises(AuthenticationError) as refused:
+def test_errors_do_not_contain_the_password(embedded: Connection) -> None:
+    with pytest.raises(AuthenticationError) as wrong_password:
         connect(embedded.uri, username="root", password=SECRET)
     with pytest.raises(UnavailableError) as unreachable:
         connect("bolt://127.0.0.1:1", password=SECRET)
-    with pytest.raises(SettingsError) as unclear:
+    with pytest.raises(SettingsError) as invalid:
         connect(SECRET, password=SECRET)
-    for caught in (refused.value, unreachable.value, unclear.value):
+    for caught in (wrong_password.value, unreachable.value, invalid.value):
         assert SECRET not in "".join(traceback.format_exception(caught))
 
 
-def test_a_connection_shows_its_address_and_no_password(embedded: Connection) -> None:
-    there = users()
+def test_repr_shows_the_uri_but_no_password(embedded: Connection) -> None:
+    credentials = users()
     for text in (repr(embedded), str(embedded), repr(vars(embedded))):
-        assert there["password"] not in text
-        assert there["reader_password"] not in text
+        assert credentials["password"] not in text
+        assert credentials["reader_password"] not in text
     assert embedded.uri in repr(embedded)
 
 
-def test_the_command_line_repeats_no_password(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_line_does_not_repeat_a_password(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", f"bolt://neo4j:{SECRET}@localhost")
     result = cli("query", "RETURN 1 AS one")
     assert result.exit_code == 1
@@ -232,28 +233,28 @@ def test_the_command_line_repeats_no_password(cli: Run, monkeypatch: pytest.Monk
     assert SECRET not in result.output
 
 
-# No server
+# Unreachable servers
 
 
 @pytest.mark.parametrize("uri", ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1"])
-def test_no_server_at_the_address_is_one_clear_line(uri: str) -> None:
+def test_refused_connection_is_a_one_line_error(uri: str) -> None:
     with pytest.raises(UnavailableError) as caught:
         connect(uri, password=SECRET)
     assert isinstance(caught.value, ConnectionError)
     message = str(caught.value)
     assert "127.0.0.1:1" in message
     assert "\n" not in message
-    assert "Resolved" not in message, "the driver's inner names are nothing for users"
+    assert "Resolved" not in message, "a class name of the driver"
 
 
-def test_a_host_that_is_not_known_is_one_clear_line() -> None:
+def test_unknown_host_is_a_one_line_error() -> None:
     with pytest.raises(UnavailableError, match=r"^.*nowhere\.invalid.*$") as caught:
         connect("bolt+s://nowhere.invalid")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("uri", ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1"])
-def test_the_command_line_says_in_one_line_that_there_is_no_server(uri: str) -> None:
+def test_command_reports_a_refused_connection_in_one_line(uri: str) -> None:
     done = python(
         "from genai_graph.cli import main; main(['query', 'RETURN 1 AS one'])", NEO4J_URI=uri
     )
@@ -262,12 +263,12 @@ def test_the_command_line_says_in_one_line_that_there_is_no_server(uri: str) -> 
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_a_wrong_password_says_where_to_set_it(embedded: Connection) -> None:
+def test_wrong_password_error_names_the_settings(embedded: Connection) -> None:
     with pytest.raises(PermissionError, match="NEO4J_USERNAME and NEO4J_PASSWORD"):
         connect(embedded.uri, password=SECRET)
 
 
-def test_a_failed_connect_leaves_the_open_connection_in_use(graph: Connection) -> None:
+def test_failed_connect_keeps_the_open_connection(graph: Connection) -> None:
     with pytest.raises(UnavailableError):
         connect("bolt://127.0.0.1:1")
     assert query("RETURN 1 AS one") == [{"one": 1}]
@@ -295,13 +296,13 @@ def in_a_transaction() -> None:
     ],
     ids=["query", "write", "all", "get", "len", "save", "upsert", "atomic"],
 )
-def test_without_a_connection_everything_says_how_to_get_one(use: Callable[[], Any]) -> None:
+def test_not_connected_error_names_connect(use: Callable[[], Any]) -> None:
     with pytest.raises(NotConnectedError, match=r"genai_graph\.connect\(\)") as caught:
         use()
     assert isinstance(caught.value, GenaiGraphError)
 
 
-def test_before_the_first_connect_of_a_program_neomodel_says_the_same() -> None:
+def test_neomodel_raises_not_connected_error_before_connect() -> None:
     done = python("""
         import genai_graph
         from neomodel import db
@@ -314,10 +315,10 @@ def test_before_the_first_connect_of_a_program_neomodel_says_the_same() -> None:
     assert done.stdout.count("genai_graph.connect()") == 2, done.stderr
 
 
-# The life of a connection
+# Lifetime
 
 
-def test_a_connection_ends_with_its_block(embedded_engine: Engine) -> None:
+def test_connection_closes_at_the_end_of_its_block(embedded_engine: Engine) -> None:
     with connect() as connection:
         assert isinstance(connection, Connection)
         assert query("RETURN 1 AS one") == [{"one": 1}]
@@ -325,14 +326,14 @@ def test_a_connection_ends_with_its_block(embedded_engine: Engine) -> None:
         query("RETURN 1 AS one")
 
 
-def test_a_connection_ends_with_its_block_when_that_fails(embedded_engine: Engine) -> None:
+def test_connection_closes_when_its_block_fails(embedded_engine: Engine) -> None:
     with pytest.raises(KeyError), connect():
         raise KeyError("boom")
     with pytest.raises(NotConnectedError):
         query("RETURN 1 AS one")
 
 
-def test_a_connection_works_without_a_block_and_closes_twice(
+def test_connection_without_a_block_and_repeated_close(
     embedded_engine: Engine,
 ) -> None:
     connection = connect()
@@ -345,14 +346,12 @@ def test_a_connection_works_without_a_block_and_closes_twice(
         query("RETURN 1 AS one")
 
 
-def test_a_program_may_end_without_closing(embedded_engine: Engine) -> None:
+def test_program_may_exit_without_close(embedded_engine: Engine) -> None:
     done = python("import genai_graph as g; g.connect(); print(g.query('RETURN 1 AS one'))")
     assert (done.returncode, done.stdout, done.stderr) == (0, "[{'one': 1}]\n", "")
 
 
-def test_the_newest_connection_is_in_use_and_then_the_one_before_again(
-    embedded: Connection, other_home: Path
-) -> None:
+def test_nested_connections(embedded: Connection, other_home: Path) -> None:
     Project(name="outer").save()
     with connect(home=other_home) as inner:
         assert inner.uri != embedded.uri
@@ -362,7 +361,7 @@ def test_the_newest_connection_is_in_use_and_then_the_one_before_again(
     assert [project.name for project in Project.nodes.all()] == ["outer"]
 
 
-def test_connections_may_be_closed_in_any_order(graph: Connection) -> None:
+def test_connections_can_be_closed_in_any_order(graph: Connection) -> None:
     first, second = connect(), connect()
     first.close()
     assert query("RETURN 1 AS one") == [{"one": 1}]
@@ -370,13 +369,13 @@ def test_connections_may_be_closed_in_any_order(graph: Connection) -> None:
     assert query("RETURN 1 AS one") == [{"one": 1}]
 
 
-def test_a_block_that_closes_its_connection_early_may_end(graph: Connection) -> None:
+def test_connection_may_be_closed_inside_its_block(graph: Connection) -> None:
     with connect() as inner:
         inner.close()
         assert query("RETURN 1 AS one") == [{"one": 1}]
 
 
-def test_closing_inside_a_transaction_keeps_nothing_of_it(graph: Connection) -> None:
+def test_close_inside_a_transaction_rolls_back(graph: Connection) -> None:
     def write_and_close() -> None:
         inner = connect()
         with atomic():
@@ -393,7 +392,7 @@ def test_closing_inside_a_transaction_keeps_nothing_of_it(graph: Connection) -> 
 # Threads and forks
 
 
-def test_every_thread_sees_the_same_database(graph: Connection) -> None:
+def test_all_threads_use_the_same_database(graph: Connection) -> None:
     Dataset(name="mnist").save()
     with ThreadPoolExecutor(4) as pool:
         names = list(pool.map(lambda _: Dataset.nodes.get(name="mnist").uid, range(8)))
@@ -402,14 +401,14 @@ def test_every_thread_sees_the_same_database(graph: Connection) -> None:
     assert counts == [[{"uid": "mnist"}]] * 8
 
 
-def test_what_a_thread_writes_is_seen_by_the_others(graph: Connection) -> None:
+def test_writes_of_a_thread_are_visible_to_others(graph: Connection) -> None:
     thread = threading.Thread(target=lambda: Dataset(name="mnist").save())
     thread.start()
     thread.join()
     assert Dataset.nodes.get(name="mnist").uid == "mnist"
 
 
-def test_a_thread_may_connect_for_the_program(embedded_engine: Engine) -> None:
+def test_connect_in_a_thread_applies_to_the_program(embedded_engine: Engine) -> None:
     with ThreadPoolExecutor(1) as pool:
         connection = pool.submit(connect).result()
     with connection:
@@ -441,7 +440,7 @@ FORK = """
         except NotConnectedError:
             print("not connected")
 
-    def anew():
+    def reconnect():
         not_connected()
         with connect(writer_timeout=20):
             query("CREATE (:Thing {by: 'child'})", write=True)
@@ -452,17 +451,17 @@ FORK = """
     connection = connect(writer_timeout=20)
 """
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
 @needs_fork
-def test_a_forked_child_must_connect_anew_and_leaves_the_parent_alone(
+def test_forked_child_must_reconnect(
     embedded: Connection,
 ) -> None:
     done = python(
         FORK
         + """
-    in_child(anew)
+    in_child(reconnect)
     query("CREATE (:Thing {by: 'parent'})", write=True)
     print(things())
     """
@@ -471,7 +470,7 @@ def test_a_forked_child_must_connect_anew_and_leaves_the_parent_alone(
 
 
 @needs_fork
-def test_a_child_forked_in_a_transaction_is_not_part_of_it(embedded: Connection) -> None:
+def test_child_forked_in_a_transaction_is_not_connected(embedded: Connection) -> None:
     done = python(
         FORK
         + """
@@ -480,14 +479,14 @@ def test_a_child_forked_in_a_transaction_is_not_part_of_it(embedded: Connection)
         in_child(not_connected)
         query("CREATE (:Thing {by: 'second'})", write=True)
     print(things())
-    in_child(anew)
+    in_child(reconnect)
     """
     )
     assert done.stdout == "not connected\n['first', 'second']\nnot connected\n", done.stderr
 
 
 @needs_fork
-def test_a_child_forked_in_a_transaction_may_leave_the_block(embedded: Connection) -> None:
+def test_child_forked_in_a_transaction_may_leave_the_block(embedded: Connection) -> None:
     done = python("""
         import os, sys, genai_graph
         from genai_graph import atomic, connect, query

@@ -14,7 +14,7 @@ from typing import Any
 import neo4j
 import pytest
 from conftest import ROOT, Run, write_file
-from test_secrets import told
+from test_secrets import format_with_locals
 
 import genai_graph
 from genai_graph import (
@@ -645,7 +645,7 @@ def test_an_invalid_key_is_reported_without_its_text(
     result = cli("status")
     assert result.exit_code == 1
     assert "GENAI_GRAPH_KEYS: expected keys as" in result.stderr
-    assert "number 2 is none" in result.stderr
+    assert "key 2 is invalid" in result.stderr
     assert right[:8] not in result.stderr
     assert not wrong or wrong not in result.stderr
 
@@ -662,7 +662,7 @@ def test_keys_are_not_in_the_frames_of_errors(
         monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises((SettingsError, MissingExtraError)) as raised:
         connect()
-    shown = told(raised.value)
+    shown = format_with_locals(raised.value)
     assert key not in shown
     assert repr(base64.urlsafe_b64decode(f"{key}==")) not in shown
 

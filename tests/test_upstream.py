@@ -1,22 +1,30 @@
-"""What we work round in the things we build on.
+"""Behaviour of dependencies that the package works around, and private API that it uses.
 
-Who sees one of these tests fail can take out the workaround that its docstring names.
+If one of these tests fails, the workaround named in its docstring can be removed.
 """
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 import msgspec
 import neo4j
 import neomodel
 import pytest
+from neo4j._deadline import Deadline
+from neo4j._sync.io._bolt_socket import BoltSocket
 from neomodel import db
 from neomodel.exceptions import NodeClassNotDefined, RelationshipClassRedefined
+from neomodel.sync_._registry import registry as neomodel_registry
 
 from genai_graph.database import Connection
+from genai_graph.database.driver import GraphSession, GraphTransaction
+from genai_graph.database.values import to_bolt_datetime
 from genai_graph.errors import DatabaseError
 
 
@@ -44,7 +52,7 @@ def bare(graph: Connection) -> Iterator[neo4j.Session]:
 
 
 @pytest.mark.parametrize(
-    ("prop", "given", "kept"),
+    ("prop", "value", "stored"),
     [
         (neomodel.IntegerProperty(), 7.9, 7),
         (neomodel.BooleanProperty(), "false", True),
@@ -52,14 +60,14 @@ def bare(graph: Connection) -> Iterator[neo4j.Session]:
         (neomodel.FloatProperty(), "1", 1.0),
     ],
 )
-def test_neomodel_bends_values_to_their_type(prop: Any, given: Any, kept: Any) -> None:
-    """`models/properties.py` checks before it does."""
-    assert prop.deflate(given) == kept
-    assert type(prop.deflate(given)) is type(kept)
+def test_neomodel_coerces_values(prop: Any, value: Any, stored: Any) -> None:
+    """`properties/types.py` validates first."""
+    assert prop.deflate(value) == stored
+    assert type(prop.deflate(value)) is type(stored)
 
 
-def test_neomodel_takes_misspelt_options_and_fields() -> None:
-    """`Node.__init__` and `Strict` refuse them."""
+def test_neomodel_accepts_unknown_options_and_fields() -> None:
+    """`Node.__init__` and `Property` reject them."""
     neomodel.StringProperty(requierd=True)
 
     class Loose(neomodel.StructuredNode):
@@ -68,20 +76,20 @@ def test_neomodel_takes_misspelt_options_and_fields() -> None:
     assert Loose(nmae="x").nmae == "x"
 
 
-def test_neomodel_stores_times_as_numbers() -> None:
-    """`DateTimeProperty` of ours stores the database's own type."""
+def test_neomodel_stores_datetimes_as_floats() -> None:
+    """`properties.types.DateTimeProperty` stores the native type of the database."""
     moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
     assert neomodel.DateTimeProperty().deflate(moment) == moment.timestamp()
 
 
-def test_neomodel_shares_a_default_between_nodes() -> None:
-    """Our properties have no mutable defaults."""
+def test_neomodel_shares_mutable_defaults() -> None:
+    """The properties of this package have no mutable defaults."""
     prop = neomodel.JSONProperty(default={})
     assert prop.default_value() is prop.default_value()
 
 
-def test_neomodel_takes_one_class_for_a_type_of_edge() -> None:
-    """So there is one `Has`, and a class for each pair of ends only below a common base."""
+def test_neomodel_allows_one_class_per_relationship_type() -> None:
+    """So all relationship types have one class each, such as `Has`."""
 
     class First(neomodel.StructuredRel):
         pass
@@ -98,8 +106,8 @@ def test_neomodel_takes_one_class_for_a_type_of_edge() -> None:
             two = neomodel.RelationshipTo(Start, "UPSTREAM", model=Second)
 
 
-def test_neomodel_saves_a_node_that_is_gone_without_a_word(graph: Connection) -> None:
-    """`Node.save` asks whether it was there."""
+def test_neomodel_ignores_save_of_a_deleted_node(graph: Connection) -> None:
+    """`Node.save` raises `NodeNotFoundError`."""
 
     class Gone(neomodel.StructuredNode):
         name = neomodel.StringProperty()
@@ -111,36 +119,34 @@ def test_neomodel_saves_a_node_that_is_gone_without_a_word(graph: Connection) ->
     assert len(Gone.nodes) == 0
 
 
-def test_neomodel_connects_twice_what_is_connected_with_other_properties(
+def test_neomodel_creates_parallel_relationships(
     graph: Connection,
 ) -> None:
-    """`Edges.connect` changes the edge."""
+    """`RelationshipManager.connect` updates the edge."""
     a, b = Knot().save(), Knot().save()
     a.to.connect(b, {"weight": 1})
     a.to.connect(b, {"weight": 2})
     assert len(a.to.all_relationships(b)) == 2
 
 
-def test_neomodel_merges_on_all_that_is_required(graph: Connection) -> None:
-    """Only `uid` is required to neomodel; the rest is by our own checks."""
+def test_neomodel_merges_on_all_required_properties(graph: Connection) -> None:
+    """Only `uid` is required for neomodel; the package validates the others."""
     for name in ("before", "after"):
         Keyed.nodes.bulk_create_or_update({"uid": "1", "name": name})
     assert len(Keyed.nodes) == 2
 
 
-def test_neomodel_knows_no_node_that_has_a_further_label(
-    graph: Connection, bare: neo4j.Session
-) -> None:
-    """`models/registry.py` finds the class by the label that is ours."""
+def test_neomodel_requires_an_exact_match_of_labels(graph: Connection, bare: neo4j.Session) -> None:
+    """`ogm/resolution.py` looks the class up by its own label."""
     bare.run("CREATE (:Keyed:Other {uid: '1', name: 'x'})").consume()
     with pytest.raises(NodeClassNotDefined):
         Keyed.nodes.all()
 
 
-def test_install_labels_fails_on_the_embedded_engine_where_an_index_is(
+def test_install_labels_is_not_repeatable_on_the_embedded_engine(
     embedded: Connection,
 ) -> None:
-    """`database/indexes.py` asks it for what is missing only."""
+    """`database/indexes.py` passes the missing indexes only."""
 
     class Indexed(neomodel.StructuredNode):
         name = neomodel.StringProperty(index=True)
@@ -153,49 +159,45 @@ def test_install_labels_fails_on_the_embedded_engine_where_an_index_is(
 # The embedded engine
 
 
-def test_the_embedded_engine_keeps_half_of_a_statement_that_fails_in_auto_commit(
+def test_auto_commit_is_not_atomic_on_the_embedded_engine(
     embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """`database/driver.py` makes a transaction for every statement."""
+    """`database/driver.py` runs every statement in an explicit transaction."""
     with pytest.raises(neo4j.exceptions.Neo4jError):
         bare.run("CREATE (n:Half) WITH n UNWIND [1, 0] AS x SET n.v = 1 / x").consume()
     assert bare.run("MATCH (n:Half) RETURN count(n) AS count").single(strict=True)["count"] == 1
 
 
-def test_the_embedded_engine_takes_the_zone_from_times(
-    embedded: Connection, bare: neo4j.Session
-) -> None:
-    """`database/values.py` gives it back."""
+def test_embedded_engine_returns_naive_datetimes(embedded: Connection, bare: neo4j.Session) -> None:
+    """`database/values.py` adds the zone."""
     moment = datetime(2026, 1, 1, tzinfo=timezone.utc)
     bare.run("CREATE (:Moment {at: $moment})", moment=moment).consume()
     (row,) = bare.run("MATCH (n:Moment) RETURN n.at AS at")
     assert row["at"].tzinfo is None
 
 
-def test_the_embedded_engine_does_not_know_nan(embedded: Connection, bare: neo4j.Session) -> None:
-    """`exchange/formats/cypher_writer.py` writes it as a function."""
+def test_embedded_engine_has_no_nan_literal(embedded: Connection, bare: neo4j.Session) -> None:
+    """`properties/literals.py` writes toFloat("NaN")."""
     with pytest.raises(neo4j.exceptions.ClientError, match="Variable 'NaN' not defined"):
         bare.run("RETURN NaN AS value")
 
 
-def test_the_embedded_engine_gives_the_id_of_a_deleted_node_to_the_next_one(
-    embedded: Connection, bare: neo4j.Session
-) -> None:
-    """`models/relationships.py` finds every node by its uid."""
+def test_embedded_engine_reuses_element_ids(embedded: Connection, bare: neo4j.Session) -> None:
+    """Nodes are matched by label and uid."""
 
-    def made() -> str:
+    def create() -> str:
         (row,) = bare.run("CREATE (n:Short) RETURN elementId(n) AS id")
         return str(row["id"])
 
-    first = made()
+    first = create()
     bare.run("MATCH (n:Short) DELETE n").consume()
-    assert made() == first
+    assert create() == first
 
 
-def test_the_embedded_engine_finds_a_changed_time_twice_by_an_index(
+def test_embedded_engine_returns_duplicates_from_datetime_indexes(
     embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """`indexes.declared` leaves out the indexes on times there."""
+    """`indexes.declared` omits indexes on datetimes."""
     bare.run("CREATE INDEX timed_at IF NOT EXISTS FOR (n:Timed) ON (n.at)").consume()
     try:
         first, second = (datetime(2026, month, 1, tzinfo=timezone.utc) for month in (1, 2))
@@ -207,10 +209,10 @@ def test_the_embedded_engine_finds_a_changed_time_twice_by_an_index(
         bare.run("DROP INDEX timed_at").consume()
 
 
-def test_the_embedded_engine_makes_integers_of_numbers_under_an_index_made_on_integers(
+def test_embedded_engine_truncates_floats_in_integer_indexes(
     embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """`connection.prepare_to_write` makes the schema before the first value is there."""
+    """`Connection.prepare_to_write` installs the schema before the first write."""
     bare.run("CREATE (:Counted {value: 1})").consume()
     bare.run("CREATE INDEX counted_value IF NOT EXISTS FOR (n:Counted) ON (n.value)").consume()
     try:
@@ -221,20 +223,20 @@ def test_the_embedded_engine_makes_integers_of_numbers_under_an_index_made_on_in
         bare.run("DROP INDEX counted_value").consume()
 
 
-def test_the_embedded_engine_removes_no_property_whose_name_is_quoted(
+def test_embedded_engine_ignores_remove_of_a_quoted_property(
     embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """The cures of `integrity/findings.py` set it to null."""
+    """The hints of `integrity/findings.py` set it to null."""
     bare.run("CREATE (:Odd {`we ird`: 1})").consume()
     bare.run("MATCH (n:Odd) REMOVE n.`we ird`").consume()
     (row,) = bare.run("MATCH (n:Odd) RETURN n.`we ird` AS value")
     assert row["value"] == 1
 
 
-def test_the_embedded_engine_counts_a_limit_in_32_bits(
+def test_embedded_engine_truncates_limits_to_32_bits(
     embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """`cypher.at_most` sends no larger one."""
+    """`cypher.clamp_limit` limits it."""
     found = bare.run("UNWIND range(1, 5) AS n RETURN n LIMIT $limit", limit=2**32 + 3)
     assert len(list(found)) == 3
 
@@ -242,22 +244,22 @@ def test_the_embedded_engine_counts_a_limit_in_32_bits(
 # Neo4j
 
 
-def test_neo4j_walks_all_edges_of_one_end_where_both_are_known(neo4j_graph: Connection) -> None:
-    """`store.find_edges` has OPTIONAL MATCH in place of MATCH."""
-    explained = (
+def test_neo4j_expands_all_edges_between_bound_nodes(neo4j_graph: Connection) -> None:
+    """`storage/edges.py` uses OPTIONAL MATCH instead of MATCH."""
+    statement = (
         "EXPLAIN UNWIND $rows AS row MATCH (a:Project {uid: row[0]}) "
         "MATCH (b:Model {uid: row[1]}) MATCH (a)-[r:HAS]->(b) RETURN r"
     )
     with neo4j_graph.driver("READ").session(database=neo4j_graph.database) as session:
-        plan = session.run(explained, rows=[]).consume().plan
+        plan = session.run(statement, rows=[]).consume().plan
     assert "Expand(All)" in str(plan)
 
 
-def test_neo4j_finds_nothing_between_texts_that_utf_16_orders_otherwise(
+def test_neo4j_compares_unindexed_strings_in_utf_16_order(
     neo4j_graph: Connection, bare: neo4j.Session
 ) -> None:
-    """`store.uids_after` counts so on the embedded engine only."""
-    low, high = "\ufb00", "\U00010000"  # by code point; in UTF-16 it is the other way round
+    """`storage/scans.py` uses such ranges on the embedded engine only."""
+    low, high = "\ufb00", "\U00010000"  # in code point order; UTF-16 order is the reverse
     bare.run("CREATE (:Text {uid: $uid})", uid=high).consume()
     found = bare.run(
         "MATCH (n:Text) WHERE n.uid > $low AND n.uid <= $high RETURN count(n) AS count",
@@ -267,15 +269,115 @@ def test_neo4j_finds_nothing_between_texts_that_utf_16_orders_otherwise(
     assert found.single(strict=True)["count"] == 0
 
 
+# The neo4j driver
+
+
+def connect_after_the_deadline(port: int, context: ssl.SSLContext | None) -> None:
+    """Open a Bolt connection whose deadline has expired, as during name resolution."""
+    address = neo4j.Address(("127.0.0.1", port))
+    BoltSocket.connect(
+        address,
+        tcp_timeout=2.5,
+        deadline=Deadline(0),
+        custom_resolver=None,
+        ssl_context=context,
+        keep_alive=True,
+    )
+
+
+def test_driver_has_no_timeout_in_the_tls_handshake_after_its_deadline() -> None:
+    """`database.security.HandshakeTimeoutContext` sets one."""
+    timeouts: list[float | None] = []
+
+    class RecordingContext(ssl.SSLContext):
+        def wrap_socket(self, sock: socket.socket, *args: Any, **options: Any) -> ssl.SSLSocket:
+            timeouts.append(sock.gettimeout())
+            raise TimeoutError
+
+    context = RecordingContext(ssl.PROTOCOL_TLS_CLIENT)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(neo4j.exceptions.ServiceUnavailable),
+    ):
+        connect_after_the_deadline(server.getsockname()[1], context)
+    assert timeouts == [None]
+
+
+def test_driver_has_no_timeout_in_the_tcp_connect_after_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`database.connection` limits the whole connect."""
+    timeouts: list[float | None] = []
+
+    class RecordingSocket(socket.socket):
+        def connect(self, address: Any) -> None:
+            timeouts.append(self.gettimeout())
+            raise TimeoutError
+
+    monkeypatch.setattr("neo4j._async_compat.network._bolt_socket.socket", RecordingSocket)
+    with pytest.raises(neo4j.exceptions.ServiceUnavailable):
+        connect_after_the_deadline(1, None)
+    assert timeouts == [None]
+
+
+def test_handshake_rejects_the_timeout_of_a_deadline_that_expires_before_it() -> None:
+    """`ssl` rejects a socket with timeout 0: `HandshakeTimeoutContext` replaces it, too."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.connect(server.getsockname())
+        client.settimeout(0)
+        with pytest.raises(ValueError, match="do_handshake_on_connect"):
+            ssl.create_default_context().wrap_socket(client, server_hostname="localhost")
+
+
+# Private API: see genai_graph.database
+
+
+def test_private_api_of_neomodel(graph: Connection) -> None:
+    assert (db._active_transaction, db._session) == (None, None)
+    db.begin()
+    assert isinstance(db._active_transaction, GraphTransaction)
+    assert isinstance(db._session, GraphSession)
+    db.rollback()
+    assert (db._active_transaction, db._session) == (None, None)
+    assert db.database_version == db._database_version
+    assert db.database_edition == db._database_edition
+    query = Keyed.nodes.query_cls(Keyed.nodes).build_ast()
+    assert {"lookup", "return_clause", "result_class", "where"} <= set(vars(query._ast))
+
+
+def test_private_class_registry_of_neomodel_decides_between_classes_of_one_label() -> None:
+    """`registry.register` and `ogm/resolution.py`."""
+    classes = [type("Twice", (neomodel.StructuredNode,), {}) for _ in range(2)]
+    labels = frozenset({"Twice"})
+    for cls in classes:
+        db._NODE_CLASS_REGISTRY[labels] = cls
+        assert neomodel_registry.get_class(labels, None) is cls
+
+
+def test_private_structure_of_the_driver_is_sent_as_a_datetime(
+    graph: Connection, bare: neo4j.Session
+) -> None:
+    """`database.values.to_bolt_datetime`."""
+    moment = datetime(2026, 1, 1, 12, 30, 0, 250_000, tzinfo=timezone.utc)
+    statement = "RETURN $structure = $moment AS equal"
+    (row,) = bare.run(statement, structure=to_bolt_datetime(moment), moment=moment)
+    assert row["equal"] is True
+
+
+def test_private_scanner_of_json() -> None:
+    """`exchange/formats/json.py` reads keys with their lines."""
+    assert scanstring('{"a\\nb": 1}', 2, True) == ("a\nb", 7)
+
+
 # msgspec
 
 
-def test_msgspec_takes_whole_numbers_of_more_than_64_bits() -> None:
-    """The annotations of `IntegerProperty` bound them."""
+def test_msgspec_accepts_integers_above_64_bits() -> None:
+    """The annotation of `IntegerProperty` limits them."""
     assert msgspec.json.decode(b"18446744073709551615", type=int) == 2**64 - 1
 
 
-def test_msgspec_takes_nothing_raw_in_a_choice_with_none() -> None:
-    """`exchange/rows.py` leaves None to the raw document."""
+def test_msgspec_rejects_optional_raw_values() -> None:
+    """The decoders of JSON Lines pass null as raw JSON."""
     with pytest.raises(msgspec.ValidationError, match="Expected `null`"):
         msgspec.json.decode(b"5", type=msgspec.Raw | None)  # type: ignore[operator]

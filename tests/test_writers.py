@@ -1,4 +1,4 @@
-"""One writer at a time on the embedded engine: over processes, over threads, and by every way."""
+"""The write lock of the embedded engine, between processes and threads."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ from genai_graph import (
 )
 from genai_graph.errors import WriterTimeoutError
 
-LIMIT = 120
+LIMIT = 100
 WRITERS = 6
 NODES = 5
 
 
-def things() -> int:
+def count_things() -> int:
     (row,) = query("MATCH (n:Thing) RETURN count(n) AS count")
     return int(row["count"])
 
 
-def make() -> None:
+def create_thing() -> None:
     query("CREATE (:Thing)", write=True)
 
 
 @pytest.fixture
 def new_home(own_home: Path) -> Iterator[Path]:
-    """A new graph, where the schema is made by whoever writes first; no engine is left on it."""
+    """A new data directory, where the first write installs the schema; its engine is killed."""
     yield own_home
     for process in psutil.process_iter(["cmdline"]):
         if any(str(own_home) in part for part in process.info["cmdline"] or ()):
             process.kill()
 
 
-# Many writers
+# Concurrent writers
 
 
-def write_the_same() -> None:
-    """Make and connect the nodes that all the writers make and connect."""
+def write_shared_nodes() -> None:
+    """Create and connect the nodes that all writers create and connect."""
     for number in range(NODES):
         project = Project.upsert(name="shared")
         dataset = Dataset.upsert(name=f"d{number}", size=number)
@@ -68,28 +68,28 @@ def write_the_same() -> None:
         Experiment.upsert(uid="run").record("loss", number / 2, step=number, dataset=dataset)
 
 
-def find_faults() -> list[str]:
-    """Return what is there twice, or not at all."""
-    faults = []
+def find_errors() -> list[str]:
+    """Return messages about duplicate and missing nodes and edges."""
+    errors = []
     expected = {"Project": 1, "Dataset": NODES, "Model": NODES, "Experiment": 1, "Metric": NODES}
     for label, count in expected.items():
         (row,) = query(f"MATCH (n:{label}) RETURN count(n) AS all, count(DISTINCT n.uid) AS uids")
         if row != {"all": count, "uids": count}:
-            faults.append(f"{label}: {row}, expected {count}")
+            errors.append(f"{label}: {row}, expected {count}")
     edges = query(
         "MATCH (a)-[r]->(b) WITH a.uid AS a, type(r) AS type, b.uid AS b, count(r) AS count "
         "RETURN a, type, b, count"
     )
-    faults += [str(edge) for edge in edges if edge["count"] != 1]
+    errors += [str(edge) for edge in edges if edge["count"] != 1]
     if len(edges) != 4 * NODES:
-        faults.append(f"{len(edges)} edges, expected {4 * NODES}")
-    return faults
+        errors.append(f"{len(edges)} edges, expected {4 * NODES}")
+    return errors
 
 
-def test_six_processes_that_write_the_same_leave_nothing_twice_and_no_error(
+def test_concurrent_processes_create_no_duplicates(
     new_home: Path,
 ) -> None:
-    code = "import test_writers as t\nwith t.connect(): t.write_the_same()"
+    code = "import test_writers as t\nwith t.connect(): t.write_shared_nodes()"
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     with connect():
         writers = [
@@ -104,55 +104,55 @@ def test_six_processes_that_write_the_same_leave_nothing_twice_and_no_error(
         ]
         outputs = [writer.communicate(timeout=LIMIT)[0] for writer in writers]
         assert outputs == [""] * WRITERS
-        assert find_faults() == []
+        assert find_errors() == []
 
 
-def test_six_threads_that_write_the_same_leave_nothing_twice_and_no_error(new_home: Path) -> None:
-    together = threading.Barrier(WRITERS)
+def test_concurrent_threads_create_no_duplicates(new_home: Path) -> None:
+    barrier = threading.Barrier(WRITERS)
 
     def write() -> None:
-        together.wait()
-        write_the_same()
+        barrier.wait()
+        write_shared_nodes()
 
     with connect():
         with ThreadPoolExecutor(WRITERS) as pool:
             for done in [pool.submit(write) for _ in range(WRITERS)]:
                 done.result()
-        assert find_faults() == []
+        assert find_errors() == []
 
 
-def test_the_schema_is_there_before_the_first_write_of_any_thread(new_home: Path) -> None:
-    together = threading.Barrier(WRITERS)
+def test_schema_is_installed_before_the_first_write_of_any_thread(new_home: Path) -> None:
+    barrier = threading.Barrier(WRITERS)
 
-    def first() -> list[dict[str, Any]]:
-        together.wait()
+    def write_first() -> list[dict[str, Any]]:
+        barrier.wait()
         with atomic():
-            make()
+            create_thing()
             return query("SHOW CONSTRAINTS YIELD name, type RETURN name, type")
 
     with connect(), ThreadPoolExecutor(WRITERS) as pool:
-        for done in [pool.submit(first) for _ in range(WRITERS)]:
+        for done in [pool.submit(write_first) for _ in range(WRITERS)]:
             unique = [row for row in done.result() if row["type"].endswith("UNIQUENESS")]
             assert len(unique) == 5
 
 
-def test_writers_of_different_things_lose_nothing(embedded: Connection) -> None:
-    def count_up(_: int) -> None:
+def test_concurrent_increments_are_not_lost(embedded: Connection) -> None:
+    def increment(_: int) -> None:
         with atomic():
             (row,) = query("MATCH (n:Counter) RETURN n.value AS value")
             query("MATCH (n:Counter) SET n.value = $next", write=True, next=row["value"] + 1)
 
     query("CREATE (:Counter {value: 0})", write=True)
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(count_up, range(40)))
+        list(pool.map(increment, range(40)))
     assert query("MATCH (n:Counter) RETURN n.value AS value") == [{"value": 40}]
 
 
-# Waiting for another
+# Waiting for the lock
 
 
 class Holder:
-    """Another process in the middle of a transaction."""
+    """Another process with an open write transaction."""
 
     CODE = textwrap.dedent("""
         import sys, genai_graph as g
@@ -183,19 +183,19 @@ class Holder:
 
 @pytest.fixture
 def holder(embedded: Connection) -> Iterator[Holder]:
-    held = Holder()
-    yield held
-    held.kill()
+    process = Holder()
+    yield process
+    process.kill()
 
 
 @contextlib.contextmanager
 def holding_thread() -> Iterator[None]:
-    """Have another thread in the middle of a transaction."""
+    """Keep a write transaction open in another thread."""
     writing, finish = threading.Event(), threading.Event()
 
     def hold() -> None:
         with atomic():
-            make()
+            create_thing()
             writing.set()
             assert finish.wait(LIMIT)
 
@@ -209,9 +209,9 @@ def holding_thread() -> Iterator[None]:
         done.result()
 
 
-def test_who_waits_too_long_learns_which_process_writes(holder: Holder) -> None:
+def test_timeout_names_the_writing_process(holder: Holder) -> None:
     with connect(writer_timeout=0.1), pytest.raises(WriterTimeoutError) as caught:
-        make()
+        create_thing()
     assert isinstance(caught.value, TimeoutError)
     assert isinstance(caught.value, GenaiGraphError)
     message = str(caught.value)
@@ -221,66 +221,66 @@ def test_who_waits_too_long_learns_which_process_writes(holder: Holder) -> None:
     assert "\n" not in message
 
 
-def test_who_waits_too_long_learns_that_another_thread_writes(embedded: Connection) -> None:
+def test_timeout_names_another_thread(embedded: Connection) -> None:
     with (
         holding_thread(),
         connect(writer_timeout=0.1),
         pytest.raises(WriterTimeoutError, match="another thread of this process"),
     ):
-        make()
-    assert things() == 1
+        create_thing()
+    assert count_things() == 1
 
 
-def test_a_thread_behind_a_waiting_thread_learns_which_process_writes(holder: Holder) -> None:
+def test_timeout_behind_a_waiting_thread_names_the_writing_process(holder: Holder) -> None:
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(make)  # for a minute, as it is by default
+        waiting = pool.submit(create_thing)  # for a minute, the default timeout
         with connect(writer_timeout=0.5), pytest.raises(WriterTimeoutError) as caught:
-            make()
+            create_thing()
         assert f"process {holder.process.pid} " in str(caught.value)
         holder.finish()
         waiting.result()
-    assert things() == 2
+    assert count_things() == 2
 
 
-def test_the_time_to_wait_is_a_setting(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timeout_is_read_from_the_settings(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENAI_GRAPH_WRITER_TIMEOUT", "0.05")
     with connect(), pytest.raises(WriterTimeoutError, match=r"0\.05 s"):
-        make()
+        create_thing()
 
 
-def test_who_waits_long_enough_writes_in_the_end(holder: Holder) -> None:
+def test_waiting_writer_proceeds_after_the_other(holder: Holder) -> None:
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(make)
+        waiting = pool.submit(create_thing)
         with pytest.raises(TimeoutError):
             waiting.result(0.3)
         holder.finish()
         waiting.result(LIMIT)
-    assert things() == 2
+    assert count_things() == 2
 
 
-def test_a_timeout_leaves_the_next_try_as_it_was(holder: Holder) -> None:
+def test_write_succeeds_after_timeouts(holder: Holder) -> None:
     with connect(writer_timeout=0.05):
         for _ in range(3):
             with pytest.raises(WriterTimeoutError):
-                make()
+                create_thing()
             with pytest.raises(WriterTimeoutError), atomic():
                 pass
         holder.finish()
-        make()
-        assert things() == 2
+        create_thing()
+        assert count_things() == 2
 
 
-def test_the_turn_is_free_when_its_holder_is_killed(holder: Holder) -> None:
+def test_lock_of_a_killed_process_is_released(holder: Holder) -> None:
     holder.kill()
     with connect(writer_timeout=20):
-        make()
-        assert things() == 1, "what the killed one had not committed is not there"
+        create_thing()
+        assert count_things() == 1, "uncommitted writes of the killed process are rolled back"
 
 
-def test_reading_goes_on_while_another_writes(holder: Holder) -> None:
+def test_reads_do_not_wait_for_writers(holder: Holder) -> None:
     Reader = Callable[[], object]  # noqa: N806
     readers: list[Reader] = [
-        things,
+        count_things,
         Dataset.nodes.all,
         lambda: len(Dataset.nodes),
         lambda: Dataset.nodes.get_or_none(name="mnist"),
@@ -291,10 +291,10 @@ def test_reading_goes_on_while_another_writes(holder: Holder) -> None:
             read()
         with db.read_transaction:
             db.cypher_query("MATCH (n:Thing) RETURN n.name")
-        assert things() == 0, "nothing is seen before it is committed"
+        assert count_things() == 0, "uncommitted writes are not visible"
 
 
-# Every way to write
+# All kinds of writes
 
 
 def transaction_of_neomodel() -> None:
@@ -312,8 +312,8 @@ def block() -> None:
         pass
 
 
-WAYS: dict[str, Callable[[], object]] = {
-    "query": make,
+WRITES: dict[str, Callable[[], object]] = {
+    "query": create_thing,
     "atomic": block,
     "save": lambda: Dataset(name="mnist").save(),
     "upsert": lambda: Dataset.upsert(name="mnist"),
@@ -325,22 +325,22 @@ WAYS: dict[str, Callable[[], object]] = {
 }
 
 
-def test_every_way_to_write_waits_for_its_turn(holder: Holder) -> None:
-    passed = []
+def test_every_kind_of_write_acquires_the_lock(holder: Holder) -> None:
+    without_lock = []
     with connect(writer_timeout=0):
-        for name, write in WAYS.items():
+        for name, write in WRITES.items():
             try:
                 write()
             except WriterTimeoutError:
                 continue
-            passed.append(name)
-    assert passed == []
+            without_lock.append(name)
+    assert without_lock == []
 
 
-# Giving the turn back
+# Releasing the lock
 
 
-def could_another_process_write() -> bool:
+def can_another_process_write() -> bool:
     code = textwrap.dedent("""
         import genai_graph as g
         with g.connect(writer_timeout=0):
@@ -348,18 +348,18 @@ def could_another_process_write() -> bool:
                 g.query("CREATE (:Other)", write=True)
                 print("written")
             except g.errors.WriterTimeoutError:
-                print("refused")
+                print("rejected")
     """)
     line = [sys.executable, "-c", code]
     done = subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
-    assert done.stdout in {"written\n", "refused\n"}, done.stderr
+    assert done.stdout in {"written\n", "rejected\n"}, done.stderr
     return done.stdout == "written\n"
 
 
-def test_the_turn_is_free_after_every_way_of_ending(embedded: Connection) -> None:
+def test_lock_is_released_however_a_transaction_ends(embedded: Connection) -> None:
     with atomic():
-        assert not could_another_process_write()
-    assert could_another_process_write()
+        assert not can_another_process_write()
+    assert can_another_process_write()
     with contextlib.suppress(KeyError), atomic():
         raise KeyError
     with contextlib.suppress(KeyError), db.transaction:
@@ -372,56 +372,56 @@ def test_the_turn_is_free_after_every_way_of_ending(embedded: Connection) -> Non
     db.rollback()
     db.begin()
     db.commit()
-    assert could_another_process_write()
+    assert can_another_process_write()
 
 
-def test_a_transaction_that_fails_to_begin_gives_the_turn_back(embedded: Connection) -> None:
+def test_lock_is_released_if_a_transaction_fails_to_begin(embedded: Connection) -> None:
     with pytest.raises(ValueError, match="Timeout"), db.transaction(timeout=-1):
         pass
-    assert could_another_process_write()
-    transaction_of_neomodel()  # takes the place of the failed one in neomodel
-    gc.collect()  # a session that was left open would be told here
-    make()
-    assert things() == 1
+    assert can_another_process_write()
+    transaction_of_neomodel()  # replaces the failed one in neomodel
+    gc.collect()  # an open session would emit a ResourceWarning
+    create_thing()
+    assert count_things() == 1
 
 
-def test_a_turn_that_can_not_be_noted_is_an_error_and_is_given_back(
+def test_lock_is_released_if_the_pid_file_can_not_be_written(
     embedded: Connection,
 ) -> None:
-    note = Path(os.environ["GENAI_GRAPH_HOME"], "embedded", "writer.pid")
-    note.unlink(missing_ok=True)
-    note.mkdir()  # stands for a full disk: it can't be written
+    pid_file = Path(os.environ["GENAI_GRAPH_HOME"], "embedded", "writer.pid")
+    pid_file.unlink(missing_ok=True)
+    pid_file.mkdir()  # can't be written, as on a full disk
     code = textwrap.dedent("""
         import sys, genai_graph as g
         with g.connect():
             try:
                 g.query("CREATE (:Thing)", write=True)
             except Exception as error:
-                print("refused" if isinstance(error, g.GenaiGraphError) else repr(error))
+                print("rejected" if isinstance(error, g.GenaiGraphError) else repr(error))
             sys.stdout.flush()
             sys.stdin.readline()
     """)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as refused:
-        assert refused.stdout is not None
-        line = refused.stdout.readline()
-        note.rmdir()
-        free = could_another_process_write()
-        refused.communicate("\n", timeout=LIMIT)
-    assert (line, free) == ("refused\n", True)
+    ) as writer:
+        assert writer.stdout is not None
+        line = writer.stdout.readline()
+        pid_file.rmdir()
+        is_free = can_another_process_write()
+        writer.communicate("\n", timeout=LIMIT)
+    assert (line, is_free) == ("rejected\n", True)
 
 
-def test_a_connection_that_closes_in_a_transaction_gives_the_turn_back(
+def test_close_in_a_transaction_releases_the_lock(
     embedded: Connection,
 ) -> None:
     def close_early() -> None:
         inner = connect()
         with atomic():
-            make()
+            create_thing()
             inner.close()
 
     with pytest.raises(GenaiGraphError):
         close_early()
-    assert could_another_process_write()
-    assert things() == 0
+    assert can_another_process_write()
+    assert count_things() == 0

@@ -37,7 +37,7 @@ def add_user(name: str, role: str) -> str:
     managed, password = embedded_engine(), secrets.token_urlsafe(24)
     if role == "writer":
         _create_edge_types()
-    with managed.settled() as folder:
+    with managed.locked() as folder:
         arcadedb.save_user(folder, name, role, password)
     return password
 
@@ -52,13 +52,13 @@ def _create_edge_types() -> None:
 
 def delete_user(name: str) -> bool:
     """Delete a user, and return whether it existed; its open connections are not closed."""
-    with embedded_engine().settled() as folder:
+    with embedded_engine().locked() as folder:
         return arcadedb.delete_user(folder, name)
 
 
 def list_users() -> dict[str, str]:
     """Return the roles of the additional users, by name."""
-    with embedded_engine().settled() as folder:
+    with embedded_engine().locked() as folder:
         return arcadedb.list_users(folder)
 
 

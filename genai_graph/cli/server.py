@@ -31,7 +31,7 @@ def server() -> None:
 def start(engine: str | None) -> None:
     """Start an engine and keep it running."""
     managed = _managed(engine)
-    running = managed.keep()
+    running = managed.start()
     name = managed.server.name
     click.echo(f"the {name} engine runs at {running.uri} (process {running.pid})", err=True)
     if name != _managed(None).server.name:
@@ -74,7 +74,7 @@ def _describe(managed: ManagedEngine) -> None:
     running = managed.running()
     where = f"runs at {running.uri} (process {running.pid})" if running else "is not running"
     click.echo(f"the {managed.server.name} engine {where}")
-    click.echo(f"data directory {managed.folder}")
+    click.echo(f"data directory {managed.directory}")
     click.echo(f"log {managed.log}")
 
 

@@ -1,4 +1,19 @@
-"""Where the graph lives: settings, connection, transactions, and what differs between engines."""
+"""The database: settings, connection, transactions, and the differences between engines.
+
+Private API of dependencies that the package uses, for want of a public one; tests/test_upstream.py
+pins it:
+
+- neomodel `db._active_transaction`, `db._session` (connection.py, transaction.py): the only way to
+  learn whether a transaction is open, and to cancel it without talking to the server.
+- neomodel `db._database_version`, `db._database_edition` (connection.py): cached for the process,
+  but the next connection may be to another server.
+- neomodel `db._NODE_CLASS_REGISTRY` (registry.py) and `sync_._registry.registry.get_class`
+  (ogm/resolution.py): nodes with additional labels are read by their registered class.
+- neomodel `QueryBuilder._ast` (ogm/managers.py): its queries have no index hints.
+- `neo4j._codec.packstream.Structure` (values.py): the driver takes 80 microseconds to convert a
+  datetime, which is most of the time of a load with timestamps.
+- `json.decoder.scanstring` (exchange/formats/json.py): errors need the line of every key.
+"""
 
 from genai_graph.database.connection import Connection, connect, current_connection
 from genai_graph.database.cypher import clamp_limit, match_uid, quote_name

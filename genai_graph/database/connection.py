@@ -7,6 +7,8 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
 from typing import TYPE_CHECKING, Any
 
 import neo4j
@@ -35,51 +37,53 @@ if TYPE_CHECKING:
 
     from neo4j.api import BookmarkManager
 
-    from genai_graph.database.driver import WriteLock
-    from genai_graph.database.sandbox import Sandbox
+    from genai_graph.database.driver import SandboxProtocol, WriteLock
     from genai_graph.database.settings import Settings
     from genai_graph.server.lifecycle import Lease, ManagedEngine
 
 
-# Seconds until it is told that nobody answers: at one of a host's addresses, and at all.
+# Connect timeouts in seconds: per resolved address, and overall.
 ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
-# What the driver logs, it raises too; without a handler Python prints it.
+# A managed engine is known to be running: on a loaded machine it may only be slow.
+ENGINE_ANSWER_TIMEOUT = 30.0
+_GRACE = 1.0  # seconds that the driver has to report its own timeout
+# The driver also raises the errors that it logs; without a handler, Python would print them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
 _NO_OPTIONS: Mapping[str, Any] = {}
 _OPTIONS: Mapping[str, dict[str, Any]] = {
     "embedded": {},
-    # A label that nothing has yet is no mistake here: the graph may be new.
+    # Warnings about labels that do not exist yet: normal in a new graph.
     "neo4j": {"notifications_disabled_classifications": ["UNRECOGNIZED"]},
 }
 
 
 class Connection:
-    """An open connection to the graph; the newest one is what every thread uses.
+    """An open connection to the graph; all threads use the one that was opened last.
 
-    Made by `connect`. It ends with `close`, at the end of its `with` block, or with the program;
-    the connection that was open before is then in use again.
+    Created by `connect`. It is closed by `close`, at the end of its `with` block, or when the
+    program exits; then the connection opened before it is used again.
     """
 
     uri: str
     database: str | None
     engine: str
-    # Nodes and edges, and bytes; None where the server refuses itself.
+    # (nodes and edges, bytes); None if the server itself rejects larger ones.
     largest_transaction: tuple[int, int] | None = None
-    largest_message: int | None = None  # bytes of a statement with its parameters; likewise
+    largest_message: int | None = None  # bytes of a statement with its parameters
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
-        _refuse_within_a_transaction()
+        _require_no_transaction()
         self.read_only = read_only
-        self.sandbox: Sandbox | None = None
+        self.sandbox: SandboxProtocol | None = None
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
-        self._prepared = False
-        self._preparing = threading.RLock()
-        self.writer: WriteLock = NullWriteLock()
+        self._is_prepared = False
+        self._prepare_lock = threading.RLock()
+        self.write_lock: WriteLock = NullWriteLock()
         self.bookmarks: BookmarkManager | None = None
-        self.keyring = None if settings.keys is None else _keyring(settings.keys)
-        self.encrypted = settings.encrypted  # instead of what the models mark
+        self.keyring = None if settings.keys is None else _read_keyring(settings.keys)
+        self.encrypted = settings.encrypted  # overrides `sensitive` of the models
         try:
             if settings.uri is None:
                 self._open_managed(settings)
@@ -88,7 +92,7 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        _open(self)
+        _register(self)
 
     def __enter__(self) -> Connection:
         return self
@@ -100,51 +104,50 @@ class Connection:
         return f"<Connection {self.engine} {self.uri}>"
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Open a session that may do what the mode says, and no more than the connection."""
+        """Open a session with the rights of the access mode, limited by the connection's."""
         if self.sandbox is not None:
             return self.sandbox.session(access_mode, options)
         return GraphSession(self, neo4j.READ_ACCESS if self.read_only else access_mode, options)
 
     def driver(self, access_mode: str) -> neo4j.Driver:
-        """Return the driver of a user who may do what the access mode says."""
+        """Return the driver with the credentials for an access mode."""
         return self._drivers.get(access_mode) or self._drivers["WRITE"]
 
     def prepare_to_write(self) -> None:
-        """Do once what must be done before the first write: see `before_first_write`."""
-        with self._preparing:  # other threads wait; what the steps themselves write does not
-            if self._prepared or self.sandbox is not None:
-                return  # a schema would outlive the sandbox
-            self._prepared = True
+        """Run the steps registered with `before_first_write`, once."""
+        # An RLock, and the flag is set first: the steps write, too, while other threads wait.
+        with self._prepare_lock:
+            if self._is_prepared:
+                return
+            self._is_prepared = True
             try:
                 for step in _before_first_write:
                     step()
             except BaseException:
-                self._prepared = False
+                self._is_prepared = False
                 raise
 
     def close(self) -> None:
         """Close the connection; the last client of the embedded engine stops it."""
-        _forget(self)
+        _unregister(self)
         drivers, self._drivers = self._drivers, {}
         for driver in drivers.values():
             driver.close()
         lease, self._lease = self._lease, None
         if lease is not None:
-            lease.leave()
+            lease.release()
 
-    def abandon(self) -> None:
-        """Let go of it in a forked child: its sockets and its lease are the parent's."""
-        _abandoned.append(self._drivers)  # kept, so that nothing is sent when they are collected
-        self._drivers = {}
-        if self.sandbox is not None:
-            _abandoned.append(self.sandbox)
-            self.sandbox = None
+    def detach_in_child(self) -> None:
+        """Discard the connection in a forked child: sockets and lease belong to the parent."""
+        # Referenced for ever: when collected, they would send messages on the parent's sockets.
+        _inherited.append((self._drivers, self.sandbox))
+        self._drivers, self.sandbox = {}, None
         if self._lease is not None:
-            self._lease.forget()
+            self._lease.close_in_child()
             self._lease = None
 
     def is_stopping(self) -> bool:
-        """Tell whether it is to a managed engine that stops, or has stopped."""
+        """Return whether the connection is to a managed engine that is stopping or has stopped."""
         return self._lease is not None and self._lease.is_stopping()
 
     def _open_managed(self, settings: Settings) -> None:
@@ -152,18 +155,19 @@ class Connection:
         self.database = managed.server.database
         self.largest_transaction = managed.server.largest_transaction
         self.largest_message = managed.server.largest_message
-        if managed.server.takes_one_writer:
-            self.writer = WriterTurn(WriterLock.at(managed.writer_lock), settings.writer_timeout)
+        if managed.server.single_writer:
+            lock = WriterLock.for_path(managed.writer_lock)
+            self.write_lock = TimedWriteLock(lock, settings.writer_timeout)
         try:
-            self._enter(managed)
+            self._acquire(managed)
         except UnavailableError:
-            if self._lease is None or not self._lease.ends():
+            if self._lease is None or not self._lease.wait_for_end():
                 raise
             self.close()
-            self._enter(managed)  # another one: that was killed a moment ago
+            self._acquire(managed)  # the engine was just killed: start a new one
 
-    def _enter(self, managed: ManagedEngine) -> None:
-        self._lease = managed.enter()
+    def _acquire(self, managed: ManagedEngine) -> None:
+        self._lease = managed.acquire()
         self.uri, users = self._lease.running.uri, self._lease.running.users
         if not self.read_only:
             self._add_driver("WRITE", self.uri, neo4j.basic_auth(users.username, users.password))
@@ -173,7 +177,7 @@ class Connection:
 
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.database = settings.database
-        self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers may be behind
+        self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers lag behind the leader
         address, options = security_options(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
@@ -186,7 +190,8 @@ class Connection:
         login: neo4j.Auth | None,
         security: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
-        """Make a driver, and ask the server once: later a fault would be told after its retries."""
+        """Create a driver and verify connectivity; later failures surface only after retries."""
+        timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
         try:
             driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
                 address,
@@ -195,35 +200,62 @@ class Connection:
                 **_OPTIONS[self.engine],
                 **security,
             )
-            with driver.session(
-                database=self.database,
-                default_access_mode=neo4j.READ_ACCESS,
-                connection_acquisition_timeout=ANSWER_TIMEOUT,
-            ) as session:
-                session.begin_transaction().close()  # tells too that there is no such database
+            _call_with_timeout(lambda: _verify(driver, self.database, timeout), timeout + _GRACE)
         except SettingsError:
             raise
+        except FutureTimeoutError as error:
+            raise connection_error(self.uri, TimeoutError()) from strip_tracebacks(error)
         except neo4j.exceptions.Neo4jError as error:
             raise translate_error(error) from strip_tracebacks(error)
         except (neo4j.exceptions.DriverError, ValueError) as error:
-            # Some failures to resolve a host are a ValueError of the driver's.
+            # The driver raises some failures to resolve a host name as ValueError.
             raise connection_error(self.uri, error) from strip_tracebacks(error)
 
 
-class WriterTurn:
-    """The turn to write on the embedded engine, waited for as long as the settings say."""
+class TimedWriteLock:
+    """The writer lock of the embedded engine, with the timeout of a connection."""
 
     def __init__(self, lock: WriterLock, timeout: float) -> None:
         self._lock = lock
         self._timeout = timeout
 
     def acquire(self) -> None:
-        """Wait for the turn; `WriterTimeoutError` when it does not come."""
+        """Wait for the lock; raise `WriterTimeoutError` after the timeout."""
         self._lock.acquire(self._timeout)
 
     def release(self) -> None:
-        """Give the turn back."""
+        """Release the lock."""
         self._lock.release()
+
+
+def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> None:
+    """Open and close a transaction: this also fails if the database does not exist."""
+    with driver.session(
+        database=database,
+        default_access_mode=neo4j.READ_ACCESS,
+        connection_acquisition_timeout=timeout,
+    ) as session:
+        session.begin_transaction().close()
+
+
+def _call_with_timeout(function: Callable[[], None], timeout: float) -> None:
+    """Call a function in a daemon thread; raise the futures' `TimeoutError` if it takes longer.
+
+    The driver's own timeouts have gaps: none applies to name resolution, nor to the TCP connect
+    once its deadline has expired, nor to the reply to BEGIN. A daemon thread does not keep the
+    program from exiting.
+    """
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            function()
+            future.set_result(None)
+        except BaseException as error:  # raised again by `result`
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="genai_graph-connect", daemon=True).start()
+    future.result(timeout)
 
 
 def connect(
@@ -239,23 +271,24 @@ def connect(
     writer_timeout: float | None = None,
     read_only: bool = False,
 ) -> Connection:
-    """Connect to the graph, and make it the one that everything in this process uses.
+    """Connect to the graph; all code in this process then uses this connection.
 
-    What is not given comes from `NEO4J_URI`, `NEO4J_USERNAME`, `NEO4J_PASSWORD` (or the file
-    `NEO4J_PASSWORD_FILE`), `NEO4J_DATABASE`, `NEO4J_TRUSTED_CERTIFICATES` (a file of certificate
-    authorities: TLS, whatever the scheme), `NEO4J_ALLOW_PLAINTEXT`, `GENAI_GRAPH_ENGINE`,
-    `GENAI_GRAPH_HOME` and `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then from a `.env` file in the
-    current folder; so do the keys that encrypt values, from `GENAI_GRAPH_KEYS`. With no URI at all
-    it is a managed engine, `embedded` or `neo4j`, which is started when it is not running.
+    Omitted arguments default to the environment variables `NEO4J_URI`, `NEO4J_USERNAME`,
+    `NEO4J_PASSWORD` (or the file `NEO4J_PASSWORD_FILE`), `NEO4J_DATABASE`,
+    `NEO4J_TRUSTED_CERTIFICATES` (a file of certificate authorities; implies TLS with every scheme),
+    `NEO4J_ALLOW_PLAINTEXT`, `GENAI_GRAPH_ENGINE`, `GENAI_GRAPH_HOME` and
+    `GENAI_GRAPH_WRITER_TIMEOUT` (seconds), then to a `.env` file in the current directory. The keys
+    that encrypt values are read from `GENAI_GRAPH_KEYS`. Without a URI, a managed engine is used,
+    `embedded` or `neo4j`, and started if it is not running.
 
-    A connection that is `read_only` asks for no right to write: on the embedded engine it enters
-    as a user who has none, on Neo4j each of its transactions is declared as one that reads.
+    A `read_only` connection uses a read-only user on the embedded engine, and declares each
+    transaction as read-only on Neo4j.
 
-    Raises `SettingsError` (also for plain text to another machine), `MissingExtraError`,
-    `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (no such
-    database); where no server answers, within five seconds.
+    Raises `SettingsError` (also for plaintext to another machine), `MissingExtraError`,
+    `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (unknown
+    database). If the server does not respond, it raises within five seconds.
     """
-    given = {
+    arguments = {
         "uri": uri,
         "username": username,
         "password": SecretStr(password) if isinstance(password, str) else password,
@@ -266,27 +299,27 @@ def connect(
         "home": home,
         "writer_timeout": writer_timeout,
     }
-    del password  # an error's frames keep their variables
-    return Connection(read_settings(**given), read_only=read_only)
+    del password  # the frames of an error keep their variables
+    return Connection(read_settings(**arguments), read_only=read_only)
 
 
 def current_connection() -> Connection:
-    """Return the connection in use, or raise `NotConnectedError`."""
+    """Return the current connection; raise `NotConnectedError` if none is open."""
     connection = _latest_connection()
     if connection is None:
         raise NotConnectedError
     return connection
 
 
-def _refuse_within_a_transaction() -> None:
+def _require_no_transaction() -> None:
     connection = _latest_connection()
     if connection is not None and connection.sandbox is not None:
-        raise TransactionError("this is a sandbox: leave it before you connect elsewhere")
+        raise TransactionError("a sandbox is active: leave it before you connect elsewhere")
     if db._active_transaction is not None:
         raise TransactionError("a transaction is open: end it before you connect elsewhere")
 
 
-def _keyring(keys: SecretStr) -> Keyring:
+def _read_keyring(keys: SecretStr) -> Keyring:
     try:
         return Keyring.read(keys.get_secret_value())
     except GenaiGraphError as error:
@@ -294,37 +327,37 @@ def _keyring(keys: SecretStr) -> Keyring:
 
 
 def before_first_write(step: Callable[[], object]) -> None:
-    """Have something done on each connection before its first write."""
+    """Register a function to be called on each connection before its first write."""
     _before_first_write.append(step)
 
 
 _before_first_write: list[Callable[[], object]] = []
 _connections: list[Connection] = []
-_abandoned: list[Any] = []
-_guard = threading.Lock()
+_inherited: list[Any] = []  # connections of the parent process, in a forked child
+_connections_lock = threading.Lock()
 
 
 def _latest_connection() -> Connection | None:
-    with _guard:
+    with _connections_lock:
         return _connections[-1] if _connections else None
 
 
-def _open(connection: Connection) -> None:
-    with _guard:
+def _register(connection: Connection) -> None:
+    with _connections_lock:
         _connections.append(connection)
     db.driver = graph_driver  # type: ignore[assignment]
-    _forget_server()
+    _clear_server_version()
 
 
-def _forget(connection: Connection) -> None:
-    with _guard:
+def _unregister(connection: Connection) -> None:
+    with _connections_lock:
         if connection in _connections:
             _connections.remove(connection)
-    _forget_server()
+    _clear_server_version()
 
 
-def _forget_server() -> None:
-    """Make neomodel ask the next server for its version."""
+def _clear_server_version() -> None:
+    """Clear the version cached by neomodel: the next connection may be to another server."""
     db._database_version = None
     db._database_edition = None
 
@@ -336,10 +369,10 @@ def _close_all() -> None:
 
 
 def _after_fork() -> None:
-    global _guard
-    _guard = threading.Lock()
+    global _connections_lock
+    _connections_lock = threading.Lock()  # another thread may have held it during the fork
     for connection in _connections:
-        connection.abandon()
+        connection.detach_in_child()
     _connections.clear()
     db._active_transaction = None
     db._session = None
@@ -349,5 +382,5 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 graph_driver: GraphDriver = GraphDriver(_latest_connection)
-if db.driver is None:  # so that a query before connect() gets this package's error
+if db.driver is None:  # so that a query before connect() raises NotConnectedError
     db.driver = graph_driver  # type: ignore[assignment]

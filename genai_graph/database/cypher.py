@@ -1,4 +1,4 @@
-"""What can be told from the text of a Cypher statement."""
+"""Analysis of Cypher statements by their text, and fragments of statements."""
 
 from __future__ import annotations
 
@@ -17,89 +17,92 @@ _WRITES = re.compile(
     rf"|REVOKE)(?!\w)|\bCALL\s+(?!{_READING_PROCEDURES})['\w]|\\u",
     re.IGNORECASE,
 )
-# Clauses that begin a statement about the schema or users; it can't stand anywhere else.
-_ADMINISTERS = re.compile(
+# Schema and user administration: these clauses can only begin a statement.
+_ADMINISTRATION = re.compile(
     r"\s*(?:(?:EXPLAIN|PROFILE|CYPHER)\s[\s\w.=]*?)?"
     r"(?:CREATE|DROP|ALTER|RENAME|GRANT|DENY|REVOKE|ENABLE|START|STOP)\s+(?!\w+\s*=)\w",
     re.IGNORECASE,
 )
-# What acts on the server or on its other clients wherever it stands.
-_ACTS_ON_OTHERS = re.compile(
+# Effects on the server or on other clients, anywhere in a statement.
+_AFFECTS_SERVER = re.compile(
     r"\bTERMINATE\s+TRANSACTIONS?\b"
     r"|\bCALL\s+dbms\s*\.(?!\s*(?:components|info|list\w*|show\w*|queryJmx|routing)\b)",
     re.IGNORECASE,
 )
-_CALLS_QUOTED = re.compile(r"\bCALL\s+''", re.IGNORECASE)  # which may be any procedure
+_CALLS_QUOTED = re.compile(r"\bCALL\s+''", re.IGNORECASE)  # may be any procedure
 _EXPLAINS = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bEXPLAIN\b", re.IGNORECASE)
 _COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
 _LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)", re.IGNORECASE)
 _PROFILES = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bPROFILE\b", re.IGNORECASE)
-_ESCAPE = "\\u"  # may stand for any letter
+_ESCAPE = "\\u"  # may encode any letter, so that no keyword is recognized
 
-_MOST_ROWS = 1_000_000_000
+_MAX_ROWS = 1_000_000_000
 
 
 def may_write(cypher: str) -> bool:
-    """Tell whether a statement may write, as far as its text shows.
+    """Return whether a statement may write.
 
-    It errs on the safe side: a statement that writes is always told, one that only reads may be
-    told too (a variable named like a clause, a procedure that is not known to read).
+    Never False for a statement that writes; it may be True for one that only reads (a variable
+    named like a clause, an unknown procedure).
     """
-    return _WRITES.search(_bare(cypher)) is not None
+    return _WRITES.search(_strip_quoted(cypher)) is not None
 
 
 def forbidden_in_read_mode(cypher: str) -> str | None:
-    """Say what a statement does that a server lets a mere reader do, or refuses too late to tell.
+    """Return why a statement is not allowed in read mode, or None.
 
-    None where it only reads, or is a plain write: the server refuses that.
+    Covers effects that servers allow in read mode, or reject without a clear error. Ordinary writes
+    are left to the server.
     """
-    bare = _bare(cypher)
-    if _EXPLAINS.match(bare):
+    text = _strip_quoted(cypher)
+    if _EXPLAINS.match(text):
         return None
-    if _CALLS_QUOTED.search(bare):
-        return "calls a procedure whose name is quoted"
-    if _ESCAPE in bare:
-        return "has an escape (\\u) that may stand for any clause"
-    if _LOADS_FILES.search(bare):
-        return "reads a file of the server"
-    if _administers(bare):
-        return "acts on the server or on its other clients"
-    if _PROFILES.match(bare) and _WRITES.search(bare):
+    if _CALLS_QUOTED.search(text):
+        return "calls a procedure by a quoted name"
+    if _ESCAPE in text:
+        return "contains an escape (\\u) that may hide a clause"
+    if _LOADS_FILES.search(text):
+        return "reads a file on the server"
+    if _administers(text):
+        return "affects the server or other clients"
+    if _PROFILES.match(text) and _WRITES.search(text):
         return "may write"
     return None
 
 
 def survives_rollback(cypher: str) -> bool:
-    """Tell whether something of a statement stays when its transaction is rolled back."""
-    bare = _bare(cypher)
-    return _ESCAPE in bare or _administers(bare) or _COMMITS.search(bare) is not None
+    """Return whether a statement may have effects that can't be rolled back."""
+    text = _strip_quoted(cypher)
+    return _ESCAPE in text or _administers(text) or _COMMITS.search(text) is not None
 
 
-def _administers(bare: str) -> bool:
-    return any((_ADMINISTERS.match(bare), _ACTS_ON_OTHERS.search(bare), _CALLS_QUOTED.search(bare)))
+def _administers(text: str) -> bool:
+    patterns = (_ADMINISTRATION.match, _AFFECTS_SERVER.search, _CALLS_QUOTED.search)
+    return any(pattern(text) for pattern in patterns)
 
 
-def _bare(cypher: str) -> str:
-    """Return a statement without its comments, quoted texts and quoted names."""
-    return _COMMENT_OR_QUOTED.sub(lambda found: " " if found["comment"] else "''", cypher)
+def _strip_quoted(cypher: str) -> str:
+    """Remove comments, and empty quoted strings and names."""
+    return _COMMENT_OR_QUOTED.sub(lambda match: " " if match["comment"] else "''", cypher)
 
 
 def match_uid(variable: str, label: str, uid: str) -> str:
-    """Return the clause that finds a node by its label and an expression for its uid.
+    """Return the clause that matches a node by label and uid, where `uid` is an expression.
 
-    The hint is for Neo4j: where it thinks that there are few nodes, as it still does while many are
-    loaded, a scan of the index is as good to it as a look into it, and it does one for every row.
+    The index hint is for Neo4j: plans cached while a label has few nodes would scan the index for
+    every row, and a load into a small graph would take 25 times as long.
     """
     node = f"{variable}:{quote_name(label)}"
     return f"MATCH ({node} {{uid: {uid}}}) USING INDEX SEEK {node}(uid)"
 
 
 def clamp_limit(limit: int) -> int:
-    """Return a limit as a statement may have it: as many rows as nobody holds in memory.
+    """Return a limit that every engine accepts; the maximum exceeds any result held in memory.
 
-    The embedded engine counts in 32 bits: larger ones come out as others there, Neo4j's end at 64.
+    Limits are 32-bit integers on the embedded engine, which truncates larger ones, and 64-bit
+    integers on Neo4j.
     """
-    return min(limit, _MOST_ROWS)
+    return min(limit, _MAX_ROWS)
 
 
 def quote_name(name: str) -> str:

@@ -1,8 +1,8 @@
-"""The driver that neomodel and this package use: one way to the database, on every engine.
+"""The driver that neomodel and this package use: all statements pass through it.
 
-It stands in front of the neo4j driver and evens out what differs between engines: every error
-becomes one of this package's, every thread gets the same database, and where the engine takes one
-writer at a time, its lock is held round every transaction that may write.
+It wraps the neo4j driver and hides the differences between engines: driver errors become errors of
+this package, every thread uses the same database, and on an engine with a single writer, the lock
+is held around every transaction that may write.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 class WriteLock(Protocol):
-    """What a transaction that may write holds."""
+    """The lock held by transactions that may write."""
 
     def acquire(self) -> None:
-        """Wait for the turn to write."""
+        """Wait for the lock."""
 
     def release(self) -> None:
-        """Give the turn back."""
+        """Release the lock."""
 
 
 class NullWriteLock:
-    """An engine that takes many writers at once needs no turn."""
+    """The lock of engines with concurrent writers: it does nothing."""
 
     def acquire(self) -> None:
         """Return at once."""
@@ -49,31 +49,37 @@ class NullWriteLock:
 
 
 class ConnectionProtocol(Protocol):
-    """An open connection, as far as sessions need to know it."""
+    """An open connection, as needed by sessions."""
 
     database: str | None
-    writer: WriteLock
-    bookmarks: BookmarkManager | None  # what a read waits for: this connection's last writes
+    write_lock: WriteLock
+    bookmarks: BookmarkManager | None  # makes reads wait for the last writes of this connection
     largest_message: int | None  # bytes of a statement with its parameters
 
     def driver(self, access_mode: str) -> neo4j.Driver:
-        """Return the driver of a user who may do what the mode says."""
+        """Return the driver with the credentials for an access mode."""
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Open a session that may do what the mode says, and no more than the connection."""
+        """Open a session with the rights of the access mode, limited by the connection's."""
 
     def prepare_to_write(self) -> None:
-        """Do what must be done before the first write."""
+        """Run the steps that precede the first write."""
 
     def is_stopping(self) -> bool:
-        """Tell whether it is to a managed engine that stops, or has stopped."""
+        """Return whether the connection is to a managed engine that is stopping or has stopped."""
+
+
+class SandboxProtocol(Protocol):
+    """A sandbox, as needed by a connection: it opens the sessions while it is active."""
+
+    def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
+        """Open a session within the sandbox."""
 
 
 class GraphDriver:
-    """The driver for the connection that is open at the moment.
+    """A driver for the connection that is currently in use.
 
-    neomodel keeps one driver for the process; this one stays in its place and follows
-    `genai_graph.connect` and `close`.
+    neomodel keeps one driver for the process; this one follows `genai_graph.connect` and `close`.
     """
 
     def __init__(self, current: Callable[[], ConnectionProtocol | None]) -> None:
@@ -86,21 +92,23 @@ class GraphDriver:
         database: str | None = None,
         **options: Any,
     ) -> GraphSession:
-        """Open a session on the connection's database (neomodel's choice of one is ignored)."""
-        link = self._current()
-        if link is None:
+        """Open a session on the connection's database; neomodel's `database` is ignored."""
+        connection = self._current()
+        if connection is None:
             raise NotConnectedError
-        return link.session(default_access_mode, options)
+        return connection.session(default_access_mode, options)
 
     def close(self) -> None:
-        """Do nothing: the connection is closed by the one who opened it."""
+        """Do nothing: `Connection.close` closes the real drivers."""
 
 
 class GraphSession:
-    """A session; its transactions are explicit, since auto-commit is not atomic on every engine."""
+    """A session with explicit transactions only: auto-commit is not atomic on every engine."""
 
-    def __init__(self, link: ConnectionProtocol, access_mode: str, options: dict[str, Any]) -> None:
-        self._link = link
+    def __init__(
+        self, connection: ConnectionProtocol, access_mode: str, options: dict[str, Any]
+    ) -> None:
+        self._connection = connection
         self._mode = access_mode
         self._options = options
         self._session: neo4j.Session | None = None
@@ -108,169 +116,184 @@ class GraphSession:
     def __enter__(self) -> GraphSession:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None or issubclass(kind, Exception):
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
+        if error_type is None or issubclass(error_type, Exception):
             self.close()
         else:
-            self.abandon()
+            self.cancel()
 
     def close(self) -> None:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
-            with translate_errors(self._link.is_stopping):
+            with translate_errors(self._connection.is_stopping):
                 session.close()
 
-    def abandon(self) -> None:
-        """End the session's connection, whatever state that is in: the server rolls back.
+    def cancel(self) -> None:
+        """Close the socket without talking to the server, which then rolls back.
 
-        So does the driver itself where a task is cancelled; Ctrl-C can come as deep in it.
+        Ctrl-C may interrupt the driver in the middle of a message. The driver does the same itself
+        when an asyncio task is cancelled.
         """
         session, self._session = self._session, None
         if session is not None:
             session.__exit__(CancelledError, CancelledError(), None)  # type: ignore[no-untyped-call]
 
     def last_bookmarks(self) -> neo4j.Bookmarks | None:
-        """Return the bookmarks of what was committed last."""
+        """Return the bookmarks of the last commit."""
         return None if self._session is None else self._session.last_bookmarks()
 
     def begin_transaction(self, **options: Any) -> GraphTransaction:
-        """Begin a transaction; one that may write waits for its turn."""
+        """Begin a transaction; one that may write waits for the write lock."""
         return self._begin(self._mode, options)
 
     def run(self, query: Any, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
-        """Run one statement in a transaction of its own, and read its rows to the end."""
+        """Run one statement in its own transaction and read all of its rows."""
         text = getattr(query, "text", query)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
         with self._begin(mode, {}) as transaction:
-            rows = transaction.run(text, parameters, **more).kept()
+            result = transaction.run(text, parameters, **more).buffer()
             transaction.commit()
-            return rows
+            return result
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
         self.close()
         if mode == WRITE_ACCESS:
-            self._link.prepare_to_write()
-        writer = NullWriteLock() if mode == READ_ACCESS else self._link.writer
-        writer.acquire()
+            self._prepare_to_write()
+        write_lock = NullWriteLock() if mode == READ_ACCESS else self._connection.write_lock
+        write_lock.acquire()
         try:
-            with translate_errors(self._link.is_stopping):
-                self._session = self._link.driver(mode).session(
+            with translate_errors(self._connection.is_stopping):
+                self._session = self._connection.driver(mode).session(
                     default_access_mode=mode,
-                    database=self._link.database,
-                    bookmark_manager=self._link.bookmarks,
+                    database=self._connection.database,
+                    bookmark_manager=self._connection.bookmarks,
                     **self._options,
                 )
                 transaction = self._session.begin_transaction(**options)
-                return GraphTransaction(transaction, writer, self._link)
+                return GraphTransaction(transaction, write_lock, self._connection)
         except BaseException as error:
             with contextlib.suppress(DatabaseError):
                 self.__exit__(type(error))
-            writer.release()
+            write_lock.release()
             raise
+
+    def _prepare_to_write(self) -> None:
+        self._connection.prepare_to_write()
 
 
 class GraphTransaction:
-    """A transaction that gives its turn to write back when it ends, however it ends."""
+    """A transaction that releases the write lock when it ends."""
 
     def __init__(
-        self, transaction: neo4j.Transaction, writer: WriteLock, link: ConnectionProtocol
+        self,
+        transaction: neo4j.Transaction,
+        write_lock: WriteLock,
+        connection: ConnectionProtocol,
     ) -> None:
         self._transaction = transaction
-        self._translated = partial(translate_errors, link.is_stopping)
-        self._writer: WriteLock | None = writer
-        self._largest_message = link.largest_message
+        self._translate_errors = partial(translate_errors, connection.is_stopping)
+        self._write_lock: WriteLock | None = write_lock
+        self._largest_message = connection.largest_message
 
     def __enter__(self) -> GraphTransaction:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if kind is None or issubclass(kind, Exception):
+    def __exit__(self, error_type: type[BaseException] | None, *error: object) -> None:
+        if error_type is None or issubclass(error_type, Exception):
             self.close()
         else:
-            self.abandon()
+            self.cancel()
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
-        """Run a statement; its rows come as they are read."""
+        """Run a statement; its rows are fetched as they are iterated."""
         query_logging.log_query(query, parameters or {}, more)
-        with self._translated():
+        with self._translate_errors():
             try:
-                self._refuse_larger(query, parameters, more)
+                self._validate_size(query, parameters, more)
                 result = self._transaction.run(query, parameters, **more)
-                return QueryResult(result, self._translated)
+                return QueryResult(result, self._translate_errors)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise QueryError(f"parameters can't be sent to the database: {error}") from error
 
-    def _refuse_larger(self, *message: Any) -> None:
-        """Refuse a message that the server would not answer, before any of it is sent."""
-        largest = self._largest_message
-        if largest is not None and (size := message_size(message)) > largest:
+    def _validate_size(self, *message: Any) -> None:
+        """Reject a message above the engine's limit before sending: it would get no response."""
+        limit = self._largest_message
+        if limit is not None and (size := message_size(message)) > limit:
             raise ValueError(
-                f"with the statement they may have {largest:,} bytes on this engine, and have "
-                f"{size:,}: send less at once, or use a Neo4j server"
+                f"statement and parameters have {size:,} bytes, and the limit of this engine is "
+                f"{limit:,}: send smaller batches, or use a Neo4j server"
             )
 
     def commit(self) -> None:
-        """Commit, and end the transaction."""
+        """Commit the transaction."""
         self._end(self._transaction.commit)
 
     def rollback(self) -> None:
-        """Roll back, and end the transaction."""
+        """Roll the transaction back."""
         self._end(self._transaction.rollback)
 
     def close(self) -> None:
         """Roll back unless the transaction has ended."""
         self._end(self._transaction.close)
 
-    def abandon(self) -> None:
-        """Give the turn back without a word to the server: its session is abandoned, too."""
+    def cancel(self) -> None:
+        """Release the write lock without talking to the server; the session is cancelled, too."""
         self._end(lambda: None)
 
     def _end(self, action: Callable[[], None]) -> None:
         try:
-            with self._translated():
+            with self._translate_errors():
                 action()
         finally:
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                writer.release()
+            write_lock, self._write_lock = self._write_lock, None
+            if write_lock is not None:
+                write_lock.release()
 
 
 class QueryResult:
-    """The rows of a result."""
+    """The rows of a statement."""
 
     def __init__(
-        self, result: neo4j.Result, translated: Callable[[], AbstractContextManager[None]]
+        self, result: neo4j.Result, translate_errors: Callable[[], AbstractContextManager[None]]
     ) -> None:
         self._result = result
-        self._translated = translated
-        self._kept: list[neo4j.Record] | None = None
+        self._translate_errors = translate_errors
+        self._buffer: list[neo4j.Record] | None = None
 
     def keys(self) -> tuple[str, ...]:
         """Return the names of the columns."""
         return self._result.keys()
 
-    def kept(self) -> QueryResult:
-        """Read the rows to the end, so that they outlive their transaction."""
-        with self._translated():
-            self._kept = list(self._result)
+    def buffer(self) -> QueryResult:
+        """Read all rows, so that they outlive their transaction."""
+        with self._translate_errors():
+            self._buffer = list(self._result)
             self._result.consume()
         return self
 
-    def finish(self) -> neo4j.SummaryCounters:
-        """Let go of what was sent, once the rows are read; return how much was changed.
+    def consume(self) -> neo4j.SummaryCounters:
+        """Discard the remaining rows and the parameters, and return the update counters.
 
-        A transaction keeps all of its results, and they keep their parameters.
+        A transaction keeps references to its results until it ends, and they to their parameters.
         """
-        with self._translated():
+        with self._translate_errors():
             summary = self._result.consume()
         if summary.parameters:
             summary.parameters.clear()
         return summary.counters
 
+    def has_updates(self) -> bool:
+        """Discard the remaining rows; return True if the statement changed anything or failed."""
+        try:
+            counters = self.consume()
+        except DatabaseError:
+            return True
+        return counters.contains_updates or counters.contains_system_updates
+
     def __iter__(self) -> Iterator[neo4j.Record]:
-        if self._kept is not None:
-            yield from self._kept
+        if self._buffer is not None:
+            yield from self._buffer
             return
-        with self._translated():
+        with self._translate_errors():
             yield from self._result

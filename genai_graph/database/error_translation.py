@@ -1,4 +1,4 @@
-"""The driver's errors, turned into this package's."""
+"""Translation of the driver's errors into this package's."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
-_OTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
+_HOSTNAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
 _READ_ONLY = (
     "Neo.ClientError.Statement.AccessMode",
     "Neo.ClientError.Security.Forbidden",
 )
-_WRONG_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
-_OF_THE_CALLER = (QueryError, ReadOnlyError, NodeExistsError)
+_INVALID_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
+_CALLER_ERRORS = (QueryError, ReadOnlyError, NodeExistsError)
 _UNREACHABLE = (
     driver.ServiceUnavailable,
     driver.SessionExpired,
@@ -46,107 +46,109 @@ _UNREACHABLE = (
 
 @contextlib.contextmanager
 def translate_errors(is_stopping: Callable[[], bool]) -> Iterator[None]:
-    """Turn what the driver raises inside into this package's errors.
+    """Translate the driver's errors raised inside the block.
 
-    An engine that stops answers with errors of all kinds first: they mean that it has stopped.
+    An engine that is stopping raises all kinds of errors; they are reported as its end.
     """
     try:
         yield
     except (driver.Neo4jError, driver.DriverError) as error:
-        fault = translate_error(error)
-        if not isinstance(fault, _OF_THE_CALLER) and is_stopping():
-            fault = _stopped(error)
-        raise fault from strip_tracebacks(error)
-    except BufferError as error:  # Ctrl-C came in the middle of an answer, and the driver read on
+        translated = translate_error(error)
+        if not isinstance(translated, _CALLER_ERRORS) and is_stopping():
+            translated = _connection_lost(error)
+        raise translated from strip_tracebacks(error)
+    except BufferError as error:  # raised by the driver after Ctrl-C in the middle of a message
         raise KeyboardInterrupt from error
 
 
 def _reason(error: BaseException) -> str:
-    """Return the system's reason for a failed connection, in brackets, where there is one."""
+    """Return the operating system's reason for a failed connection in brackets, or ""."""
     reasons = (cause.strerror for cause in iter_causes(error) if isinstance(cause, OSError))
     return next((f" ({reason})" for reason in reasons if reason), "")
 
 
 def connection_error(uri: str, error: BaseException) -> UnavailableError:
-    """Return the error for an address where no connection could be opened."""
+    """Return the error for a failed attempt to connect."""
     causes = list(iter_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _untrusted(uri, cause)
+            return _certificate_error(uri, cause)
         if isinstance(cause, ssl.SSLError):
             return TLSError(
-                f"what listens at {uri} does not answer in TLS: set the port in NEO4J_URI, or for "
-                "plain text a scheme without +s, and no NEO4J_TRUSTED_CERTIFICATES"
+                f"the server at {uri} does not use TLS: check the port in NEO4J_URI, or for "
+                "plaintext use a scheme without +s, and no NEO4J_TRUSTED_CERTIFICATES"
             )
-        if isinstance(cause, TimeoutError):
+        if isinstance(cause, TimeoutError | driver.ConnectionAcquisitionTimeoutError):
             return UnavailableError(
-                f"no server answers at {uri} in time: see that it is well, or set NEO4J_URI"
+                f"timed out connecting to {uri}: check the server, or set NEO4J_URI"
             )
     if _reason(error) and not any(isinstance(cause, ConnectionResetError) for cause in causes):
         return UnavailableError(
-            f"no server answers at {uri}{_reason(error)}: start it, or set NEO4J_URI"
+            f"can't connect to {uri}{_reason(error)}: start the server, or set NEO4J_URI"
         )
     return UnavailableError(
-        f"what listens at {uri} does not answer in Bolt: set the port in NEO4J_URI, and its "
-        "scheme (neo4j+s or bolt+s) where the server wants TLS"
+        f"the server at {uri} does not use Bolt: check the port in NEO4J_URI, and its scheme "
+        "(neo4j+s or bolt+s if the server requires TLS)"
     )
 
 
-def _untrusted(uri: str, error: ssl.SSLCertVerificationError) -> TLSError:
-    verdict = error.verify_message.rstrip(".")
-    if error.verify_code in _OTHER_NAME:
+def _certificate_error(uri: str, error: ssl.SSLCertVerificationError) -> TLSError:
+    reason = error.verify_message.rstrip(".")
+    if error.verify_code in _HOSTNAME_MISMATCH:
         return TLSError(
-            f"the server at {uri} shows a certificate for another name ({verdict}): "
-            "set a name that it is for in NEO4J_URI"
+            f"the certificate of {uri} is for another host name ({reason}): use a name from the "
+            "certificate in NEO4J_URI"
         )
     return TLSError(
-        f"the certificate of the server at {uri} is not to be trusted ({verdict}): "
-        "name the file of its authority in NEO4J_TRUSTED_CERTIFICATES"
+        f"the certificate of {uri} is not trusted ({reason}): set NEO4J_TRUSTED_CERTIFICATES to "
+        "the file of its certificate authority"
     )
 
 
 def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraphError:
-    """Return this package's error for one of the driver's."""
+    """Return the error of this package for an error of the driver."""
     if isinstance(error, driver.Neo4jError):
-        return _translate_answer(error)
+        return _translate_server_error(error)
     if isinstance(error, _UNREACHABLE):
-        return _stopped(error)
+        return _connection_lost(error)
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended: {error}")
     return DatabaseError(str(error))
 
 
-def _stopped(error: BaseException) -> UnavailableError:
+def _connection_lost(error: BaseException) -> UnavailableError:
     return UnavailableError(
-        f"the database does not answer{_reason(error)}: it has stopped, or can't be reached"
+        f"lost the connection to the database{_reason(error)}: it has stopped or can't be reached"
     )
 
 
-def _translate_answer(error: driver.Neo4jError) -> GenaiGraphError:
+def _translate_server_error(error: driver.Neo4jError) -> GenaiGraphError:
     code, message = error.code or "", error.message or str(error)
     if isinstance(error, driver.AuthError) or code.startswith(_NOT_AUTHENTICATED):
         return AuthenticationError(
-            "the server refused the user or the password: set NEO4J_USERNAME and NEO4J_PASSWORD "
-            "(or NEO4J_PASSWORD_FILE)"
-            + ("; after several tries it wants some seconds of waiting" if "Rate" in code else "")
+            "wrong user name or password: set NEO4J_USERNAME and NEO4J_PASSWORD (or "
+            "NEO4J_PASSWORD_FILE)"
+            + ("; too many failed attempts: wait a few seconds" if "Rate" in code else "")
         )
     if code == "Neo.ClientError.Security.CredentialsExpired":
         return AuthenticationError(
-            "the server wants the user to change the password first: in cypher-shell, with "
-            "--database system, run  ALTER CURRENT USER SET PASSWORD FROM 'old' TO 'new'"
+            "the password has expired: in cypher-shell --database system, run  "
+            "ALTER CURRENT USER SET PASSWORD FROM 'old' TO 'new'"
         )
     if code in _READ_ONLY:
         return ReadOnlyError(
-            "a query may only read unless write=True (--write) is given and its user may write"
+            "the query is read-only: pass write=True (--write), as a user with write access"
         )
     if code == "Neo.ClientError.Schema.ConstraintValidationFailed":
-        return NodeExistsError(f"a node of this uid is already in the graph: {message}")
+        return NodeExistsError(f"a node with this uid already exists: {message}")
     if code == "Neo.ClientError.Database.DatabaseNotFound":
-        return QueryError("there is no such database on the server: set NEO4J_DATABASE")
-    if code.startswith(_WRONG_STATEMENT) or message.startswith("Unknown "):
-        return QueryError(message.splitlines()[0])  # the others point into the statement
-    if "Memory" in code:  # is called transient too, and fails again each time
-        return TransactionMemoryError(f"the server's memory for transactions is used up: {message}")
-    if error.is_retryable():  # also where the leader of a cluster is another one by now
-        return TransientError(f"the database gave up on the transaction, try again: {message}")
+        return QueryError("the database does not exist on the server: set NEO4J_DATABASE")
+    if code.startswith(_INVALID_STATEMENT) or message.startswith("Unknown "):
+        return QueryError(message.splitlines()[0])  # the other lines point into the statement
+    if "Memory" in code:  # marked transient, too, but a retry fails again
+        return TransactionMemoryError(
+            f"the transaction exceeds the server's memory limit: {message}"
+        )
+    if error.is_retryable():  # includes a change of the leader of a cluster
+        return TransientError(f"the database rolled back the transaction, retry it: {message}")
     return DatabaseError(f"{message} ({code})")

@@ -1,4 +1,4 @@
-"""Constraints and indexes: which ones classes declare, which ones are there, and making them."""
+"""Unique constraints and indexes: those declared by classes, existing ones, and installation."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
-# Cypher 25 has another word for it.
+# The second name is that of Cypher 25.
 _UNIQUENESS_TYPES = (UNIQUENESS, "NODE_PROPERTY_UNIQUENESS")
 
 
 class Index(NamedTuple):
-    """A unique constraint or an index, on one property of one label."""
+    """A unique constraint or a range index on one property of a label."""
 
     label: str
     property: str
@@ -32,11 +32,11 @@ class Index(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        kind = "unique constraint" if self.type == UNIQUENESS else "index"
-        return f"{kind} {self.name} on {self.label}.{self.property}"
+        noun = "unique constraint" if self.type == UNIQUENESS else "index"
+        return f"{noun} {self.name} on {self.label}.{self.property}"
 
     def cypher(self) -> str:
-        """Return the statement that makes it, for cypher-shell or Neo4j Browser."""
+        """Return the statement that creates it, for cypher-shell or Neo4j Browser."""
         node = f"(n:{quote_name(self.label)})"
         if self.type == UNIQUENESS:
             return (
@@ -48,10 +48,10 @@ class Index(NamedTuple):
 
 
 def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
-    """Return what the classes declare, as far as an engine can have it.
+    """Return the constraints and indexes that the classes declare, if supported by the engine.
 
-    An index on times answers wrongly on the embedded engine, so it has none: after updates a
-    range query there returns a node several times, after a deletion it fails.
+    The embedded engine gets no index on datetimes: after updates, a range query there returns a
+    node several times, and after a deletion it fails.
     """
     return [
         index
@@ -63,7 +63,7 @@ def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
 
 
 def existing(classes: Iterable[Any]) -> list[Index]:
-    """Return what the database has on the labels of the classes."""
+    """Return the constraints and indexes in the database on the labels of the classes."""
     labels = {cls.__label__ for cls in classes}
     constraints = [row for row in query("SHOW CONSTRAINTS") if row["type"] in _UNIQUENESS_TYPES]
     indexes = [
@@ -71,42 +71,42 @@ def existing(classes: Iterable[Any]) -> list[Index]:
         for row in query("SHOW INDEXES")
         if row["type"] != "LOOKUP" and row.get("owningConstraint") is None
     ]
-    found = [(row, UNIQUENESS) for row in constraints] + [(row, row["type"]) for row in indexes]
+    rows = [(row, UNIQUENESS) for row in constraints] + [(row, row["type"]) for row in indexes]
     return [
-        Index(row["labelsOrTypes"][0], ",".join(row["properties"]), kind, row["name"])
-        for row, kind in found
+        Index(row["labelsOrTypes"][0], ",".join(row["properties"]), type_, row["name"])
+        for row, type_ in rows
         if row["entityType"] == "NODE" and row["labelsOrTypes"][0] in labels
     ]
 
 
 def install(classes: Iterable[Any]) -> list[Index]:
-    """Make what is missing by neomodel's `install_labels`, and return what was made.
+    """Create missing constraints and indexes with neomodel's `install_labels`; return them.
 
-    Safe to repeat, and when several clients do it at once.
+    Idempotent, and safe with concurrent clients.
     """
     classes = list(classes)
-    lacking = _missing(classes)
-    made = [
-        index for cls in classes if lacking & set(declared([cls])) for index in _install_class(cls)
+    missing = _missing(classes)
+    created = [
+        index for cls in classes if missing & set(declared([cls])) for index in _install_class(cls)
     ]
-    return sorted(made)
+    return sorted(created)
 
 
 @contextlib.contextmanager
 def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
-    """Do without the indexes while much is deleted on the embedded engine; the keys stay.
+    """Drop the indexes during mass deletions on the embedded engine; constraints remain.
 
-    There each deletion walks through all nodes that have the same value as the deleted one. When
-    the block is cut short the next write on a new connection makes them again. In a sandbox they
-    stay: an index that is dropped does not come back with what is rolled back.
+    There, each deletion scans all nodes with an equal indexed value. If the block is interrupted,
+    the next write on a new connection creates the indexes again. In a sandbox they are kept:
+    dropping an index can't be rolled back.
     """
     classes = list(classes)
     if current_connection().engine != "embedded" or current_connection().sandbox is not None:
         yield
         return
-    ours = {index[:3] for index in declared(classes)}
+    own = {index[:3] for index in declared(classes)}
     for index in existing(classes):
-        if index.type != UNIQUENESS and index[:3] in ours:
+        if index.type != UNIQUENESS and index[:3] in own:
             query(f"DROP INDEX {quote_name(index.name)}", write=True)
     try:
         yield
@@ -115,52 +115,52 @@ def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
 
 
 def _install_class(cls: Any) -> set[Index]:
-    made = lacking = _missing([cls])
-    while lacking:
-        names = {index.property for index in lacking}
+    created = missing = _missing([cls])
+    while missing:
+        names = {index.property for index in missing}
         try:
-            db.install_labels(_Lacking(cls, names), quiet=True, stdout=io.StringIO())
+            db.install_labels(_MissingIndexes(cls, names), quiet=True, stdout=io.StringIO())
         except DatabaseError as error:
-            before, lacking = lacking, _missing([cls])
-            if lacking == before:
-                listed = ", ".join(map(str, sorted(lacking)))
-                raise DatabaseError(f"the schema lacks {listed}: {error}") from error
-            continue  # another client made some of them meanwhile
+            before, missing = missing, _missing([cls])
+            if missing == before:
+                names_text = ", ".join(map(str, sorted(missing)))
+                raise DatabaseError(f"can't create {names_text}: {error}") from error
+            continue  # another client created some of them
         break
-    return made
+    return created
 
 
 def _missing(classes: Collection[Any]) -> set[Index]:
-    """Return what is declared and not there, whatever the name of what is there."""
-    there = {index[:3] for index in existing(classes)}
+    """Return the declared indexes without an existing equivalent of any name."""
+    found = {index[:3] for index in existing(classes)}
     return {
-        index for index in declared(classes, current_connection().engine) if index[:3] not in there
+        index for index in declared(classes, current_connection().engine) if index[:3] not in found
     }
 
 
-class _Lacking:
-    """A class as `install_labels` sees it, with those properties only whose index is missing.
+class _MissingIndexes:
+    """Stand-in for a class in `install_labels`, with only the properties that lack their index.
 
-    `install_labels` fails on the embedded engine when an index is there already.
+    On the embedded engine, `install_labels` fails if an index already exists.
     """
 
-    def __init__(self, cls: Any, lacking: set[str]) -> None:
+    def __init__(self, cls: Any, missing: set[str]) -> None:
         self.__label__ = cls.__label__
         self._properties = {
             name: prop
             for name, prop in cls.defined_properties(aliases=False, rels=False).items()
-            if name in lacking
+            if name in missing
         }
 
     def defined_properties(
         self, aliases: bool = True, properties: bool = True, rels: bool = True
     ) -> dict[str, Any]:
-        """Return the properties, as a node class does."""
+        """Return the properties, like `StructuredNode.defined_properties`."""
         return self._properties if properties else {}
 
 
 def _index_of(label: str, name: str, prop: Any) -> Index | None:
-    # The names are those that neomodel's install_labels gives.
+    # The names given by neomodel's install_labels.
     if prop.unique_index:
         return Index(label, name, UNIQUENESS, f"constraint_unique_{label}_{name}")
     return Index(label, name, RANGE, f"index_{label}_{name}") if prop.index else None

@@ -1,9 +1,9 @@
-"""The keys that encrypt values: AES-SIV, with the place of a value as associated data.
+"""Encryption keys: AES-SIV (RFC 5297), with the location of a value as associated data.
 
-An encrypted value is the text ``enc:1:KEY:DATA``: the id of the key, eight hexadecimal digits of
-its hash, and what AES-SIV (RFC 5297) makes of the value, in URL-safe base64. The associated data
-are the label, the uid and the property. So the same value in the same place is the same text, and
-neither can equal values in two places be told, nor a text be moved to another place.
+An encrypted value is the text ``enc:1:KEY:DATA``: the key id, which is eight hexadecimal digits of
+the hash of the key, and the ciphertext in URL-safe base64. The associated data are the label, the
+uid and the property. So encryption is deterministic at one location, equal values elsewhere give
+different ciphertexts, and ciphertexts can't be moved.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-KEY_BYTES = 64  # AES-SIV takes two keys of AES-256
+KEY_BYTES = 64  # AES-SIV uses two AES-256 keys
 PREFIX = "enc:1:"
-# At least the 16 bytes of AES-SIV's tag: a beginning alone makes no text an encrypted one.
+# At least 22 characters, the 16 bytes of the AES-SIV tag: the prefix alone is ordinary text.
 _TOKEN = re.compile(rf"{PREFIX}([0-9a-f]{{8}}):([A-Za-z0-9_-]{{22,}})", re.ASCII)
 _SETTING = "GENAI_GRAPH_KEYS"
-_ADVICE = f"{_SETTING}: expected keys as `genai-graph access keys generate` prints them"
+_HINT = f"{_SETTING}: expected comma-separated keys from `genai-graph access keys generate`"
 
 
 class ValueLocation(NamedTuple):
-    """Where a value stands."""
+    """The location of a value: a property of a node."""
 
     label: str
     uid: str
@@ -41,20 +41,20 @@ class ValueLocation(NamedTuple):
 
 
 def key_id_of(text: str) -> str | None:
-    """Return the id of the key that made an encrypted text, or None when the text is none."""
-    found = _TOKEN.fullmatch(text)
-    return found and found[1]
+    """Return the key id of a ciphertext, or None for other text."""
+    match = _TOKEN.fullmatch(text)
+    return match and match[1]
 
 
 def generate_key() -> str:
     """Return a new random key as text."""
-    return _text(os.urandom(KEY_BYTES))
+    return _encode(os.urandom(KEY_BYTES))
 
 
 class Keyring:
-    """Keys by their ids: the first one encrypts, each of them decrypts what it encrypted.
+    """Keys by id: the first one encrypts, all of them decrypt.
 
-    Raises `MissingExtraError` when the package `cryptography` is not installed.
+    Raises `MissingExtraError` if the package `cryptography` is not installed.
     """
 
     def __init__(self, keys: Iterable[bytes]) -> None:
@@ -69,12 +69,9 @@ class Keyring:
 
     @classmethod
     def read(cls, text: str) -> Keyring:
-        """Read keys as the setting has them, with commas between; no part of one is ever told.
-
-        Raises `SettingsError`.
-        """
+        """Parse comma-separated keys; errors (`SettingsError`) never contain any part of a key."""
         return cls(
-            [_key(part.strip(), position) for position, part in enumerate(text.split(","), 1)]
+            [_parse_key(part.strip(), number) for number, part in enumerate(text.split(","), 1)]
         )
 
     def __repr__(self) -> str:
@@ -86,44 +83,44 @@ class Keyring:
     def __iter__(self) -> Iterator[str]:
         return iter(self._ciphers)
 
-    def encrypt(self, text: str, spot: ValueLocation) -> str:
-        """Return a text encrypted for its place, under the first key."""
-        data = self._ciphers[self.first].encrypt(text.encode(), _associated(spot))
-        return f"{PREFIX}{self.first}:{_text(data)}"
+    def encrypt(self, text: str, location: ValueLocation) -> str:
+        """Encrypt a text for its location with the first key."""
+        data = self._ciphers[self.first].encrypt(text.encode(), _associated_data(location))
+        return f"{PREFIX}{self.first}:{_encode(data)}"
 
-    def decrypt(self, token: str, spot: ValueLocation) -> str | None:
-        """Return what was encrypted, or None: the key is missing, or it was not made for there."""
+    def decrypt(self, token: str, location: ValueLocation) -> str | None:
+        """Decrypt a ciphertext; return None if the key is missing or the location differs."""
         _, _, key, text = token.split(":")
         if key not in self._ciphers:
             return None
         try:
-            data: bytes = self._ciphers[key].decrypt(_bytes(text), _associated(spot))
+            data: bytes = self._ciphers[key].decrypt(_decode(text), _associated_data(location))
             return data.decode()
         except (self._invalid, ValueError):
             return None
 
 
-def _associated(spot: ValueLocation) -> list[bytes]:
-    return [part.encode() for part in spot]
+def _associated_data(location: ValueLocation) -> list[bytes]:
+    return [part.encode() for part in location]
 
 
 def _id_of(key: bytes) -> str:
     return hashlib.sha256(b"genai_graph key id\0" + key).hexdigest()[:8]
 
 
-def _key(text: str, position: int) -> bytes:
+def _parse_key(text: str, number: int) -> bytes:
     try:
-        key = _bytes(text)
+        key = _decode(text)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        raise SettingsError(f"{_ADVICE}, with commas between them; number {position} is none")
+        raise SettingsError(f"{_HINT}; key {number} is invalid")
     return key
 
 
-def _text(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _bytes(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)

@@ -1,4 +1,4 @@
-"""Statements as a log may have them: with what their parameters are, and without their values."""
+"""Logging of statements with the types and sizes of their parameters, never their values."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ from typing import Any, TextIO
 from genai_graph.errors import escape_unprintable
 
 _log = logging.getLogger("genai_graph.cypher")
-_SIZED: dict[type, str] = {str: "string", bytes: "bytes", list: "list", tuple: "list", dict: "map"}
+_SIZED_TYPES: dict[type, str] = {
+    str: "string",
+    bytes: "bytes",
+    list: "list",
+    tuple: "list",
+    dict: "map",
+}
 
 
 def log_query(cypher: Any, *parameters: Mapping[str, Any]) -> None:
-    """Log a statement that is sent, with the types and sizes of its parameters."""
+    """Log a statement, with the types and sizes of its parameters."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
     lines = [escape_unprintable(line) for line in str(getattr(cypher, "text", cypher)).splitlines()]
-    given = (f"${name}: {_shape(value)}" for some in parameters for name, value in some.items())
-    if shapes := ", ".join(given):
+    items = ((name, value) for group in parameters for name, value in group.items())
+    if shapes := ", ".join(f"${name}: {_shape(value)}" for name, value in items):
         lines.append(f"  // {escape_unprintable(shapes)}")
     _log.debug("%s", "\n".join(lines))
 
@@ -27,13 +33,13 @@ def log_query(cypher: Any, *parameters: Mapping[str, Any]) -> None:
 def _shape(value: Any) -> str:
     if value is None:
         return "null"
-    kind = type(value)
-    return f"{_SIZED[kind]} of {len(value):,}" if kind in _SIZED else kind.__name__
+    type_ = type(value)
+    return f"{_SIZED_TYPES[type_]} of {len(value):,}" if type_ in _SIZED_TYPES else type_.__name__
 
 
 @contextlib.contextmanager
 def log_queries_to(stream: TextIO) -> Iterator[None]:
-    """Print the statements that are sent."""
+    """Print all statements of the block to a stream."""
     handler, level = logging.StreamHandler(stream), _log.level
     _log.addHandler(handler)
     _log.setLevel(logging.DEBUG)
@@ -46,7 +52,7 @@ def log_queries_to(stream: TextIO) -> Iterator[None]:
 
 @contextlib.contextmanager
 def no_query_logging() -> Iterator[None]:
-    """Log none of the statements of the block: nobody asked for them."""
+    """Suppress the logging of statements that the user did not request."""
     _log.disabled = True
     try:
         yield

@@ -1,4 +1,4 @@
-"""A sandbox: all that is done on a connection is one transaction, rolled back in the end."""
+"""Sandbox: all work on a connection runs in one transaction, which is rolled back at the end."""
 
 from __future__ import annotations
 
@@ -25,158 +25,176 @@ _log = logging.getLogger("genai_graph")
 
 @contextlib.contextmanager
 def sandbox() -> Iterator[Sandbox]:
-    """Roll back at the end of the block all that was done on the connection in use.
+    """Roll back all changes made on the current connection within the block.
 
-    Within it is visible what was written; `atomic` blocks are parts of the one transaction. No
-    database undoes a transaction in part: when a part fails that has written, or a statement that
-    the database can't run breaks the whole, everything is rolled back, a warning says so, and the
-    sandbox begins anew.
+    Changes are visible inside the sandbox; `atomic` blocks become part of its transaction. A
+    database can't roll back part of a transaction: if a nested transaction fails after a write, or
+    an invalid statement terminates the outer one, everything is rolled back with a warning, and the
+    sandbox starts over with the next write.
 
-    It belongs to its thread, others can read what is outside of it. From the first write on it is
-    the one writer of the embedded engine; Neo4j locks the nodes and edges that it wrote. What
-    can't be rolled back (the schema, users) raises `TransactionError`.
+    A sandbox belongs to the thread that opened it; other threads can only read committed data.
+    After its first write it holds the write lock of the embedded engine; Neo4j locks the nodes and
+    edges it wrote. Statements that can't be rolled back (schema, users) raise `TransactionError`.
     """
     connection = current_connection()
     if connection.sandbox is not None:
-        raise TransactionError("this is a sandbox already: they don't nest")
+        raise TransactionError("a sandbox is already active: sandboxes don't nest")
     connection.sandbox = box = Sandbox(connection)
     try:
         yield box
     finally:
-        if connection.sandbox is box:  # else in a forked child, which left it to its parent
+        if connection.sandbox is box:  # not in a forked child: the sandbox remains the parent's
             connection.sandbox = None
             box.roll_back()
 
 
 class Sandbox:
-    """The one transaction, begun by the first write."""
+    """An active sandbox; its transaction begins with the first write."""
 
-    def __init__(self, link: ConnectionProtocol) -> None:
-        self._link = link
+    def __init__(self, connection: ConnectionProtocol) -> None:
+        self._connection = connection
         self._thread = threading.get_ident()
-        self._whole: _OuterTransaction | None = None
-        self._holds_something = False
+        self._outer: _OuterTransaction | None = None
+        self._has_written = False
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Return what looks like a session of its own."""
-        return _SandboxSession(self, self._link, access_mode, options)
+        """Open a session whose transactions run inside the sandbox."""
+        return _InnerSession(self, self._connection, access_mode, options)
 
-    def part(self, access_mode: str) -> GraphTransaction | None:
-        """Return a part of the transaction; None when it is of no concern to what is to be done."""
-        is_ours = threading.get_ident() == self._thread
-        if access_mode == READ_ACCESS and (self._whole is None or not is_ours):
+    def begin(self, access_mode: str) -> GraphTransaction | None:
+        """Begin a nested transaction; return None if an ordinary transaction will do."""
+        is_own_thread = threading.get_ident() == self._thread
+        if access_mode == READ_ACCESS and (self._outer is None or not is_own_thread):
             return None
-        if not is_ours:
-            raise TransactionError("a sandbox is its own thread's: others can only read")
-        if self._whole is None:
-            self._whole = _OuterTransaction(self._link)
-        return _InnerTransaction(self, self._whole.transaction, self._link)
+        if not is_own_thread:
+            raise TransactionError("other threads can only read while a sandbox is active")
+        if self._outer is None:
+            self._outer = _OuterTransaction(self._connection)
+        return _InnerTransaction(self, self._outer.transaction, self._connection)
 
-    def keep(self, *, wrote: bool) -> None:
-        """Go on after a part, or raise what makes that impossible."""
+    def commit(self, *, wrote: bool) -> None:
+        """End a nested transaction; raise the error that terminated the outer one, if any."""
         try:
-            self._try()
+            self._ping()
         except DatabaseError:
-            self.begin_anew()
+            self.start_over()
             raise
-        self._holds_something = self._holds_something or wrote
+        self._has_written = self._has_written or wrote
 
     def undo(self, *, wrote: bool) -> None:
-        """Undo a part: all, if it has written."""
+        """Roll back a nested transaction: everything, if it has written."""
         try:
             if not wrote:
-                self._try()
+                self._ping()
                 return
         except DatabaseError:
             pass
-        self.begin_anew()
+        self.start_over()
 
-    def begin_anew(self, *, interrupted: bool = False) -> None:
-        """Roll everything back, and say so."""
-        if self._holds_something:
+    def start_over(self, *, interrupted: bool = False) -> None:
+        """Roll everything back, and warn if that discards changes."""
+        if self._has_written:
             _log.warning(
-                "the sandbox is rolled back and begins anew: a transaction can't be undone in part"
+                "the sandbox was rolled back and starts over: a transaction can't be undone in part"
             )
         self.roll_back(interrupted=interrupted)
 
     def roll_back(self, *, interrupted: bool = False) -> None:
         """Roll everything back."""
-        whole, self._whole, self._holds_something = self._whole, None, False
-        if whole is not None:
-            whole.end(interrupted=interrupted)
+        outer, self._outer, self._has_written = self._outer, None, False
+        if outer is not None:
+            outer.end(interrupted=interrupted)
 
-    def _try(self) -> None:
-        """Ask whether the transaction goes on; one in which a statement failed does not."""
-        if self._whole is not None:
-            self._whole.transaction.run("RETURN 1").kept()
+    def _ping(self) -> None:
+        """Raise an error if a failed statement has terminated the outer transaction."""
+        if self._outer is not None:
+            self._outer.transaction.run("RETURN 1").buffer()
 
 
 class _OuterTransaction:
-    """The transaction, and the session that it needs."""
+    """The transaction of a sandbox, with its session."""
 
-    def __init__(self, link: ConnectionProtocol) -> None:
-        self._session = GraphSession(link, WRITE_ACCESS, {})
+    def __init__(self, connection: ConnectionProtocol) -> None:
+        self._session = _OuterSession(connection, WRITE_ACCESS, {})
         self.transaction = self._session.begin_transaction()
 
     def end(self, *, interrupted: bool) -> None:
-        """Roll back; without a word to the server when it was interrupted in an answer."""
-        with contextlib.suppress(DatabaseError):  # what is not answered is rolled back, too
+        """Roll back; after an interruption in the middle of a message, by closing the socket."""
+        with contextlib.suppress(DatabaseError):  # without a response, the server rolls back, too
             if interrupted:
-                self._session.abandon()
+                self._session.cancel()
         with contextlib.suppress(DatabaseError):
-            self.transaction.abandon() if interrupted else self.transaction.close()
+            self.transaction.cancel() if interrupted else self.transaction.close()
         with contextlib.suppress(DatabaseError):
             self._session.close()
 
 
-class _SandboxSession(GraphSession):
-    """A session whose transactions are parts of the sandbox's, except to read before it began."""
+class _OuterSession(GraphSession):
+    def _prepare_to_write(self) -> None:
+        """Do nothing: the schema, which is installed before the first write, can't be undone."""
+
+
+class _InnerSession(GraphSession):
+    """A session with nested transactions; reads before the first write are ordinary ones."""
 
     def __init__(
-        self, box: Sandbox, link: ConnectionProtocol, access_mode: str, options: dict[str, Any]
+        self,
+        box: Sandbox,
+        connection: ConnectionProtocol,
+        access_mode: str,
+        options: dict[str, Any],
     ) -> None:
-        super().__init__(link, access_mode, options)
+        super().__init__(connection, access_mode, options)
         self._box = box
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
-        return self._box.part(mode) or super()._begin(mode, options)
+        return self._box.begin(mode) or super()._begin(mode, options)
 
 
 class _InnerTransaction(GraphTransaction):
-    """What is a transaction outside; its end is not that of the sandbox's."""
+    """A nested transaction; ending it does not end the sandbox."""
 
-    def __init__(self, box: Sandbox, whole: GraphTransaction, link: ConnectionProtocol) -> None:
-        super().__init__(whole._transaction, NullWriteLock(), link)
+    def __init__(
+        self, box: Sandbox, outer: GraphTransaction, connection: ConnectionProtocol
+    ) -> None:
+        super().__init__(outer._transaction, NullWriteLock(), connection)
         self._box: Sandbox | None = box
-        self._wrote = False
+        self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
     def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
-        """Run a statement, unless something of it would stay."""
+        """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
             raise TransactionError(
-                "a sandbox can't run this statement: what it does can't be rolled back"
+                "a sandbox can't run this statement: its effects can't be rolled back"
             )
-        self._wrote = self._wrote or may_write(query)
-        return super().run(query, parameters, **more)
+        if not may_write(query):
+            return super().run(query, parameters, **more)
+        self._writes.append(None)
+        self._writes[-1] = result = super().run(query, parameters, **more)
+        return result
 
     def commit(self) -> None:
-        """Leave what it did to the sandbox."""
+        """End the nested transaction; its changes remain in the sandbox."""
         box, self._box = self._box, None
         if box is not None:
-            box.keep(wrote=self._wrote)
+            box.commit(wrote=self._has_written())
 
     def rollback(self) -> None:
-        """Undo what it did, and with it everything else, if it has written."""
+        """Undo the changes, and with them the whole sandbox."""
         self.close()
 
     def close(self) -> None:
-        """Undo what it did unless it has ended."""
+        """Roll back unless the transaction has ended."""
         box, self._box = self._box, None
         if box is not None:
-            box.undo(wrote=self._wrote)
+            box.undo(wrote=self._has_written())
 
-    def abandon(self) -> None:
-        """Undo everything: it was interrupted in the middle of an answer."""
+    def _has_written(self) -> bool:
+        """Return whether a statement changed anything: one that may write need not do so."""
+        return any(result is None or result.has_updates() for result in self._writes)
+
+    def cancel(self) -> None:
+        """Roll everything back after an interruption in the middle of a message."""
         box, self._box = self._box, None
         if box is not None:
-            box.begin_anew(interrupted=True)
+            box.start_over(interrupted=True)

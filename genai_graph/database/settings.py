@@ -1,6 +1,6 @@
-"""What decides where the graph lives: arguments, then the environment, then a `.env` file.
+"""Settings of a connection: arguments, then environment variables, then a `.env` file.
 
-Which file that is says the environment variable `GENAI_GRAPH_ENV_FILE`; none, if it is empty.
+`GENAI_GRAPH_ENV_FILE` names another file; if it is empty, no file is read.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _log = logging.getLogger("genai_graph")
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
-def _expanded(path: Path) -> Path:
+def _expand_user(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError as error:  # there is no such user
+    except RuntimeError as error:  # unknown user
         raise ValueError(str(error)) from None
 
 
-UserPath = Annotated[Path, AfterValidator(_expanded)]  # a shell leaves ~ alone in a .env file
+UserPath = Annotated[Path, AfterValidator(_expand_user)]  # no shell expands ~ in a .env file
 
 
 class Settings(BaseSettings):
-    """The settings of a connection; the names of their environment variables are the aliases.
+    """Settings of a connection; the aliases are the names of the environment variables.
 
-    Secrets are held as `SecretStr`: they show as asterisks wherever settings are printed.
+    Secrets are `SecretStr`, which prints as asterisks.
     """
 
     model_config = SettingsConfigDict(
@@ -49,43 +49,41 @@ class Settings(BaseSettings):
     uri: str | None = Field(
         None,
         validation_alias="NEO4J_URI",
-        description="a server, such as `neo4j://host:7687`; without it, a managed engine",
+        description="address of a server, such as `neo4j://host:7687`; default: a managed engine",
     )
-    username: str = Field(
-        "neo4j", validation_alias="NEO4J_USERNAME", description="who enters there"
-    )
+    username: str = Field("neo4j", validation_alias="NEO4J_USERNAME", description="user name")
     password: SecretStr | None = Field(
         None,
         validation_alias="NEO4J_PASSWORD",
-        description="the password; where it is missing, a command asks on a terminal",
+        description="password; if missing, commands prompt for it on a terminal",
     )
     password_file: UserPath | None = Field(
-        None, validation_alias="NEO4J_PASSWORD_FILE", description="a file with the password instead"
+        None, validation_alias="NEO4J_PASSWORD_FILE", description="file that contains the password"
     )
     database: str | None = Field(
         None,
         validation_alias="NEO4J_DATABASE",
-        description="which database of the server; without it, the user's home database",
+        description="database on the server; default: the user's home database",
     )
     trusted_certificates: UserPath | None = Field(
         None,
         validation_alias="NEO4J_TRUSTED_CERTIFICATES",
-        description="a file of certificate authorities of your own: TLS, checked by them",
+        description="file of private certificate authorities (PEM); implies TLS",
     )
     allow_plaintext: bool = Field(
         False,
         validation_alias="NEO4J_ALLOW_PLAINTEXT",
-        description="1 allows `bolt://` and `neo4j://` to other machines, unencrypted",
+        description="1 allows unencrypted connections (`bolt://`, `neo4j://`) to other machines",
     )
     engine: Literal["embedded", "neo4j"] = Field(
         "embedded",
         validation_alias="GENAI_GRAPH_ENGINE",
-        description="which managed engine: `embedded` or `neo4j`",
+        description="managed engine: `embedded` or `neo4j`",
     )
     home: UserPath = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
-        description="the managed engines' data folder; without it, in the user's data folder",
+        description="data directory of the managed engines; default: in the user's data directory",
     )
     writer_timeout: float = Field(
         60.0,
@@ -96,12 +94,12 @@ class Settings(BaseSettings):
     keys: SecretStr | None = Field(
         None,
         validation_alias="GENAI_GRAPH_KEYS",
-        description="keys that encrypt what is sensitive; the first encrypts, all decrypt",
+        description="keys for sensitive values, comma-separated; the first encrypts, all decrypt",
     )
     encrypted: str | None = Field(
         None,
         validation_alias="GENAI_GRAPH_ENCRYPTED",
-        description="what they encrypt instead, such as `metadata,Dataset.creator`",
+        description="properties to encrypt, as `metadata,Dataset.creator`; default: sensitive ones",
     )
 
     @field_validator("uri")
@@ -110,26 +108,26 @@ class Settings(BaseSettings):
         if uri is None:
             return None
         parts = urlsplit(uri)
-        direct = parts.scheme.startswith("bolt")
+        is_direct = parts.scheme.startswith("bolt")
         if (
             parts.scheme not in SCHEMES
             or not parts.hostname
-            or not _has_port(parts)
-            or (direct and parts.query)
+            or not _has_valid_port(parts)
+            or (is_direct and parts.query)
         ):
             raise ValueError(
                 f"expected an address such as neo4j://host:7687 ({', '.join(SCHEMES)})"
             )
         if parts.username is not None or parts.password is not None:
-            raise ValueError("give the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
+            raise ValueError("set the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
         if parts.path.strip("/"):
-            raise ValueError("expected no path behind the port: NEO4J_DATABASE names a database")
+            raise ValueError("expected no path after the port: set the database in NEO4J_DATABASE")
         return uri
 
     def secret(self) -> SecretStr | None:
-        """Return the password, from its file where it is not given itself.
+        """Return the password, or the content of the password file.
 
-        Raises `SettingsError` for a file that can't be read.
+        Raises `SettingsError` if the file can't be read.
         """
         if self.password is not None or self.password_file is None:
             return self.password
@@ -140,54 +138,53 @@ class Settings(BaseSettings):
     def _absolute_home(cls, home: Path) -> Path:
         absolute = home.absolute()
         if "\0" in str(absolute):
-            raise ValueError("expected the path of a folder")
+            raise ValueError("expected the path of a directory")
         return absolute
 
 
-def read_settings(**given: object) -> Settings:
-    """Read the settings; what is given (and not None) comes before the environment.
+def read_settings(**arguments: object) -> Settings:
+    """Read the settings; arguments that are not None override the environment.
 
-    Raises `SettingsError` for one that can't be understood. No value is repeated in the message,
-    since it may be a secret.
+    Raises `SettingsError` for invalid settings. The message contains no values: they may be secret.
     """
-    names = {name: field.validation_alias for name, field in Settings.model_fields.items()}
-    arguments = {str(names[name]): value for name, value in given.items() if value is not None}
+    aliases = {name: field.validation_alias for name, field in Settings.model_fields.items()}
+    values = {str(aliases[name]): value for name, value in arguments.items() if value is not None}
     env_file = os.environ.get("GENAI_GRAPH_ENV_FILE", ".env")
     try:
-        return Settings(_env_file=env_file or None, **arguments)  # type: ignore[arg-type,call-arg]
+        return Settings(_env_file=env_file or None, **values)  # type: ignore[arg-type,call-arg]
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file}: is not UTF-8 text") from None
+        raise SettingsError(f"{env_file}: not UTF-8 text") from None
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 
 
 def _read_secret(path: Path) -> SecretStr:
-    """Read a password from a file, without the end of its line."""
+    """Read a password from a file, without a newline at the end."""
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
             secret = SecretStr(file.read().removesuffix("\n"))
     except UnicodeDecodeError:
-        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path} is not UTF-8 text") from None
+        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: not UTF-8 text") from None
     except OSError as error:
-        message = f"NEO4J_PASSWORD_FILE: {path} can't be read: {error.strerror}"
+        message = f"NEO4J_PASSWORD_FILE: {path}: can't be read: {error.strerror}"
         raise SettingsError(message) from None
     if not secret.get_secret_value():
-        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path} is empty")
-    # No more than a warning: in a container such files are open to all by default.
+        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: the file is empty")
+    # Only a warning: in containers, secret files are readable by all users by default.
     if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _log.warning("NEO4J_PASSWORD_FILE: others may read %s: chmod 600 it", path)
+        _log.warning("NEO4J_PASSWORD_FILE: %s: readable by other users: chmod 600 it", path)
     return secret
 
 
-def _has_port(parts: SplitResult) -> bool:
+def _has_valid_port(parts: SplitResult) -> bool:
     try:
         _ = parts.port
-    except ValueError:  # no number, or none of a port
+    except ValueError:  # not a number, or out of range
         return False
     return True
 
 
 def _explain(error: ValidationError) -> str:
-    faults = (f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors(include_input=False))
-    return "; ".join(fault.replace("Value error, ", "") for fault in faults)
+    errors = (f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False))
+    return "; ".join(errors).replace("Value error, ", "")

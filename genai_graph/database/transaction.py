@@ -1,4 +1,4 @@
-"""Transactions and statements on the connection in use."""
+"""Transactions and statements on the current connection."""
 
 from __future__ import annotations
 
@@ -27,91 +27,81 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_ATTEMPTS = 8
-FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in all
+FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in total
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
 
 
 @contextlib.contextmanager
 def atomic() -> Iterator[None]:
-    """Make everything in the block one transaction: all of it is kept, or nothing.
+    """Run the block in a transaction: all of its changes are committed, or none.
 
-    Blocks may nest; the outermost one is the transaction. When an inner block fails, nothing is
-    kept, also when its error is caught on the way out: the outermost block then raises
-    `TransactionError`.
+    Blocks nest; the outermost one is the transaction. If an inner block fails, nothing is
+    committed: if its error is caught in between, the outermost block raises `TransactionError`.
     """
     if db._active_transaction is not None:
-        with _inner():
+        try:
             yield
+        except BaseException:
+            _broken.set(True)
+            raise
         return
     db.begin()
     _broken.set(False)
     try:
         yield
     except Exception:
-        with contextlib.suppress(DatabaseError):  # which must not hide why it is rolled back
+        with contextlib.suppress(DatabaseError):  # would hide the original error
             _roll_back()
         raise
-    except BaseException:  # Ctrl-C, perhaps in the middle of an answer
+    except BaseException:  # Ctrl-C, perhaps in the middle of a message
         with contextlib.suppress(Exception):
-            _abandon()
+            _cancel()
         raise
     if _broken.get():
         _roll_back()
-        raise TransactionError("an inner atomic block failed, so nothing of the outer one is kept")
-    _commit()
-
-
-def _commit() -> None:
-    if db._active_transaction is None:
-        raise TransactionError("the transaction is not this process's: it was forked meanwhile")
+        raise TransactionError("rolled back, because an inner atomic block failed")
+    active: Any = db._active_transaction
+    if active is None:
+        raise TransactionError("the transaction belongs to the parent process")
     db.commit()
 
 
 def _roll_back() -> None:
-    if db._active_transaction is not None:  # else in a forked child, which left it to its parent
+    if db._active_transaction is not None:  # None in a forked child: it belongs to the parent
         db.rollback()
 
 
-def _abandon() -> None:
+def _cancel() -> None:
     transaction: Any = db._active_transaction
     session: Any = db._session
     db._active_transaction = None
     db._session = None
     if transaction is not None:
         try:
-            session.abandon()
+            session.cancel()
         finally:
-            transaction.abandon()
-
-
-@contextlib.contextmanager
-def _inner() -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        _broken.set(True)
-        raise
+            transaction.cancel()
 
 
 def retry(work: Callable[[], T]) -> T:
-    """Do work that is a transaction, and do it again when the database gave it up for another.
+    """Call a function that runs one transaction; retry it on `TransientError`.
 
-    Raises the `TransientError` of the last of `TRIES` tries.
+    The error of the last of `MAX_ATTEMPTS` attempts is raised.
     """
     for attempt in range(MAX_ATTEMPTS - 1):
         try:
             return work()
         except TransientError:
-            # By chance, or two that are in each other's way meet again.
+            # Random, so that two conflicting transactions do not meet again.
             time.sleep(random.uniform(0.5, 1.5) * FIRST_PAUSE * 2**attempt)
     return work()
 
 
 def run_in_transaction(work: Callable[[], T]) -> T:
-    """Do work in the transaction that is open, or in one of its own, which may be repeated.
+    """Call a function in the open transaction, or in a new one that is retried if necessary.
 
-    A larger one is its owner's to repeat: only he knows what else he did in it.
+    An enclosing transaction must be retried by its caller: only it knows what else ran inside.
     """
 
     def attempt() -> T:
@@ -131,47 +121,45 @@ def query(
 ) -> list[dict[str, Any]]:
     """Run a Cypher statement and return its rows as dicts of plain Python values.
 
-    Parameters are given by name, or in a dict where a name is not a Python word. A node or a
-    relationship is a dict of its properties, a time is a `datetime` aware in UTC.
+    Parameters are keyword arguments, or items of a dict if a name is not a Python identifier. Nodes
+    and relationships become dicts of their properties, times become aware `datetime`s in UTC.
 
-    Raises `ReadOnlyError` when the statement writes and `write=True` is not given, `QueryError`
-    when the database can't run it.
+    Raises `ReadOnlyError` if the statement writes without `write=True`, and `QueryError` if it is
+    invalid.
     """
     with _transaction(cypher, write) as transaction:
-        return _finished(transaction.run(cypher, {**(parameters or {}), **more}))[0]
+        return _read(transaction.run(cypher, {**(parameters or {}), **more}))[0]
 
 
 def execute_write(
     cypher: str, /, **parameters: Any
 ) -> tuple[list[dict[str, Any]], SummaryCounters]:
-    """Run a Cypher statement that writes; return its rows and how much it changed."""
+    """Run a Cypher statement that writes; return its rows and the update counters."""
     with _transaction(cypher, write=True) as transaction:
-        return _finished(transaction.run(cypher, parameters))
+        return _read(transaction.run(cypher, parameters))
 
 
-def _finished(result: QueryResult) -> tuple[list[dict[str, Any]], SummaryCounters]:
+def _read(result: QueryResult) -> tuple[list[dict[str, Any]], SummaryCounters]:
     rows = [{key: to_native(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
-    return rows, result.finish()
+    return rows, result.consume()
 
 
 @contextlib.contextmanager
 def _transaction(cypher: str, write: bool) -> Iterator[GraphTransaction]:
-    """Use the transaction that is open, or one for a single statement."""
+    """Yield the open transaction, or a new one for a single statement."""
     if write and current_connection().read_only:
-        raise ReadOnlyError("this connection may only read: connect without read_only to write")
-    in_another: Any = db._active_transaction
+        raise ReadOnlyError("the connection is read-only: connect without read_only to write")
+    active: Any = db._active_transaction
     if not write:
-        # In a transaction that may write, the server lets everything pass.
-        refused = forbidden_in_read_mode(cypher) or (
-            in_another and may_write(cypher) and "may write"
-        )
-        if refused:
-            raise ReadOnlyError(f"this query {refused}: pass write=True (--write) to let it")
-    if in_another is not None:
-        yield in_another
+        # In an open transaction, which is in write mode, the server would not reject writes.
+        reason = forbidden_in_read_mode(cypher) or (active and may_write(cypher) and "may write")
+        if reason:
+            raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
+    if active is not None:
+        yield active
         return
     mode = WRITE_ACCESS if write else READ_ACCESS
     session = graph_driver.session(default_access_mode=mode)
     with session, session.begin_transaction() as transaction:
         yield transaction
-        transaction.commit()  # the embedded engine refuses some writes only here
+        transaction.commit()  # also after reads: the embedded engine rejects some writes only here

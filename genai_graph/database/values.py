@@ -1,4 +1,4 @@
-"""Plain Python values out of what the driver returns."""
+"""Conversion between the driver's values and plain Python values."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _TIME = re.compile(
 
 
 def to_native(value: Any) -> Any:
-    """Turn a driver's value into plain Python.
+    """Convert a value of the driver to plain Python.
 
-    Nodes and relationships become dicts of their properties, a path the list of its nodes' and
-    relationships' dicts in order, times become `datetime` aware in UTC (`time`, `date` as they
-    are), a duration its ISO 8601 text, a
-    point a dict of its `srid` and `coordinates`. Lists and maps are turned item by item.
+    Nodes and relationships become dicts of their properties, and paths become lists of these dicts.
+    Datetimes become aware `datetime`s in UTC, dates and times become `date` and `time`, durations
+    ISO 8601 texts, and points dicts of `srid` and `coordinates`. Lists and maps are converted
+    recursively.
     """
-    kind = type(value)
-    if kind in _SCALARS:
+    value_type = type(value)
+    if value_type in _SCALARS:
         return value
-    convert = _CONVERTERS.get(kind)
+    convert = _CONVERTERS.get(value_type)
     if convert is not None:
         return convert(value)
-    if isinstance(value, Relationship):  # the driver makes a class for each type
+    if isinstance(value, Relationship):  # the driver creates a subclass for each type
         return _properties(value)
     return value
 
 
 def to_utc(value: DateTime | datetime) -> datetime:
-    """Turn a time into `datetime` aware in UTC; one without a zone is in UTC already.
+    """Convert to an aware `datetime` in UTC; naive values are taken as UTC.
 
-    The embedded engine returns times without a zone, converted to UTC.
+    The embedded engine returns datetimes converted to UTC, without a zone.
     """
     native = value.to_native() if isinstance(value, DateTime) else value
     if native.tzinfo is None:
@@ -52,36 +52,36 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def to_bolt_datetime(moment: datetime) -> Structure:
-    """Return a time as Bolt sends it (its structure DateTime: seconds, nanoseconds, offset).
+    """Convert a `datetime` to the Bolt structure DateTime: seconds, nanoseconds, offset.
 
-    The driver makes the same of a `datetime`, but takes 80 microseconds for it instead of one,
-    which is most of the time of a load with times.
+    The driver would do the same, in 80 microseconds instead of one, which is most of the time of a
+    load with timestamps.
     """
     since = moment - _EPOCH
     return Structure(b"I", since.days * 86_400 + since.seconds, since.microseconds * 1000, 0)
 
 
-# What it does not know (the driver's own kinds of values) is small, and counts as nothing.
+# Types unknown to msgspec (those of the driver) are small, and counted as null.
 _pack = msgspec.msgpack.Encoder(enc_hook=lambda _: None).encode
 
 
 def message_size(value: Any) -> int:
-    """Return about how many bytes a value takes where it is sent.
+    """Return the approximate size of a value in a Bolt message, in bytes.
 
-    It is measured in MessagePack, which is as long as what Bolt has, and made sooner than counted.
+    It is that of MessagePack, which PackStream resembles; encoding is faster than counting.
     """
     return len(_pack(value))
 
 
 def parse_datetime(text: str) -> datetime:
-    """Turn a time's text, as any engine's `toString` writes it, into `datetime` aware in UTC.
+    """Parse the text of a datetime, as written by `toString` of any engine, to UTC.
 
-    It is read much sooner than the driver makes its own kind of time; `ValueError` for other text.
+    Faster than the driver's conversion of its own type. Raises `ValueError` for other text.
     """
-    found = _TIME.match(text)
-    if found is None:
-        raise ValueError(f"not a time: {text!r}")
-    minutes, seconds, fraction, zone = found.groups()
+    match = _TIME.match(text)
+    if match is None:
+        raise ValueError(f"not a datetime: {text!r}")
+    minutes, seconds, fraction, zone = match.groups()
     microseconds = (fraction or "")[:6].ljust(6, "0")
     moment = datetime.fromisoformat(f"{minutes}{seconds or ':00'}.{microseconds}{zone or '+00:00'}")
     return moment.astimezone(timezone.utc)
@@ -99,7 +99,7 @@ def _path(path: Path) -> list[dict[str, Any]]:
 
 
 def _point(value: Point) -> dict[str, Any]:
-    """Return a point's reference system (an EPSG number) and its coordinates."""
+    """Convert a point to its reference system (an EPSG number) and coordinates."""
     return {"srid": value.srid, "coordinates": list(value)}
 
 
@@ -117,7 +117,7 @@ def _dict(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# Most values are of these, and asking what else they might be takes longer than all the rest.
+# Tested first: most values are scalars, and the lookup of a converter dominates the run time.
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONVERTERS: dict[type, Any] = {
     Node: _properties,

@@ -1,8 +1,8 @@
-"""The embedded engine: ArcadeDB from the wheel `arcadedb-embedded`, its Java runtime inside.
+"""The embedded engine: ArcadeDB from the wheel `arcadedb-embedded`, which includes a Java runtime.
 
-The server runs as a process of its own and speaks Bolt on the loopback interface. Its users and
-their groups are files, written before each start with new random passwords, so that no password
-is ever in a command line, an environment or a log.
+The server runs as a separate process and speaks Bolt on the loopback interface. Its users and
+groups are files, written before each start with new random passwords, so that no password ever
+appears in a command line, an environment or a log.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     import psutil
 
 
-# Stretching protects passwords that people choose; these are random, and a start should be quick.
+# Key stretching protects passwords chosen by people; these are random, and startup time matters.
 _ITERATIONS = 1024
 _DATABASE = "neo4j"
 OWN_USERS = ("root", "reader")
-_USERS = "server-users.jsonl"
-_EVERYTHING = ["createRecord", "readRecord", "updateRecord", "deleteRecord"]
+_USERS_FILE = "server-users.jsonl"
+_ALL_RECORD_RIGHTS = ["createRecord", "readRecord", "updateRecord", "deleteRecord"]
 _PORT = re.compile(r"BOLT connections on /127\.0\.0\.1:(\d+)")
 
 
@@ -38,40 +38,39 @@ class ArcadeDB(Server):
 
     name = "embedded"
     database = _DATABASE
-    takes_one_writer = True
-    # More nodes and edges stall without an error, and more bytes than its memory holds fail with
-    # one that does not say so.
+    single_writer = True
+    # Larger transactions stall without an error, or exhaust the Java heap with a misleading one.
     largest_transaction = 300_000, 128 * 2**20
-    largest_message = 128 * 2**20  # it never answers again after one that is too large for it
+    largest_message = 128 * 2**20  # a connection hangs after a message above the server's limit
 
     def install(self) -> None:
-        """Make sure that pip has installed it."""
+        """Raise `MissingExtraError` unless the wheel is installed."""
         _ = self._package
 
-    def prepare(self, folder: Path) -> Users:
-        """Write the users and their groups."""
+    def prepare(self, directory: Path) -> Users:
+        """Write the users and groups."""
         username, reader = OWN_USERS
         users = Users(username, secrets.token_urlsafe(24), reader, secrets.token_urlsafe(24))
-        own = {
+        own_users = {
             username: _user(users.username, users.password, {"*": ["admin"]}),
             reader: _user(users.reader, users.reader_password, {_DATABASE: ["reader"]}),
         }
-        _write_users(folder, {**own, **_others(folder)})
-        write_private_file(folder / "config" / "server-groups.json", json.dumps(_groups()))
+        _write_users(directory, {**own_users, **_further_users(directory)})
+        write_private_file(directory / "config" / "server-groups.json", json.dumps(_groups()))
         return users
 
-    def command(self, folder: Path, java_options: list[str]) -> list[str]:
-        """Return the command line; both ports are the system's choice, on loopback only."""
+    def command(self, directory: Path, java_options: list[str]) -> list[str]:
+        """Return the command line; the system chooses both ports, on loopback only."""
         settings = {
-            "server.rootPath": folder,
+            "server.rootPath": directory,
             "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
             "server.defaultDatabases": f"{self.database}[]",
-            "server.reloadEvery": 1000,  # ms, of the users
+            "server.reloadEvery": 1000,  # milliseconds between two reads of the users' file
             "server.httpIncomingHost": "127.0.0.1",
             "server.httpIncomingPort": 0,
             "bolt.host": "127.0.0.1",
             "bolt.port": 0,
-            "bolt.maxMessageSize": 2 * self.largest_message,  # of ours none comes near it
+            "bolt.maxMessageSize": 2 * self.largest_message,  # sizes are estimated before sending
         }
         return [
             str(self._java()),
@@ -88,25 +87,25 @@ class ArcadeDB(Server):
         ]
 
     def find_port(self, log: str, process: psutil.Process) -> int | None:
-        """Bolt listens before the database exists, so wait for the server's last word."""
-        found = _PORT.search(log)
-        return int(found[1]) if found and "ArcadeDB Server started in" in log else None
+        """Return the port in the log, once the database exists: Bolt listens earlier."""
+        match = _PORT.search(log)
+        return int(match[1]) if match and "ArcadeDB Server started in" in log else None
 
     def is_stopping(self, log: str) -> bool:
-        """Tell whether the shutdown has begun."""
+        """Return whether the shutdown has begun."""
         return "Shutting down ArcadeDB Server" in log
 
     def is_down(self, log: str) -> bool:
-        """Tell whether the shutdown has closed the databases."""
+        """Return whether the databases are closed."""
         return "ArcadeDB Server is down" in log
 
     def fingerprint(self) -> str:
-        """The names, sizes and dates of the Java runtime and of the jars."""
+        """Return the names, sizes and modification times of the Java runtime and the jars."""
         return fingerprint_files([self._java(), *sorted((self._package / "jars").glob("*.jar"))])
 
     @property
     def _package(self) -> Path:
-        # find_spec, since importing the package would load Java into this process.
+        # find_spec: importing the package would load Java into this process.
         spec = importlib.util.find_spec("arcadedb_embedded")
         if spec is None or spec.origin is None:
             raise MissingExtraError("the embedded engine", "embedded")
@@ -116,47 +115,45 @@ class ArcadeDB(Server):
         return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
 
 
-def list_users(folder: Path) -> dict[str, str]:
-    """Return the role of each further user, by name."""
-    return {name: user["databases"][_DATABASE][0] for name, user in _others(folder).items()}
+def list_users(directory: Path) -> dict[str, str]:
+    """Return the roles of the users added by `save_user`, by name."""
+    users = _further_users(directory)
+    return {name: user["databases"][_DATABASE][0] for name, user in users.items()}
 
 
-def save_user(folder: Path, name: str, role: str, password: str) -> None:
-    """Make or change a user; a running engine knows it a second later."""
-    _write_users(folder, {**_all_users(folder), name: _user(name, password, {_DATABASE: [role]})})
+def save_user(directory: Path, name: str, role: str, password: str) -> None:
+    """Create or update a user; a running engine reads the change within a second."""
+    user = _user(name, password, {_DATABASE: [role]})
+    _write_users(directory, {**_read_users(directory), name: user})
 
 
-def delete_user(folder: Path, name: str) -> bool:
-    """Take a further user away, and tell whether there was one."""
-    there = _all_users(folder)
-    if name not in _others(folder):
+def delete_user(directory: Path, name: str) -> bool:
+    """Delete a user added by `save_user`; return whether it existed."""
+    users = _read_users(directory)
+    if name in OWN_USERS or users.pop(name, None) is None:
         return False
-    del there[name]
-    _write_users(folder, there)
+    _write_users(directory, users)
     return True
 
 
-def _others(folder: Path) -> dict[str, dict[str, Any]]:
-    return {name: user for name, user in _all_users(folder).items() if name not in OWN_USERS}
+def _further_users(directory: Path) -> dict[str, dict[str, Any]]:
+    return {name: user for name, user in _read_users(directory).items() if name not in OWN_USERS}
 
 
-def _all_users(folder: Path) -> dict[str, dict[str, Any]]:
+def _read_users(directory: Path) -> dict[str, dict[str, Any]]:
     try:
-        lines = (folder / "config" / _USERS).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    try:
-        found = [json.loads(line) for line in lines if line.strip()]
-        return {user["name"]: user for user in found}
-    except (ValueError, KeyError, TypeError):
-        return {}  # broken: the next start makes its own users anew
+        lines = (directory / "config" / _USERS_FILE).read_text(encoding="utf-8").splitlines()
+        users = [json.loads(line) for line in lines if line.strip()]
+        return {user["name"]: user for user in users}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}  # a corrupt file: the next start rewrites it
 
 
-def _write_users(folder: Path, there: dict[str, dict[str, Any]]) -> None:
-    (folder / "config").mkdir(exist_ok=True)
-    new = folder / "config" / f"{_USERS}.new"
-    write_private_file(new, "".join(f"{json.dumps(user)}\n" for user in there.values()))
-    new.replace(folder / "config" / _USERS)  # whole, whenever the engine looks
+def _write_users(directory: Path, users: dict[str, dict[str, Any]]) -> None:
+    (directory / "config").mkdir(exist_ok=True)
+    temporary = directory / "config" / f"{_USERS_FILE}.new"
+    write_private_file(temporary, "".join(f"{json.dumps(user)}\n" for user in users.values()))
+    temporary.replace(directory / "config" / _USERS_FILE)  # atomic: the engine polls this file
 
 
 def _user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str, Any]:
@@ -164,24 +161,26 @@ def _user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str
 
 
 def _hash(password: str) -> str:
-    """Hash a password as ArcadeDB stores it: the salt is the base64 text itself, not its bytes."""
+    """Hash a password as ArcadeDB does: the salt is the base64 text, not the decoded bytes."""
     salt = base64.b64encode(secrets.token_bytes(32)).decode()
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ITERATIONS, 32)
     return f"PBKDF2WithHmacSHA256${_ITERATIONS}${salt}${base64.b64encode(digest).decode()}"
 
 
 def _groups() -> dict[str, Any]:
-    def group(records: list[str], *access: str) -> dict[str, Any]:
+    def group(record_rights: list[str], *database_rights: str) -> dict[str, Any]:
         return {
             "resultSetLimit": -1,
             "readTimeout": -1,
-            "access": list(access),
-            "types": {"*": {"access": records}},
+            "access": list(database_rights),
+            "types": {"*": {"access": record_rights}},
         }
 
     groups = {
-        "admin": group(_EVERYTHING, "updateSecurity", "updateSchema", "updateDatabaseSettings"),
-        "writer": group(_EVERYTHING),
+        "admin": group(
+            _ALL_RECORD_RIGHTS, "updateSecurity", "updateSchema", "updateDatabaseSettings"
+        ),
+        "writer": group(_ALL_RECORD_RIGHTS),
         "reader": group(["readRecord"]),
         "*": group([]),
     }

