@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from genai_graph.database.values import to_native
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from neo4j import SummaryCounters
 
@@ -30,6 +31,7 @@ MAX_ATTEMPTS = 8
 FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in total
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
+_rollback_hooks: ContextVar[list[Callable[[], None]]] = ContextVar("genai_graph_rollback_hooks")
 
 
 @contextlib.contextmanager
@@ -48,6 +50,17 @@ def atomic() -> Iterator[None]:
         return
     db.begin()
     _broken.set(False)
+    _rollback_hooks.set([])
+    try:
+        yield from _committed_or_rolled_back()
+    except BaseException:
+        for hook in reversed(_rollback_hooks.get()):
+            hook()
+        raise
+
+
+def _committed_or_rolled_back() -> Iterator[None]:
+    """Commit the open transaction at the end of the block, or roll it back if that fails."""
     try:
         yield
     except Exception:
@@ -65,6 +78,13 @@ def atomic() -> Iterator[None]:
     if active is None:
         raise TransactionError("the transaction belongs to the parent process")
     db.commit()
+
+
+def on_rollback(hook: Callable[[], None]) -> None:
+    """Call a function if the open transaction is rolled back; without one, never."""
+    hooks = _rollback_hooks.get(None)
+    if db._active_transaction is not None and hooks is not None:
+        hooks.append(hook)
 
 
 def _roll_back() -> None:

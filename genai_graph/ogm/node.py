@@ -10,7 +10,7 @@ from neomodel import db
 
 from genai_graph import lineage
 from genai_graph.database.cypher import match_uid
-from genai_graph.database.transaction import atomic, query, run_in_transaction
+from genai_graph.database.transaction import atomic, on_rollback, query, run_in_transaction
 from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
 from genai_graph.ogm import html
 from genai_graph.ogm.managers import NodeSet
@@ -38,6 +38,7 @@ from genai_graph.storage import batching
 from genai_graph.storage.lookups import find_nodes, node_missing_error
 from genai_graph.storage.nodes import create_nodes, delete_node, update_nodes, upsert_nodes
 from genai_graph.storage.rows import (
+    TIMESTAMPS,
     NodeRow,
     changed_values,
     estimate_size,
@@ -252,6 +253,7 @@ class Node(NodeBase):
             if getattr(node, "deleted", False):
                 raise NotSavedError(f"{node!r} was deleted: create a new one")
             node._run_hook("pre_save")
+            node._restore_on_rollback()
             values = deflate_values(cls, node._validated_values())
             if node._stored is None:
                 created.append((node, values))
@@ -358,12 +360,19 @@ class Node(NodeBase):
         """Delete the node and its edges. Raises `NodeNotFoundError` if it no longer exists."""
         self._run_hook("pre_delete")
         with atomic():
+            self._restore_on_rollback()
             self._delete_owned()
             delete_node(self.__label__, self.saved_uid)
         self.deleted = True
         self._stored = None
         self._run_hook("post_delete")
         return True
+
+    def _restore_on_rollback(self) -> None:
+        """Let the node know again what is stored, if the open transaction is rolled back."""
+        names = ("_stored", "deleted", *TIMESTAMPS)
+        before = {name: getattr(self, name, False) for name in names}
+        on_rollback(lambda: self.__dict__.update(before))
 
     def _delete_owned(self) -> None:
         """Delete the nodes that belong to this one only."""
