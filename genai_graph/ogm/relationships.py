@@ -43,7 +43,7 @@ class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
     """A relationship to nodes of another class, which declares the edge type.
 
     Cycles are refused if it is `acyclic`. A node has at most one target with `at_most_one`, and is
-    the only source of its targets with `exclusive`. `start_at_target` says that the target usually
+    the only source of its targets with `exclusive` (not both). `start_at_target` says that the target usually
     has fewer edges of this type than the source.
     """
 

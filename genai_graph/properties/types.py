@@ -220,20 +220,18 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         index: bool = False,
         choices: tuple[str, ...] | None = None,
         sensitive: bool = False,
-        is_required: bool = False,
         help_text: str = "",
     ) -> None:
         named = None if choices is None else {choice: choice for choice in choices}
         super().__init__(
             unique_index=unique, required=unique, index=index, choices=named, help_text=help_text
         )
-        self.is_required = is_required
         self.sensitive = sensitive
         self._max_bytes = MAX_INDEXED_BYTES if self.is_indexed else MAX_TEXT_BYTES
         # A character has up to four bytes: strings up to this length need no count of bytes.
         self._safe_length = self._max_bytes // 4
         self.annotation = (
-            Annotated[str, Meta(min_length=int(is_required), max_length=self._safe_length)]
+            Annotated[str, Meta(min_length=int(self.is_required), max_length=self._safe_length)]
             if choices is None
             else Literal[choices]
         )
@@ -294,22 +292,11 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
 class StringProperty(_String["str | None"]):
     """An optional string."""
 
-    def __init__(
-        self,
-        *,
-        index: bool = False,
-        choices: tuple[str, ...] | None = None,
-        sensitive: bool = False,
-        help_text: str = "",
-    ) -> None:
-        super().__init__(index=index, choices=choices, sensitive=sensitive, help_text=help_text)
-
 
 class RequiredStringProperty(_String[str]):
     """A string that every node has, and that is not empty."""
 
-    def __init__(self, *, unique: bool = False, index: bool = False, help_text: str = "") -> None:
-        super().__init__(unique=unique, index=index, is_required=True, help_text=help_text)
+    is_required = True
 
 
 class LocationProperty(StringProperty):
@@ -385,11 +372,8 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
     csv_types = ("double", "float")
     is_json_native = False
 
-    def __init__(
-        self, *, index: bool = False, is_required: bool = False, help_text: str = ""
-    ) -> None:
+    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
         super().__init__(index=index, help_text=help_text)
-        self.is_required = is_required
 
     def validate(self, value: Any) -> float:
         """Accept a float, or an int that a float can represent, but no bool."""
@@ -434,15 +418,11 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
 class FloatProperty(_Float["float | None"]):
     """An optional number, which may be NaN or infinite."""
 
-    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
-        super().__init__(index=index, help_text=help_text)
-
 
 class RequiredFloatProperty(_Float[float]):
     """A number that every node has."""
 
-    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
-        super().__init__(index=index, is_required=True, help_text=help_text)
+    is_required = True
 
 
 class BooleanProperty(Property["bool | None"], neomodel.BooleanProperty):  # type: ignore[misc]

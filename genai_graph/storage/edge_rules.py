@@ -56,11 +56,7 @@ class ExistingGraph:
             f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
             f"MATCH {edge_type.pattern_from(by_source=by_source)} RETURN uid, {far}.uid AS other"
         )
-        return [
-            (row["uid"], row["other"])
-            for batch in batched(uids)
-            for row in query(cypher, uids=batch)
-        ]
+        return _pairs(cypher, uids)
 
     def reachable(self, edge_type: EdgeType, uids: Iterable[str]) -> list[tuple[str, str]]:
         """Return the edges, as (source, target), of all nodes reachable over some edges.
@@ -79,11 +75,12 @@ class ExistingGraph:
             f"MATCH (n{_STAGES})-[:{type_}]->(b:{quote_name(edge_type.target)}) "
             f"WHERE b.uid IS NOT NULL RETURN n{_STAGES}.uid AS uid, b.uid AS other"
         )
-        return [
-            (row["uid"], row["other"])
-            for batch in batched(uids)
-            for row in query(cypher, uids=batch)
-        ]
+        return _pairs(cypher, uids)
+
+
+def _pairs(cypher: str, uids: Iterable[str]) -> list[tuple[str, str]]:
+    rows = (row for batch in batched(uids) for row in query(cypher, uids=batch))
+    return [(row["uid"], row["other"]) for row in rows]
 
 
 class LoadedGraph(ExistingGraph):
@@ -134,48 +131,36 @@ class EmptyGraph(LoadedGraph):
 
 def constraint_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:
     """Return (edge, error) for each edge that its type does not allow, given the others."""
-    targets, sources = {}, {}
+    neighbours = {}
     if edge_type.single_target:
-        targets = dict(graph.targets(edge_type, {row.source for row in rows}))
-    if edge_type.single_source:
-        sources = dict(graph.sources(edge_type, {row.target for row in rows}))
-    errors = cardinality_errors(edge_type, rows, targets, sources)
+        neighbours = dict(graph.targets(edge_type, {row.source for row in rows}))
+    elif edge_type.single_source:
+        neighbours = dict(graph.sources(edge_type, {row.target for row in rows}))
+    errors = cardinality_errors(edge_type, rows, neighbours)
     return errors + (cycle_errors(edge_type, rows, graph) if edge_type.acyclic else [])
 
 
 def cardinality_errors(
-    edge_type: EdgeType,
-    rows: Sequence[EdgeRow],
-    targets: dict[str, str],
-    sources: dict[str, str],
+    edge_type: EdgeType, rows: Sequence[EdgeRow], neighbours: dict[str, str]
 ) -> Errors:
     """Return (edge, error) for each edge beyond the one that its end may have.
 
-    `targets` and `sources` are the neighbours that the ends have already.
+    `neighbours` are those of the restricted ends before the write. A type restricts one end.
     """
+    if not edge_type.single_target and not edge_type.single_source:
+        return []
     errors: Errors = []
-    if edge_type.single_target:
-        ends = [(row, row.source, row.target) for row in rows]
-        errors += _second_edges(ends, dict(targets), edge_type.source, edge_type.target)
-    if edge_type.single_source:
-        ends = [(row, row.target, row.source) for row in rows]
-        errors += _second_edges(ends, dict(sources), edge_type.target, edge_type.source)
-    return errors
-
-
-def _second_edges(
-    ends: list[tuple[EdgeRow, str, str]], first: dict[str, str], label: str, other_label: str
-) -> Iterator[tuple[EdgeRow, str]]:
-    for row, uid, other in ends:
+    labels = (edge_type.source, edge_type.target)
+    label, other_label = labels if edge_type.single_target else reversed(labels)
+    first = dict(neighbours)
+    for row in rows:
+        ends = (row.source, row.target)
+        uid, other = ends if edge_type.single_target else reversed(ends)
         existing = first.setdefault(uid, other)
         if existing != other:
-            yield (
-                row,
-                (
-                    f"{label} {uid!r} can have only one {other_label}: "
-                    f"it has {existing!r}, not {other!r}"
-                ),
-            )
+            message = f"{label} {uid!r} can have only one {other_label}: "
+            errors.append((row, f"{message}it has {existing!r}, not {other!r}"))
+    return errors
 
 
 def cycle_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:

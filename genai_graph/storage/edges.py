@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.database.transaction import atomic, execute_write, query
@@ -19,49 +19,34 @@ if TYPE_CHECKING:
 Ends = tuple[str, str]
 
 
-class FoundEdges(NamedTuple):
-    """The properties of existing edges by their ends, and the other neighbours of these ends.
-
-    `targets` are those of the sources of a type with `single_target`, `sources` those of the
-    targets of a type with `single_source`.
-    """
-
-    properties: dict[Ends, dict[str, Any]]
-    targets: dict[str, str]
-    sources: dict[str, str]
-
-
 def find_edges(edge_type: EdgeType, ends: Iterable[Ends]) -> dict[Ends, dict[str, Any]]:
     """Return the properties of the edges that exist, by the uids of their ends."""
-    return _find(edge_type, ends).properties
+    found = _find(edge_type, ends)
+    return {ends: properties for ends, (properties, _) in found.items() if properties is not None}
 
 
-def _find(edge_type: EdgeType, ends: Iterable[Ends]) -> FoundEdges:
-    type_ = quote_name(edge_type.type)
-    neighbour = "null"
+def _find(
+    edge_type: EdgeType, ends: Iterable[Ends]
+) -> dict[Ends, tuple[dict[str, Any] | None, list[str]]]:
+    """Return the properties of edges that exist, and the uids of single neighbours of their ends.
+
+    The neighbours are the target of the source of a type with `single_target`, or the source of the
+    target of a type with `single_source`.
+    """
+    type_, neighbours = quote_name(edge_type.type), "[]"
     if edge_type.single_target:
-        neighbour = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
+        neighbours = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
     elif edge_type.single_source:
-        neighbour = f"[(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid]"
+        neighbours = f"[(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid]"
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
-    found = query(
+    rows = query(
         f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
-        f"OPTIONAL MATCH {edge_type.pattern} WITH row, r, {neighbour} AS neighbours "
+        f"OPTIONAL MATCH {edge_type.pattern} WITH row, r, {neighbours} AS neighbours "
         "WHERE r IS NOT NULL OR size(neighbours) > 0 "
         "RETURN collect([row[0], row[1], properties(r), neighbours]) AS found",
         rows=list(map(list, ends)),
-    )[0]["found"]
-    properties = {
-        (source, target): values for source, target, values, _ in found if values is not None
-    }
-    targets, sources = {}, {}
-    for source, target, _, neighbours in found:
-        for uid in neighbours or ():
-            if edge_type.single_target:
-                targets[source] = uid
-            else:
-                sources[target] = uid
-    return FoundEdges(properties, targets, sources)
+    )
+    return {(source, target): (values, uids) for source, target, values, uids in rows[0]["found"]}
 
 
 def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
@@ -98,14 +83,17 @@ def _merge(
     edge_type: EdgeType, rows: Sequence[EdgeRow]
 ) -> tuple[dict[Ends, dict[str, Any]], WriteCounts]:
     found = _find(edge_type, [(row.source, row.target) for row in rows])
-    stored, new, changes = found.properties, [], []
+    stored = {ends: properties for ends, (properties, _) in found.items() if properties is not None}
+    new, changes = [], []
     for row in rows:
         before = stored.get((row.source, row.target))
         if before is None:
             new.append(row)
         elif changed := changed_values(before, row.given):
             changes.append(EdgeRow(row.source, row.target, changed, row.size))
-    errors = cardinality_errors(edge_type, new, found.targets, found.sources)
+    end = 0 if edge_type.single_target else 1
+    neighbours = {ends[end]: uid for ends, (_, uids) in found.items() for uid in uids}
+    errors = cardinality_errors(edge_type, new, neighbours)
     if edge_type.acyclic and new:
         errors += cycle_errors(edge_type, new, ExistingGraph())
     for _, problem in errors:
