@@ -42,9 +42,9 @@ class _Relationship(Generic[T]):
 class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
     """A relationship to nodes of another class, which declares the edge type.
 
-    Cycles are refused if it is `acyclic`. A node has at most one target with `at_most_one`, and is
-    the only source of its targets with `exclusive` (not both). `start_at_target` says that the target usually
-    has fewer edges of this type than the source.
+    Cycles are refused if it is `acyclic`. A node has at most one target with `at_most_one`, or is
+    the only source of its targets with `exclusive` (not both). `start_at_target` says that the
+    target usually has fewer edges of this type than the source.
     """
 
     def __init__(
