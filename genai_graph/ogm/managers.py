@@ -12,8 +12,7 @@ import neomodel
 from neomodel.sync_.match import QueryBuilder
 from neomodel.util import RelationshipDirection
 
-from genai_graph.database.cypher import match_uid
-from genai_graph.database.transaction import atomic, run_in_transaction
+from genai_graph.database import atomic, match_uid, run_in_transaction
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError
 from genai_graph.ogm import html
 from genai_graph.ogm.stubs import ManagerBase, NodeSetBase

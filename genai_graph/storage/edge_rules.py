@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from genai_graph.database.cypher import match_uid, quote_name
-from genai_graph.database.transaction import query
+from genai_graph.database import match_uid, query, quote_name
 from genai_graph.properties import encryption
 from genai_graph.storage.batching import batched
 from genai_graph.storage.encrypted_values import undecryptable_values

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database.cypher import match_uid, quote_name
-from genai_graph.database.transaction import atomic, execute_write, query
+from genai_graph.database import atomic, execute_write, match_uid, query, quote_name
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from genai_graph.database.cypher import match_uid
-from genai_graph.database.transaction import execute_write, query
+from genai_graph.database import execute_write, match_uid, query
 from genai_graph.properties.encryption import ciphertext_prefixes
 
 # True of a property `name` of `n` if it is encrypted with a key that is not available.

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from genai_graph.database.cypher import quote_name
-from genai_graph.database.transaction import query
+from genai_graph.database import query, quote_name
 from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
 from genai_graph.storage.scans import size_expression

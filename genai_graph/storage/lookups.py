@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database.cypher import clamp_limit, match_uid, quote_name
-from genai_graph.database.transaction import query
+from genai_graph.database import clamp_limit, match_uid, query, quote_name
 from genai_graph.errors import NodeNotFoundError
 
 if TYPE_CHECKING:

@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database.connection import current_connection
-from genai_graph.database.cypher import clamp_limit, match_uid, quote_name
-from genai_graph.database.transaction import query
+from genai_graph.database import clamp_limit, current_connection, match_uid, query, quote_name
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage import batching
 from genai_graph.storage.batching import chunk_by_size
