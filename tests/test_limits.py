@@ -102,7 +102,7 @@ def test_metric_name_repeated_in_its_entry_is_rejected() -> None:
     Path("f.yaml").write_text(
         "format: genai_graph/1\nExperiment:\n  e:\n    metrics: {x: {value: 1, name: y}}\n"
     )
-    with pytest.raises(FixtureError, match=r"f.yaml:4: .*name: is the key above"):
+    with pytest.raises(FixtureError, match=r"f.yaml:4: .*name: already given by the key above"):
         check("f.yaml")
 
 

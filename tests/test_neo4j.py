@@ -19,6 +19,7 @@ from genai_graph.database import quote_name
 from genai_graph.errors import TransactionMemoryError
 from genai_graph.exchange.progress import Progress
 
+pytestmark = pytest.mark.neo4j
 # Enough for all tests here, except for the loads that must exceed it.
 MEMORY = "db.memory.transaction.total.max=32m\n"
 

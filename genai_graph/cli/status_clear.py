@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
-    """Show the engine, schema and size of the graph."""
+    """Show the engine, schema and graph size."""
     from genai_graph.cli.connecting import connect
     from genai_graph.status import read_status
 
