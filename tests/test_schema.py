@@ -158,7 +158,7 @@ def test_graphviz_draws_the_models(cli: Run) -> None:
 
 def test_the_database_rejects_duplicate_uids(installed: Connection) -> None:
     Dataset(name="a").save()
-    with pytest.raises(ValueError, match="a node of this uid is already in the graph"):
+    with pytest.raises(ValueError, match="a node with this uid already exists"):
         query("CREATE (:Dataset {uid: 'a'})", write=True)
 
 
