@@ -18,7 +18,6 @@ from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
-
 _BOX_HEIGHT, _ROW_HEIGHT, _NOTICE_HEIGHT = 38, 48, 18
 _COLUMN_GAP, _MARGIN = 190, 12
 _MAX_EDGE_LABEL_LENGTH = 24
@@ -140,11 +139,8 @@ def _draw_edge(
     same_column = near.left == far.left  # the edge then leaves to the right and returns
     start, end = near.right, far.right if same_column else far.left
     turn = end + _COLUMN_GAP / 2 if same_column else (start + end) / 2
-    _draw_line(
-        lines,
-        f"M{start:g} {near.middle:g} "
-        f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}",
-    )
+    curve = f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}"
+    _draw_line(lines, f"M{start:g} {near.middle:g} {curve}")
     tip = end if target is far else start
     back = tip + (-7 if target is far and not same_column else 7)
     above, below = target.middle - 4, target.middle + 4
@@ -165,12 +161,6 @@ def _draw_line(lines: Element, path: str) -> None:
 def _draw_text(picture: Element, text: str, x: float, y: float, *, anchor: str = "middle") -> None:
     """Draw a text with an outline in the colour of the paper, which interrupts lines below it."""
     element = SubElement(picture, "text", {"class": "text", "fill": _MUTED, "stroke": _PAPER})
-    element.attrib |= {
-        "x": f"{x:g}",
-        "y": f"{y + 3:g}",
-        "stroke-width": "4",
-        "paint-order": "stroke",
-        "font-size": "10",
-        "text-anchor": anchor,
-    }
+    element.attrib |= {"x": f"{x:g}", "y": f"{y + 3:g}", "stroke-width": "4"}
+    element.attrib |= {"paint-order": "stroke", "font-size": "10", "text-anchor": anchor}
     element.text = escape_unprintable(text)
