@@ -49,10 +49,6 @@ COMMUNITY = (
     "values can only be read with the key, and reading commands connect in READ mode. Roles need "
     "Neo4j Enterprise or Aura"
 )
-EMBEDDED = (
-    "the embedded engine has no role statements: use `genai-graph access users add` to create "
-    "users that can only read, or write without changing the schema"
-)
 
 
 def statements(database: str | None = None, encrypted: str | None = None) -> list[str]:
@@ -86,7 +82,10 @@ def apply() -> int:
     """
     connection = current_connection()
     if connection.engine == "embedded":
-        raise EditionError(EMBEDDED)
+        raise EditionError(
+            "the embedded engine has no role statements: use `genai-graph access users add` to "
+            "create users that can only read, or write without changing the schema"
+        )
     if query("CALL dbms.components() YIELD edition RETURN edition")[0]["edition"] == "community":
         raise EditionError(COMMUNITY)
     lines = statements(connection.database, connection.encrypted)
@@ -109,9 +108,8 @@ def _statements(role: Role, database: str | None, encrypted: str | None) -> Iter
         f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, types))} {to}",
     ]
     yield f"CREATE ROLE {role.name} IF NOT EXISTS"
-    yield f"GRANT ACCESS ON {target} {to}"
-    yield f"GRANT SHOW CONSTRAINT ON {target} {to}"
-    yield f"GRANT SHOW INDEX ON {target} {to}"
+    for privilege in ("ACCESS", "SHOW CONSTRAINT", "SHOW INDEX"):
+        yield f"GRANT {privilege} ON {target} {to}"
     yield from (f"GRANT MATCH {{*}} {scope}" for scope in scopes)
     if not role.sees_sensitive:
         for labels, names in _sensitive_by_labels(encrypted).items():

@@ -16,7 +16,6 @@ from genai_graph.server.engines import managed_engine
 if TYPE_CHECKING:
     from genai_graph.server.lifecycle import ManagedEngine
 
-
 ROLES = ("reader", "writer")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
@@ -36,18 +35,14 @@ def add_user(name: str, role: str) -> str:
         raise SettingsError(f"role: expected one of {', '.join(ROLES)}, got {role!r}")
     managed, password = embedded_engine(), secrets.token_urlsafe(24)
     if role == "writer":
-        _create_edge_types()
+        # On this engine the first edge of a type changes the schema, which writers can't do.
+        with connect():
+            existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
+            for type_ in {edge_type.type for edge_type in EDGES} - existing:
+                query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
     with managed.locked() as folder:
         arcadedb.save_user(folder, name, role, password)
     return password
-
-
-def _create_edge_types() -> None:
-    """Create the missing edge types: on this engine they are schema, which writers can't change."""
-    with connect():
-        existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
-        for type_ in {edge_type.type for edge_type in EDGES} - existing:
-            query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
 
 
 def delete_user(name: str) -> bool:
