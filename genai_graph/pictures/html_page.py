@@ -37,8 +37,7 @@ def draw(subgraph: Subgraph) -> str:
     )
     data = json.dumps(_content(subgraph), ensure_ascii=False, separators=(",", ":"))
     data = _MARKUP.sub(lambda match: f"\\u{ord(match[0]):04x}", data)
-    page = Template(_read("page.html"))
-    return page.substitute(styles, **scripts, policy=policy, data=data)
+    return Template(_read("page.html")).substitute(styles, **scripts, policy=policy, data=data)
 
 
 def _read(name: str) -> str:

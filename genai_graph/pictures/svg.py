@@ -62,11 +62,10 @@ def draw(subgraph: Subgraph, *, notice: str = "") -> str:
         },
     )
     SubElement(picture, "title").text = escape_unprintable(
-        f"{subgraph.root} and its surroundings: {len(boxes)} nodes, {len(subgraph.edges)} edges"
+        f"{subgraph.root} and its neighbourhood: {len(boxes)} nodes, {len(subgraph.edges)} edges"
     )
     SubElement(picture, "style").text = _DARK_STYLE
-    paper = {"class": "paper", "fill": _PAPER, "width": "100%", "height": "100%"}
-    SubElement(picture, "rect", paper)
+    SubElement(picture, "rect", {"class": "paper", "fill": _PAPER}, width="100%", height="100%")
     # SVG paints in document order: all lines before all labels, so that no line covers a label.
     lines, labels = SubElement(picture, "g"), SubElement(picture, "g")
     for edge in subgraph.edges:
@@ -127,9 +126,8 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
     SubElement(group, "rect", frame)
     for text, size, offset in ((node.label, 10, -6), (_truncated_uid(node), 12, 10)):
         position = {"x": f"{box.left + 12:g}", "y": f"{box.middle + offset:g}"}
-        line = SubElement(group, "text", position, fill=INK)
-        line.set("font-size", str(size))
-        line.text = text
+        style = {"fill": INK, "font-size": str(size)}
+        SubElement(group, "text", position | style).text = text
 
 
 def _draw_edge(
