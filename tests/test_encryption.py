@@ -644,7 +644,7 @@ def test_an_invalid_key_is_reported_without_its_text(
     monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{right},{wrong}")
     result = cli("status")
     assert result.exit_code == 1
-    assert "GENAI_GRAPH_KEYS: expected keys as" in result.stderr
+    assert "GENAI_GRAPH_KEYS: expected comma-separated keys" in result.stderr
     assert "key 2 is invalid" in result.stderr
     assert right[:8] not in result.stderr
     assert not wrong or wrong not in result.stderr
