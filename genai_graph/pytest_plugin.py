@@ -65,8 +65,7 @@ def load_graph(empty_graph: Connection, request: pytest.FixtureRequest) -> Calla
         return path if path.exists() else name
 
     def load(*fixtures: str | PathLike[str], **options: Any) -> Report:
-        report: Report = genai_graph.load(*map(find, fixtures), **options)
-        return report
+        return genai_graph.load(*map(find, fixtures), **options)
 
     return load
 

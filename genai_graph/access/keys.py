@@ -33,19 +33,18 @@ class KeyCounts:
 
     def __str__(self) -> str:
         available = list(current_connection().keyring or ())
-        counts = {**dict.fromkeys(available, 0), **self.encrypted}
-        lines = [f"{key}  {counts[key]:,} values{self._note(key, available)}" for key in counts]
+        lines = []
+        for key in dict.fromkeys([*available, *self.encrypted]):
+            notes = []
+            if key not in available:
+                notes.append(f"the key is not in {encryption.KEYS}")
+            elif key == available[0]:
+                notes.append("the first key")
+            if self.corrupt[key]:
+                notes.append(_describe_corrupt(self.corrupt[key]))
+            note = f" ({'; '.join(notes)})" if notes else ""
+            lines.append(f"{key}  {self.encrypted[key]:,} values{note}")
         return "\n".join([*lines, f"clear     {self.clear:,} values"])
-
-    def _note(self, key: str, available: list[str]) -> str:
-        notes = []
-        if key not in available:
-            notes.append(f"the key is not in {encryption.KEYS}")
-        elif key == available[0]:
-            notes.append("the first key")
-        if self.corrupt[key]:
-            notes.append(_describe_corrupt(self.corrupt[key]))
-        return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _describe_corrupt(count: int) -> str:
@@ -72,9 +71,8 @@ class RotationResult:
             if self.corrupt[key]:
                 lines.append(f"skipped values of {key}: {_describe_corrupt(count)}")
             else:
-                lines.append(
-                    f"skipped {count:,} values of {key}: add that key to {encryption.KEYS}"
-                )
+                fix = f"add that key to {encryption.KEYS}"
+                lines.append(f"skipped {count:,} values of {key}: {fix}")
         return "\n".join(lines)
 
 

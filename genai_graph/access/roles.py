@@ -27,16 +27,16 @@ class Role:
     changes_schema: bool = False
 
 
-READER = Role("genai_graph_reader", "reads everything but what is sensitive")
+READER = Role("genai_graph_reader", "reads everything except sensitive properties")
 WRITER = Role(
     "genai_graph_writer",
-    "reads everything and writes nodes and edges, but no constraint and no index",
+    "reads everything, and writes nodes and edges, but not constraints and indexes",
     sees_sensitive=True,
     writes=True,
 )
 ADMIN = Role(
     "genai_graph_admin",
-    "reads and writes everything, and makes the constraints and indexes",
+    "reads and writes everything, constraints and indexes included",
     sees_sensitive=True,
     writes=True,
     changes_schema=True,
@@ -48,10 +48,6 @@ COMMUNITY = (
     "change the schema, and read files of the server with LOAD CSV. Still in effect: encrypted "
     "values can only be read with the key, and reading commands connect in READ mode. Roles need "
     "Neo4j Enterprise or Aura"
-)
-EMBEDDED = (
-    "the embedded engine has no role statements: use `genai-graph access users add` to create "
-    "users that can only read, or write without changing the schema"
 )
 
 
@@ -70,7 +66,7 @@ def script(database: str | None = None, encrypted: str | None = None) -> str:
     """Return the statements as a commented script for cypher-shell or Neo4j Browser."""
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
-        f"// Then give each user one: GRANT ROLE {READER.name} TO ann",
+        f"// Then grant one to each user: GRANT ROLE {READER.name} TO ann",
     ]
     for role in ROLES:
         lines += ["", f"// {role.name} {role.description}"]
@@ -86,7 +82,10 @@ def apply() -> int:
     """
     connection = current_connection()
     if connection.engine == "embedded":
-        raise EditionError(EMBEDDED)
+        raise EditionError(
+            "the embedded engine has no role statements: use `genai-graph access users add` to "
+            "create users that can only read, or write without changing the schema"
+        )
     if query("CALL dbms.components() YIELD edition RETURN edition")[0]["edition"] == "community":
         raise EditionError(COMMUNITY)
     lines = statements(connection.database, connection.encrypted)
@@ -109,9 +108,8 @@ def _statements(role: Role, database: str | None, encrypted: str | None) -> Iter
         f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, types))} {to}",
     ]
     yield f"CREATE ROLE {role.name} IF NOT EXISTS"
-    yield f"GRANT ACCESS ON {target} {to}"
-    yield f"GRANT SHOW CONSTRAINT ON {target} {to}"
-    yield f"GRANT SHOW INDEX ON {target} {to}"
+    for privilege in ("ACCESS", "SHOW CONSTRAINT", "SHOW INDEX"):
+        yield f"GRANT {privilege} ON {target} {to}"
     yield from (f"GRANT MATCH {{*}} {scope}" for scope in scopes)
     if not role.sees_sensitive:
         for labels, names in _sensitive_by_labels(encrypted).items():

@@ -16,7 +16,6 @@ from genai_graph.server.engines import managed_engine
 if TYPE_CHECKING:
     from genai_graph.server.lifecycle import ManagedEngine
 
-
 ROLES = ("reader", "writer")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
@@ -29,37 +28,33 @@ def add_user(name: str, role: str) -> str:
     """
     if not _NAME.fullmatch(name) or name in arcadedb.OWN_USERS:
         raise SettingsError(
-            f"{name!r}: expected letters, digits, dots and dashes, with a letter first, and "
-            f"not {' or '.join(arcadedb.OWN_USERS)}"
+            f"user name {name!r}: expected letters, digits, underscores, dots and dashes, with a "
+            f"letter first, at most 63 in all, and not {' or '.join(arcadedb.OWN_USERS)}"
         )
     if role not in ROLES:
         raise SettingsError(f"role: expected one of {', '.join(ROLES)}, got {role!r}")
     managed, password = embedded_engine(), secrets.token_urlsafe(24)
     if role == "writer":
-        _create_edge_types()
-    with managed.locked() as folder:
-        arcadedb.save_user(folder, name, role, password)
+        # On this engine the first edge of a type changes the schema, which writers can't do.
+        with connect():
+            existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
+            for type_ in {edge_type.type for edge_type in EDGES} - existing:
+                query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
+    with managed.locked() as directory:
+        arcadedb.save_user(directory, name, role, password)
     return password
-
-
-def _create_edge_types() -> None:
-    """Create the missing edge types: on this engine they are schema, which writers can't change."""
-    with connect():
-        existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
-        for type_ in {edge_type.type for edge_type in EDGES} - existing:
-            query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
 
 
 def delete_user(name: str) -> bool:
     """Delete a user, and return whether it existed; its open connections are not closed."""
-    with embedded_engine().locked() as folder:
-        return arcadedb.delete_user(folder, name)
+    with embedded_engine().locked() as directory:
+        return arcadedb.delete_user(directory, name)
 
 
 def list_users() -> dict[str, str]:
     """Return the roles of the additional users, by name."""
-    with embedded_engine().locked() as folder:
-        return arcadedb.list_users(folder)
+    with embedded_engine().locked() as directory:
+        return arcadedb.list_users(directory)
 
 
 def embedded_engine() -> ManagedEngine:

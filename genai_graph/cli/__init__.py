@@ -116,21 +116,9 @@ def main() -> None:
 
 
 _COMMANDS = (
-    access,
-    ask,
-    check,
-    clear,
-    dump,
-    impact,
-    lineage,
-    load,
-    query,
-    schema,
-    server,
-    shell,
-    show,
-    status,
-    verify,
+    *(ask, query, shell, show, lineage, impact),
+    *(load, check, dump, clear, verify, status),
+    *(access, schema, server),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from genai_graph.cli.connecting import connect
+
 
 @click.group()
 def access() -> None:
@@ -31,7 +33,6 @@ def apply() -> None:
     Runs the statements of `access show`; the user needs the privilege to manage roles. Exits with
     1 on an edition without roles.
     """
-    from genai_graph import connect
     from genai_graph.access.roles import apply
 
     with connect():
@@ -121,7 +122,6 @@ def rotate() -> None:
     batches; an interrupted rotation can be repeated. Values that can't be decrypted are skipped,
     with exit code 1.
     """
-    from genai_graph import connect
     from genai_graph.access.keys import rotate
     from genai_graph.cli.progress_bar import show_progress
     from genai_graph.registry import NODES
@@ -141,7 +141,6 @@ def status() -> None:
 
     Also counts the sensitive values in the clear.
     """
-    from genai_graph import connect
     from genai_graph.access.keys import count_by_key
 
     with connect():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genai_graph.cli.connecting import connect
 from genai_graph.cli.output import format_option, write_rows
 from genai_graph.errors import UnknownQuestionError
 
@@ -63,27 +64,18 @@ def _summarize(question: Question) -> dict[str, Any]:
 def _build_command(question: Question) -> click.Command:
     def run(format: str | None, **parameters: Any) -> None:
         from genai_graph import ask
-        from genai_graph.cli.connecting import connect
 
-        for name, value in parameters.items():
-            if isinstance(value, tuple):  # click's type for repeated options
-                parameters[name] = list(value)
         with connect():
             answer = ask(question.name, **parameters)
         write_rows(answer, format, question.columns)
         if answer.notice:
             click.echo(answer.notice, err=True)
 
-    columns = [
-        textwrap.fill(f"{name}: {text}", 76, initial_indent="  ", subsequent_indent="    ")
-        for name, text in question.columns.items()
-    ]
-    # \b keeps click from joining the lines of a paragraph.
-    paragraphs = [
-        f"{question.title}.",
-        question.description,
-        "\n".join(["\b", "Columns:", *columns]),
-    ]
+    columns = ["\b", "Columns:"]  # \b keeps click from joining the lines of a paragraph
+    for name, text in question.columns.items():
+        entry = f"{name}: {text}"
+        columns.append(textwrap.fill(entry, 76, initial_indent="  ", subsequent_indent="    "))
+    paragraphs = [f"{question.title}.", question.description, "\n".join(columns)]
     command = click.Command(
         question.name,
         params=[_build_option(parameter) for parameter in question.parameters.values()],
@@ -110,7 +102,7 @@ def _build_option(parameter: Parameter) -> click.Option:
         type=int if parameter.type == "integer" else str,
         multiple=is_list,
         required=parameter.is_required,
-        show_default=bool(default),
+        show_default=True,
         **default,
         metavar=_metavar(parameter),
         help=f"{text}. May be repeated." if is_list else f"{text}.",

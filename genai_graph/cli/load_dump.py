@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+from genai_graph.cli.connecting import connect
 from genai_graph.cli.label_argument import known_labels
 
-FORMATS = click.Choice(["yaml", "json", "jsonl", "csv"])
 files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True)
 format_option = click.option(
-    "--format", type=FORMATS, help="File format. Default: from the file extension or content."
+    "--format",
+    type=click.Choice(["yaml", "json", "jsonl", "csv"]),
+    help="File format. Default: from the file extension or content.",
 )
 max_errors_option = click.option(
     "--max-errors",
@@ -54,7 +56,6 @@ def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     nothing.
     """
     from genai_graph import load as load_fixtures
-    from genai_graph.cli.connecting import connect
     from genai_graph.cli.progress_bar import show_progress
 
     with connect(), show_progress() as progress:
@@ -104,16 +105,9 @@ def check(files: tuple[str, ...], **options: Any) -> None:
     "--label", "labels", multiple=True, callback=known_labels, help="Include only this label."
 )
 @click.option("--exclude", multiple=True, callback=known_labels, help="Exclude this label.")
-@click.option("--force", is_flag=True, help="Overwrite an existing output.")
+@click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing output.")
 @click.option("--decrypt", is_flag=True, help="Write encrypted values decrypted.")
-def dump(
-    output: str,
-    format: str | None,
-    labels: tuple[str, ...],
-    exclude: tuple[str, ...],
-    force: bool,
-    decrypt: bool,
-) -> None:
+def dump(output: str, labels: tuple[str, ...], **options: Any) -> None:
     """Write the graph to a file.
 
     The output is sorted: equal graphs give equal bytes. An edge is written if both of its nodes
@@ -121,19 +115,11 @@ def dump(
     for neo4j-admin database import, and its command is printed.
     """
     from genai_graph import dump as dump_graph
-    from genai_graph.cli.connecting import connect
 
     with connect():
-        nodes, edges = dump_graph(
-            output,
-            format=format,
-            labels=labels or None,
-            exclude=exclude,
-            overwrite=force,
-            decrypt=decrypt,
-        )
+        nodes, edges = dump_graph(output, labels=labels or None, **options)
     click.echo(f"{nodes:,} nodes, {edges:,} edges", err=True)
-    if format == "csv":
+    if options["format"] == "csv":
         from genai_graph.exchange.formats.csv import import_command
 
         click.echo("to import it into a new Neo4j database:", err=True)

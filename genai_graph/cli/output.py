@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -13,11 +13,10 @@ from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_json, to_text
 
 Rows = list[dict[str, Any]]
-FORMATS = ("table", "json", "jsonl", "csv")
 
 format_option = click.option(
     "--format",
-    type=click.Choice(FORMATS),
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
     help="Output format. Default: a table on a terminal, else JSON Lines.",
 )
 
@@ -28,10 +27,22 @@ def write_rows(rows: Rows, format: str | None, columns: Iterable[str] = ()) -> N
     `columns` is the CSV header if there are no rows.
     """
     names = list(rows[0] if rows else columns)
-    _WRITERS[format or ("table" if sys.stdout.isatty() else "jsonl")](names, rows)
+    chosen = format or ("table" if sys.stdout.isatty() else "jsonl")
+    if chosen == "table":
+        _print_table(names, rows)
+    elif chosen == "json":
+        click.echo(to_json(rows))
+    elif chosen == "jsonl":
+        for row in rows:
+            click.echo(to_json(row))
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        if names:
+            writer.writerow(names)
+        writer.writerows([to_text(value) for value in row.values()] for row in rows)
 
 
-def _table(names: list[str], rows: Rows) -> None:
+def _print_table(names: list[str], rows: Rows) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -46,27 +57,3 @@ def _table(names: list[str], rows: Rows) -> None:
     if rows:
         console.print(table)
     click.echo(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", err=True)
-
-
-def _json(_: list[str], rows: Rows) -> None:
-    click.echo(to_json(rows))
-
-
-def _jsonl(_: list[str], rows: Rows) -> None:
-    for row in rows:
-        click.echo(to_json(row))
-
-
-def _csv(names: list[str], rows: Rows) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    if names:
-        writer.writerow(names)
-    writer.writerows([to_text(value) for value in row.values()] for row in rows)
-
-
-_WRITERS: dict[str, Callable[[list[str], Rows], None]] = {
-    "table": _table,
-    "json": _json,
-    "jsonl": _jsonl,
-    "csv": _csv,
-}

@@ -33,26 +33,22 @@ class _ProgressMessages(Progress):
     """Prints messages only."""
 
     def say(self, text: str) -> None:
-        """Print a line."""
         click.echo(text, err=True)
 
 
 class _ProgressBars(Progress):
-    """Shows a bar for each stage."""
+    """Shows a bar for each stage, and messages above the bars."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._stage: TaskID | None = None
 
     def say(self, text: str) -> None:
-        """Print a line above the bars."""
         self._bars.console.print(text, markup=False, highlight=False)
 
     def start(self, stage: str, total: int) -> None:
-        """Add a bar."""
         self._stage = self._bars.add_task(stage, total=total)
 
     def advance(self, amount: int) -> None:
-        """Advance the last bar."""
         if self._stage is not None:
             self._bars.advance(self._stage, amount)

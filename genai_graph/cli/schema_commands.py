@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from genai_graph.cli.connecting import connect
+
 
 @click.group()
 def schema() -> None:
@@ -16,7 +18,6 @@ def install() -> None:
 
     The first write to the graph does the same. Safe to repeat.
     """
-    from genai_graph.cli.connecting import connect
     from genai_graph.schema import install
 
     with connect():
@@ -41,7 +42,7 @@ def show(cypher: bool) -> None:
         click.echo(index.cypher() if cypher else f"{index}{note}")
     if not cypher:
         for name in list_unsearchable():
-            click.echo(f"{name} can't be searched where there are keys: it is encrypted")
+            click.echo(f"{name} can't be searched if keys are configured: it is encrypted")
 
 
 @schema.command()
@@ -50,7 +51,6 @@ def check() -> None:
 
     Prints missing, extra and different constraints and indexes, and exits with 1 if there are any.
     """
-    from genai_graph.cli.connecting import connect
     from genai_graph.schema import check
 
     with connect():

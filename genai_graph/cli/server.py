@@ -9,7 +9,6 @@ import click
 if TYPE_CHECKING:
     from genai_graph.server.lifecycle import ManagedEngine
 
-
 ENGINES = ("embedded", "neo4j")
 
 engine_option = click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genai_graph.cli.connecting import connect
 from genai_graph.cli.label_argument import known_label
 from genai_graph.errors import SettingsError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from genai_graph.pictures.subgraph import Subgraph
-
 
 # Also in pictures/formats.py and lineage.py; repeated because their imports would slow down --help.
 FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
@@ -105,7 +105,6 @@ def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
 
 
 def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
-    from genai_graph.cli.connecting import connect
     from genai_graph.exchange.output import open_output
     from genai_graph.pictures.formats import draw
     from genai_graph.pictures.mermaid import exceeded_limits

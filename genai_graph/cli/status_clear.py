@@ -6,12 +6,13 @@ import json
 
 import click
 
+from genai_graph.cli.connecting import connect
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
     """Show the engine, schema and graph size."""
-    from genai_graph.cli.connecting import connect
     from genai_graph.status import read_status
 
     with connect():
@@ -28,7 +29,6 @@ def clear(yes: bool) -> None:
     those with another label, an undeclared property or edge, or without a uid.
     """
     from genai_graph import clear as clear_graph
-    from genai_graph.cli.connecting import connect
     from genai_graph.cli.progress_bar import show_progress
     from genai_graph.exchange.clearing import count_clearable, count_remaining
 

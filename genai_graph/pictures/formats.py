@@ -12,14 +12,9 @@ if TYPE_CHECKING:
 
     from genai_graph.pictures.subgraph import Subgraph
 
-
-def _draw_json(subgraph: Subgraph) -> str:
-    return to_json(subgraph.as_dict()) + "\n"
-
-
 _WRITERS: dict[str, Callable[[Subgraph], str]] = {
     "tree": text_tree.draw,
-    "json": _draw_json,
+    "json": lambda subgraph: f"{to_json(subgraph.as_dict())}\n",
     "mermaid": mermaid.draw,
     "dot": dot.draw,
     "svg": svg.draw,

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from genai_graph.pictures.subgraph import Subgraph
 
-
 # Cytoscape.js adds this rule to a page unless it is present; the policy would block it.
 _CYTOSCAPE_STYLE = ".__________cytoscape_container { position: relative; }"
 _MARKUP = re.compile("[<>&\u2028\u2029]")
@@ -38,8 +37,7 @@ def draw(subgraph: Subgraph) -> str:
     )
     data = json.dumps(_content(subgraph), ensure_ascii=False, separators=(",", ":"))
     data = _MARKUP.sub(lambda match: f"\\u{ord(match[0]):04x}", data)
-    page = Template(_read("page.html"))
-    return page.substitute(styles, **scripts, policy=policy, data=data)
+    return Template(_read("page.html")).substitute(styles, **scripts, policy=policy, data=data)
 
 
 def _read(name: str) -> str:
@@ -56,15 +54,7 @@ def _content(subgraph: Subgraph) -> dict[str, Any]:
     numbers = {node: number for number, node in enumerate(build_spanning_tree(subgraph))}
     return {
         "notice": subgraph.notice,
-        "nodes": [
-            {
-                "label": node.label,
-                "uid": node.uid,
-                "distance": node.distance,
-                "properties": _texts(node.properties),
-            }
-            for node in numbers
-        ],
+        "nodes": [{**node.as_dict(), "properties": _texts(node.properties)} for node in numbers],
         "edges": [
             {
                 "type": edge.type,

@@ -11,7 +11,6 @@ from genai_graph.formatting import to_text, truncate
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-
 MAX_ROWS = 20  # of a node set or an answer
 _MAX_TEXT_LENGTH = 200
 
@@ -34,8 +33,9 @@ def html_table(
     for row in rows:
         line = SubElement(body, "tr")
         for value in row:
-            cell = SubElement(line, "td", style=f"text-align: {_alignment(value)}")
-            _set_text(cell, to_text(value))
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            alignment = "right" if is_number else "left"
+            _set_text(SubElement(line, "td", style=f"text-align: {alignment}"), to_text(value))
     if note or not rows:
         _set_text(SubElement(container, "p"), note or "no rows")
     return tostring(container, encoding="unicode", method="html")
@@ -48,8 +48,3 @@ def remaining_rows_note(count: int, method: str) -> str:
 
 def _set_text(element: Element, text: str) -> None:
     element.text = truncate(text, _MAX_TEXT_LENGTH)
-
-
-def _alignment(value: Any) -> str:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return "right" if is_number else "left"

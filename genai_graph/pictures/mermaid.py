@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from genai_graph.errors import escape_unprintable
@@ -10,7 +11,6 @@ from genai_graph.pictures.style import COLORS, INK
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
-
 
 # Mermaid's default configuration (`maxEdges`, `maxTextSize`): it draws no larger flowchart.
 MAX_EDGES, MAX_TEXT_SIZE = 500, 50_000
@@ -49,7 +49,4 @@ def escape(text: str) -> str:
 
     Mermaid interprets labels as Markdown and HTML, and reserves further characters and words.
     """
-    return "".join(
-        char if char.isalnum() or char == " " else f"#{ord(char)};"
-        for char in escape_unprintable(text)
-    )
+    return re.sub(r"[^\w ]|_", lambda match: f"#{ord(match[0])};", escape_unprintable(text))

@@ -11,7 +11,6 @@ from genai_graph.pictures import svg
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 EDGES_PER_NODE = 5  # the limit of edges is this multiple of the limit of nodes
 _MAX_NOTEBOOK_NODES = 40  # larger pictures are unreadable in a notebook
 
@@ -79,12 +78,9 @@ class Subgraph:
     @property
     def notice(self) -> str:
         """A note on the limit if the subgraph is cut, else ""."""
-        if not self.is_cut:
-            return ""
-        return (
-            f"incomplete: cut at the limit of {self.limit:,} nodes and "
-            f"{self.limit * EDGES_PER_NODE:,} edges"
-        )
+        max_edges = self.limit * EDGES_PER_NODE
+        notice = f"incomplete: cut at the limit of {self.limit:,} nodes and {max_edges:,} edges"
+        return notice if self.is_cut else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the subgraph as JSON values, as ``show --format json`` prints it."""

@@ -18,7 +18,6 @@ from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
-
 _BOX_HEIGHT, _ROW_HEIGHT, _NOTICE_HEIGHT = 38, 48, 18
 _COLUMN_GAP, _MARGIN = 190, 12
 _MAX_EDGE_LABEL_LENGTH = 24
@@ -63,11 +62,10 @@ def draw(subgraph: Subgraph, *, notice: str = "") -> str:
         },
     )
     SubElement(picture, "title").text = escape_unprintable(
-        f"{subgraph.root} and its surroundings: {len(boxes)} nodes, {len(subgraph.edges)} edges"
+        f"{subgraph.root} and its neighbourhood: {len(boxes)} nodes, {len(subgraph.edges)} edges"
     )
     SubElement(picture, "style").text = _DARK_STYLE
-    paper = {"class": "paper", "fill": _PAPER, "width": "100%", "height": "100%"}
-    SubElement(picture, "rect", paper)
+    SubElement(picture, "rect", {"class": "paper", "fill": _PAPER}, width="100%", height="100%")
     # SVG paints in document order: all lines before all labels, so that no line covers a label.
     lines, labels = SubElement(picture, "g"), SubElement(picture, "g")
     for edge in subgraph.edges:
@@ -128,9 +126,8 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
     SubElement(group, "rect", frame)
     for text, size, offset in ((node.label, 10, -6), (_truncated_uid(node), 12, 10)):
         position = {"x": f"{box.left + 12:g}", "y": f"{box.middle + offset:g}"}
-        line = SubElement(group, "text", position, fill=INK)
-        line.set("font-size", str(size))
-        line.text = text
+        style = {"fill": INK, "font-size": str(size)}
+        SubElement(group, "text", position | style).text = text
 
 
 def _draw_edge(
@@ -140,11 +137,8 @@ def _draw_edge(
     same_column = near.left == far.left  # the edge then leaves to the right and returns
     start, end = near.right, far.right if same_column else far.left
     turn = end + _COLUMN_GAP / 2 if same_column else (start + end) / 2
-    _draw_line(
-        lines,
-        f"M{start:g} {near.middle:g} "
-        f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}",
-    )
+    curve = f"C{turn:g} {near.middle:g} {turn:g} {far.middle:g} {end:g} {far.middle:g}"
+    _draw_line(lines, f"M{start:g} {near.middle:g} {curve}")
     tip = end if target is far else start
     back = tip + (-7 if target is far and not same_column else 7)
     above, below = target.middle - 4, target.middle + 4
@@ -165,12 +159,6 @@ def _draw_line(lines: Element, path: str) -> None:
 def _draw_text(picture: Element, text: str, x: float, y: float, *, anchor: str = "middle") -> None:
     """Draw a text with an outline in the colour of the paper, which interrupts lines below it."""
     element = SubElement(picture, "text", {"class": "text", "fill": _MUTED, "stroke": _PAPER})
-    element.attrib |= {
-        "x": f"{x:g}",
-        "y": f"{y + 3:g}",
-        "stroke-width": "4",
-        "paint-order": "stroke",
-        "font-size": "10",
-        "text-anchor": anchor,
-    }
+    element.attrib |= {"x": f"{x:g}", "y": f"{y + 3:g}", "stroke-width": "4"}
+    element.attrib |= {"paint-order": "stroke", "font-size": "10", "text-anchor": anchor}
     element.text = escape_unprintable(text)

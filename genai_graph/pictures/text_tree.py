@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from genai_graph.pictures.spanning_tree import Branch
     from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
 
-
 _WIDTH = 100_000  # rich wraps at the width of its console; wrapping is left to the terminal
 
 
 def draw(subgraph: Subgraph) -> str:
     """Return the root with its properties, and below it each edge once."""
-    trees = {subgraph.root: Tree(Text(_format_root(subgraph.root)))}
+    root = subgraph.root
+    lines = [str(root), *(f"  {name}: {to_text(value)}" for name, value in root.properties.items())]
+    trees = {root: Tree(Text("\n".join(map(escape_unprintable, lines))))}
     # Breadth first: a parent is added before its children.
     for node, branches in build_spanning_tree(subgraph).items():
         for branch in branches:
@@ -32,24 +33,17 @@ def draw(subgraph: Subgraph) -> str:
                 trees[branch.node] = child
     console = Console(file=io.StringIO(), width=_WIDTH, color_system=None)
     with console.capture() as captured:
-        console.print(trees[subgraph.root])
+        console.print(trees[root])
     return captured.get() + (f"{subgraph.notice}\n" if subgraph.is_cut else "")
-
-
-def _format_root(node: SubgraphNode) -> str:
-    properties = (
-        f"  {name}: {escape_unprintable(to_text(value))}" for name, value in node.properties.items()
-    )
-    return "\n".join([escape_unprintable(str(node)), *properties])
 
 
 def _format_branch(node: SubgraphNode, branch: Branch) -> str:
     edge = branch.edge
     arrow = f"-{edge.type}->" if edge.source is node else f"<-{edge.type}-"
     properties = ", ".join(f"{name}: {to_text(value)}" for name, value in edge.properties.items())
-    parts = [
-        f"{arrow} {branch.node}",
-        f"{{{properties}}}" if properties else "",
-        "" if branch.is_in_tree else "(shown elsewhere)",
-    ]
-    return escape_unprintable(" ".join(filter(None, parts)))
+    text = f"{arrow} {branch.node}"
+    if properties:
+        text += f" {{{properties}}}"
+    if not branch.is_in_tree:
+        text += " (shown elsewhere)"
+    return escape_unprintable(text)

@@ -69,19 +69,14 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
         uid = values[parameter.name]
         if parameter.label and uid is not None and not existing_uids(parameter.label, [uid]):
             raise node_not_found(parameter.label, uid)
-    rows = _run(question, values, limit)
-    return Answer(question, rows, "" if rows else _explain_no_rows(question, values))
-
-
-def _run(question: Question, values: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
     # One record with all rows, because the driver has a cost per record.
-    columns = list(question.columns)
     records = query(
         f"CALL () {{\n{question.cypher}\n{'LIMIT $limit' if limit else ''}}} "
-        f"RETURN collect([{', '.join(columns)}]) AS rows",
+        f"RETURN collect([{', '.join(question.columns)}]) AS rows",
         {**values, "known_directions": KNOWN_DIRECTIONS, "limit": clamp_limit(limit)},
     )
-    return [dict(zip(columns, row, strict=True)) for row in records[0]["rows"]]
+    rows = [dict(zip(question.columns, row, strict=True)) for row in records[0]["rows"]]
+    return Answer(question, rows, "" if rows else _explain_no_rows(question, values))
 
 
 def _explain_no_rows(question: Question, values: Mapping[str, Any]) -> str:

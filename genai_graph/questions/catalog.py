@@ -40,7 +40,6 @@ _ENTRY = re.compile(
 )
 _SECTION = re.compile(r"^(Parameters|Supplied by ask|Columns):\n", re.MULTILINE)
 _UID_TYPE = re.compile(r"uid of a (\w+)")
-STRING, STRINGS, INTEGER = "string", "list of strings", "integer"
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,9 @@ class Parameter:
         """Return a valid value unchanged, or raise `QuestionError`; values are never converted."""
         if value is None and not self.is_required:
             return None
-        if self.type == STRINGS:
+        if self.type == "list of strings":
             is_valid = isinstance(value, (list, tuple)) and value and all(map(_is_string, value))
-        elif self.type == INTEGER:
+        elif self.type == "integer":
             is_valid = isinstance(value, int) and not isinstance(value, bool)
         else:
             is_valid = _is_string(value)
@@ -120,14 +119,13 @@ class Question:
                 known = f": expected {', '.join(self.parameters) or 'no parameters'}"
                 hint = did_you_mean(name, self.parameters) or known
                 raise QuestionError(f"{self.name}: unknown parameter {name!r}{hint}")
-        values = {name: value for name, value in given.items() if value is not None}
+        values = {}
         for name, parameter in self.parameters.items():
-            if parameter.is_required and name not in values:
+            value = parameter.default if given.get(name) is None else given[name]
+            if value is None and parameter.is_required:
                 raise QuestionError(f"{self.name}: {name} is required: give {parameter.expected}")
-        return {
-            name: parameter.validate(values.get(name, parameter.default))
-            for name, parameter in self.parameters.items()
-        }
+            values[name] = parameter.validate(value)
+        return values
 
 
 @functools.cache

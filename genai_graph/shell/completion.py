@@ -17,7 +17,6 @@ from genai_graph.storage.lookups import uids_with_prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
 MAX_CANDIDATES = 50
 
 _OPEN_STRING = r"""(?P<quote>['"])(?P<fragment>[^'"]*)\Z"""

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 
-# Errors whose message is sufficient: their frames are inside the package.
-_ONE_LINE_ERRORS = (GenaiGraphError, KeyboardInterrupt)
-
-
 def interact(banner: str, namespace: dict[str, Any]) -> None:
     """Read and run code until end of file."""
     config = Config()
@@ -48,7 +44,9 @@ def interact(banner: str, namespace: dict[str, Any]) -> None:
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add completion from the graph, and show errors of the package on one line."""
     shell.Completer.custom_matchers.append(_match)
-    shell.set_custom_exc(_ONE_LINE_ERRORS, _show_error)  # type: ignore[no-untyped-call,unused-ignore]
+    # The message is sufficient for these: their frames are inside the package.
+    errors = (GenaiGraphError, KeyboardInterrupt)
+    shell.set_custom_exc(errors, _show_error)  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def _create_history_file() -> Path | None:
