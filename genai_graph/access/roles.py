@@ -27,16 +27,16 @@ class Role:
     changes_schema: bool = False
 
 
-READER = Role("genai_graph_reader", "reads everything except sensitive properties")
+READER = Role("genai_graph_reader", "reads everything but what is sensitive")
 WRITER = Role(
     "genai_graph_writer",
-    "reads everything, and writes nodes and edges, but not constraints and indexes",
+    "reads everything and writes nodes and edges, but no constraint and no index",
     sees_sensitive=True,
     writes=True,
 )
 ADMIN = Role(
     "genai_graph_admin",
-    "reads and writes everything, constraints and indexes included",
+    "reads and writes everything, and makes the constraints and indexes",
     sees_sensitive=True,
     writes=True,
     changes_schema=True,
@@ -66,7 +66,7 @@ def script(database: str | None = None, encrypted: str | None = None) -> str:
     """Return the statements as a commented script for cypher-shell or Neo4j Browser."""
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
-        f"// Then grant one to each user: GRANT ROLE {READER.name} TO ann",
+        f"// Then give each user one: GRANT ROLE {READER.name} TO ann",
     ]
     for role in ROLES:
         lines += ["", f"// {role.name} {role.description}"]

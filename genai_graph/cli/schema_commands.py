@@ -42,7 +42,7 @@ def show(cypher: bool) -> None:
         click.echo(index.cypher() if cypher else f"{index}{note}")
     if not cypher:
         for name in list_unsearchable():
-            click.echo(f"{name} can't be searched if keys are configured: it is encrypted")
+            click.echo(f"{name} can't be searched where there are keys: it is encrypted")
 
 
 @schema.command()
