@@ -28,12 +28,14 @@ def iter_rows(stream: IO[bytes], file: str) -> Iterator[tuple[int, str] | Fixtur
     """Yield (first line, text) of each row that is not blank, and errors for invalid UTF-8."""
     for number, data in iter_raw_rows(stream):
         try:
-            text = data.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = data.decode()
         except UnicodeDecodeError as error:
             line = number + data.count(b"\n", 0, error.start)
             yield FixtureIssue(SourceLocation(file, line), NOT_UTF8)
         else:
             text = text.removesuffix("\n").removesuffix("\r")
+            if number == 1:
+                text = text.removeprefix("\ufeff")  # byte order mark
             if text and not text.isspace():
                 yield number, text
 
