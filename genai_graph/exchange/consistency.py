@@ -176,11 +176,15 @@ class ReferenceIndex:
         """The number of edges, duplicates included."""
         return sum(len(table.pairs) for table in self._edges.values())
 
-    def distinct_counts(self) -> tuple[dict[str, int], dict[EdgeType, int]]:
-        """Return the numbers of nodes by label and of edges by type, each one counted once."""
-        nodes = {label: table.is_declared.count(True) for label, table in self.uid_tables.items()}
-        edges = {edge_type: len(set(self._edges[edge_type].pairs)) for edge_type in self.edge_types}
-        return {label: count for label, count in nodes.items() if count}, edges
+    def distinct_counts(self) -> dict[str | EdgeType, int]:
+        """Return the number of distinct nodes per label and of distinct edges per edge type."""
+        counts: dict[str | EdgeType, int] = {
+            label: table.is_declared.count(True) for label, table in self.uid_tables.items()
+        }
+        counts.update(
+            (edge_type, len(set(table.pairs))) for edge_type, table in self._edges.items()
+        )
+        return {key: count for key, count in counts.items() if count}
 
     @property
     def edge_types(self) -> list[EdgeType]:
@@ -268,9 +272,7 @@ class ConsistencyErrors:
 
     def __bool__(self) -> bool:
         groups = (self._index.duplicates, self._incomplete, self._missing, self._orphans)
-        return bool(self._forbidden or self._encryption_errors) or any(
-            any(group.values()) for group in groups
-        )
+        return any((self._forbidden, self._encryption_errors, *(any(g.values()) for g in groups)))
 
     def issues(self, records: Iterable[Record]) -> Iterator[FixtureIssue]:
         """Yield the errors among the records, and those found here with their locations."""
@@ -324,10 +326,8 @@ class ConsistencyErrors:
             yield from self._encryption_errors.get((label, uid), ())
         if uid in self._orphans.get(label, ()):
             edge_type = _REQUIRED_EDGE[label]
-            yield (
-                f"{subject}: has no {edge_type.source}: nest it under one, "
-                f"or add an edge {edge_type}"
-            )
+            fix = f"nest it under one, or add an edge {edge_type}"
+            yield f"{subject}: has no {edge_type.source}: {fix}"
 
 
 def check_records(
@@ -368,9 +368,7 @@ def _fixture_error(issues: Iterator[FixtureIssue], max_errors: int) -> FixtureEr
             file_order.setdefault(issue.location.file, len(file_order))
         elif issue not in listed:
             omitted += 1
-    ordered = sorted(
-        listed, key=lambda issue: (file_order[issue.location.file], issue.location.line)
-    )
+    ordered = sorted(listed, key=lambda one: (file_order[one.location.file], one.location.line))
     return FixtureError(ordered, omitted=omitted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -59,7 +60,8 @@ def dump(
         hint = did_you_mean(writer, FORMATS)
         raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
     reader = GraphReader(_selected(labels, exclude), decrypt=decrypt)
-    records = _CountedRecords(reader.nested_records() if writer == "yaml" else reader.records())
+    counts: Counter[type] = Counter()
+    records = _count(reader.nested_records() if writer == "yaml" else reader.records(), counts)
     if writer == "csv":
         if name == STDOUT:
             raise SettingsError("csv needs a directory as output: use -o DIRECTORY")
@@ -69,23 +71,14 @@ def dump(
     else:
         with open_output(name, overwrite=overwrite) as stream:
             _WRITERS[writer](records, stream)
-    return records.nodes, records.edges
+    return counts[NodeRecord], counts[EdgeRecord]
 
 
-class _CountedRecords:
-    """Records that are counted while they are iterated."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self.nodes = self.edges = 0
-
-    def __iter__(self) -> Iterator[NodeRecord | EdgeRecord]:
-        for record in self._records:
-            if isinstance(record, NodeRecord):
-                self.nodes += 1
-            else:
-                self.edges += 1
-            yield record
+def _count(records: Records, counts: Counter[type]) -> Iterator[NodeRecord | EdgeRecord]:
+    """Count records by class while they are iterated."""
+    for record in records:
+        counts[type(record)] += 1
+        yield record
 
 
 def _format_of(name: str) -> str:
@@ -93,9 +86,8 @@ def _format_of(name: str) -> str:
     if known == "json":  # JSON Lines under this name could not be loaded
         raise SettingsError(f"{name}: can't dump to JSON: use .jsonl or .yaml")
     if suffix_of(Path(name)) == ".csv":
-        raise SettingsError(
-            f"{name}: csv needs a directory as output: use --format csv -o DIRECTORY"
-        )
+        message = "csv needs a directory as output: use --format csv -o DIRECTORY"
+        raise SettingsError(f"{name}: {message}")
     return known or "jsonl"
 
 

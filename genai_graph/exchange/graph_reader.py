@@ -69,14 +69,11 @@ class GraphReader:
             edge_types = [each for each in outgoing if each in self._edge_types and has_edges(each)]
             for page in self._node_pages(label):
                 uids = self._without_parts(label, page)
-                nodes: Iterable[_Group] = (
-                    (node.uid, 0, [node]) for node in self._nodes(label, uids)
-                )
-                edges = (
-                    self._edge_groups(edge_type, uids, rank)
-                    for rank, edge_type in enumerate(edge_types, 1)
-                )
-                for _, _, group in heapq.merge(nodes, *edges, key=itemgetter(0, 1)):
+                groups: list[Iterable[_Group]] = [
+                    ((node.uid, 0, [node]) for node in self._nodes(label, uids)),
+                    *(self._edge_groups(one, uids, rank) for rank, one in enumerate(edge_types, 1)),
+                ]
+                for _, _, group in heapq.merge(*groups, key=itemgetter(0, 1)):
                     yield from group
 
     def _node_pages(self, label: str) -> Iterator[list[str]]:

@@ -26,7 +26,7 @@ from genai_graph.errors import (
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.exchange.progress import NO_PROGRESS
-from genai_graph.exchange.record_stream import CachedRecordStream, RecordStream
+from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, TRANSACTION_BYTES, batch_by_key
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
     from genai_graph.exchange.consistency import ReferenceIndex
     from genai_graph.exchange.progress import Progress
-
-# Records for one statement: the nodes of a label, or the edges of a type.
-Batch = tuple[str | EdgeType, list[Any]]
 
 TRANSACTION_ROWS = 100_000  # nodes and edges in one transaction by default
 _GC_THRESHOLD = 10_000  # allocated containers; Python's default of 700 collects 7 times per batch
@@ -128,7 +125,7 @@ def load(
     """
     require_minimum(1, batch_size=batch_size, max_errors=max_errors)
     started = time.monotonic()
-    stream = CachedRecordStream(open_sources(fixtures, format), progress)
+    stream = RecordStream(open_sources(fixtures, format), progress)
     index = check_records(lambda: stream.records("checking"), LoadedGraph(), max_errors)
     size = index.node_count + index.edge_count, stream.bytes
     writer = _BatchWriter(stream, index, batch_size, progress)
@@ -142,7 +139,8 @@ def load(
                 f"{excess}: each batch of {batch_size:,} is written in its own transaction"
             )
     if dry_run:
-        writer.report = _pending_report(index)
+        for key, count in index.distinct_counts().items():
+            writer.count(key, WriteCounts(pending=count))
     elif atomic:
         _require_fitting_transaction(size)
         _write_atomically(writer)
@@ -150,14 +148,6 @@ def load(
         _write_in_batches(writer)
     writer.report.seconds = time.monotonic() - started
     return writer.report
-
-
-def _pending_report(index: ReferenceIndex) -> Report:
-    nodes, edges = index.distinct_counts()
-    return Report(
-        {label: WriteCounts(pending=count) for label, count in nodes.items()},
-        {str(edge_type): WriteCounts(pending=count) for edge_type, count in edges.items()},
-    )
 
 
 def _describe_excess(size: tuple[int, int], limits: tuple[int, int]) -> str:
@@ -186,8 +176,8 @@ def _write_atomically(writer: _BatchWriter) -> None:
         nonlocal outcome
         with transaction():
             writer.start(concurrent=False)
-            for batch in writer.batches():
-                writer.count(batch, writer.write(batch))
+            for key, rows in writer.batches():
+                writer.count(key, writer.write(key, rows))
             # If the connection fails during the commit, the server may have completed it.
             outcome = "everything or nothing was written: {advice} to be sure"
 
@@ -199,11 +189,11 @@ def _write_in_batches(writer: _BatchWriter) -> None:
     """Write each batch in its own transaction, and repeat that after transient errors."""
     uncertain = ""
 
-    def attempt(batch: Batch) -> WriteCounts:
+    def attempt(key: str | EdgeType, rows: list[Any]) -> WriteCounts:
         nonlocal uncertain
         uncertain = ""
         with transaction():
-            counts = writer.write(batch)
+            counts = writer.write(key, rows)
             uncertain = ", and possibly the next batch"  # during the commit
         return counts
 
@@ -215,8 +205,8 @@ def _write_in_batches(writer: _BatchWriter) -> None:
 
     with writer.explain_interruption(outcome):
         writer.start(concurrent=True)
-        for batch in writer.batches():
-            writer.count(batch, retry(partial(attempt, batch)))
+        for key, rows in writer.batches():
+            writer.count(key, retry(partial(attempt, key, rows)))
             uncertain = ""
 
 
@@ -244,19 +234,16 @@ class _BatchWriter:
         self.report = Report()
         graph = LoadedGraph()
         labels = {label for label in NODES if not graph.is_empty(label)}
-        edge_types = {
-            edge_type
-            for edge_type in self._index.edge_types
-            if (concurrent and edge_type.has_constraints)
-            or (
-                {edge_type.source, edge_type.target} <= labels
-                and relationship_type_exists(edge_type.type)
-            )
-        }
-        self._merged = labels | edge_types
+        self._merged = {*labels}
+        for edge_type in self._index.edge_types:
+            may_exist = {edge_type.source, edge_type.target} <= labels
+            if (concurrent and edge_type.has_constraints) or (
+                may_exist and relationship_type_exists(edge_type.type)
+            ):
+                self._merged.add(edge_type)
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield the batches of all nodes, then of all edges."""
+    def batches(self) -> Iterator[tuple[str | EdgeType, list[Any]]]:
+        """Yield the batches of all nodes by label, then of all edges by type."""
         nodes = self._read(NodeRecord, "nodes")
         yield from batch_by_key(nodes, attrgetter("label"), self._batch_size)
         edges = self._read(EdgeRecord, "edges")
@@ -264,9 +251,8 @@ class _BatchWriter:
             edges = self._merge_duplicates(edges)
         yield from batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
 
-    def write(self, batch: Batch) -> WriteCounts:
+    def write(self, key: str | EdgeType, rows: list[Any]) -> WriteCounts:
         """Write a batch, and return its counts."""
-        key, rows = batch
         if isinstance(key, EdgeType):
             return (merge_edges if key in self._merged else insert_edges)(key, rows)
         if key in self._merged:
@@ -276,9 +262,8 @@ class _BatchWriter:
             self._merged.add(key)
         return counts
 
-    def count(self, batch: Batch, counts: WriteCounts) -> None:
-        """Add the counts of a written batch to the report."""
-        key, _ = batch
+    def count(self, key: str | EdgeType, counts: WriteCounts) -> None:
+        """Add counts of a label or an edge type to the report."""
         group = self.report.edges if isinstance(key, EdgeType) else self.report.nodes
         group.setdefault(str(key), WriteCounts()).add(counts)
 

@@ -52,42 +52,36 @@ def open_directory(name: str, *, replaceable: Collection[str]) -> Iterator[Path]
 
     An existing directory is replaced only if all its files are among the `replaceable` names.
     """
-    path = _path(name)
-    with _translate_os_errors(name), _replace_directory(path, replaceable) as temporary:
-        yield temporary
+    path = Path(os.path.realpath(_path(name)))  # replace the target of a symbolic link
+    with _translate_os_errors(name):
+        if path.exists():
+            if not path.is_dir():
+                raise OutputError(f"{path}: not a directory")
+            others = sorted({entry.name for entry in path.iterdir()} - {*replaceable})
+            if others and not replaceable:
+                raise _exists_error(path)
+            if others:
+                raise OutputError(
+                    f"{path}: contains {others[0]}, which is not part of a dump: "
+                    "use a new or an empty directory"
+                )
+        temporary = _temporary_sibling(path)
+        try:
+            temporary.mkdir(0o700)
+            yield temporary
+            temporary.chmod(_final_mode(path, 0o777))
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def _path(name: str) -> Path:
     if not name:  # would be the current directory
         raise OutputError("output: expected a file name, or - for standard output")
     return Path(name)
-
-
-@contextlib.contextmanager
-def _replace_directory(path: Path, replaceable: Collection[str]) -> Iterator[Path]:
-    path = Path(os.path.realpath(path))  # replace the target of a symbolic link, not the link
-    if path.exists():
-        if not path.is_dir():
-            raise OutputError(f"{path}: not a directory")
-        others = sorted({entry.name for entry in path.iterdir()} - {*replaceable})
-        if others and not replaceable:
-            raise _exists_error(path)
-        if others:
-            raise OutputError(
-                f"{path}: contains {others[0]}, which is not part of a dump: "
-                "use a new or an empty directory"
-            )
-    temporary = _temporary_sibling(path)
-    try:
-        temporary.mkdir(0o700)
-        yield temporary
-        temporary.chmod(_final_mode(path, 0o777))
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 @contextlib.contextmanager

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from genai_graph.errors import FixtureFileError, FixtureIssue, SettingsError, SourceLocation
 from genai_graph.exchange.filenames import SUFFIXES, format_of
-from genai_graph.exchange.formats import csv, json, jsonl, yaml
+from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
 from genai_graph.exchange.formats.compression import (
     READ_ERRORS,
     open_compressed,
@@ -31,36 +31,19 @@ if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import Record
 
 
-_READERS: dict[str, Callable[..., Iterator[Record]]] = {
-    "yaml": yaml.records,
-    "json": json.records,
-    "jsonl": jsonl.records,
-}
-FORMATS = (*_READERS, "csv")
+Advance = Callable[[int], None]
+
+_PARSERS = {"yaml": yaml.parse, "json": json.parse}
+FORMATS = (*_PARSERS, "jsonl", "csv")
 STDIN = "-"
 _DIRECTORY = "fixtures"
 _HEADER_LINE = re.compile(rb'\s*\{\s*"format"\s*:[^{}\[\]\n]*\}\s*(?:\n|\Z)')
 
 
-Advance = Callable[[int], None]
-
-
-class Source(Protocol):
-    """A fixture whose records can be read repeatedly; `size` is in bytes."""
-
-    size: int
-
-    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield all records and errors, or the records of one class and the errors.
-
-        `advance` is called with the number of bytes read since its last call.
-        """
-
-
 class FixtureSource:
     """A file or a CSV directory; JSON and YAML documents are parsed once, other formats each time.
 
-    A stream (standard input or a pipe) is copied to a temporary file.
+    A stream (standard input or a pipe) is copied to a temporary file. `size` is in bytes.
     """
 
     def __init__(self, name: str, format: str | None = None) -> None:
@@ -76,14 +59,17 @@ class FixtureSource:
         self._document: list[Record] | None = None
 
     def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield all records and errors, or the records of one class and the errors, in order."""
+        """Yield all records and errors, or the records of one class and the errors, in order.
+
+        `advance` is called with the number of bytes read since its last call.
+        """
         if self._format == "csv":
             yield from csv.records(self._path, wanted, advance)
         elif self._format == "jsonl":
-            yield from self._read(jsonl.records, wanted, advance=advance)
+            yield from self._read(jsonl.records, wanted, advance)
         else:
             if self._document is None:
-                self._document = list(self._read(_READERS[self._format]))
+                self._document = list(self._read(document.records, _PARSERS[self._format]))
             advance(self.size)
             for record in self._document:
                 if wanted is None or isinstance(record, (wanted, FixtureIssue)):
@@ -119,15 +105,16 @@ class FixtureSource:
         return copy
 
     def _read(
-        self, read: Callable[..., Iterator[Record]], *wanted: Any, advance: Advance | None = None
+        self, read: Callable[..., Iterator[Record]], argument: Any, advance: Advance | None = None
     ) -> Iterator[Record]:
+        """Read the file with a format's reader, which takes one argument of its own."""
         try:
             stream = open_compressed(self._path, advance)
         except READ_ERRORS as error:
             yield TruncatedFile(SourceLocation(self.name, 1), read_error_message(error))
             return
         with stream:
-            yield from read(stream, self.name, *wanted)
+            yield from read(stream, self.name, argument)
 
     def _detect_format(self) -> str:
         """Return the format by the file extension, or else by the first bytes."""
@@ -147,6 +134,21 @@ class FixtureSource:
         if _HEADER_LINE.match(start):
             return "jsonl"
         return "json" if start.lstrip().startswith(b"{") else "yaml"
+
+
+@dataclass
+class UnreadableSource:
+    """A fixture that can't be opened: its only record is the error."""
+
+    errors: tuple[FixtureIssue, ...]
+    size = 0
+
+    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
+        """Yield the error."""
+        yield from map(TruncatedFile._make, self.errors)
+
+
+Source = FixtureSource | UnreadableSource
 
 
 def find_fixture(name: str) -> Path:
@@ -181,22 +183,10 @@ def open_sources(names: Iterable[str | PathLike[str]], format: str | None) -> li
             sources.append(FixtureSource(name, format))
         except FixtureFileError as error:
             errors += error.errors
-            sources.append(_UnreadableSource(error.errors))
+            sources.append(UnreadableSource(error.errors))
     if errors and len(errors) == len(sources):
         raise FixtureFileError(errors)
     return sources
-
-
-@dataclass
-class _UnreadableSource:
-    """A fixture that can't be opened: its only record is the error."""
-
-    errors: tuple[FixtureIssue, ...]
-    size = 0
-
-    def records(self, wanted: type[Record] | None, advance: Advance) -> Iterator[Record]:
-        """Yield the error."""
-        yield from map(TruncatedFile._make, self.errors)
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -52,30 +52,21 @@ def findings(edge_type: EdgeType) -> Iterator[Finding]:
 
 
 def _duplicates(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Finding]:
-    ends = sorted((source, target) for source, target, *_ in edges)
-    for (source, target), same in itertools.groupby(ends):
-        count = len(list(same))
+    counts = Counter((source, target) for source, target, *_ in edges)
+    for (source, target), count in sorted(counts.items()):
         if count > 1:
-            yield Finding(
-                "duplicate",
-                str(edge_type),
-                (source, target),
-                f"{edge_type.source} {source!r}: {count} edges {edge_type.type} "
-                f"to {edge_type.target} {target!r}",
-                "delete all but one",
-            )
+            found = f"{count} edges {edge_type.type} to {edge_type.target} {target!r}"
+            problem = f"{edge_type.source} {source!r}: {found}"
+            hint = "delete all but one"
+            yield Finding("duplicate", str(edge_type), (source, target), problem, hint)
 
 
 def _invalid_values(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Finding]:
     for source, target, values, _ in edges:
         for name, error in stored_value_errors(EDGES[edge_type], values):
-            yield Finding(
-                "value",
-                f"{edge_type}.{name}",
-                (source, target),
-                f"{edge_type.source} {source!r}: {edge_type.type} to {target!r}: {name}: {error}",
-                "connect them again with a valid value",
-            )
+            edge = f"{edge_type.source} {source!r}: {edge_type.type} to {target!r}"
+            problem, hint = f"{edge}: {name}: {error}", "connect them again with a valid value"
+            yield Finding("value", f"{edge_type}.{name}", (source, target), problem, hint)
 
 
 def _excess_neighbours(edge_type: EdgeType, uid: str, edges: list[list[Any]]) -> Iterator[Finding]:
@@ -98,9 +89,8 @@ def _cycles(edge_type: EdgeType, successors: dict[str, set[str]]) -> Iterator[Fi
     for cycle in find_cycles(successors, sorted(successors)):
         path = " -> ".join(map(repr, cycle))
         problem = f"{edge_type.source} {cycle[0]!r}: {edge_type.type} forms a cycle: {path}"
-        yield Finding(
-            "cycle", str(edge_type), tuple(cycle[:-1]), problem, "delete one of its edges"
-        )
+        hint = "delete one of its edges"
+        yield Finding("cycle", str(edge_type), tuple(cycle[:-1]), problem, hint)
 
 
 def undeclared_edges(label: str) -> Iterator[Finding]:
@@ -137,13 +127,10 @@ def _undeclared_edge(
     source_label: str, source: Any, type_: str, target_label: str, target: Any
 ) -> Finding:
     subject = f"{source_label}-{type_}->{target_label}"
-    return Finding(
-        "ends",
-        subject,
-        tuple(uid for uid in (source, target) if isinstance(uid, str)),
-        f"{source_label} {source!r}: undeclared edge {type_} to {target_label} {target!r}",
-        f"delete it, or {allow_option(subject)} if another application uses it",
-    )
+    uids = tuple(uid for uid in (source, target) if isinstance(uid, str))
+    problem = f"{source_label} {source!r}: undeclared edge {type_} to {target_label} {target!r}"
+    hint = f"delete it, or {allow_option(subject)} if another application uses it"
+    return Finding("ends", subject, uids, problem, hint)
 
 
 def duplicate_metrics() -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -53,16 +54,15 @@ class UndeclaredProperties:
         self._owner = owner
         self._declared = frozenset(declared)
         self._setter = setter
-        self._counts: dict[str, int] = {}
-        self._examples: dict[str, list[str]] = {}
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = defaultdict(list)
 
     def add(self, names: Iterable[str], uid: str) -> None:
         """Count the properties of a node, or of an edge by the uid of its source."""
         for name in set(names) - self._declared:
-            self._counts[name] = self._counts.get(name, 0) + 1
-            examples = self._examples.setdefault(name, [])
-            if len(examples) < _MAX_EXAMPLES:
-                examples.append(uid)
+            self._counts[name] += 1
+            if self._counts[name] <= _MAX_EXAMPLES:
+                self._examples[name].append(uid)
 
     def findings(self) -> Iterator[Finding]:
         """Yield a finding for each property."""
@@ -72,12 +72,8 @@ class UndeclaredProperties:
             more = f" and {count - len(uids)} more" if count > len(uids) else ""
             # Not REMOVE: on the embedded engine it ignores quoted names.
             removal = f"{self._setter}.{quote_name(name)} = null"
-            yield Finding(
-                "undeclared",
-                subject,
-                tuple(uids),
-                f"{self._owner} does not declare {name!r}{did_you_mean(name, self._declared)}, "
-                f"found on {', '.join(map(repr, uids))}{more}",
-                f"rename or remove it ({removal}), "
-                f"or {allow_option(subject)} if another application uses it",
-            )
+            problem = f"{self._owner} does not declare {name!r}{did_you_mean(name, self._declared)}"
+            problem += f", found on {', '.join(map(repr, uids))}{more}"
+            allow = f"{allow_option(subject)} if another application uses it"
+            hint = f"rename or remove it ({removal}), or {allow}"
+            yield Finding("undeclared", subject, tuple(uids), problem, hint)

@@ -22,9 +22,8 @@ from genai_graph.storage.scans import iter_pages_by_size
 def findings(label: str) -> Iterator[Finding]:
     """Yield the violations of the nodes of a label."""
     yield from _missing_uids(label)
-    undeclared = UndeclaredProperties(
-        label, properties_of(NODES[label]), f"MATCH (n:{label}) SET n"
-    )
+    setter = f"MATCH (n:{label}) SET n"
+    undeclared = UndeclaredProperties(label, properties_of(NODES[label]), setter)
     for uids in iter_pages_by_size(label):
         for uid, nodes in _read(label, uids).items():
             if len(nodes) > 1:
@@ -65,14 +64,9 @@ def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[s
 def _missing_uids(label: str) -> Iterator[Finding]:
     count = count_without_uid(label)
     if count:
-        nodes = f"MATCH (n:{label}) WHERE NOT coalesce(n.uid > '', false)"
-        yield Finding(
-            "uid",
-            label,
-            (),
-            f"{count} {label} without a string uid",
-            f"set their uids, or delete them ({nodes} DETACH DELETE n)",
-        )
+        deletion = f"MATCH (n:{label}) WHERE NOT coalesce(n.uid > '', false) DETACH DELETE n"
+        hint = f"set their uids, or delete them ({deletion})"
+        yield Finding("uid", label, (), f"{count} {label} without a string uid", hint)
 
 
 def _label_findings(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
@@ -84,7 +78,7 @@ def _label_findings(label: str, uid: str, labels: list[str]) -> Iterator[Finding
 
 
 def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:
-    cls = NODES[label]
+    cls, timestamps = NODES[label], timestamp_names(label)
     corrupt = {
         name: PropertyError(value.reason)
         for name, value in encryption.decrypt_values(label, values).items()
@@ -93,9 +87,7 @@ def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Fi
     for name, error in (*stored_value_errors(cls, values), *corrupt.items()):
         value, problem = values.get(name), str(error)
         kind = "missing" if value is None else "value"
-        if isinstance(value, list) and name in timestamp_names(
-            label
-        ):  # without the list of `_read`
+        if isinstance(value, list) and name in timestamps:  # without the list of `_read`
             problem = f"expected {properties_of(cls)[name].expected}, got {describe(value[0])}"
         together = cls.required_together if name in cls.required_together else (name,)
         hint = f"set it: {label}.upsert(uid={uid!r}, {', '.join(f'{n}=...' for n in together)})"

@@ -28,6 +28,7 @@ import msgspec
 
 from genai_graph.errors import FixtureIssue, PropertyError, SourceLocation
 from genai_graph.exchange.formats.builders import build_edge, build_node
+from genai_graph.exchange.formats.compression import read_error_message
 from genai_graph.exchange.formats.csv_cells import (
     EMPTY,
     MAX_ROW_BYTES,
@@ -85,7 +86,7 @@ def records(
     try:
         found = {path.name for path in directory.iterdir() if path.suffix.lower() == ".csv"}
     except OSError as error:
-        yield _read_error(str(directory), error)
+        yield TruncatedFile(SourceLocation(str(directory), 1), read_error_message(error))
         return
     if not found:
         example = next(iter(schemas))
@@ -102,12 +103,8 @@ def records(
                 with path.open("rb") as stream:
                     yield from _read_file(stream, str(path), schema)
             except OSError as error:
-                yield _read_error(str(path), error)
+                yield TruncatedFile(SourceLocation(str(path), 1), read_error_message(error))
             advance(path.stat().st_size)
-
-
-def _read_error(name: str, error: OSError) -> FixtureIssue:
-    return TruncatedFile(SourceLocation(name, 1), f"can't be read: {error.strerror or error}")
 
 
 def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Record]:
@@ -260,15 +257,11 @@ class CsvReader:
         else:
             source, target = uids
             subject = f"{group.source} {source!r}: {group.type}: {target!r}"
-            built = build_edge(
-                group, source, target, values, location, lambda *_: location, subject
-            )
+            edge = group, source, target, values
+            built = build_edge(*edge, location, lambda *_: location, subject)
             invalid = InvalidEdge(group, target)
-            errors += [
-                f"{key}: expected a non-empty uid"
-                for key, uid in zip(self._schema.keys, uids, strict=True)
-                if not uid
-            ]
+            empty = (key for key, uid in zip(self._schema.keys, uids, strict=True) if not uid)
+            errors += [f"{key}: expected a non-empty uid" for key in empty]
         issues: list[Record] = [FixtureIssue(location, f"{subject}: {error}") for error in errors]
         found = list(built)
         issues += [record for record in found if isinstance(record, FixtureIssue)]
@@ -285,21 +278,17 @@ class CsvReader:
                     values[name] = prop.parse_csv(text)
                 except PropertyError as error:
                     errors.append(f"{name}: {error}")
-        try:
-            values.update(self._parse_exact(cells))
-        except PropertyError as error:
-            errors.append(f"{EXACT}: {error}")
+        if self._exact_column is not None and (cell := cells[self._exact_column]) != EMPTY:
+            try:
+                found = parse_json(cell_text(cell))
+                if not isinstance(found, dict):
+                    raise PropertyError(f"expected a map in JSON, got {describe(found)}")
+                if "uid" in found:
+                    raise PropertyError("uid: already given by its own column; remove it here")
+                values.update(found)
+            except PropertyError as error:
+                errors.append(f"{EXACT}: {error}")
         return values, errors
-
-    def _parse_exact(self, cells: list[str]) -> dict[str, Any]:
-        if self._exact_column is None or cells[self._exact_column] == EMPTY:
-            return {}
-        found = parse_json(cell_text(cells[self._exact_column]))
-        if not isinstance(found, dict):
-            raise PropertyError(f"expected a map in JSON, got {describe(found)}")
-        if "uid" in found:
-            raise PropertyError("uid: already given by its own column; remove it here")
-        return found
 
     def _group_error(self, cells: list[str]) -> str:
         """Return an error if the row repeats another label or type than the file's, or ""."""

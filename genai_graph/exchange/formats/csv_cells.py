@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from genai_graph.errors import FixtureIssue, SourceLocation
-from genai_graph.exchange.formats.parsing import DocumentError, decode_utf8
+from genai_graph.exchange.formats.parsing import NOT_UTF8
 from genai_graph.exchange.formats.records import TruncatedFile
 
 # An unquoted empty cell: no value.
@@ -28,11 +28,14 @@ def iter_rows(stream: IO[bytes], file: str) -> Iterator[tuple[int, str] | Fixtur
     """Yield (first line, text) of each row that is not blank, and errors for invalid UTF-8."""
     for number, data in iter_raw_rows(stream):
         try:
-            text = decode_utf8(data) if number == 1 else data.decode()
-        except (DocumentError, UnicodeDecodeError):
-            yield _encoding_error(data, file, number)
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            line = number + data.count(b"\n", 0, error.start)
+            yield FixtureIssue(SourceLocation(file, line), NOT_UTF8)
         else:
             text = text.removesuffix("\n").removesuffix("\r")
+            if number == 1:
+                text = text.removeprefix("\ufeff")  # byte order mark
             if text and not text.isspace():
                 yield number, text
 
@@ -47,31 +50,16 @@ def iter_raw_rows(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         if not data.count(b'"') & 1:
             yield number, data
             continue
-        row, is_closed = _read_until_closed(data, lines)
-        yield number, row
+        row, size, is_closed = [data], len(data), False
+        for _, following in lines:
+            row.append(following)
+            size += len(following)
+            is_closed = bool(following.count(b'"') & 1)
+            if is_closed or size > MAX_ROW_BYTES:
+                break
+        yield number, b"".join(row)
         if not is_closed:
             return
-
-
-def _read_until_closed(first: bytes, lines: Iterator[tuple[int, bytes]]) -> tuple[bytes, bool]:
-    """Read lines up to the one that closes the quote; return them and whether it was found."""
-    row, size = [first], len(first)
-    for _, data in lines:
-        row.append(data)
-        size += len(data)
-        if data.count(b'"') & 1:
-            return b"".join(row), True
-        if size > MAX_ROW_BYTES:
-            break
-    return b"".join(row), False
-
-
-def _encoding_error(data: bytes, file: str, first_line: int) -> FixtureIssue:
-    try:
-        decode_utf8(data)
-    except DocumentError as error:
-        return FixtureIssue(SourceLocation(file, first_line + error.line - 1), str(error))
-    raise AssertionError("data is valid UTF-8")
 
 
 def split_row(text: str) -> list[str] | None:

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
 from json import JSONDecodeError
 
 # Private API of Python: the only parser of JSON strings that returns where they end. Its behaviour
 # is pinned by tests/test_json.py.
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
-from genai_graph.exchange.formats import document
 from genai_graph.exchange.formats.parsing import (
     MAX_DEPTH,
     Document,
     DocumentError,
     LocatedDict,
     LocatedList,
-    non_finite_error,
     parse_float,
     parse_integer,
+    refuse_non_finite,
 )
-
-if TYPE_CHECKING:
-    from genai_graph.exchange.formats.records import Record
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NON_FINITE = re.compile("NaN|-?Infinity")
 _WORD = re.compile(r"true|false|null")
 _WORDS = {"true": True, "false": False, "null": None}
-
-
-def records(stream: IO[bytes], file: str) -> Iterator[Record]:
-    """Yield the records and errors of a JSON document."""
-    return document.records(stream, file, parse)
 
 
 def parse(text: str) -> Document:
@@ -80,15 +70,14 @@ class _Parser:
             if depth > MAX_DEPTH:
                 message = f"is nested more than {MAX_DEPTH} levels deep"
                 raise DocumentError(self.line_of(position), message)
-            parse = self._parse_object if character == "{" else self._parse_list
-            return parse(position, depth)
+            return self._parse_container(position, depth + 1)
         if word := _WORD.match(self._text, position):
             return _WORDS[word[0]], word.end()
         if number := _NUMBER.match(self._text, position):
             is_float = number[1] or number[2]
             return parse_float(number[0]) if is_float else parse_integer(number[0]), number.end()
         if found := _NON_FINITE.match(self._text, position):
-            raise non_finite_error(self.line_of(position), found[0])
+            refuse_non_finite(found[0], self.line_of(position))
         raise self.error(position, "expected a value")
 
     def _parse_string(self, position: int) -> tuple[str, int]:
@@ -99,30 +88,26 @@ class _Parser:
             raise DocumentError(self.line_of(error.pos), f"is not JSON: {problem}") from None
         return text, end
 
-    def _parse_list(self, position: int, depth: int) -> tuple[LocatedList, int]:
-        items = LocatedList()
+    def _parse_container(self, position: int, depth: int) -> tuple[LocatedDict | LocatedList, int]:
+        end = "}" if self._text[position] == "{" else "]"
+        content = LocatedDict() if end == "}" else LocatedList()
         position = self.skip_space(position + 1)
-        if self._text[position : position + 1] == "]":
-            return items, position + 1
+        if self._text[position : position + 1] == end:
+            return content, position + 1
         while True:
-            items.lines.append(self.line_of(position))
-            item, position = self.parse_value(position, depth + 1)
-            items.append(item)
+            if isinstance(content, LocatedDict):
+                position = self._parse_entry(position, depth, content)
+            else:
+                content.lines.append(self.line_of(position))
+                item, position = self.parse_value(position, depth)
+                content.append(item)
             position = self.skip_space(position)
-            if self._text[position : position + 1] == "]":
-                return items, position + 1
-            position = self._skip_comma(position, "]")
-
-    def _parse_object(self, position: int, depth: int) -> tuple[LocatedDict, int]:
-        entries = LocatedDict()
-        position = self.skip_space(position + 1)
-        if self._text[position : position + 1] == "}":
-            return entries, position + 1
-        while True:
-            position = self._parse_entry(position, depth, entries)
-            if self._text[position : position + 1] == "}":
-                return entries, position + 1
-            position = self._skip_comma(position, "}")
+            separator = self._text[position : position + 1]
+            if separator == end:
+                return content, position + 1
+            if separator != ",":
+                raise self.error(position, f"expected ',' or '{end}'")
+            position = self.skip_space(position + 1)
 
     def _parse_entry(self, position: int, depth: int, entries: LocatedDict) -> int:
         if self._text[position : position + 1] != '"':
@@ -132,13 +117,8 @@ class _Parser:
         position = self.skip_space(position)
         if self._text[position : position + 1] != ":":
             raise self.error(position, "expected ':'")
-        value, position = self.parse_value(self.skip_space(position + 1), depth + 1)
+        value, position = self.parse_value(self.skip_space(position + 1), depth)
         duplicate = entries.add(key, value, line)
         if duplicate is not None:
             self.errors.append((line, duplicate))
-        return self.skip_space(position)
-
-    def _skip_comma(self, position: int, end: str) -> int:
-        if self._text[position : position + 1] != ",":
-            raise self.error(position, f"expected ',' or '{end}'")
-        return self.skip_space(position + 1)
+        return position

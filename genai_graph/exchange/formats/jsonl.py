@@ -38,9 +38,9 @@ from genai_graph.exchange.formats.compression import READ_ERRORS, read_error_mes
 from genai_graph.exchange.formats.parsing import (
     DocumentError,
     decode_utf8,
-    non_finite_error,
     parse_float,
     parse_integer,
+    refuse_non_finite,
 )
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
@@ -100,10 +100,9 @@ def records(
             if wanted is None:
                 yield from _read_batch(batch, read, file, number)
             elif wanted is record_class or not is_certain:
-                found = _read_batch(batch, read, file, number)
-                yield from [
-                    record for record in found if isinstance(record, (wanted, FixtureIssue))
-                ]
+                for record in _read_batch(batch, read, file, number):
+                    if isinstance(record, (wanted, FixtureIssue)):
+                        yield record
             number += len(batch)
     for error in read_errors:
         yield TruncatedFile(SourceLocation(file, number), read_error_message(error))
@@ -146,12 +145,8 @@ def _group_by_class(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool
         if start in _RECORD_CLASSES:
             yield _RECORD_CLASSES[start], True, group
         else:
-            for record_class, subgroup in itertools.groupby(group, _guess_class):
-                yield record_class, False, subgroup
-
-
-def _guess_class(line: bytes) -> type[Record]:
-    return NodeRecord if b'"node"' in line else EdgeRecord
+            for is_node, subgroup in itertools.groupby(group, lambda line: b'"node"' in line):
+                yield NodeRecord if is_node else EdgeRecord, False, subgroup
 
 
 def _read_batch(lines: list[bytes], read: _ReadLines, file: str, number: int) -> list[Record]:
@@ -170,7 +165,8 @@ def _read_batch(lines: list[bytes], read: _ReadLines, file: str, number: int) ->
 def _node_reader() -> _ReadLines:
     """Return a function that decodes lines of valid nodes, or raises one of `_LINE_ERRORS`."""
     decode = json_decoders.node_decoder().decode
-    by_label = {label: (_conversions(cls), _constraints(cls)) for label, cls in NODES.items()}
+    classes: dict[str, Any] = dict(NODES)
+    by_label = {label: (_conversions(cls), _constraints(cls)) for label, cls in classes.items()}
 
     def read(lines: list[bytes], file: str, number: int) -> list[Record]:
         decoded = [decode(line) for line in lines]
@@ -196,7 +192,7 @@ def _node_reader() -> _ReadLines:
 @functools.cache
 def _edge_reader() -> _ReadLines:
     """Return a function that decodes lines of valid edges, or raises one of `_LINE_ERRORS`."""
-    decode = json_decoders.edge_decoder().decode
+    decode, no_props = json_decoders.edge_decoder().decode, json_decoders.NO_PROPS
     edge_types = {(one.type, one.source, one.target): one for one in EDGES}
 
     def read(lines: list[bytes], file: str, number: int) -> list[Record]:
@@ -206,11 +202,7 @@ def _edge_reader() -> _ReadLines:
             source_label, source = row.source
             target_label, target = row.target
             edge_type = edge_types[type(row).__name__, source_label, target_label]
-            given = (
-                {}
-                if row.props is json_decoders.NO_PROPS
-                else _edge_values(edge_type, bytes(row.props))
-            )
+            given = {} if row.props is no_props else _edge_values(edge_type, bytes(row.props))
             found.append(EdgeRecord(source, target, given, len(text), edge_type, file, line))
         return found
 
@@ -220,19 +212,11 @@ def _edge_reader() -> _ReadLines:
 @functools.lru_cache(maxsize=4096)
 def _edge_values(edge_type: EdgeType, text: bytes) -> dict[str, Any]:
     """Return the values of an edge; cached, because most edges share a few sets of values."""
-    decoder, conversions = _edge_decoders()[edge_type]
-    props = decoder.decode(text)
+    cls = EDGES[edge_type]
+    props = json_decoders.properties_decoder(cls).decode(text)
     given: dict[str, Any] = {} if props is None else to_builtins(props, builtin_types=_KEPT_TYPES)
-    _convert([given], conversions)
+    _convert([given], _conversions(cls))
     return given
-
-
-@functools.cache
-def _edge_decoders() -> dict[EdgeType, tuple[Any, _Conversions]]:
-    return {
-        edge_type: (json_decoders.properties_decoder(cls), _conversions(cls))
-        for edge_type, cls in EDGES.items()
-    }
 
 
 def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
@@ -244,6 +228,7 @@ def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
                 given[name] = convert(value)
 
 
+@functools.cache
 def _conversions(cls: Any) -> _Conversions:
     """Return the conversions from msgspec's values by property, where one is needed."""
     return {
@@ -284,13 +269,11 @@ def _validate_node(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
         yield FixtureIssue(location, unknown_label(label))
     elif not isinstance(uid, str):
         yield FixtureIssue(location, f"{label}: uid: expected a string, got {describe(uid)}")
-    elif not isinstance(props, dict):
-        message = f"{label} {uid!r}: props: expected a map, got {describe(props)}"
-        yield FixtureIssue(location, message)
-        yield InvalidNode(label, uid, location)
-    elif "uid" in props:
-        message = f"{label} {uid!r}: uid: already given outside of props; remove it there"
-        yield FixtureIssue(location, message)
+    elif not isinstance(props, dict) or "uid" in props:
+        message = f"props: expected a map, got {describe(props)}"
+        if isinstance(props, dict):
+            message = "uid: already given outside of props; remove it there"
+        yield FixtureIssue(location, f"{label} {uid!r}: {message}")
         yield InvalidNode(label, uid, location)
     else:
         yield from build_node(label, uid, props, location, lambda *path: location)
@@ -313,10 +296,8 @@ def _validate_edge(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
         yield FixtureIssue(location, f"{subject}: props: expected a map, got {describe(props)}")
         yield InvalidEdge(edge_type, target)
     else:
-        subject = f"{subject}: {target!r}"
-        yield from build_edge(
-            edge_type, source, target, props, location, lambda *path: location, subject
-        )
+        edge = edge_type, source, target, props
+        yield from build_edge(*edge, location, lambda *_: location, f"{subject}: {target!r}")
 
 
 def _props(row: dict[str, Any]) -> Any:
@@ -347,16 +328,12 @@ def _parse(line: bytes) -> Any:
             text,
             parse_int=parse_integer,
             parse_float=parse_float,
-            parse_constant=_refuse_non_finite,
+            parse_constant=refuse_non_finite,
         )
     except json.JSONDecodeError as error:
         raise DocumentError(1, f"is not JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
         raise DocumentError(1, "is nested too deeply") from None
-
-
-def _refuse_non_finite(name: str) -> Any:
-    raise non_finite_error(1, name)
 
 
 # Writing

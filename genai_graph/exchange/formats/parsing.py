@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from genai_graph.errors import GenaiGraphError
 from genai_graph.properties.messages import AmbiguousScalar
 
 MAX_DEPTH = 100
+NOT_UTF8 = "is not UTF-8 text: save the file as UTF-8"
 _MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
 
 
@@ -69,7 +70,7 @@ def decode_utf8(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise DocumentError(line, "is not UTF-8 text: save the file as UTF-8") from None
+        raise DocumentError(line, NOT_UTF8) from None
 
 
 def parse_integer(text: str, base: int = 10) -> int | AmbiguousScalar:
@@ -87,6 +88,6 @@ def parse_float(text: str) -> float | AmbiguousScalar:
     return value
 
 
-def non_finite_error(line: int, name: str) -> DocumentError:
-    """Return the error for an unquoted NaN or Infinity, which JSON does not have."""
-    return DocumentError(line, f'is not JSON: {name} (write it as a string: "{name}")')
+def refuse_non_finite(name: str, line: int = 1) -> NoReturn:
+    """Raise `DocumentError` for an unquoted NaN or Infinity, which JSON does not have."""
+    raise DocumentError(line, f'is not JSON: {name} (write it as a string: "{name}")')

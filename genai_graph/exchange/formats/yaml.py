@@ -22,7 +22,6 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from genai_graph.exchange.formats import document
 from genai_graph.exchange.formats.builders import FORMAT
 from genai_graph.exchange.formats.parsing import (
     MAX_DEPTH,
@@ -41,7 +40,7 @@ from genai_graph.registry import EDGES, NODES, OUTGOING, properties_of
 from genai_graph.storage.batching import batch_by_size
 
 if TYPE_CHECKING:
-    from genai_graph.exchange.formats.records import NodeRecord, Record
+    from genai_graph.exchange.formats.records import NodeRecord
     from genai_graph.registry import EdgeType
 
 
@@ -80,11 +79,6 @@ _BATCH_RECORDS = 100
 
 
 # Reading
-
-
-def records(stream: IO[bytes], file: str) -> Iterator[Record]:
-    """Yield the records and errors of a YAML document."""
-    return document.records(stream, file, parse)
 
 
 def parse(text: str) -> Document:
