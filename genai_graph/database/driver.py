@@ -141,10 +141,7 @@ class GraphTransaction:
     """A transaction that releases the write lock when it ends."""
 
     def __init__(
-        self,
-        transaction: neo4j.Transaction,
-        write_lock: WriterLock | None,
-        connection: Connection,
+        self, transaction: neo4j.Transaction, write_lock: WriterLock | None, connection: Connection
     ) -> None:
         self._transaction = transaction
         self._translate_errors = partial(translate_errors, connection.is_stopping)

@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
     """
     connection = current_connection()
     if connection.sandbox is not None:
-        raise TransactionError("a sandbox is already active: sandboxes don't nest")
+        raise TransactionError("a sandbox is already active: leave it first (sandboxes don't nest)")
     connection.sandbox = box = Sandbox(connection)
     try:
         yield box
@@ -148,7 +148,7 @@ class _InnerTransaction(GraphTransaction):
         """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
             raise TransactionError(
-                "a sandbox can't run this statement: its effects can't be rolled back"
+                "the effects of this statement can't be rolled back: run it outside the sandbox"
             )
         if not may_write(query):
             return super().run(query, parameters, **more)

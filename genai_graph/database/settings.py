@@ -145,7 +145,7 @@ def read_settings(**arguments: object) -> Settings:
     try:
         return Settings(_env_file=env_file or None, **values)  # type: ignore[arg-type,call-arg]
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file}: not UTF-8 text") from None
+        raise SettingsError(f"{env_file}: not UTF-8 text: save the file as UTF-8") from None
     except ValidationError as error:
         errors = (f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False))
         raise SettingsError("; ".join(errors).replace("Value error, ", "")) from None
@@ -158,7 +158,9 @@ def _read_secret(path: Path) -> SecretStr:
             mode = os.fstat(file.fileno()).st_mode
             secret = SecretStr(file.read().removesuffix("\n"))
     except UnicodeDecodeError:
-        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: not UTF-8 text") from None
+        raise SettingsError(
+            f"NEO4J_PASSWORD_FILE: {path}: not UTF-8 text: save it as UTF-8"
+        ) from None
     except OSError as error:
         raise SettingsError(
             f"NEO4J_PASSWORD_FILE: {path}: can't be read: {error.strerror}"

@@ -117,7 +117,9 @@ class WriterLock:
             self._pid_file.write_text(str(os.getpid()))
         except OSError as error:
             os.close(descriptor)
-            raise EngineError(f"{self._pid_file}: can't be written: {error.strerror}") from error
+            raise EngineError(
+                f"{self._pid_file}: can't be written: {error.strerror}: free some space"
+            ) from error
         return descriptor
 
     def _timeout_error(self, timeout: float) -> WriterTimeoutError:
