@@ -5,12 +5,13 @@ Maven (`mvn` on PATH) resolves the runtime dependencies and downloads them to a 
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from genai_graph.server.jars import Jar, sha256_of
+from genai_graph.server.jars import Jar
 
 POM = """\
 <project>
@@ -52,8 +53,9 @@ def lock(file: Path, repository: Path) -> Jar:
     """Return the line of a jar in a repository."""
     *group, artifact, version = file.parent.relative_to(repository).parts
     classifier = file.stem.removeprefix(f"{artifact}-{version}").removeprefix("-") or None
-    size = file.stat().st_size
-    return Jar(sha256_of(file), size, ".".join(group), artifact, version, classifier)
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return Jar(digest, len(content), ".".join(group), artifact, version, classifier)
 
 
 def main(version: str, *artifacts: str) -> None:

@@ -133,7 +133,7 @@ def test_unknown_variables_in_the_env_file_are_ignored(graph: Connection, tmp_pa
 
 def test_binary_env_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"NEO4J_PASSWORD=\xff\xfe\n")
-    with pytest.raises(SettingsError, match=r"^\.env: not UTF-8 text$"):
+    with pytest.raises(SettingsError, match=r"^\.env: not UTF-8 text: save the file as UTF-8$"):
         connect()
 
 

@@ -242,8 +242,9 @@ def test_sandbox_holds_the_write_lock_from_its_first_write_to_its_end(embedded: 
                 session.run("RETURN 1").consume()
             create_thing("a")
             lock = other.write_lock
+            assert lock is not None
             with pytest.raises(WriterTimeoutError):
-                run_in_thread(lock.acquire)
+                run_in_thread(lambda: lock.acquire(other.writer_timeout))
         assert is_write_lock_free()
 
 

@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import neo4j
 from neomodel import db
 from pydantic import SecretStr
 
-from genai_graph.database.driver import GraphDriver, GraphSession, NullWriteLock
+from genai_graph.database.driver import GraphDriver, GraphSession
 from genai_graph.database.error_translation import connection_error, translate_error
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.security import security_options
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
     from neo4j.api import BookmarkManager
 
-    from genai_graph.database.driver import SandboxProtocol, WriteLock
+    from genai_graph.database.sandbox import Sandbox
     from genai_graph.database.settings import Settings
     from genai_graph.server.lifecycle import Lease, ManagedEngine
 
@@ -49,12 +48,6 @@ ENGINE_ANSWER_TIMEOUT = 30.0
 _GRACE = 1.0  # seconds that the driver has to report its own timeout
 # The driver also raises the errors that it logs; without a handler, Python would print them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
-_NO_OPTIONS: Mapping[str, Any] = {}
-_OPTIONS: Mapping[str, dict[str, Any]] = {
-    "embedded": {},
-    # Warnings about labels that do not exist yet: normal in a new graph.
-    "neo4j": {"notifications_disabled_classifications": ["UNRECOGNIZED"]},
-}
 
 
 class Connection:
@@ -74,14 +67,15 @@ class Connection:
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         _require_no_transaction()
         self.read_only = read_only
-        self.sandbox: SandboxProtocol | None = None
+        self.sandbox: Sandbox | None = None
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._is_prepared = False
         self._prepare_lock = threading.RLock()
-        self.write_lock: WriteLock = NullWriteLock()
-        self.bookmarks: BookmarkManager | None = None
+        self.write_lock: WriterLock | None = None  # None if the engine has concurrent writers
+        self.writer_timeout = settings.writer_timeout
+        self.bookmarks: BookmarkManager | None = None  # makes reads wait for the last writes
         self.keyring = None if settings.keys is None else _read_keyring(settings.keys)
         self.encrypted = settings.encrypted  # overrides `sensitive` of the models
         try:
@@ -92,7 +86,10 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        _register(self)
+        with _connections_lock:
+            _connections.append(self)
+        db.driver = graph_driver  # type: ignore[assignment]
+        _clear_server_version()
 
     def __enter__(self) -> Connection:
         return self
@@ -129,7 +126,10 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the last client of the embedded engine stops it."""
-        _unregister(self)
+        with _connections_lock:
+            if self in _connections:
+                _connections.remove(self)
+        _clear_server_version()
         drivers, self._drivers = self._drivers, {}
         for driver in drivers.values():
             driver.close()
@@ -156,8 +156,7 @@ class Connection:
         self.largest_transaction = managed.server.largest_transaction
         self.largest_message = managed.server.largest_message
         if managed.server.single_writer:
-            lock = WriterLock.for_path(managed.writer_lock)
-            self.write_lock = TimedWriteLock(lock, settings.writer_timeout)
+            self.write_lock = WriterLock.for_path(managed.writer_lock)
         try:
             self._acquire(managed)
         except UnavailableError:
@@ -181,24 +180,22 @@ class Connection:
         address, options = security_options(settings, uri)
         secret = settings.secret()
         login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
-        self._add_driver("READ" if self.read_only else "WRITE", address, login, options)
+        self._add_driver("READ" if self.read_only else "WRITE", address, login, **options)
 
     def _add_driver(
-        self,
-        mode: str,
-        address: str,
-        login: neo4j.Auth | None,
-        security: Mapping[str, Any] = _NO_OPTIONS,
+        self, mode: str, address: str, login: neo4j.Auth | None, **options: Any
     ) -> None:
         """Create a driver and verify connectivity; later failures surface only after retries."""
         timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
+        if self.engine == "neo4j":
+            # Warnings about labels that do not exist yet: normal in a new graph.
+            options["notifications_disabled_classifications"] = ["UNRECOGNIZED"]
         try:
             driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
                 address,
                 auth=login,
                 connection_timeout=ADDRESS_TIMEOUT,
-                **_OPTIONS[self.engine],
-                **security,
+                **options,
             )
             _call_with_timeout(lambda: _verify(driver, self.database, timeout), timeout + _GRACE)
         except SettingsError:
@@ -210,22 +207,6 @@ class Connection:
         except (neo4j.exceptions.DriverError, ValueError) as error:
             # The driver raises some failures to resolve a host name as ValueError.
             raise connection_error(self.uri, error) from strip_tracebacks(error)
-
-
-class TimedWriteLock:
-    """The writer lock of the embedded engine, with the timeout of a connection."""
-
-    def __init__(self, lock: WriterLock, timeout: float) -> None:
-        self._lock = lock
-        self._timeout = timeout
-
-    def acquire(self) -> None:
-        """Wait for the lock; raise `WriterTimeoutError` after the timeout."""
-        self._lock.acquire(self._timeout)
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._lock.release()
 
 
 def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> None:
@@ -340,20 +321,6 @@ _connections_lock = threading.Lock()
 def _latest_connection() -> Connection | None:
     with _connections_lock:
         return _connections[-1] if _connections else None
-
-
-def _register(connection: Connection) -> None:
-    with _connections_lock:
-        _connections.append(connection)
-    db.driver = graph_driver  # type: ignore[assignment]
-    _clear_server_version()
-
-
-def _unregister(connection: Connection) -> None:
-    with _connections_lock:
-        if connection in _connections:
-            _connections.remove(connection)
-    _clear_server_version()
 
 
 def _clear_server_version() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from asyncio import CancelledError
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
@@ -25,55 +25,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import neo4j
-    from neo4j.api import BookmarkManager
 
-
-class WriteLock(Protocol):
-    """The lock held by transactions that may write."""
-
-    def acquire(self) -> None:
-        """Wait for the lock."""
-
-    def release(self) -> None:
-        """Release the lock."""
-
-
-class NullWriteLock:
-    """The lock of engines with concurrent writers: it does nothing."""
-
-    def acquire(self) -> None:
-        """Return at once."""
-
-    def release(self) -> None:
-        """Return at once."""
-
-
-class ConnectionProtocol(Protocol):
-    """An open connection, as needed by sessions."""
-
-    database: str | None
-    write_lock: WriteLock
-    bookmarks: BookmarkManager | None  # makes reads wait for the last writes of this connection
-    largest_message: int | None  # bytes of a statement with its parameters
-
-    def driver(self, access_mode: str) -> neo4j.Driver:
-        """Return the driver with the credentials for an access mode."""
-
-    def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Open a session with the rights of the access mode, limited by the connection's."""
-
-    def prepare_to_write(self) -> None:
-        """Run the steps that precede the first write."""
-
-    def is_stopping(self) -> bool:
-        """Return whether the connection is to a managed engine that is stopping or has stopped."""
-
-
-class SandboxProtocol(Protocol):
-    """A sandbox, as needed by a connection: it opens the sessions while it is active."""
-
-    def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Open a session within the sandbox."""
+    from genai_graph.database.connection import Connection
+    from genai_graph.server.locks import WriterLock
 
 
 class GraphDriver:
@@ -82,7 +36,7 @@ class GraphDriver:
     neomodel keeps one driver for the process; this one follows `genai_graph.connect` and `close`.
     """
 
-    def __init__(self, current: Callable[[], ConnectionProtocol | None]) -> None:
+    def __init__(self, current: Callable[[], Connection | None]) -> None:
         self._current = current
 
     def session(
@@ -105,9 +59,7 @@ class GraphDriver:
 class GraphSession:
     """A session with explicit transactions only: auto-commit is not atomic on every engine."""
 
-    def __init__(
-        self, connection: ConnectionProtocol, access_mode: str, options: dict[str, Any]
-    ) -> None:
+    def __init__(self, connection: Connection, access_mode: str, options: dict[str, Any]) -> None:
         self._connection = connection
         self._mode = access_mode
         self._options = options
@@ -158,10 +110,12 @@ class GraphSession:
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
         self.close()
+        write_lock = None
         if mode == WRITE_ACCESS:
             self._prepare_to_write()
-        write_lock = NullWriteLock() if mode == READ_ACCESS else self._connection.write_lock
-        write_lock.acquire()
+            write_lock = self._connection.write_lock
+        if write_lock is not None:
+            write_lock.acquire(self._connection.writer_timeout)
         try:
             with translate_errors(self._connection.is_stopping):
                 self._session = self._connection.driver(mode).session(
@@ -175,7 +129,8 @@ class GraphSession:
         except BaseException as error:
             with contextlib.suppress(DatabaseError):
                 self.__exit__(type(error))
-            write_lock.release()
+            if write_lock is not None:
+                write_lock.release()
             raise
 
     def _prepare_to_write(self) -> None:
@@ -186,14 +141,11 @@ class GraphTransaction:
     """A transaction that releases the write lock when it ends."""
 
     def __init__(
-        self,
-        transaction: neo4j.Transaction,
-        write_lock: WriteLock,
-        connection: ConnectionProtocol,
+        self, transaction: neo4j.Transaction, write_lock: WriterLock | None, connection: Connection
     ) -> None:
         self._transaction = transaction
         self._translate_errors = partial(translate_errors, connection.is_stopping)
-        self._write_lock: WriteLock | None = write_lock
+        self._write_lock = write_lock
         self._largest_message = connection.largest_message
 
     def __enter__(self) -> GraphTransaction:

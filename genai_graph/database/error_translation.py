@@ -79,9 +79,8 @@ def connection_error(uri: str, error: BaseException) -> UnavailableError:
                 "plaintext use a scheme without +s, and no NEO4J_TRUSTED_CERTIFICATES"
             )
         if isinstance(cause, TimeoutError | driver.ConnectionAcquisitionTimeoutError):
-            return UnavailableError(
-                f"timed out connecting to {uri}: check the server, or set NEO4J_URI"
-            )
+            message = f"timed out connecting to {uri}: check the server, or set NEO4J_URI"
+            return UnavailableError(message)
     if _reason(error) and not any(isinstance(cause, ConnectionResetError) for cause in causes):
         return UnavailableError(
             f"can't connect to {uri}{_reason(error)}: start the server, or set NEO4J_URI"
@@ -112,13 +111,14 @@ def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraph
     if isinstance(error, _UNREACHABLE):
         return _connection_lost(error)
     if isinstance(error, driver.TransactionError):
-        return TransactionError(f"the transaction has ended: {error}")
+        return TransactionError(f"the transaction has ended, begin another: {error}")
     return DatabaseError(str(error))
 
 
 def _connection_lost(error: BaseException) -> UnavailableError:
     return UnavailableError(
-        f"lost the connection to the database{_reason(error)}: it has stopped or can't be reached"
+        f"lost the connection to the database{_reason(error)}: it has stopped or can't be reached: "
+        "connect again"
     )
 
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
-# The second name is that of Cypher 25.
-_UNIQUENESS_TYPES = (UNIQUENESS, "NODE_PROPERTY_UNIQUENESS")
 
 
 class Index(NamedTuple):
@@ -65,16 +63,18 @@ def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
 def existing(classes: Iterable[Any]) -> list[Index]:
     """Return the constraints and indexes in the database on the labels of the classes."""
     labels = {cls.__label__ for cls in classes}
-    constraints = [row for row in query("SHOW CONSTRAINTS") if row["type"] in _UNIQUENESS_TYPES]
-    indexes = [
-        row
+    # The constraints' type is UNIQUENESS, and NODE_PROPERTY_UNIQUENESS in Cypher 25.
+    rows = [
+        (UNIQUENESS, row) for row in query("SHOW CONSTRAINTS") if row["type"].endswith(UNIQUENESS)
+    ]
+    rows += [
+        (row["type"], row)
         for row in query("SHOW INDEXES")
         if row["type"] != "LOOKUP" and row.get("owningConstraint") is None
     ]
-    rows = [(row, UNIQUENESS) for row in constraints] + [(row, row["type"]) for row in indexes]
     return [
         Index(row["labelsOrTypes"][0], ",".join(row["properties"]), type_, row["name"])
-        for row, type_ in rows
+        for type_, row in rows
         if row["entityType"] == "NODE" and row["labelsOrTypes"][0] in labels
     ]
 
@@ -86,10 +86,9 @@ def install(classes: Iterable[Any]) -> list[Index]:
     """
     classes = list(classes)
     missing = _missing(classes)
-    created = [
+    return sorted(
         index for cls in classes if missing & set(declared([cls])) for index in _install_class(cls)
-    ]
-    return sorted(created)
+    )
 
 
 @contextlib.contextmanager
@@ -117,16 +116,15 @@ def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
 def _install_class(cls: Any) -> set[Index]:
     created = missing = _missing([cls])
     while missing:
-        names = {index.property for index in missing}
+        stand_in = _MissingIndexes(cls, {index.property for index in missing})
         try:
-            db.install_labels(_MissingIndexes(cls, names), quiet=True, stdout=io.StringIO())
+            db.install_labels(stand_in, quiet=True, stdout=io.StringIO())
+            break
         except DatabaseError as error:
             before, missing = missing, _missing([cls])
-            if missing == before:
-                names_text = ", ".join(map(str, sorted(missing)))
-                raise DatabaseError(f"can't create {names_text}: {error}") from error
-            continue  # another client created some of them
-        break
+            if missing == before:  # else another client created some of them
+                names = ", ".join(map(str, sorted(missing)))
+                raise DatabaseError(f"can't create {names}: {error}") from error
     return created
 
 

@@ -10,13 +10,7 @@ from typing import Any, TextIO
 from genai_graph.errors import escape_unprintable
 
 _log = logging.getLogger("genai_graph.cypher")
-_SIZED_TYPES: dict[type, str] = {
-    str: "string",
-    bytes: "bytes",
-    list: "list",
-    tuple: "list",
-    dict: "map",
-}
+_SIZED: dict[type, str] = {str: "string", bytes: "bytes", list: "list", tuple: "list", dict: "map"}
 
 
 def log_query(cypher: Any, *parameters: Mapping[str, Any]) -> None:
@@ -34,7 +28,7 @@ def _shape(value: Any) -> str:
     if value is None:
         return "null"
     type_ = type(value)
-    return f"{_SIZED_TYPES[type_]} of {len(value):,}" if type_ in _SIZED_TYPES else type_.__name__
+    return f"{_SIZED[type_]} of {len(value):,}" if type_ in _SIZED else type_.__name__
 
 
 @contextlib.contextmanager

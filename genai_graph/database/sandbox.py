@@ -11,13 +11,14 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 
 from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import may_write, survives_rollback
-from genai_graph.database.driver import GraphSession, GraphTransaction, NullWriteLock
+from genai_graph.database.driver import GraphSession, GraphTransaction
 from genai_graph.errors import DatabaseError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genai_graph.database.driver import ConnectionProtocol, QueryResult
+    from genai_graph.database.connection import Connection
+    from genai_graph.database.driver import QueryResult
 
 
 _log = logging.getLogger("genai_graph")
@@ -38,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
     """
     connection = current_connection()
     if connection.sandbox is not None:
-        raise TransactionError("a sandbox is already active: sandboxes don't nest")
+        raise TransactionError("a sandbox is already active: leave it first (sandboxes don't nest)")
     connection.sandbox = box = Sandbox(connection)
     try:
         yield box
@@ -51,26 +52,27 @@ def sandbox() -> Iterator[Sandbox]:
 class Sandbox:
     """An active sandbox; its transaction begins with the first write."""
 
-    def __init__(self, connection: ConnectionProtocol) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._thread = threading.get_ident()
-        self._outer: _OuterTransaction | None = None
+        self._session = _OuterSession(connection, WRITE_ACCESS, {})
+        self._transaction: GraphTransaction | None = None
         self._has_written = False
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
         """Open a session whose transactions run inside the sandbox."""
-        return _InnerSession(self, self._connection, access_mode, options)
+        return _InnerSession(self, access_mode, options)
 
     def begin(self, access_mode: str) -> GraphTransaction | None:
         """Begin a nested transaction; return None if an ordinary transaction will do."""
         is_own_thread = threading.get_ident() == self._thread
-        if access_mode == READ_ACCESS and (self._outer is None or not is_own_thread):
+        if access_mode == READ_ACCESS and (self._transaction is None or not is_own_thread):
             return None
         if not is_own_thread:
             raise TransactionError("other threads can only read while a sandbox is active")
-        if self._outer is None:
-            self._outer = _OuterTransaction(self._connection)
-        return _InnerTransaction(self, self._outer.transaction, self._connection)
+        if self._transaction is None:
+            self._transaction = self._session.begin_transaction()
+        return _InnerTransaction(self, self._transaction)
 
     def commit(self, *, wrote: bool) -> None:
         """End a nested transaction; raise the error that terminated the outer one, if any."""
@@ -100,33 +102,22 @@ class Sandbox:
         self.roll_back(interrupted=interrupted)
 
     def roll_back(self, *, interrupted: bool = False) -> None:
-        """Roll everything back."""
-        outer, self._outer, self._has_written = self._outer, None, False
-        if outer is not None:
-            outer.end(interrupted=interrupted)
-
-    def _ping(self) -> None:
-        """Raise an error if a failed statement has terminated the outer transaction."""
-        if self._outer is not None:
-            self._outer.transaction.run("RETURN 1").buffer()
-
-
-class _OuterTransaction:
-    """The transaction of a sandbox, with its session."""
-
-    def __init__(self, connection: ConnectionProtocol) -> None:
-        self._session = _OuterSession(connection, WRITE_ACCESS, {})
-        self.transaction = self._session.begin_transaction()
-
-    def end(self, *, interrupted: bool) -> None:
-        """Roll back; after an interruption in the middle of a message, by closing the socket."""
+        """Roll everything back; after an interruption in a message, by closing the socket."""
+        transaction, self._transaction, self._has_written = self._transaction, None, False
+        if transaction is None:
+            return
         with contextlib.suppress(DatabaseError):  # without a response, the server rolls back, too
             if interrupted:
                 self._session.cancel()
         with contextlib.suppress(DatabaseError):
-            self.transaction.cancel() if interrupted else self.transaction.close()
+            transaction.cancel() if interrupted else transaction.close()
         with contextlib.suppress(DatabaseError):
             self._session.close()
+
+    def _ping(self) -> None:
+        """Raise an error if a failed statement has terminated the outer transaction."""
+        if self._transaction is not None:
+            self._transaction.run("RETURN 1").buffer()
 
 
 class _OuterSession(GraphSession):
@@ -137,14 +128,8 @@ class _OuterSession(GraphSession):
 class _InnerSession(GraphSession):
     """A session with nested transactions; reads before the first write are ordinary ones."""
 
-    def __init__(
-        self,
-        box: Sandbox,
-        connection: ConnectionProtocol,
-        access_mode: str,
-        options: dict[str, Any],
-    ) -> None:
-        super().__init__(connection, access_mode, options)
+    def __init__(self, box: Sandbox, access_mode: str, options: dict[str, Any]) -> None:
+        super().__init__(box.connection, access_mode, options)
         self._box = box
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
@@ -154,10 +139,8 @@ class _InnerSession(GraphSession):
 class _InnerTransaction(GraphTransaction):
     """A nested transaction; ending it does not end the sandbox."""
 
-    def __init__(
-        self, box: Sandbox, outer: GraphTransaction, connection: ConnectionProtocol
-    ) -> None:
-        super().__init__(outer._transaction, NullWriteLock(), connection)
+    def __init__(self, box: Sandbox, outer: GraphTransaction) -> None:
+        super().__init__(outer._transaction, None, box.connection)
         self._box: Sandbox | None = box
         self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
@@ -165,7 +148,7 @@ class _InnerTransaction(GraphTransaction):
         """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
             raise TransactionError(
-                "a sandbox can't run this statement: its effects can't be rolled back"
+                "the effects of this statement can't be rolled back: run it outside the sandbox"
             )
         if not may_write(query):
             return super().run(query, parameters, **more)

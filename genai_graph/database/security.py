@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -90,18 +91,13 @@ def _resolve_loopback(address: neo4j.Address) -> list[neo4j.Address]:
 
 
 def _require_loopback(host: str) -> None:
-    if not _is_loopback(host):
-        raise SettingsError(
-            f"the password and all data would be sent to {host} in plaintext: use neo4j+s:// or "
-            "bolt+s:// in NEO4J_URI (with NEO4J_TRUSTED_CERTIFICATES for a private certificate "
-            "authority), or set NEO4J_ALLOW_PLAINTEXT=1 if the network itself is secure"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    if f".{host.lower()}".endswith(".localhost"):
+        return
+    with contextlib.suppress(ValueError):  # of another host name
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    raise SettingsError(
+        f"the password and all data would be sent to {host} in plaintext: use neo4j+s:// or "
+        "bolt+s:// in NEO4J_URI (with NEO4J_TRUSTED_CERTIFICATES for a private certificate "
+        "authority), or set NEO4J_ALLOW_PLAINTEXT=1 if the network itself is secure"
+    )

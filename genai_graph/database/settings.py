@@ -9,8 +9,8 @@ import logging
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
@@ -32,6 +32,11 @@ def _expand_user(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(_expand_user)]  # no shell expands ~ in a .env file
 
 
+def _setting(variable: str, description: str, default: Any = None, **options: Any) -> Any:
+    """Return the field of an environment variable."""
+    return Field(default, validation_alias=variable, description=description, **options)
+
+
 class Settings(BaseSettings):
     """Settings of a connection; the aliases are the names of the environment variables.
 
@@ -46,60 +51,48 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    uri: str | None = Field(
-        None,
-        validation_alias="NEO4J_URI",
-        description="address of a server, such as `neo4j://host:7687`; default: a managed engine",
+    uri: str | None = _setting(
+        "NEO4J_URI", "address of a server, such as `neo4j://host:7687`; default: a managed engine"
     )
-    username: str = Field("neo4j", validation_alias="NEO4J_USERNAME", description="user name")
-    password: SecretStr | None = Field(
-        None,
-        validation_alias="NEO4J_PASSWORD",
-        description="password; if missing, commands prompt for it on a terminal",
+    username: str = _setting("NEO4J_USERNAME", "user name", "neo4j")
+    password: SecretStr | None = _setting(
+        "NEO4J_PASSWORD", "password; if missing, commands prompt for it on a terminal"
     )
-    password_file: UserPath | None = Field(
-        None, validation_alias="NEO4J_PASSWORD_FILE", description="file that contains the password"
+    password_file: UserPath | None = _setting(
+        "NEO4J_PASSWORD_FILE", "file that contains the password"
     )
-    database: str | None = Field(
-        None,
-        validation_alias="NEO4J_DATABASE",
-        description="database on the server; default: the user's home database",
+    database: str | None = _setting(
+        "NEO4J_DATABASE", "database on the server; default: the user's home database"
     )
-    trusted_certificates: UserPath | None = Field(
-        None,
-        validation_alias="NEO4J_TRUSTED_CERTIFICATES",
-        description="file of private certificate authorities (PEM); implies TLS",
+    trusted_certificates: UserPath | None = _setting(
+        "NEO4J_TRUSTED_CERTIFICATES", "file of private certificate authorities (PEM); implies TLS"
     )
-    allow_plaintext: bool = Field(
+    allow_plaintext: bool = _setting(
+        "NEO4J_ALLOW_PLAINTEXT",
+        "1 allows unencrypted connections (`bolt://`, `neo4j://`) to other machines",
         False,
-        validation_alias="NEO4J_ALLOW_PLAINTEXT",
-        description="1 allows unencrypted connections (`bolt://`, `neo4j://`) to other machines",
     )
-    engine: Literal["embedded", "neo4j"] = Field(
-        "embedded",
-        validation_alias="GENAI_GRAPH_ENGINE",
-        description="managed engine: `embedded` or `neo4j`",
+    engine: Literal["embedded", "neo4j"] = _setting(
+        "GENAI_GRAPH_ENGINE", "managed engine: `embedded` or `neo4j`", "embedded"
     )
     home: UserPath = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
         description="data directory of the managed engines; default: in the user's data directory",
     )
-    writer_timeout: float = Field(
+    writer_timeout: float = _setting(
+        "GENAI_GRAPH_WRITER_TIMEOUT",
+        "seconds to wait for another writer of the embedded engine",
         60.0,
         ge=0,
-        validation_alias="GENAI_GRAPH_WRITER_TIMEOUT",
-        description="seconds to wait for another writer of the embedded engine",
     )
-    keys: SecretStr | None = Field(
-        None,
-        validation_alias="GENAI_GRAPH_KEYS",
-        description="keys for sensitive values, comma-separated; the first encrypts, all decrypt",
+    keys: SecretStr | None = _setting(
+        "GENAI_GRAPH_KEYS",
+        "keys for sensitive values, comma-separated; the first encrypts, all decrypt",
     )
-    encrypted: str | None = Field(
-        None,
-        validation_alias="GENAI_GRAPH_ENCRYPTED",
-        description="properties to encrypt, as `metadata,Dataset.creator`; default: sensitive ones",
+    encrypted: str | None = _setting(
+        "GENAI_GRAPH_ENCRYPTED",
+        "properties to encrypt, as `metadata,Dataset.creator`; default: sensitive ones",
     )
 
     @field_validator("uri")
@@ -108,13 +101,12 @@ class Settings(BaseSettings):
         if uri is None:
             return None
         parts = urlsplit(uri)
-        is_direct = parts.scheme.startswith("bolt")
-        if (
-            parts.scheme not in SCHEMES
-            or not parts.hostname
-            or not _has_valid_port(parts)
-            or (is_direct and parts.query)
-        ):
+        try:
+            _ = parts.port  # raises an error unless it is a number from 0 to 65535
+            is_valid = parts.scheme in SCHEMES and bool(parts.hostname)
+        except ValueError:
+            is_valid = False
+        if not is_valid or (parts.scheme.startswith("bolt") and parts.query):
             raise ValueError(
                 f"expected an address such as neo4j://host:7687 ({', '.join(SCHEMES)})"
             )
@@ -153,9 +145,10 @@ def read_settings(**arguments: object) -> Settings:
     try:
         return Settings(_env_file=env_file or None, **values)  # type: ignore[arg-type,call-arg]
     except UnicodeDecodeError:
-        raise SettingsError(f"{env_file}: not UTF-8 text") from None
+        raise SettingsError(f"{env_file}: not UTF-8 text: save the file as UTF-8") from None
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        errors = (f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False))
+        raise SettingsError("; ".join(errors).replace("Value error, ", "")) from None
 
 
 def _read_secret(path: Path) -> SecretStr:
@@ -165,26 +158,16 @@ def _read_secret(path: Path) -> SecretStr:
             mode = os.fstat(file.fileno()).st_mode
             secret = SecretStr(file.read().removesuffix("\n"))
     except UnicodeDecodeError:
-        raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: not UTF-8 text") from None
+        raise SettingsError(
+            f"NEO4J_PASSWORD_FILE: {path}: not UTF-8 text: save it as UTF-8"
+        ) from None
     except OSError as error:
-        message = f"NEO4J_PASSWORD_FILE: {path}: can't be read: {error.strerror}"
-        raise SettingsError(message) from None
+        raise SettingsError(
+            f"NEO4J_PASSWORD_FILE: {path}: can't be read: {error.strerror}"
+        ) from None
     if not secret.get_secret_value():
         raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: the file is empty")
     # Only a warning: in containers, secret files are readable by all users by default.
     if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         _log.warning("NEO4J_PASSWORD_FILE: %s: readable by other users: chmod 600 it", path)
     return secret
-
-
-def _has_valid_port(parts: SplitResult) -> bool:
-    try:
-        _ = parts.port
-    except ValueError:  # not a number, or out of range
-        return False
-    return True
-
-
-def _explain(error: ValidationError) -> str:
-    errors = (f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False))
-    return "; ".join(errors).replace("Value error, ", "")

@@ -73,10 +73,12 @@ def _committed_or_rolled_back() -> Iterator[None]:
         raise
     if _broken.get():
         _roll_back()
-        raise TransactionError("rolled back, because an inner atomic block failed")
+        raise TransactionError(
+            "rolled back, because an inner atomic block failed: do not catch its error"
+        )
     active: Any = db._active_transaction
     if active is None:
-        raise TransactionError("the transaction belongs to the parent process")
+        raise TransactionError("the transaction belongs to the parent process: begin another")
     db.commit()
 
 

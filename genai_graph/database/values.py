@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
@@ -103,18 +103,12 @@ def _point(value: Point) -> dict[str, Any]:
     return {"srid": value.srid, "coordinates": list(value)}
 
 
-def _native(value: Date | Time) -> date | time:
-    return value.to_native()
-
-
 def _list(values: list[Any]) -> list[Any]:
     return [value if type(value) in _SCALARS else to_native(value) for value in values]
 
 
 def _dict(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        k: value if type(value) in _SCALARS else to_native(value) for k, value in values.items()
-    }
+    return {k: v if type(v) in _SCALARS else to_native(v) for k, v in values.items()}
 
 
 # Tested first: most values are scalars, and the lookup of a converter dominates the run time.
@@ -123,12 +117,12 @@ _CONVERTERS: dict[type, Any] = {
     Node: _properties,
     Path: _path,
     DateTime: to_utc,
-    Date: _native,
-    Time: _native,
+    Date: Date.to_native,
+    Time: Time.to_native,
     Point: _point,
     CartesianPoint: _point,
     WGS84Point: _point,
-    Duration: lambda value: value.iso_format(),
+    Duration: Duration.iso_format,
     list: _list,
     dict: _dict,
 }

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import MissingExtraError
-from genai_graph.server.lifecycle import Server, Users, fingerprint_files, write_private_file
+from genai_graph.server.lifecycle import Server, Users, write_private_file
 
 if TYPE_CHECKING:
     import psutil
@@ -30,6 +30,12 @@ _DATABASE = "neo4j"
 OWN_USERS = ("root", "reader")
 _USERS_FILE = "server-users.jsonl"
 _ALL_RECORD_RIGHTS = ["createRecord", "readRecord", "updateRecord", "deleteRecord"]
+_GROUPS = {  # rights on the database and on its records
+    "admin": (["updateSecurity", "updateSchema", "updateDatabaseSettings"], _ALL_RECORD_RIGHTS),
+    "writer": ([], _ALL_RECORD_RIGHTS),
+    "reader": ([], ["readRecord"]),
+    "*": ([], []),
+}
 _PORT = re.compile(r"BOLT connections on /127\.0\.0\.1:(\d+)")
 
 
@@ -42,21 +48,47 @@ class ArcadeDB(Server):
     # Larger transactions stall without an error, or exhaust the Java heap with a misleading one.
     largest_transaction = 300_000, 128 * 2**20
     largest_message = 128 * 2**20  # a connection hangs after a message above the server's limit
+    stopping_message = "Shutting down ArcadeDB Server"
+    stopped_message = "ArcadeDB Server is down"
+
+    @property
+    def java(self) -> Path:
+        """Path of the Java program; raises `MissingExtraError` unless the wheel is installed."""
+        return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
+
+    @property
+    def lib(self) -> Path:
+        """The directory of the jars in the wheel."""
+        return self._package / "jars"
+
+    @property
+    def _package(self) -> Path:
+        # find_spec: importing the package would load Java into this process.
+        spec = importlib.util.find_spec("arcadedb_embedded")
+        if spec is None or spec.origin is None:
+            raise MissingExtraError("the embedded engine", "embedded")
+        return Path(spec.origin).parent
 
     def install(self) -> None:
         """Raise `MissingExtraError` unless the wheel is installed."""
-        _ = self._package
+        _ = self.java
 
     def prepare(self, directory: Path) -> Users:
         """Write the users and groups."""
         username, reader = OWN_USERS
         users = Users(username, secrets.token_urlsafe(24), reader, secrets.token_urlsafe(24))
         own_users = {
-            username: _user(users.username, users.password, {"*": ["admin"]}),
-            reader: _user(users.reader, users.reader_password, {_DATABASE: ["reader"]}),
+            username: _user(username, users.password, {"*": ["admin"]}),
+            reader: _user(reader, users.reader_password, {_DATABASE: ["reader"]}),
         }
-        _write_users(directory, {**own_users, **_further_users(directory)})
-        write_private_file(directory / "config" / "server-groups.json", json.dumps(_groups()))
+        _write_users(directory, {**_read_users(directory), **own_users})
+        limits = {"resultSetLimit": -1, "readTimeout": -1}
+        groups = {
+            name: {**limits, "access": database_rights, "types": {"*": {"access": record_rights}}}
+            for name, (database_rights, record_rights) in _GROUPS.items()
+        }
+        content = json.dumps({"databases": {"*": {"groups": groups}}, "version": 2})
+        write_private_file(directory / "config" / "server-groups.json", content)
         return users
 
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
@@ -72,53 +104,20 @@ class ArcadeDB(Server):
             "bolt.port": 0,
             "bolt.maxMessageSize": 2 * self.largest_message,  # sizes are estimated before sending
         }
-        return [
-            str(self._java()),
-            "-Xmx1g",
-            "-XX:+UseSerialGC",
-            "--add-modules=jdk.incubator.vector",
-            "--enable-native-access=ALL-UNNAMED",
-            "-Djava.awt.headless=true",
-            *(f"-Darcadedb.{name}={value}" for name, value in settings.items()),
-            *java_options,
-            "-cp",
-            str(self._package / "jars" / "*"),
-            "com.arcadedb.server.ArcadeDBServer",
-        ]
+        options = ["-Xmx1g", "-XX:+UseSerialGC", "--add-modules=jdk.incubator.vector"]
+        options += [f"-Darcadedb.{name}={value}" for name, value in settings.items()]
+        return self.java_command("com.arcadedb.server.ArcadeDBServer", [*options, *java_options])
 
     def find_port(self, log: str, process: psutil.Process) -> int | None:
         """Return the port in the log, once the database exists: Bolt listens earlier."""
         match = _PORT.search(log)
         return int(match[1]) if match and "ArcadeDB Server started in" in log else None
 
-    def is_stopping(self, log: str) -> bool:
-        """Return whether the shutdown has begun."""
-        return "Shutting down ArcadeDB Server" in log
-
-    def is_down(self, log: str) -> bool:
-        """Return whether the databases are closed."""
-        return "ArcadeDB Server is down" in log
-
-    def fingerprint(self) -> str:
-        """Return the names, sizes and modification times of the Java runtime and the jars."""
-        return fingerprint_files([self._java(), *sorted((self._package / "jars").glob("*.jar"))])
-
-    @property
-    def _package(self) -> Path:
-        # find_spec: importing the package would load Java into this process.
-        spec = importlib.util.find_spec("arcadedb_embedded")
-        if spec is None or spec.origin is None:
-            raise MissingExtraError("the embedded engine", "embedded")
-        return Path(spec.origin).parent
-
-    def _java(self) -> Path:
-        return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
-
 
 def list_users(directory: Path) -> dict[str, str]:
     """Return the roles of the users added by `save_user`, by name."""
-    users = _further_users(directory)
-    return {name: user["databases"][_DATABASE][0] for name, user in users.items()}
+    users = _read_users(directory).items()
+    return {name: user["databases"][_DATABASE][0] for name, user in users if name not in OWN_USERS}
 
 
 def save_user(directory: Path, name: str, role: str, password: str) -> None:
@@ -134,10 +133,6 @@ def delete_user(directory: Path, name: str) -> bool:
         return False
     _write_users(directory, users)
     return True
-
-
-def _further_users(directory: Path) -> dict[str, dict[str, Any]]:
-    return {name: user for name, user in _read_users(directory).items() if name not in OWN_USERS}
 
 
 def _read_users(directory: Path) -> dict[str, dict[str, Any]]:
@@ -157,31 +152,8 @@ def _write_users(directory: Path, users: dict[str, dict[str, Any]]) -> None:
 
 
 def _user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str, Any]:
-    return {"name": name, "databases": databases, "password": _hash(password)}
-
-
-def _hash(password: str) -> str:
-    """Hash a password as ArcadeDB does: the salt is the base64 text, not the decoded bytes."""
+    """Return a user whose password is hashed: the salt is the base64 text, not its bytes."""
     salt = base64.b64encode(secrets.token_bytes(32)).decode()
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ITERATIONS, 32)
-    return f"PBKDF2WithHmacSHA256${_ITERATIONS}${salt}${base64.b64encode(digest).decode()}"
-
-
-def _groups() -> dict[str, Any]:
-    def group(record_rights: list[str], *database_rights: str) -> dict[str, Any]:
-        return {
-            "resultSetLimit": -1,
-            "readTimeout": -1,
-            "access": list(database_rights),
-            "types": {"*": {"access": record_rights}},
-        }
-
-    groups = {
-        "admin": group(
-            _ALL_RECORD_RIGHTS, "updateSecurity", "updateSchema", "updateDatabaseSettings"
-        ),
-        "writer": group(_ALL_RECORD_RIGHTS),
-        "reader": group(["readRecord"]),
-        "*": group([]),
-    }
-    return {"databases": {"*": {"groups": groups}}, "version": 2}
+    hashed = f"PBKDF2WithHmacSHA256${_ITERATIONS}${salt}${base64.b64encode(digest).decode()}"
+    return {"name": name, "databases": databases, "password": hashed}

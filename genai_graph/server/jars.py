@@ -18,7 +18,7 @@ from genai_graph.errors import EngineError
 from genai_graph.server.locks import file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 LOCK_TIMEOUT = 1800.0  # seconds to wait for another process that downloads the same jars
@@ -58,16 +58,13 @@ def read_lock(path: Path) -> list[Jar]:
     ]
 
 
-def download_jars(
-    title: str, lib: Path, jars: Iterable[Jar], repository: str | None = None
-) -> None:
+def download_jars(title: str, lib: Path, jars: list[Jar], repository: str | None = None) -> None:
     """Download the missing jars into a directory, with a progress bar on stderr.
 
     A jar appears there once its digest is verified, so an interrupted download is resumed by the
     next call, and complete jars need no network. `repository` is the URL of a mirror of Maven
     Central. Raises `EngineError`.
     """
-    jars = list(jars)
     if not _missing(lib, jars):
         return
     try:
@@ -132,22 +129,13 @@ def _try(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
     file: Path = partial / component.path_prefix / artifact.filename
     file.unlink(missing_ok=True)  # of an attempt that was interrupted
     artifact.resolve()
-    if sha256_of(file) != jar.sha256:
+    if hashlib.sha256(file.read_bytes()).hexdigest() != jar.sha256:
         raise EngineError(
             f"{jar.name}: differs from the lock file: a proxy may change or truncate downloads; "
             "try another network"
         )
     file.replace(lib / jar.name)
     return jar
-
-
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from genai_graph.errors import EngineError, strip_tracebacks
 from genai_graph.server.locks import file_lock, open_private, try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 STOP_TIMEOUT = 30.0
@@ -90,6 +90,18 @@ class Server(ABC):
     # (nodes and edges, bytes); None if the server itself rejects larger ones.
     largest_transaction: tuple[int, int] | None = None
     largest_message: int | None = None  # bytes of a statement with its parameters
+    stopping_message: str  # in the log once the shutdown has begun
+    stopped_message: str  # in the log once the databases are closed
+
+    @property
+    @abstractmethod
+    def java(self) -> Path:
+        """Path of the Java program; raises `MissingExtraError` if it is not installed."""
+
+    @property
+    @abstractmethod
+    def lib(self) -> Path:
+        """The directory of the jars."""
 
     @abstractmethod
     def install(self) -> None:
@@ -107,17 +119,10 @@ class Server(ABC):
     def find_port(self, log: str, process: psutil.Process) -> int | None:
         """Return the Bolt port once the log reports that the engine is ready."""
 
-    @abstractmethod
-    def is_stopping(self, log: str) -> bool:
-        """Return whether the log reports that the shutdown has begun."""
-
-    @abstractmethod
-    def is_down(self, log: str) -> bool:
-        """Return whether the log reports that the store is closed."""
-
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """Return a text that changes with the Java runtime or its class path."""
+    def java_command(self, main: str, options: list[str]) -> list[str]:
+        """Return the command line of a main class."""
+        common = ["--enable-native-access=ALL-UNNAMED", "-Djava.awt.headless=true"]
+        return [str(self.java), *common, *options, "-cp", str(self.lib / "*"), main]
 
 
 class ManagedEngine:
@@ -173,19 +178,17 @@ class ManagedEngine:
         with self.locked():
             self._keep_file.unlink(missing_ok=True)
             running = self.running()
-            if running is None:
-                return None
-            return self._stop_if_unused(running, wait_for_cache=True)
+            return None if running is None else self._stop_if_unused(running, wait_for_cache=True)
 
     def running(self) -> RunningEngine | None:
         """Return the running engine, or None."""
         running = self._read_state()
-        return running if running is not None and running.port else None
+        return running if running and running.port else None
 
     def is_stopping(self, running: RunningEngine) -> bool:
         """Return whether an engine is shutting down or has ended."""
         with contextlib.suppress(OSError):
-            if self.server.is_stopping(self._read_log()):
+            if self.server.stopping_message in self._read_log():
                 return True
         return running.process() is None
 
@@ -193,12 +196,8 @@ class ManagedEngine:
         """Return the live process in the state file; its port is 0 while it starts or stops."""
         try:
             state = json.loads(self._state_file.read_text())
-            running = RunningEngine(
-                int(state["pid"]),
-                float(state["create_time"]),
-                int(state["port"]),
-                Users(**state["users"]),
-            )
+            pid, created, port = int(state["pid"]), float(state["create_time"]), int(state["port"])
+            running = RunningEngine(pid, created, port, Users(**state["users"]))
             return running if running.process() is not None else None
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
@@ -232,10 +231,14 @@ class ManagedEngine:
         try:
             if not try_lock(probe, LockFlags.EXCLUSIVE):
                 return False
-            if self.server.is_slow:
-                self._request_stop(running)
-            else:
+            if not self.server.is_slow:
                 self._terminate(running, wait_for_cache=wait_for_cache)
+                return True
+            # The next start waits for its end.
+            self._write(self._state_file, asdict(replace(running, port=0)))
+            if (process := running.process()) is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
             return True
         finally:
             os.close(probe)
@@ -246,7 +249,9 @@ class ManagedEngine:
         if previous is not None:  # it is stopping, or its starter was killed before it was ready
             self._terminate(previous, wait_for_cache=False)
         users = self.server.prepare(self.directory)
-        self._rotate_log()
+        # A new file: an engine that still writes its cache keeps printing into the old one.
+        with contextlib.suppress(OSError):
+            self.log.replace(self.directory / "engine.log.1")
         options = self._cache_options()
         process = self._spawn(self.server.command(self.directory, options))
         try:
@@ -281,9 +286,8 @@ class ManagedEngine:
                 )
             except OSError as error:
                 raise EngineError(f"{command[0]}: can't be run: {error.strerror}") from error
-        process = psutil.Process(child.pid)
         child.returncode = 0  # it outlives this process: Popen must not warn that it still runs
-        return process
+        return psutil.Process(child.pid)
 
     def _wait_for_port(self, process: psutil.Process) -> int:
         deadline = time.monotonic() + self.server.start_timeout
@@ -305,30 +309,22 @@ class ManagedEngine:
             + "\n".join(lines)
         )
 
-    def _request_stop(self, running: RunningEngine) -> None:
-        """Ask the engine to stop; the next start waits for its end."""
-        self._write(self._state_file, asdict(replace(running, port=0)))
-        process = running.process()
-        if process is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-
     def _terminate(self, running: RunningEngine, *, wait_for_cache: bool) -> None:
-        process = running.process()
-        if process is not None:
-            records_cache = self._cache_recorder() == process
+        if (process := running.process()) is not None:
+            wait_for_cache = wait_for_cache or self._cache_recorder() != process
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-            self._wait_for_end(process, wait_for_cache=wait_for_cache or not records_cache)
-            if not _is_alive(process):
-                _reap(process)
+            self._wait_for_end(process, wait_for_cache=wait_for_cache)
+            with contextlib.suppress(psutil.Error):
+                if not _is_alive(process) and process.ppid() == os.getpid():
+                    process.wait(timeout=2)  # removes the zombie of a child
         self._state_file.unlink(missing_ok=True)
 
     def _wait_for_end(self, process: psutil.Process, *, wait_for_cache: bool) -> None:
         """Wait for the end of the process, or until it only has to write its cache."""
         deadline = time.monotonic() + STOP_TIMEOUT
         while _is_alive(process):
-            if not wait_for_cache and self.server.is_down(self._read_log()):
+            if not wait_for_cache and self.server.stopped_message in self._read_log():
                 return
             if time.monotonic() > deadline:
                 process.kill()
@@ -339,7 +335,9 @@ class ManagedEngine:
 
         The recording run takes some seconds longer to exit; a start meanwhile does without.
         """
-        key = hashlib.sha256(self.server.fingerprint().encode()).hexdigest()[:16]
+        files = [self.server.java, *sorted(self.server.lib.glob("*.jar"))]
+        versions = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        key = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
         cache, recorded = self.directory / f"start-{key}.aot", self.directory / f"start-{key}.new"
         if self._cache_recorder() is None and recorded.exists():
             recorded.replace(cache)
@@ -357,11 +355,6 @@ class ManagedEngine:
             return _find_process(state["pid"], state["create_time"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
-
-    def _rotate_log(self) -> None:
-        # A new file: an engine that still writes its cache keeps printing into the old one.
-        with contextlib.suppress(OSError):
-            self.log.replace(self.directory / "engine.log.1")
 
     def _read_log(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -413,11 +406,6 @@ def write_private_file(path: Path, text: str) -> None:
         file.write(text)
 
 
-def fingerprint_files(files: Iterable[Path]) -> str:
-    """Return the names, sizes and modification times of files, as a text that can be compared."""
-    return "\n".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
-
-
 def _find_process(pid: int, create_time: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
@@ -433,10 +421,3 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() not in _ENDED
     except psutil.Error:
         return False
-
-
-def _reap(process: psutil.Process) -> None:
-    """Remove the zombie of an ended process, if this process started it."""
-    with contextlib.suppress(psutil.Error):
-        if process.ppid() == os.getpid():
-            process.wait(timeout=2)

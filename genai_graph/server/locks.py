@@ -32,16 +32,24 @@ def try_lock(descriptor: int, flags: LockFlags) -> bool:
     return True
 
 
+def _wait_for_lock(descriptor: int, deadline: float) -> bool:
+    """Wait for an exclusive lock until the deadline; return whether it became free."""
+    pause = 0.0005
+    while not try_lock(descriptor, LockFlags.EXCLUSIVE):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+    return True
+
+
 @contextlib.contextmanager
 def file_lock(path: Path, timeout: float) -> Iterator[None]:
     """Hold an exclusive lock on a file; raise `EngineError` after `timeout` seconds."""
     descriptor = open_private(path)
     try:
-        deadline = time.monotonic() + timeout
-        while not try_lock(descriptor, LockFlags.EXCLUSIVE):
-            if time.monotonic() > deadline:
-                raise EngineError(f"{path}: locked by another process for more than {timeout:g} s")
-            time.sleep(0.01)
+        if not _wait_for_lock(descriptor, time.monotonic() + timeout):
+            raise EngineError(f"{path}: locked by another process for {timeout:g} s: try again")
         yield
     finally:
         os.close(descriptor)
@@ -99,19 +107,19 @@ class WriterLock:
         try:
             descriptor = open_private(self._path)
         except OSError as error:
-            raise EngineError(f"{self._path}: can't be opened: {error.strerror}") from error
-        pause = 0.0005
-        while not try_lock(descriptor, LockFlags.EXCLUSIVE):
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise self._timeout_error(timeout)
-            time.sleep(pause)
-            pause = min(pause * 2, 0.02)
+            raise EngineError(
+                f"{self._path}: can't be opened: {error.strerror}: make it writable"
+            ) from error
+        if not _wait_for_lock(descriptor, deadline):
+            os.close(descriptor)
+            raise self._timeout_error(timeout)
         try:
             self._pid_file.write_text(str(os.getpid()))
         except OSError as error:
             os.close(descriptor)
-            raise EngineError(f"{self._pid_file}: can't be written: {error.strerror}") from error
+            raise EngineError(
+                f"{self._pid_file}: can't be written: {error.strerror}: free some space"
+            ) from error
         return descriptor
 
     def _timeout_error(self, timeout: float) -> WriterTimeoutError:

@@ -19,7 +19,7 @@ import psutil
 
 from genai_graph.errors import EngineError, MissingExtraError
 from genai_graph.server.jars import download_jars, read_lock
-from genai_graph.server.lifecycle import Server, Users, fingerprint_files, write_private_file
+from genai_graph.server.lifecycle import Server, Users, write_private_file
 
 if TYPE_CHECKING:
     from genai_graph.server.jars import Jar
@@ -44,6 +44,8 @@ class Neo4jCommunity(Server):
     database = "neo4j"
     is_slow = True
     start_timeout = 180.0
+    stopping_message = "INFO  Neo4j Server shutdown initiated"
+    stopped_message = "INFO  Stopped."
     artifact = "neo4j"
     lock = Path(__file__).with_name("neo4j.lock")
     main = "org.neo4j.server.Neo4jCommunity"
@@ -91,27 +93,14 @@ class Neo4jCommunity(Server):
         password = _password(directory)
         return Users("neo4j", password, "neo4j", password)
 
-    def java_command(self, main: str, java_options: list[str]) -> list[str]:
-        """Return the command line of a main class."""
-        packages = (
-            f"java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch")
-        )
-        return [
-            str(self.java),
-            "-XX:MaxRAMPercentage=25",  # a transaction of 100,000 nodes and edges takes 0.8 GB
-            *(f"--add-opens={package}" for package in packages),
-            "--enable-native-access=ALL-UNNAMED",
-            "-Djava.awt.headless=true",
-            *java_options,
-            "-cp",
-            str(self.lib / "*"),
-            main,
-        ]
-
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
         """Return the command line; the system chooses the port, on loopback only."""
+        packages = ("java.nio", "java.io", "sun.nio.ch")
+        options = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in packages]
+        # A transaction of 100,000 nodes and edges takes 0.8 GB.
+        options += ["-XX:MaxRAMPercentage=25", *java_options]
         return [
-            *self.java_command(self.main, java_options),
+            *self.java_command(self.main, options),
             f"--home-dir={directory}",
             f"--config-dir={directory / 'conf'}",
             "--console-mode",  # log to standard output, too
@@ -127,18 +116,6 @@ class Neo4jCommunity(Server):
                     return int(connection.laddr.port)
         return None
 
-    def is_stopping(self, log: str) -> bool:
-        """Return whether the shutdown has begun."""
-        return "INFO  Neo4j Server shutdown initiated" in log
-
-    def is_down(self, log: str) -> bool:
-        """Return whether the databases are closed."""
-        return "INFO  Stopped." in log
-
-    def fingerprint(self) -> str:
-        """Return the names, sizes and modification times of the Java runtime and the jars."""
-        return fingerprint_files([self.java, *sorted(self.lib.glob("*.jar"))])
-
 
 def _password(directory: Path) -> str:
     """Return the password of the store; generate it for a new store."""
@@ -151,17 +128,13 @@ def _password(directory: Path) -> str:
             "delete the directory to begin with an empty graph"
         )
     password = secrets.token_urlsafe(24)
-    initial = directory / "data" / "dbms" / "auth.ini"
-    initial.parent.mkdir(parents=True, exist_ok=True)
-    write_private_file(initial, _auth_line("neo4j", password))
-    write_private_file(file, password)
-    return password
-
-
-def _auth_line(username: str, password: str) -> str:
-    """Return the line written by `neo4j-admin dbms set-initial-password`, without a Java start."""
     salt = secrets.token_bytes(32)
     digest = salt + password.encode()
     for _ in range(_ITERATIONS):
         digest = hashlib.sha256(digest).digest()
-    return f"{username}:SHA-256,{digest.hex()},{salt.hex()},{_ITERATIONS}:\n"
+    # The file written by `neo4j-admin dbms set-initial-password`, without a start of Java.
+    initial = directory / "data" / "dbms" / "auth.ini"
+    initial.parent.mkdir(parents=True, exist_ok=True)
+    write_private_file(initial, f"neo4j:SHA-256,{digest.hex()},{salt.hex()},{_ITERATIONS}:\n")
+    write_private_file(file, password)
+    return password
