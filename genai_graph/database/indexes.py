@@ -6,7 +6,6 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import neomodel
 from neomodel import db
 
 from genai_graph.database.connection import current_connection
@@ -56,7 +55,7 @@ def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
         for cls in classes
         for name, prop in cls.defined_properties(aliases=False, rels=False).items()
         if (index := _index_of(cls.__label__, name, prop)) is not None
-        if engine != "embedded" or not isinstance(prop, neomodel.DateTimeNeo4jFormatProperty)
+        if engine != "embedded" or not getattr(prop, "is_timestamp", False)
     ]
 
 
