@@ -48,8 +48,9 @@ def read_status() -> Status:
     if connection.engine == "embedded":
         engine_version, edition = version("arcadedb-embedded"), "ArcadeDB"
     else:
-        (row,) = query("CALL dbms.components() YIELD versions, edition RETURN versions, edition")
-        engine_version, edition = row["versions"][0], row["edition"]
+        # Neo4j lists further components, such as Cypher, after its kernel.
+        kernel = query("CALL dbms.components() YIELD versions, edition RETURN versions, edition")[0]
+        engine_version, edition = kernel["versions"][0], kernel["edition"]
     return Status(
         engine=connection.engine,
         version=engine_version,
