@@ -113,7 +113,13 @@ def test_round_trip_gives_the_same_bytes(
     assert_round_trip(tmp_path, format)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format",
+    [
+        format if format == "yaml" else pytest.param(format, marks=pytest.mark.slow)
+        for format in FORMATS
+    ],
+)
 def test_round_trip_of_every_character(format: str, tmp_path: Path) -> None:
     Model(name="m", description=CHARACTERS, metadata={"all": CHARACTERS}).save()
     assert_round_trip(tmp_path, format)

@@ -466,6 +466,7 @@ def test_data_survives_a_killed_engine(home: Path) -> None:
     wait_for_end(home)
 
 
+@pytest.mark.slow
 def test_reconnect_before_closing_a_lost_connection(
     home: Path,
 ) -> None:
@@ -626,6 +627,7 @@ def test_last_client_stops_an_engine_whose_directory_was_deleted(home: Path) -> 
 # Data directories
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 def test_data_directory_may_have_any_name(home: Path, tmp_path: Path, locale: str) -> None:
     renamed = home.rename(tmp_path / "my data, é☃ 'q' 100% [x] #1")
@@ -680,6 +682,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_full_file_system_is_an_error_until_space_is_freed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -812,6 +815,7 @@ def test_passwords_are_in_one_private_file_only(home: Path) -> None:
     wait_for_end(home)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 def test_files_are_private_with_an_open_umask(new_home: Path) -> None:
     done = python("""

@@ -106,6 +106,7 @@ ARGUMENTS = {
 LEAVES = [name for name, command in commands() if not isinstance(command, click.Group)]
 
 
+@pytest.mark.slow
 def test_no_command_prints_a_password(
     own_engine: Engine, cli: Run, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:

@@ -86,6 +86,7 @@ def find_errors() -> list[str]:
     return errors
 
 
+@pytest.mark.slow
 def test_concurrent_processes_create_no_duplicates(
     new_home: Path,
 ) -> None:
