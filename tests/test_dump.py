@@ -115,10 +115,7 @@ def test_round_trip_gives_the_same_bytes(
 
 @pytest.mark.parametrize(
     "format",
-    [
-        format if format == "yaml" else pytest.param(format, marks=pytest.mark.slow)
-        for format in FORMATS
-    ],
+    ["yaml", *(pytest.param(name, marks=pytest.mark.slow) for name in FORMATS if name != "yaml")],
 )
 def test_round_trip_of_every_character(format: str, tmp_path: Path) -> None:
     Model(name="m", description=CHARACTERS, metadata={"all": CHARACTERS}).save()

@@ -259,7 +259,7 @@ def delete_all() -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("attempt", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
+@pytest.mark.parametrize("attempt", [1, 2, 3])
 @pytest.mark.slow
 def test_killed_batched_load_leaves_whole_batches(
     homes: Callable[[], Path], large: Path, seconds: float, attempt: int
