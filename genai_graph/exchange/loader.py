@@ -26,7 +26,7 @@ from genai_graph.errors import (
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_uid_fields
 from genai_graph.exchange.progress import NO_PROGRESS
-from genai_graph.exchange.record_stream import RecordStream
+from genai_graph.exchange.record_stream import CachedRecordStream, RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, TRANSACTION_BYTES, batch_by_key
@@ -125,7 +125,7 @@ def load(
     """
     require_minimum(1, batch_size=batch_size, max_errors=max_errors)
     started = time.monotonic()
-    stream = RecordStream(open_sources(fixtures, format), progress)
+    stream = CachedRecordStream(open_sources(fixtures, format), progress)
     index = check_records(lambda: stream.records("checking"), LoadedGraph(), max_errors)
     size = index.node_count + index.edge_count, stream.bytes
     writer = _BatchWriter(stream, index, batch_size, progress)

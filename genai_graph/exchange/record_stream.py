@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from genai_graph.errors import FixtureIssue
@@ -22,34 +21,38 @@ _MAX_CACHED_RECORDS = 100_000
 
 
 class RecordStream:
-    """The records of fixtures, measured in the first pass, and cached if they are few.
-
-    The first complete pass must be over all records.
-    """
+    """The records of fixtures, parsed on each call."""
 
     def __init__(self, sources: list[Source], progress: Progress) -> None:
-        self.bytes = 0  # size of the records in messages to the database, after the first pass
         self._sources = sources
         self._progress = progress
         self._size = sum(source.size for source in sources)
-        self._cache: list[Record] | None = None
 
     def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
         """Yield all records and errors, or the records of one class and the errors.
 
         `stage` names the pass for the progress display.
         """
-        if self._cache is not None:
-            self._progress.start(stage, len(self._cache))
-            for record in self._cache:
-                if wanted is None or isinstance(record, (wanted, FixtureIssue)):
-                    yield record
-            self._progress.advance(len(self._cache))
-            return
         self._progress.start(stage, self._size)
-        advance = self._progress.advance
-        read = chain.from_iterable(source.records(wanted, advance) for source in self._sources)
-        yield from self._measured(read) if wanted is None else read
+        for source in self._sources:
+            yield from source.records(wanted, self._progress.advance)
+
+
+class CachedRecordStream(RecordStream):
+    """A stream that measures its records, and caches them if they are few.
+
+    The first complete pass must be over all records.
+    """
+
+    bytes = 0  # size of the records in messages to the database, after the first pass
+    _cache: list[Record] | None = None
+
+    def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
+        """Yield all records and errors, or the records of one class and the errors."""
+        if self._cache is not None:
+            return self._cached(self._cache, stage, wanted)
+        read = super().records(stage, wanted)
+        return self._measured(read) if wanted is None else read
 
     def _measured(self, records: Iterable[Record]) -> Iterator[Record]:
         self.bytes = 0
@@ -63,3 +66,12 @@ class RecordStream:
                     cache = None
             yield record
         self._cache = cache
+
+    def _cached(
+        self, cache: list[Record], stage: str, wanted: type[Record] | None
+    ) -> Iterator[Record]:
+        self._progress.start(stage, len(cache))
+        for record in cache:
+            if wanted is None or isinstance(record, (wanted, FixtureIssue)):
+                yield record
+        self._progress.advance(len(cache))
