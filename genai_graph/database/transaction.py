@@ -144,7 +144,7 @@ def query(
     """Run a Cypher statement and return its rows as dicts of plain Python values.
 
     Parameters are keyword arguments, or items of a dict if a name is not a Python identifier. Nodes
-    and relationships become dicts of their properties, times become aware `datetime`s in UTC.
+    and relationships become dicts of their properties, and times become aware datetimes in UTC.
 
     Raises `ReadOnlyError` if the statement writes without `write=True`, and `QueryError` if it is
     invalid.
