@@ -165,6 +165,10 @@ class UnsupportedError(GenaiGraphError, NotImplementedError):
     """A neomodel feature that would bypass validation."""
 
 
+class OutputError(GenaiGraphError, OSError):
+    """An output file can't be written."""
+
+
 E = TypeVar("E", bound=GenaiGraphError)
 B = TypeVar("B", bound=BaseException)
 
@@ -189,10 +193,6 @@ def append_to_message(error: E, text: str) -> E:
     """Append a note in brackets to the message of an error."""
     error.args = (f"{error} ({text})",)
     return error
-
-
-class OutputError(GenaiGraphError, OSError):
-    """An output file can't be written."""
 
 
 def escape_unprintable(text: str) -> str:

@@ -1,7 +1,7 @@
 """Traversal of the graph from a node: its neighbourhood, its lineage, its impact.
 
-The traversal is breadth first: all nodes of a distance at once, with one statement per edge type.
-Hence cycles end, and several paths to a node cost no more than one.
+The traversal is breadth first: all nodes at a distance at once, with one statement per edge type.
+Hence it ends in spite of cycles, and several paths to a node cost no more than one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_DEPTH, MAX_NODES = 8, 5_000  # default limits of a traversal
 _NodeKey = tuple[str, str]  # label, uid
 _EdgeKey = tuple["EdgeType", str, str]  # type, uid of the source, uid of the target
 
-# A model does not depend on the data that it was validated or tested on. No role is training.
+# A model does not depend on its validation and test data. A missing role means training.
 _TRAINING_ROLES = (None, "training")
 _LINEAGE_LABELS = ("Model", "Dataset")
 
@@ -49,7 +49,7 @@ class Step(NamedTuple):
         return self.edge_type.source if self.by_source else self.edge_type.target
 
     def follows(self, properties: Mapping[str, Any]) -> bool:
-        """Whether an edge with these properties is followed."""
+        """Return whether an edge with these properties is followed."""
         return not self.roles or properties.get("role") in self.roles
 
 
@@ -87,7 +87,7 @@ class _Traversal:
 
     def follow(self, step: Step, uids: list[str], distance: int) -> None:
         """Follow a step from some nodes."""
-        # The limit bounds what is read. The database does not sort: that is slow for a hub.
+        # The limit bounds the edges read. The database does not sort them: that is slow for a hub.
         limit = self._limit * min(EDGES_PER_NODE, len(uids))
         found = read_edges(step.edge_type, uids, limit + 1, by_source=step.by_source)
         self.is_cut |= len(found) > limit

@@ -81,7 +81,7 @@ def _as_list(values: Any) -> Any:
 def history_errors(values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
     """Yield (property, error) unless `steps` and `values` form a history.
 
-    Both are given or removed together: one alone would be combined with the stored other.
+    Both must be given or removed together, or new steps would be paired with stored values.
     """
     given = [name for name in ("steps", "values") if name in values]
     steps, history = values.get("steps"), values.get("values")
@@ -94,5 +94,5 @@ def history_errors(values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyErr
         yield "values", PropertyError(problem)
         return
     integers = (step for step in steps if isinstance(step, int))  # validation reports the others
-    if any(not later > step for step, later in pairwise(integers)):
+    if any(later <= step for step, later in pairwise(integers)):
         yield "steps", PropertyError("expected steps in ascending order, each once")

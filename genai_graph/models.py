@@ -1,8 +1,7 @@
 """The models: five node classes, their properties and relationships.
 
-This page declares the whole domain. Validation, schema, file formats, documentation and completion
-are derived from it. A project groups work; datasets, models, experiments and metrics are described
-in docs/models.md.
+This module declares the whole domain: validation, schema, file formats, documentation and
+completion are derived from it. docs/models.md describes the classes.
 """
 
 from __future__ import annotations
@@ -162,8 +161,8 @@ class Dataset(VersionedNode):
     def impact(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that depends on the dataset: derived datasets and trained models.
 
-        The inverse of `Model.lineage`: a dataset is in the lineage of a model exactly if the model
-        is in the impact of the dataset.
+        The inverse of `Model.lineage`: a dataset is in the lineage of a model if and only if the
+        model is in the impact of the dataset.
 
         Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
         """
@@ -198,7 +197,7 @@ class Model(VersionedNode):
     )
 
     def lineage(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
-        """Return everything that the model depends on: parent models and their training data.
+        """Return everything that the model depends on: its ancestors, and all training data.
 
         Follows DERIVED_FROM, and TRAINED_ON with the role training (the default), over at most
         `depth` edges. Returns at most `limit` nodes and five times as many edges; `is_cut` is true
@@ -262,7 +261,7 @@ class Experiment(Node):
 
         Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset), `NotSavedError`.
         """
-        evaluated_on = None if dataset is None else _dataset_uid(dataset)
+        dataset_uid = None if dataset is None else _dataset_uid(dataset)
         arguments = {
             "name": name,
             "value": value,
@@ -272,7 +271,7 @@ class Experiment(Node):
             "steps": steps,
         }
         given = validate_recorded(Metric, arguments, properties)
-        uid = metric_uid(self.saved_uid, given["name"], evaluated_on, given.get("split"))
+        uid = metric_uid(self.saved_uid, given["name"], dataset_uid, given.get("split"))
 
         def write() -> Metric:
             before = lock_node(Metric.__label__, uid)
@@ -287,12 +286,11 @@ class Experiment(Node):
                 },
                 before,
             )
-            # A new metric has no edges, so that there is nothing to compare with.
+            # A new metric has no edges yet, so they need not be merged.
             write_edges = insert_edges if before is None else merge_edges
-            has, measured = Experiment.metrics.edge_type, Metric.dataset.edge_type
-            write_edges(has, [EdgeRow(self.saved_uid, uid, {}, 0)])
-            if evaluated_on is not None:
-                write_edges(measured, [EdgeRow(uid, evaluated_on, {}, 0)])
+            write_edges(Experiment.metrics.edge_type, [EdgeRow(self.saved_uid, uid, {}, 0)])
+            if dataset_uid is not None:
+                write_edges(Metric.dataset.edge_type, [EdgeRow(uid, dataset_uid, {}, 0)])
             return metric
 
         return run_in_transaction(write)

@@ -38,7 +38,7 @@ def empty_graph(_genai_graph_home: Path) -> Iterator[Connection]:
     """A connection to an empty graph, on an embedded engine that only the tests use.
 
     The whole test uses it, and so do programs that it starts: settings in the environment and in a
-    `.env` file are ignored meanwhile.
+    `.env` file are ignored.
     """
     import genai_graph
 

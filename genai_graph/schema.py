@@ -32,7 +32,8 @@ class Drift:
     def __str__(self) -> str:
         lines = [f"missing: {index}" for index in self.missing]
         lines += [f"extra: {index}" for index in self.extra]
-        lines += [f"different: expected {want}, found {have}" for want, have in self.different]
+        pairs = (f"expected {expected}, found {found}" for expected, found in self.different)
+        lines += [f"different: {pair}" for pair in pairs]
         return "\n".join(lines)
 
 
@@ -42,7 +43,7 @@ def install() -> list[Index]:
 
 
 def list_declared(engine: str | None = None) -> list[Index]:
-    """Return the constraints and indexes of the models, or those that an engine supports."""
+    """Return the constraints and indexes of the models, optionally only those of an engine."""
     return indexes.declared(NODES.values(), engine)
 
 
@@ -61,11 +62,11 @@ def check() -> Drift:
     existing = set(indexes.existing(NODES.values()))
     missing, extra = declared - existing, existing - declared
     different = {
-        (want, have)
-        for want in missing
-        for have in extra
-        if (want.label, want.property) == (have.label, have.property)
+        (expected, found)
+        for expected in missing
+        for found in extra
+        if (expected.label, expected.property) == (found.label, found.property)
     }
-    missing -= {want for want, _ in different}
-    extra -= {have for _, have in different}
+    missing -= {expected for expected, _ in different}
+    extra -= {found for _, found in different}
     return Drift(sorted(missing), sorted(extra), sorted(different))

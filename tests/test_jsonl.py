@@ -67,7 +67,7 @@ def errors_in(*lines: str | bytes) -> list[str]:
             r'"tags": ["\ud800"]',
             "tags: item 1: expected Unicode text, got a lone surrogate at character 1",
         ),
-        ('"uid": "e"', "uid: already given outside of props; remove it there"),
+        ('"uid": "e"', "uid: already given outside of props; remove it from props"),
     ],
     ids=lambda text: text[:30],
 )

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}", re.ASCII)
 
 
 def add_user(name: str, role: str) -> str:
-    """Create a user or change the role of one, and return its new password, which is not stored.
+    """Create or update a user, and return its new password, which is not stored in plaintext.
 
     A running engine recognizes the user after a second. Raises `SettingsError` for an invalid name
     or role, and if the graph is not on the embedded engine.

@@ -1,7 +1,7 @@
 """The database: settings, connection, transactions, and the differences between engines.
 
-Private API of dependencies that the package uses, for want of a public one; tests/test_upstream.py
-pins it:
+The package uses some private API of its dependencies, for lack of a public one. It is pinned by
+tests/test_upstream.py:
 
 - neomodel `db._active_transaction`, `db._session` (connection.py, transaction.py): the only way to
   learn whether a transaction is open, and to cancel it without talking to the server.

@@ -101,13 +101,13 @@ class Connection:
         return f"<Connection {self.engine} {self.uri}>"
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
-        """Open a session with the rights of the access mode, limited by the connection's."""
+        """Open a session; on a read-only connection, the access mode is always READ."""
         if self.sandbox is not None:
             return self.sandbox.session(access_mode, options)
         return GraphSession(self, neo4j.READ_ACCESS if self.read_only else access_mode, options)
 
     def driver(self, access_mode: str) -> neo4j.Driver:
-        """Return the driver with the credentials for an access mode."""
+        """Return the driver for an access mode; a server has one for both modes."""
         return self._drivers.get(access_mode) or self._drivers["WRITE"]
 
     def prepare_to_write(self) -> None:
@@ -139,7 +139,7 @@ class Connection:
 
     def detach_in_child(self) -> None:
         """Discard the connection in a forked child: sockets and lease belong to the parent."""
-        # Referenced for ever: when collected, they would send messages on the parent's sockets.
+        # Referenced forever: when collected, they would send messages on the parent's sockets.
         _inherited.append((self._drivers, self.sandbox))
         self._drivers, self.sandbox = {}, None
         if self._lease is not None:
@@ -179,12 +179,10 @@ class Connection:
         self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers lag behind the leader
         address, options = security_options(settings, uri)
         secret = settings.secret()
-        login = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
-        self._add_driver("READ" if self.read_only else "WRITE", address, login, **options)
+        auth = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
+        self._add_driver("READ" if self.read_only else "WRITE", address, auth, **options)
 
-    def _add_driver(
-        self, mode: str, address: str, login: neo4j.Auth | None, **options: Any
-    ) -> None:
+    def _add_driver(self, mode: str, address: str, auth: neo4j.Auth | None, **options: Any) -> None:
         """Create a driver and verify connectivity; later failures surface only after retries."""
         timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
         if self.engine == "neo4j":
@@ -192,10 +190,7 @@ class Connection:
             options["notifications_disabled_classifications"] = ["UNRECOGNIZED"]
         try:
             driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
-                address,
-                auth=login,
-                connection_timeout=ADDRESS_TIMEOUT,
-                **options,
+                address, auth=auth, connection_timeout=ADDRESS_TIMEOUT, **options
             )
             _call_with_timeout(lambda: _verify(driver, self.database, timeout), timeout + _GRACE)
         except SettingsError:
@@ -304,7 +299,7 @@ def _read_keyring(keys: SecretStr) -> Keyring:
     try:
         return Keyring.read(keys.get_secret_value())
     except GenaiGraphError as error:
-        raise strip_tracebacks(error)  # noqa: B904
+        raise strip_tracebacks(error)  # noqa: B904  (its frames hold the keys)
 
 
 def before_first_write(step: Callable[[], object]) -> None:

@@ -99,17 +99,19 @@ class GraphSession:
         """Begin a transaction; one that may write waits for the write lock."""
         return self._begin(self._mode, options)
 
-    def run(self, query: Any, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
+    def run(
+        self, query: Any, parameters: dict[str, Any] | None = None, **kwargs: Any
+    ) -> QueryResult:
         """Run one statement in its own transaction and read all of its rows."""
         text = getattr(query, "text", query)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
         with self._begin(mode, {}) as transaction:
-            result = transaction.run(text, parameters, **more).buffer()
+            result = transaction.run(text, parameters, **kwargs).buffer()
             transaction.commit()
             return result
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
-        self.close()
+        self.close()  # the session of the previous transaction
         write_lock = None
         if mode == WRITE_ACCESS:
             self._prepare_to_write()
@@ -157,13 +159,15 @@ class GraphTransaction:
         else:
             self.cancel()
 
-    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
+    def run(
+        self, query: str, parameters: dict[str, Any] | None = None, **kwargs: Any
+    ) -> QueryResult:
         """Run a statement; its rows are fetched as they are iterated."""
-        query_logging.log_query(query, parameters or {}, more)
+        query_logging.log_query(query, parameters or {}, kwargs)
         with self._translate_errors():
             try:
-                self._validate_size(query, parameters, more)
-                result = self._transaction.run(query, parameters, **more)
+                self._validate_size(query, parameters, kwargs)
+                result = self._transaction.run(query, parameters, **kwargs)
                 return QueryResult(result, self._translate_errors)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise QueryError(f"parameters can't be sent to the database: {error}") from error
@@ -227,7 +231,7 @@ class QueryResult:
     def consume(self) -> neo4j.SummaryCounters:
         """Discard the remaining rows and the parameters, and return the update counters.
 
-        A transaction keeps references to its results until it ends, and they to their parameters.
+        Until it ends, a transaction references its results, and these reference their parameters.
         """
         with self._translate_errors():
             summary = self._result.consume()

@@ -31,10 +31,7 @@ if TYPE_CHECKING:
 
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
 _HOSTNAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
-_READ_ONLY = (
-    "Neo.ClientError.Statement.AccessMode",
-    "Neo.ClientError.Security.Forbidden",
-)
+_READ_ONLY = ("Neo.ClientError.Statement.AccessMode", "Neo.ClientError.Security.Forbidden")
 _INVALID_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
 _CALLER_ERRORS = (QueryError, ReadOnlyError, NodeExistsError)
 _UNREACHABLE = (

@@ -47,8 +47,8 @@ class Index(NamedTuple):
 def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
     """Return the constraints and indexes that the classes declare, if supported by the engine.
 
-    The embedded engine gets no index on datetimes: after updates, a range query there returns a
-    node several times, and after a deletion it fails.
+    The embedded engine gets no index on datetimes: with one, range queries return a node several
+    times after updates, and fail after a deletion.
     """
     return [
         index
@@ -94,7 +94,7 @@ def install(classes: Iterable[Any]) -> list[Index]:
 def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
     """Drop the indexes during mass deletions on the embedded engine; constraints remain.
 
-    There, each deletion scans all nodes with an equal indexed value. If the block is interrupted,
+    With an index, each deletion scans all nodes with an equal value. If the block is interrupted,
     the next write on a new connection creates the indexes again. In a sandbox they are kept:
     dropping an index can't be rolled back.
     """

@@ -102,7 +102,7 @@ class Sandbox:
         self.roll_back(interrupted=interrupted)
 
     def roll_back(self, *, interrupted: bool = False) -> None:
-        """Roll everything back; after an interruption in a message, by closing the socket."""
+        """Roll everything back; if a message was interrupted, by closing the socket."""
         transaction, self._transaction, self._has_written = self._transaction, None, False
         if transaction is None:
             return
@@ -144,16 +144,18 @@ class _InnerTransaction(GraphTransaction):
         self._box: Sandbox | None = box
         self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
-    def run(self, query: str, parameters: dict[str, Any] | None = None, **more: Any) -> QueryResult:
+    def run(
+        self, query: str, parameters: dict[str, Any] | None = None, **kwargs: Any
+    ) -> QueryResult:
         """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
             raise TransactionError(
                 "the effects of this statement can't be rolled back: run it outside the sandbox"
             )
         if not may_write(query):
-            return super().run(query, parameters, **more)
+            return super().run(query, parameters, **kwargs)
         self._writes.append(None)
-        self._writes[-1] = result = super().run(query, parameters, **more)
+        self._writes[-1] = result = super().run(query, parameters, **kwargs)
         return result
 
     def commit(self) -> None:

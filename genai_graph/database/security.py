@@ -48,7 +48,7 @@ class HandshakeTimeoutContext(ssl.SSLContext):
     """An SSL context whose handshakes always have a timeout.
 
     Once its deadline for a connection has expired, neo4j 6.1 removes the socket's timeout, and the
-    handshake with a silent server would block for ever.
+    handshake with a silent server would block forever.
     """
 
     def wrap_socket(self, sock: socket, *args: Any, **options: Any) -> ssl.SSLSocket:
@@ -93,7 +93,7 @@ def _resolve_loopback(address: neo4j.Address) -> list[neo4j.Address]:
 def _require_loopback(host: str) -> None:
     if f".{host.lower()}".endswith(".localhost"):
         return
-    with contextlib.suppress(ValueError):  # of another host name
+    with contextlib.suppress(ValueError):  # raised for a host name
         if ipaddress.ip_address(host).is_loopback:
             return
     raise SettingsError(

@@ -33,7 +33,7 @@ UserPath = Annotated[Path, AfterValidator(_expand_user)]  # no shell expands ~ i
 
 
 def _setting(variable: str, description: str, default: Any = None, **options: Any) -> Any:
-    """Return the field of an environment variable."""
+    """Return the field for an environment variable."""
     return Field(default, validation_alias=variable, description=description, **options)
 
 

@@ -52,19 +52,19 @@ def atomic() -> Iterator[None]:
     _broken.set(False)
     _rollback_hooks.set([])
     try:
-        yield from _committed_or_rolled_back()
+        yield from _commit_or_roll_back()
     except BaseException:
         for hook in reversed(_rollback_hooks.get()):
             hook()
         raise
 
 
-def _committed_or_rolled_back() -> Iterator[None]:
+def _commit_or_roll_back() -> Iterator[None]:
     """Commit the open transaction at the end of the block, or roll it back if that fails."""
     try:
         yield
     except Exception:
-        with contextlib.suppress(DatabaseError):  # would hide the original error
+        with contextlib.suppress(DatabaseError):  # it would hide the original error
             _roll_back()
         raise
     except BaseException:  # Ctrl-C, perhaps in the middle of a message
@@ -83,7 +83,7 @@ def _committed_or_rolled_back() -> Iterator[None]:
 
 
 def on_rollback(hook: Callable[[], None]) -> None:
-    """Call a function if the open transaction is rolled back; without one, never."""
+    """Call a function if the open transaction is rolled back, or never if none is open."""
     hooks = _rollback_hooks.get(None)
     if db._active_transaction is not None and hooks is not None:
         hooks.append(hook)
@@ -139,7 +139,7 @@ def query(
     /,
     *,
     write: bool = False,
-    **more: Any,
+    **kwargs: Any,
 ) -> list[dict[str, Any]]:
     """Run a Cypher statement and return its rows as dicts of plain Python values.
 
@@ -150,7 +150,7 @@ def query(
     invalid.
     """
     with _transaction(cypher, write) as transaction:
-        return _read(transaction.run(cypher, {**(parameters or {}), **more}))[0]
+        return _read(transaction.run(cypher, {**(parameters or {}), **kwargs}))[0]
 
 
 def execute_write(

@@ -368,7 +368,7 @@ def _fixture_error(issues: Iterator[FixtureIssue], max_errors: int) -> FixtureEr
             file_order.setdefault(issue.location.file, len(file_order))
         elif issue not in listed:
             omitted += 1
-    ordered = sorted(listed, key=lambda one: (file_order[one.location.file], one.location.line))
+    ordered = sorted(listed, key=lambda each: (file_order[each.location.file], each.location.line))
     return FixtureError(ordered, omitted=omitted)
 
 
@@ -378,7 +378,7 @@ def _missing_properties(record: NodeRecord) -> list[str]:
 
 
 def _without_existing(graph: ExistingGraph, label: str, uids: Iterable[str]) -> Iterator[str]:
-    """Yield the uids of which no node exists."""
+    """Yield the uids without a node in the graph."""
     for batch in batched(uids):
         existing = graph.existing(label, batch)
         yield from (uid for uid in batch if uid not in existing)

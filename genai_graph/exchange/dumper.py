@@ -55,14 +55,14 @@ def dump(
     `SettingsError`.
     """
     name = str(output)
-    writer = format or _format_of(name)
-    if writer not in FORMATS:
-        hint = did_you_mean(writer, FORMATS)
-        raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {writer!r}{hint}")
-    reader = GraphReader(_selected(labels, exclude), decrypt=decrypt)
+    chosen = format or _format_from_name(name)
+    if chosen not in FORMATS:
+        hint = did_you_mean(chosen, FORMATS)
+        raise SettingsError(f"format: expected one of {', '.join(FORMATS)}, got {chosen!r}{hint}")
+    reader = GraphReader(_select_labels(labels, exclude), decrypt=decrypt)
     counts: Counter[type] = Counter()
-    records = _count(reader.nested_records() if writer == "yaml" else reader.records(), counts)
-    if writer == "csv":
+    records = _count(reader.nested_records() if chosen == "yaml" else reader.records(), counts)
+    if chosen == "csv":
         if name == STDOUT:
             raise SettingsError("csv needs a directory as output: use -o DIRECTORY")
         files = {schema.name for schema in csv_schemas().values()}
@@ -70,7 +70,7 @@ def dump(
             csv.write(records, directory)
     else:
         with open_output(name, overwrite=overwrite) as stream:
-            _WRITERS[writer](records, stream)
+            _WRITERS[chosen](records, stream)
     return counts[NodeRecord], counts[EdgeRecord]
 
 
@@ -81,7 +81,7 @@ def _count(records: Records, counts: Counter[type]) -> Iterator[NodeRecord | Edg
         yield record
 
 
-def _format_of(name: str) -> str:
+def _format_from_name(name: str) -> str:
     known = format_of(Path(name))
     if known == "json":  # JSON Lines under this name could not be loaded
         raise SettingsError(f"{name}: can't dump to JSON: use .jsonl or .yaml")
@@ -91,7 +91,7 @@ def _format_of(name: str) -> str:
     return known or "jsonl"
 
 
-def _selected(labels: Collection[str] | None, exclude: Collection[str]) -> list[str]:
+def _select_labels(labels: Collection[str] | None, exclude: Collection[str]) -> list[str]:
     for label in (*(labels or ()), *exclude):
         if label not in NODES:
             raise SettingsError(unknown_label(label))

@@ -20,16 +20,16 @@ _COMPRESSIONS = {".gz": "gzip", ".xz": "xz"}
 
 
 def compression_of(path: Path) -> str | None:
-    """Return ``gzip`` or ``xz``, or None if the name has no suffix of a compression."""
+    """Return ``gzip`` or ``xz``, or None if the name has no compression suffix."""
     return _COMPRESSIONS.get(path.suffix.lower())
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format, or None if the name has no suffix of a format."""
+    """Return the format, or None if the name has no known suffix."""
     return SUFFIXES.get(suffix_of(path))
 
 
 def suffix_of(path: Path) -> str:
-    """Return the suffix of a name in lower case, without that of a compression."""
+    """Return the suffix of a name in lower case, ignoring a compression suffix."""
     uncompressed = path.with_suffix("") if compression_of(path) else path
     return uncompressed.suffix.lower()

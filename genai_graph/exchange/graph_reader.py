@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 Records = Iterator[NodeRecord | EdgeRecord]
-# Records that stay together, after the uid of their node and a rank, by which they are sorted.
+# (uid, rank, records): records that stay together, sorted by the uid of their node and a rank.
 _Group = tuple[str, int, list[NodeRecord | EdgeRecord]]
 
 EDGE_LIMIT = 50_000  # edges in one result
@@ -67,17 +67,18 @@ class GraphReader:
         for label in self._labels:
             outgoing = (rel.edge_type for rel in OUTGOING[label].values())
             edge_types = [each for each in outgoing if each in self._edge_types and has_edges(each)]
+            ranked = list(enumerate(edge_types, 1))
             for page in self._node_pages(label):
                 uids = self._without_parts(label, page)
                 groups: list[Iterable[_Group]] = [
                     ((node.uid, 0, [node]) for node in self._nodes(label, uids)),
-                    *(self._edge_groups(one, uids, rank) for rank, one in enumerate(edge_types, 1)),
+                    *(self._edge_groups(edge_type, uids, rank) for rank, edge_type in ranked),
                 ]
                 for _, _, group in heapq.merge(*groups, key=itemgetter(0, 1)):
                     yield from group
 
     def _node_pages(self, label: str) -> Iterator[list[str]]:
-        """Yield the uids of a label, and warn of nodes without a uid."""
+        """Yield the uids of a label in pages, and warn of nodes without a uid."""
         found = 0
         for uids in iter_pages_by_size(label):
             found += len(uids)
@@ -86,7 +87,7 @@ class GraphReader:
             _log.warning("skipped %d %s without a string uid, and their edges", skipped, label)
 
     def _edge_groups(self, edge_type: EdgeType, uids: list[str], rank: int) -> Iterator[_Group]:
-        """Yield the edges of sources, each followed by the part of the source that it leads to."""
+        """Yield the edges of sources; an edge to a part is followed by the records of that part."""
         edges = self._edges(edge_type, uids, by_source=True)
         if not edge_type.single_source:
             for edge in edges:
@@ -101,7 +102,7 @@ class GraphReader:
                     yield edge.source, rank, [edge, *parts.get(edge.target, ())]
 
     def _parts(self, label: str, uids: list[str]) -> dict[str, list[NodeRecord | EdgeRecord]]:
-        """Return nodes that are part of others, by uid, each after its own edges."""
+        """Return the records of parts by uid: the edges of each, then the node."""
         parts: dict[str, list[NodeRecord | EdgeRecord]] = {uid: [] for uid in uids}
         for rel in OUTGOING[label].values():
             if rel.edge_type in self._edge_types:
@@ -112,7 +113,7 @@ class GraphReader:
         return parts
 
     def _without_parts(self, label: str, uids: list[str]) -> list[str]:
-        """Return the uids of the nodes that are not part of another one."""
+        """Return the uids of the nodes that are not part of another node."""
         for edge_type in self._edge_types:
             if edge_type.target == label and edge_type.single_source:
                 parts = dict(ExistingGraph().sources(edge_type, uids))
@@ -150,7 +151,7 @@ class GraphReader:
             yield EdgeRecord(source, target, given, estimate_size(given), edge_type, "", 0)
 
     def _given(self, cls: Any, stored: dict[str, Any], subject: str, owner: str) -> dict[str, Any]:
-        """Return the declared properties in order of declaration, and warn of others."""
+        """Return the declared properties in order of declaration, and warn of undeclared ones."""
         declared = properties_of(cls)
         for name in stored.keys() - declared.keys():
             if (owner, name) not in self._warned:
@@ -204,7 +205,7 @@ def _read_edges(edge_type: EdgeType, uids: list[str], *, by_source: bool) -> Ite
 
 
 def _with_uids(rows: list[list[Any]]) -> Iterator[list[Any]]:
-    """Return the edges of which both ends have a uid."""
+    """Return the edges with a uid at both ends."""
     return (row for row in rows if row[0] and row[1] and type(row[0]) is type(row[1]) is str)
 
 

@@ -135,9 +135,8 @@ def load(
         excess = _describe_excess(size, (TRANSACTION_ROWS, TRANSACTION_BYTES))
         atomic = not excess
         if excess and not dry_run:
-            progress.say(
-                f"{excess}: each batch of {batch_size:,} is written in its own transaction"
-            )
+            mode = f"each batch of {batch_size:,} is written in its own transaction"
+            progress.say(f"{excess}: {mode}")
     if dry_run:
         for key, count in index.distinct_counts().items():
             writer.count(key, WriteCounts(pending=count))
@@ -169,7 +168,7 @@ def _require_fitting_transaction(size: tuple[int, int]) -> None:
 
 
 def _write_atomically(writer: _BatchWriter) -> None:
-    """Write all batches in one transaction, and repeat it after transient errors."""
+    """Write all batches in one transaction, which is retried after transient errors."""
     outcome = "nothing was written"
 
     def attempt() -> None:
@@ -186,7 +185,7 @@ def _write_atomically(writer: _BatchWriter) -> None:
 
 
 def _write_in_batches(writer: _BatchWriter) -> None:
-    """Write each batch in its own transaction, and repeat that after transient errors."""
+    """Write each batch in its own transaction, which is retried after transient errors."""
     uncertain = ""
 
     def attempt(key: str | EdgeType, rows: list[Any]) -> WriteCounts:
@@ -269,11 +268,11 @@ class _BatchWriter:
 
     @contextmanager
     def explain_interruption(self, outcome: Callable[[str], str]) -> Iterator[None]:
-        """Add to an error how much was written; `outcome` puts advice into that sentence."""
+        """Append to an error how much was written, as `outcome` describes it with the advice."""
         try:
             yield
         except GenaiGraphError as error:
-            # An invalid value is rejected again.
+            # Loading again would not help: an invalid value is always rejected.
             is_invalid = isinstance(error, PropertyError)
             text = outcome("fix the value, and load again" if is_invalid else "load again")
             if isinstance(error, TransactionMemoryError):
@@ -291,7 +290,7 @@ class _BatchWriter:
     def _merge_duplicates(self, records: Iterable[EdgeRecord]) -> Iterator[EdgeRecord]:
         """Merge the records of the same edge; later values replace earlier ones.
 
-        Duplicates come last, after the last of them was read.
+        The merged records come last, once all duplicates are read.
         """
         merged: dict[tuple[EdgeType, str, str], EdgeRecord] = {}
         for record in records:

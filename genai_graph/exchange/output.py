@@ -29,7 +29,7 @@ def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
 
     Raises `OutputError` if the file exists (unless `overwrite` is true) or can't be written.
     """
-    if name == STDOUT:  # its errors are the caller's: the reader of a pipe may have closed it
+    if name == STDOUT:  # errors are left to the caller, which ignores a closed pipe
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
@@ -48,7 +48,7 @@ def open_output(name: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def open_directory(name: str, *, replaceable: Collection[str]) -> Iterator[Path]:
-    """Yield a temporary directory that becomes the output when the block ends without an error.
+    """Yield a temporary directory, renamed to the output when the block ends without an error.
 
     An existing directory is replaced only if all its files are among the `replaceable` names.
     """
@@ -132,12 +132,12 @@ def _compress(stream: IO[bytes], path: Path) -> contextlib.AbstractContextManage
 
 @contextlib.contextmanager
 def _translate_os_errors(name: str) -> Iterator[None]:
-    """Raise operating system errors as one-line errors that name the output."""
+    """Translate operating system errors into one-line errors that name the output."""
     try:
         yield
     except GenaiGraphError:  # some are an OSError, too, such as UnavailableError
         raise
     except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader has closed the pipe: nobody needs a message
+        if error.errno == errno.EPIPE:  # the reader has closed the pipe: no message is needed
             raise
         raise OutputError(f"{name}: can't be written: {error.strerror or error}") from error

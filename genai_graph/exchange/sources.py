@@ -170,7 +170,7 @@ def find_fixture(name: str) -> Path:
 def open_sources(names: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
     """Open fixtures; raise `FixtureFileError` if none of them can be read.
 
-    If only some can't be read, their errors are reported with those of the others.
+    If only some can't be read, their errors are reported with those of the other fixtures.
     """
     sources: list[Source] = []
     errors: list[FixtureIssue] = []

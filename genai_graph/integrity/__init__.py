@@ -29,7 +29,7 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
 
     Raises `SettingsError` if `allowed` is a string, and a `DatabaseError` while it is iterated.
     """
-    if isinstance(allowed, str):  # `in` would find every part of it
+    if isinstance(allowed, str):  # `in` would match substrings
         raise SettingsError(f"allowed: expected a list of subjects, got a string: [{allowed!r}]")
     findings = chain(
         schema_checks.findings(),

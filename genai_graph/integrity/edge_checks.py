@@ -28,10 +28,10 @@ def findings(edge_type: EdgeType) -> Iterator[Finding]:
     setter = f"MATCH (:{edge_type.source})-[r:{edge_type.type}]->(:{edge_type.target}) SET r"
     undeclared = UndeclaredProperties(str(edge_type), properties_of(EDGES[edge_type]), setter)
     successors: dict[str, set[str]] = defaultdict(set)
-    near = itemgetter(1 if edge_type.start_at_target else 0)
+    low_degree_uid = itemgetter(1 if edge_type.start_at_target else 0)
     for page in iter_pages(edge_type.low_degree_label):
         connected = set()
-        for uid, group in itertools.groupby(read_edge_page(edge_type, page), key=near):
+        for uid, group in itertools.groupby(read_edge_page(edge_type, page), key=low_degree_uid):
             connected.add(uid)
             edges = list(group)
             yield from _duplicates(edge_type, edges)
@@ -94,7 +94,7 @@ def _cycles(edge_type: EdgeType, successors: dict[str, set[str]]) -> Iterator[Fi
 
 
 def undeclared_edges(label: str) -> Iterator[Finding]:
-    """Yield edges of a declared type at nodes of a label, between undeclared ends."""
+    """Yield the edges at nodes of a label with a declared type, but between the wrong labels."""
     targets: dict[str, list[str]] = {type_: [] for type_ in _TYPES}
     for edge_type in EDGES:
         if edge_type.source == label:
@@ -147,10 +147,11 @@ def duplicate_metrics() -> Iterator[Finding]:
         )
         for row in rows:
             metrics = sorted(row["metrics"])
-            same = [f", {key} {row[key]!r}" for key in ("dataset", "split") if row[key] is not None]
+            keys = [key for key in ("dataset", "split") if row[key] is not None]
+            details = "".join(f", {key} {row[key]!r}" for key in keys)
             problem = (
                 f"Experiment {row['uid']!r} has {len(metrics)} metrics {row['name']!r}"
-                f"{''.join(same)}: {', '.join(map(repr, metrics))}"
+                f"{details}: {', '.join(map(repr, metrics))}"
             )
             uids = (row["uid"], *metrics)
             yield Finding("duplicate_metric", "Metric", uids, problem, "delete all but one")

@@ -40,7 +40,7 @@ class Finding:
 
 
 def allow_option(subject: str) -> str:
-    """Return the hint to allow a subject."""
+    """Return the hint that allows a subject."""
     return f"pass --allow {shlex.quote(subject)}"
 
 

@@ -70,8 +70,9 @@ def _missing_uids(label: str) -> Iterator[Finding]:
 
 
 def _label_findings(label: str, uid: str, labels: list[str]) -> Iterator[Finding]:
-    others = [one for one in NODES if one in labels and one != label]
-    if others and label == next(one for one in NODES if one in labels):  # report the node once
+    declared = [each for each in NODES if each in labels]
+    others = [each for each in declared if each != label]
+    if others and label == declared[0]:  # report the node once
         hint = f"remove the wrong label: MATCH (n:{label} {{uid: ...}}) REMOVE n:{others[0]}"
         problem = f"{label} {uid!r} is also a {', '.join(others)}"
         yield Finding("labels", label, (uid,), problem, hint)
@@ -87,7 +88,7 @@ def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Fi
     for name, error in (*stored_value_errors(cls, values), *corrupt.items()):
         value, problem = values.get(name), str(error)
         kind = "missing" if value is None else "value"
-        if isinstance(value, list) and name in timestamps:  # without the list of `_read`
+        if isinstance(value, list) and name in timestamps:  # wrapped in a list by `_read`
             problem = f"expected {properties_of(cls)[name].expected}, got {describe(value[0])}"
         together = cls.required_together if name in cls.required_together else (name,)
         hint = f"set it: {label}.upsert(uid={uid!r}, {', '.join(f'{n}=...' for n in together)})"

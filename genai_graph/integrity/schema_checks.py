@@ -34,5 +34,5 @@ def _finding(index: Index, problem: str, hint: str) -> Finding:
 
 
 def _drop(index: Index) -> str:
-    kind = "CONSTRAINT" if index.type == UNIQUENESS else "INDEX"
-    return f"DROP {kind} {quote_name(index.name)}"
+    keyword = "CONSTRAINT" if index.type == UNIQUENESS else "INDEX"
+    return f"DROP {keyword} {quote_name(index.name)}"

@@ -33,8 +33,8 @@ class Edge(neomodel.StructuredRel):
         return iter(())
 
     def __repr__(self) -> str:
-        given = {name: value for name, value in self.__properties__.items() if value is not None}
-        return f"<{type(self).__name__} {given}>" if given else f"<{type(self).__name__}>"
+        values = {name: value for name, value in self.__properties__.items() if value is not None}
+        return f"<{type(self).__name__} {values}>" if values else f"<{type(self).__name__}>"
 
     def start_node(self) -> Node:
         """Return the node at which the edge starts."""
@@ -63,7 +63,7 @@ class Edge(neomodel.StructuredRel):
         return edge
 
     def save(self) -> Self:
-        """Raise `UnsupportedError`: an edge has no key by which it could be found."""
+        """Raise `UnsupportedError`: an edge has no key to match it by."""
         raise UnsupportedError(
             "an edge can't be saved: connect its nodes again with new properties"
         )

@@ -62,7 +62,7 @@ def _columns_and_rows(results: list[Any]) -> tuple[dict[str, str], list[list[Any
 
 
 def _common_last(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=_COMMON.__contains__)
+    return sorted(names, key=_COMMON.__contains__)  # stable, and False sorts before True
 
 
 def _uid_or_value(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Node sets and relationship managers: neomodel's, with nodes matched by uid.
 
-Element ids are never used: the embedded engine gives the id of a deleted node to the next one.
+Nodes are never matched by element id: the embedded engine reuses the id of a deleted node.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ class UidQueryBuilder(QueryBuilder):
     def build_node(self, node: Any) -> str:
         """Start at a single node."""
         ident: str = node.__label__.lower()
-        uid = self._register_place_holder(ident)
-        self._ast.lookup = f"{match_uid(ident, node.__label__, f'${uid}')} WITH {ident}"
-        self._query_params[uid] = node.saved_uid
+        placeholder = self._register_place_holder(ident)
+        self._ast.lookup = f"{match_uid(ident, node.__label__, f'${placeholder}')} WITH {ident}"
+        self._query_params[placeholder] = node.saved_uid
         self._ast.return_clause = ident
         self._ast.result_class = type(node)
         return ident
 
     def contains_uid(self, uid: str) -> bool:
-        """Whether a node with this uid is among the results."""
+        """Return whether a node with this uid is among the results."""
         ident = self._ast.return_clause
-        place = self._register_place_holder(f"{ident}_contains")
-        self._ast.where.append(f"{ident}.uid = ${place}")
-        self._query_params[place] = uid
+        placeholder = self._register_place_holder(f"{ident}_contains")
+        self._ast.where.append(f"{ident}.uid = ${placeholder}")
+        self._query_params[placeholder] = uid
         return self._count() >= 1
 
 
@@ -76,10 +76,10 @@ class _RelatedNodes(_UidQueries, neomodel.Traversal):
 
 
 class NodeSet(_UidQueries, NodeSetBase[T]):
-    """A set of nodes: neomodel's NodeSet, whose bulk methods are those of `Node`."""
+    """neomodel's NodeSet, with nodes matched by uid; its bulk methods call those of `Node`."""
 
     def order_by(self, *names: Any) -> Self:
-        """Order by properties; `UnsupportedError` for an encrypted one."""
+        """Order by properties; raise `UnsupportedError` for an encrypted one."""
         for name in names:
             prop = getattr(self.source_class, str(name).lstrip("-"), None)
             if isinstance(prop, Property):
@@ -97,8 +97,8 @@ class RelationshipManager(ManagerBase, Generic[T]):
     def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
         """Connect a node, or update the properties of the existing edge; return the edge.
 
-        There is one edge of a type between two nodes. Properties that are not given keep their
-        values, None removes one. Both nodes must be saved.
+        There is one edge of a type between two nodes. Omitted properties keep their values; None
+        removes a property. Both nodes must be saved.
 
         Raises `NotSavedError`, `EdgeTypeError` (wrong node class), `PropertyError`, `EdgeError` (a
         cycle, or more edges than allowed), `NodeNotFoundError`.
@@ -114,7 +114,7 @@ class RelationshipManager(ManagerBase, Generic[T]):
         return self._edge(run_in_transaction(lambda: upsert_edge(self.edge_type, row)), node)
 
     def disconnect(self, node: T) -> None:
-        """Delete the edge to a node, if there is one."""
+        """Delete the edge to a node, if it exists."""
         delete_edges(self.edge_type, *self._ends(node))
 
     def disconnect_all(self) -> None:
@@ -143,8 +143,8 @@ class RelationshipManager(ManagerBase, Generic[T]):
     def relationship(self, node: T) -> Edge | None:
         """Return the edge to a node, or None."""
         ends = self._ends(node)
-        found = find_edges(self.edge_type, [ends]).get(ends)
-        return None if found is None else self._edge(found, node)
+        stored = find_edges(self.edge_type, [ends]).get(ends)
+        return None if stored is None else self._edge(stored, node)
 
     def all_relationships(self, node: T) -> list[Edge]:
         """Return the edges to a node: at most one."""
@@ -152,7 +152,7 @@ class RelationshipManager(ManagerBase, Generic[T]):
         return [] if edge is None else [edge]
 
     def is_connected(self, node: T) -> bool:
-        """Whether there is an edge to a node."""
+        """Return whether there is an edge to a node."""
         return self.relationship(node) is not None
 
     def all(self) -> list[T]:
@@ -216,11 +216,11 @@ class RelationshipManager(ManagerBase, Generic[T]):
                 f"genai_graph.{expected.__name__}, got {node!r} "
                 f"({type(node).__module__}.{type(node).__qualname__})"
             )
-        here, there = self.source.saved_uid, node.saved_uid
-        return (here, there) if self._outgoing else (there, here)
+        uid, other_uid = self.source.saved_uid, node.saved_uid
+        return (uid, other_uid) if self._outgoing else (other_uid, uid)
 
-    def _edge(self, found: dict[str, Any], node: T) -> Edge:
-        edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(found), node)
+    def _edge(self, stored: dict[str, Any], node: T) -> Edge:
+        edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(stored), node)
         ends = (self.source, node) if self._outgoing else (node, self.source)
         edge._source, edge._target = ends
         return edge

@@ -104,6 +104,7 @@ class Node(NodeBase):
 
     def __init__(self, **values: Any) -> None:
         known = properties_of(type(self))
+        # None means "not set"; unknown names are kept for validation to reject.
         given = {
             name: value for name, value in values.items() if value is not None or name not in known
         }
@@ -199,10 +200,10 @@ class Node(NodeBase):
         stored = find_nodes(self.__label__, [uid]).get(uid)
         if stored is None:
             raise node_missing_error(self.__label__, uid)
-        self._take(stored)
+        self._set_stored(stored)
 
-    def _take(self, stored: Mapping[str, Any]) -> None:
-        """Set the attributes to stored properties."""
+    def _set_stored(self, stored: Mapping[str, Any]) -> None:
+        """Set the attributes from stored properties."""
         fresh = type(self).inflate(stored)
         names = (*properties_of(type(self)), "_stored", "_defaults")
         self.__dict__.update({name: fresh.__dict__[name] for name in names})
@@ -220,7 +221,7 @@ class Node(NodeBase):
     # Writing
 
     def save(self) -> Self:
-        """Write the node: create a new one, or update what changed since it was read.
+        """Create the node, or update the properties that changed since it was read.
 
         Raises `NodeExistsError` if the uid of a new node exists, `NodeNotFoundError` if the node
         was deleted meanwhile, `PropertyError` for an invalid value.
@@ -262,9 +263,9 @@ class Node(NodeBase):
         if created or any(changes for _, changes in changed):
             stored = run_in_transaction(partial(cls._write, created, changed))
             for node, _ in created:
-                node._take(stored[node.uid])
+                node._set_stored(stored[node.uid])
         for node, changes in changed:
-            node._take({**(node._stored or {}), **changes})
+            node._set_stored({**(node._stored or {}), **changes})
         for node in nodes:
             node._run_hook("post_save")
 
@@ -286,7 +287,7 @@ class Node(NodeBase):
         return stored
 
     def _validated_values(self) -> dict[str, Any]:
-        """Return the validated attributes; an empty default that was not modified is not set."""
+        """Return the validated attributes; an unmodified empty default counts as not set."""
         values = {
             name: None if value is self._defaults.get(name, self) and not value else value
             for name, value in self.__properties__.items()
@@ -313,7 +314,7 @@ class Node(NodeBase):
     def upsert(cls, **values: Any) -> Self:
         """Create the node, or update these values of the existing one; return it as stored.
 
-        Values that are not given stay unchanged, None removes one. Raises `PropertyError`.
+        Omitted properties keep their values; None removes a property. Raises `PropertyError`.
         """
         return cls._upsert([values])[0]
 
@@ -369,22 +370,22 @@ class Node(NodeBase):
         return True
 
     def _restore_on_rollback(self) -> None:
-        """Let the node know again what is stored, if the open transaction is rolled back."""
+        """Restore the saved state of the object if the open transaction is rolled back."""
         names = ("_stored", "deleted", *TIMESTAMPS)
         before = {name: getattr(self, name, False) for name in names}
         on_rollback(lambda: self.__dict__.update(before))
 
     def _delete_owned(self) -> None:
-        """Delete the nodes that belong to this one only."""
+        """Delete the nodes that belong to this one only; by default, there are none."""
 
     def _run_hook(self, name: str) -> None:
-        """Call a hook of neomodel, which a class may define."""
+        """Call a hook of neomodel, if the class defines it."""
         getattr(self, name, lambda: None)()
 
     # neomodel's other methods, with nodes matched by uid
 
     def cypher(self, query: str, params: dict[str, Any] | None = None) -> Any:
-        """Run a statement with the element id of this node, read anew, as `$self`."""
+        """Run a statement with the current element id of this node as `$self`."""
         return db.cypher_query(query, {**(params or {}), "self": self._read("elementId(n)")})
 
     def labels(self) -> list[str]:

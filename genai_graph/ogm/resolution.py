@@ -27,5 +27,5 @@ def _get_class(labels: frozenset[Any], database_name: str | None) -> Any | None:
 
 
 def install_resolver() -> None:
-    """Make neomodel resolve node classes this way."""
+    """Make neomodel resolve node classes by their registered labels."""
     neomodel_registry.get_class = _get_class  # type: ignore[method-assign, assignment]

@@ -1,7 +1,7 @@
 """neomodel's base classes with type annotations.
 
-A base of `StructuredNode` is created at run time, so that type checkers accept any attribute of a
-node. With these stubs they report misspelt attributes and wrong node classes.
+neomodel creates a base of `StructuredNode` at run time, so that type checkers accept any attribute
+of a node. With these stubs they report misspelt attributes and wrong node classes.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def parse_versioned_uid(uid: str) -> dict[str, str]:
 
 
 def metric_uid(experiment: str, name: str, dataset: str | None, split: str | None) -> str:
-    """Return the uid ``experiment/name[/dataset[/split]]``; an inner empty part is kept."""
+    """Return ``experiment/name[/dataset[/split]]``; a split without a dataset follows ``//``."""
     parts = [experiment, name]
     if dataset is not None or split is not None:
         parts.append(dataset or "")

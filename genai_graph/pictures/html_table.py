@@ -42,7 +42,7 @@ def html_table(
 
 
 def remaining_rows_note(count: int, method: str) -> str:
-    """Return a note on the rows that are not shown, and on the method that returns all."""
+    """Return a note on the omitted rows and the method that returns all rows, or ""."""
     return f"… and {count:,} more: {method} returns all of them" if count > 0 else ""
 
 

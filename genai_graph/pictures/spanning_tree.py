@@ -31,7 +31,7 @@ def build_spanning_tree(subgraph: Subgraph) -> dict[SubgraphNode, list[Branch]]:
         neighbours[near].append((edge, far))
     tree: dict[SubgraphNode, list[Branch]] = {}
     visited = {subgraph.root}
-    for node in (queue := [subgraph.root]):
+    for node in (queue := [subgraph.root]):  # grows during the iteration
         tree[node] = []
         for edge, neighbour in neighbours[node]:
             tree[node].append(Branch(edge, neighbour, neighbour not in visited))

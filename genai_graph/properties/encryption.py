@@ -1,8 +1,8 @@
-"""Encryption of property values: which ones are encrypted, and the way to and from the database.
+"""Encryption of property values: which properties are encrypted, and encrypting and decrypting.
 
 A value is encrypted as its text. The ciphertext of a JSON property is quoted, so that it is valid
 JSON. Empty values are stored in the clear: they hold no secret, and questions search for them. A
-ciphertext that is given as a value, for example from a dump, is kept if it was made for its place.
+ciphertext given as a value, for example from a dump, is kept if it was made for the same location.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class EncryptedValue:
         return f"is encrypted with the key {self.key}, which {KEYS} does not contain"
 
     def ciphertext_for(self, label: object, uid: object, name: str) -> str:
-        """Return the ciphertext for the place where it is stored.
+        """Return the ciphertext for the location where it is stored.
 
-        Raises `PropertyError` for any other place, where no key could decrypt it.
+        Raises `PropertyError` for any other location, where no key could decrypt it.
         """
         if self.location != (label, uid, name):
             raise PropertyError(
                 f"{label} {uid!r}: {name}: a value of {self.location} is encrypted with the key "
-                f"{self.key} for that place: set {KEYS} to use it elsewhere"
+                f"{self.key} for that location: set {KEYS} to use it elsewhere"
             )
         return self.text
 
@@ -115,7 +115,7 @@ def _refusal(label: str, name: str) -> str:
     if not known or label not in ("", *known):
         return "no such property: expected names such as metadata or Model.location"
     return (
-        "can't be encrypted: only strings and JSON can that are not required, indexed, limited to "
+        "can't be encrypted: expected a string or JSON that is not required, indexed, limited to "
         "choices or part of the uid"
     )
 
@@ -144,7 +144,7 @@ def refuse_search(prop: Property[Any]) -> None:
 def encrypt_values(label: str, uid: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return database values with the sensitive ones encrypted, if keys are configured.
 
-    Raises `PropertyError` for a ciphertext that was made for another place.
+    Raises `PropertyError` for a ciphertext that was made for another location.
     """
     keyring = current_connection().keyring
     if keyring is None or encrypted_names(label).isdisjoint(values):
@@ -180,7 +180,7 @@ def _new_ciphertext(keyring: Keyring, location: ValueLocation, text: str) -> str
 
 
 def reencrypt(location: ValueLocation, text: str) -> str | EncryptedValue:
-    """Return a stored text encrypted with the first key, or what can't be decrypted."""
+    """Reencrypt a text with the first key; return an `EncryptedValue` if it can't be decrypted."""
     value = decrypt_text(location, text)
     keyring = current_connection().keyring
     if isinstance(value, EncryptedValue) or keyring is None:
@@ -208,7 +208,7 @@ def decrypt_all(label: str, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decrypt_text(location: ValueLocation, text: str) -> str | EncryptedValue:
-    """Return a stored text decrypted."""
+    """Decrypt a stored text; return an `EncryptedValue` if it can't be decrypted."""
     key, keyring = key_id_in(text), current_connection().keyring
     if key is None:
         return text
@@ -246,7 +246,7 @@ def overwrite_error(
     """Return the error if a value can't replace the stored one; `key` is its key id, if any.
 
     A value whose key is missing is only replaced by a ciphertext of the same key, as in a dump:
-    whoever made that has the key.
+    its author has the key.
     """
     needed = key_id_in(before)
     if needed is None or needed == key or needed in (current_connection().keyring or ()):

@@ -16,8 +16,8 @@ from genai_graph.properties.messages import describe
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 # The embedded engine stores strings of up to 16 MiB; a ciphertext is longer by a third.
 MAX_TEXT_BYTES = 8 * 2**20
-# A JSON text of this length fits however it is written: a character has up to four bytes, and
-# 1e15 becomes 1000000000000000.0.
+# A JSON text of this length fits in any notation: a character has up to four bytes, and 1e15
+# becomes 1000000000000000.0.
 SAFE_JSON_LENGTH = MAX_TEXT_BYTES // 8
 MAX_DEPTH = 64
 _LONG_NUMBER = re.compile("[0-9]{19}")

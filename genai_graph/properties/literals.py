@@ -15,7 +15,7 @@ import msgspec
 from genai_graph.formatting import non_finite_name
 
 LIST_SEPARATOR = "\x1f"  # between the items of a list in a CSV cell: hardly any text contains it
-MANUAL_SEPARATOR = ";"  # what people type, and the default of neo4j-admin
+MANUAL_SEPARATOR = ";"  # typed by hand, and the default of neo4j-admin
 
 # Strings that no version of YAML takes for another type, as it would `no`, `y` or `null`.
 _YAML_PLAIN = re.compile(

@@ -15,7 +15,7 @@ _MIN_SIMILARITY = 0.6
 class AmbiguousScalar:
     """An unquoted scalar that parsers read differently, such as YAML ``no`` or ``017``.
 
-    Every property rejects it; `reading` says what else it could be.
+    Every property rejects it; `reading` describes the other reading.
     """
 
     def __init__(self, text: str, reading: str) -> None:
@@ -31,9 +31,7 @@ def describe(value: Any) -> str:
         return f"{value.text} ({value.reading})"
     if isinstance(value, (dict, list)):
         return "a map" if isinstance(value, dict) else "a list"
-    if (
-        isinstance(value, int) and value.bit_length() > 128
-    ):  # Python refuses to print very long ones
+    if isinstance(value, int) and value.bit_length() > 128:  # Python may refuse to print it
         return f"an integer of {value.bit_length()} bits"
     text = repr(value)
     short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."

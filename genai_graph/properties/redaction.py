@@ -51,16 +51,16 @@ def _strip(text: str) -> str:
 
 def _without_parameters(text: str) -> str:
     """Remove the parameters with secret names, percent-encoded or not."""
-    kept, at = [], 0
+    kept, end = [], 0
     for found in _NAME.finditer(text):
-        if found.start("name") >= at and _SECRET.fullmatch(unquote(found["name"])):
+        if found.start("name") >= end and _SECRET.fullmatch(unquote(found["name"])):
             value = _VALUE_IN_QUERY if found["in_query"] else _VALUE
-            kept.append(text[at : found.start("name")])
-            at = value.match(text, found.end()).end()  # type: ignore[union-attr]
-    return "".join([*kept, text[at:]])
+            kept.append(text[end : found.start("name")])
+            end = value.match(text, found.end()).end()  # type: ignore[union-attr]
+    return "".join([*kept, text[end:]])
 
 
 @functools.lru_cache(maxsize=1024)
 def warn_of_credentials(name: str, kept: str) -> None:
-    """Warn that credentials were removed from a property; once, though a load reads it twice."""
+    """Warn once that credentials were removed from a property: a load may read it repeatedly."""
     _log.warning("%s: credentials were removed from a location: %s is stored", name, kept)

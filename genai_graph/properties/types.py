@@ -59,14 +59,14 @@ V = TypeVar("V")
 
 MAX_INDEXED_BYTES = 8_000  # Neo4j indexes keys of up to 8,167 bytes
 _MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
-_NUMBER_BYTES = 9  # of a list item, in the estimate of sizes
+_NUMBER_BYTES = 9  # estimated size of a list item
 
 
 class Property(Generic[V]):
     """Mixin that adds strict validation and the codec to neomodel's properties.
 
-    `expected` describes valid values in errors; `annotation` is the type for msgspec: what fits it
-    needs no further validation, except for JSON.
+    `expected` describes valid values in errors; `annotation` is the type for msgspec: values that
+    fit it need no further validation, except for JSON.
     """
 
     name: str | None
@@ -114,7 +114,7 @@ class Property(Generic[V]):
         return self.validate(value)
 
     def verify_stored(self, value: Any) -> Any:
-        """Validate a value in the graph where it is: nothing is removed from it any more."""
+        """Validate a stored value as it is: credentials in it are an error, and are not removed."""
         return self.normalize_stored(value)
 
     def empty(self) -> Any:
@@ -177,7 +177,7 @@ class Property(Generic[V]):
         return str(value)
 
     def fits_csv(self, value: Any) -> bool:
-        """Whether the cell of a database value is read back the same."""
+        """Return whether the cell of a database value is read back as the same value."""
         return True
 
     # Cypher
@@ -194,8 +194,8 @@ class Property(Generic[V]):
         try:
             return self.to_db(self.validate(value))
         except PropertyError as error:
-            where = f"{self.owner.__name__}.{self.name}: " if self.owner else ""
-            raise type(error)(f"{where}{error}") from None
+            prefix = f"{self.owner.__name__}.{self.name}: " if self.owner else ""
+            raise type(error)(f"{prefix}{error}") from None
 
     def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Convert a database value to the Python value."""
@@ -256,7 +256,7 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
             raise PropertyError("expected a non-empty string")
         if len(value) > self._safe_length:
             self._validate_size(value)
-        return str.__str__(value)  # of an enum member the value, not the name
+        return str.__str__(value)  # the value of an enum member, not its name
 
     @property
     def encryptable(self) -> bool:
@@ -266,7 +266,7 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         return "" if self.is_indexed or self.choices else _length(value)
 
     def from_csv(self, text: str) -> str:
-        # Text decoded from UTF-8 has no surrogates, so that only these rules remain.
+        # Text decoded from UTF-8 has no surrogates, so only these rules are checked.
         if self.choices is None and int(self.is_required) <= len(text) <= self._safe_length:
             return text
         return self.validate(text)
@@ -283,9 +283,9 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
     def _validate_size(self, value: str) -> None:
         size = len(value.encode())
         if size > self._max_bytes:
-            kind = "an indexed string" if self.is_indexed else "a string"
+            subject = "an indexed string" if self.is_indexed else "a string"
             raise PropertyError(
-                f"{kind} may have {self._max_bytes} bytes of UTF-8, this one has {size}"
+                f"{subject} may have {self._max_bytes} bytes of UTF-8, this one has {size}"
             )
 
 
@@ -390,7 +390,7 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         return NON_FINITE[value] if isinstance(value, str) else value
 
     def to_json(self, value: float) -> float | str:
-        return value if value - value == 0 else non_finite_name(value)
+        return value if value - value == 0 else non_finite_name(value)  # false for NaN and inf
 
     def from_file(self, value: Any) -> Any:
         return NON_FINITE.get(value, value) if isinstance(value, str) else value
@@ -404,7 +404,7 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         if not _is_decimal(text):
             return text
         value = float(text)
-        if value - value != 0:
+        if value - value != 0:  # infinite
             return AmbiguousScalar(text, "a number out of the range of a float")
         return value
 
@@ -529,7 +529,7 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
         return True
 
     def validate(self, value: Any) -> Any:
-        """Accept a JSON value; the error for any other has the path to it."""
+        """Accept a JSON value; the `path` of an error leads to the invalid part."""
         validated = validate_json(value)
         validate_json_size(encode_json(validated))
         return validated
@@ -656,7 +656,7 @@ def _length(value: str) -> str:
 
 
 def _is_decimal(text: str) -> bool:
-    """Whether a text is a decimal number; float() also accepts spaces, ``_`` and ``inf``."""
+    """Return whether a text is decimal; float() also accepts spaces, ``_`` and ``inf``."""
     try:
         float(text)
     except ValueError:

@@ -88,9 +88,8 @@ def deflate_values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 def _deflate(cls: Any, values: Mapping[str, Any], name: str, prop: Property[Any]) -> Any:
     value = values[name]
     if isinstance(value, EncryptedValue):
-        return value.ciphertext_for(
-            getattr(cls, "__label__", cls.__name__), values.get("uid"), name
-        )
+        label = getattr(cls, "__label__", cls.__name__)
+        return value.ciphertext_for(label, values.get("uid"), name)
     return prop.to_db(value)
 
 

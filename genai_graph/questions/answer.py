@@ -80,7 +80,7 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
 
 
 def _explain_no_rows(question: Question, values: Mapping[str, Any]) -> str:
-    """Return which parameters have values that no node has."""
+    """Return a message about parameters with values that no node has, or ""."""
     reasons = []
     for parameter in question.parameters.values():
         if parameter.values_from:

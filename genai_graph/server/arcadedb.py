@@ -53,7 +53,7 @@ class ArcadeDB(Server):
 
     @property
     def java(self) -> Path:
-        """Path of the Java program; raises `MissingExtraError` unless the wheel is installed."""
+        """Path of the Java executable; raises `MissingExtraError` unless the wheel is installed."""
         return self._package / "jre" / "bin" / ("java.exe" if os.name == "nt" else "java")
 
     @property
@@ -78,8 +78,8 @@ class ArcadeDB(Server):
         username, reader = OWN_USERS
         users = Users(username, secrets.token_urlsafe(24), reader, secrets.token_urlsafe(24))
         own_users = {
-            username: _user(username, users.password, {"*": ["admin"]}),
-            reader: _user(reader, users.reader_password, {_DATABASE: ["reader"]}),
+            username: _build_user(username, users.password, {"*": ["admin"]}),
+            reader: _build_user(reader, users.reader_password, {_DATABASE: ["reader"]}),
         }
         _write_users(directory, {**_read_users(directory), **own_users})
         limits = {"resultSetLimit": -1, "readTimeout": -1}
@@ -97,7 +97,7 @@ class ArcadeDB(Server):
             "server.rootPath": directory,
             "server.plugins": "Bolt:com.arcadedb.bolt.BoltProtocolPlugin",
             "server.defaultDatabases": f"{self.database}[]",
-            "server.reloadEvery": 1000,  # milliseconds between two reads of the users' file
+            "server.reloadEvery": 1000,  # milliseconds between two reads of the users file
             "server.httpIncomingHost": "127.0.0.1",
             "server.httpIncomingPort": 0,
             "bolt.host": "127.0.0.1",
@@ -122,7 +122,7 @@ def list_users(directory: Path) -> dict[str, str]:
 
 def save_user(directory: Path, name: str, role: str, password: str) -> None:
     """Create or update a user; a running engine reads the change within a second."""
-    user = _user(name, password, {_DATABASE: [role]})
+    user = _build_user(name, password, {_DATABASE: [role]})
     _write_users(directory, {**_read_users(directory), name: user})
 
 
@@ -141,7 +141,7 @@ def _read_users(directory: Path) -> dict[str, dict[str, Any]]:
         users = [json.loads(line) for line in lines if line.strip()]
         return {user["name"]: user for user in users}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}  # a corrupt file: the next start rewrites it
+        return {}  # missing or corrupt: the next start writes it
 
 
 def _write_users(directory: Path, users: dict[str, dict[str, Any]]) -> None:
@@ -151,8 +151,8 @@ def _write_users(directory: Path, users: dict[str, dict[str, Any]]) -> None:
     temporary.replace(directory / "config" / _USERS_FILE)  # atomic: the engine polls this file
 
 
-def _user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str, Any]:
-    """Return a user whose password is hashed: the salt is the base64 text, not its bytes."""
+def _build_user(name: str, password: str, databases: dict[str, list[str]]) -> dict[str, Any]:
+    """Return a user with a hashed password; the salt is its base64 text, not the decoded bytes."""
     salt = base64.b64encode(secrets.token_bytes(32)).decode()
     digest = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), _ITERATIONS, 32)
     hashed = f"PBKDF2WithHmacSHA256${_ITERATIONS}${salt}${base64.b64encode(digest).decode()}"

@@ -61,16 +61,16 @@ def read_lock(path: Path) -> list[Jar]:
 def download_jars(title: str, lib: Path, jars: list[Jar], repository: str | None = None) -> None:
     """Download the missing jars into a directory, with a progress bar on stderr.
 
-    A jar appears there once its digest is verified, so an interrupted download is resumed by the
+    A jar appears in it once its digest is verified, so an interrupted download is resumed by the
     next call, and complete jars need no network. `repository` is the URL of a mirror of Maven
     Central. Raises `EngineError`.
     """
-    if not _missing(lib, jars):
+    if not _missing_jars(lib, jars):
         return
     try:
         lib.mkdir(parents=True, exist_ok=True)
         with file_lock(lib.with_name(f"{lib.name}.mutex"), LOCK_TIMEOUT):
-            _download(title, lib, _missing(lib, jars), repository)
+            _download(title, lib, _missing_jars(lib, jars), repository)
     except (OSError, RuntimeError) as error:  # the errors of requests are OSErrors
         if isinstance(error, EngineError):
             raise
@@ -80,7 +80,7 @@ def download_jars(title: str, lib: Path, jars: list[Jar], repository: str | None
         ) from error
 
 
-def _missing(lib: Path, jars: list[Jar]) -> list[Jar]:
+def _missing_jars(lib: Path, jars: list[Jar]) -> list[Jar]:
     return [jar for jar in jars if not (lib / jar.name).exists()]
 
 
@@ -115,11 +115,11 @@ def _fetch(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
     """
     for _ in range(_RETRIES):
         with contextlib.suppress(OSError, RuntimeError):
-            return _try(jar, lib, partial, repository)
-    return _try(jar, lib, partial, repository)
+            return _fetch_once(jar, lib, partial, repository)
+    return _fetch_once(jar, lib, partial, repository)
 
 
-def _try(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
+def _fetch_once(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
     from jgo.maven import MavenContext
 
     repositories = None if repository is None else {"central": repository}
@@ -127,7 +127,7 @@ def _try(jar: Jar, lib: Path, partial: Path, repository: str | None) -> Jar:
     component = context.project(jar.group, jar.artifact).at_version(jar.version)
     artifact = component.artifact(jar.classifier or "")
     file: Path = partial / component.path_prefix / artifact.filename
-    file.unlink(missing_ok=True)  # of an attempt that was interrupted
+    file.unlink(missing_ok=True)  # left by an interrupted attempt
     artifact.resolve()
     if hashlib.sha256(file.read_bytes()).hexdigest() != jar.sha256:
         raise EngineError(

@@ -41,8 +41,8 @@ KILL_TIMEOUT = 2.0
 MIN_FREE_MB = 200  # the files of an empty database and the ahead-of-time cache
 _POLL = 0.02
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-_RECORD = "-XX:AOTCacheOutput="
-# Variables passed on to Java; others may hold secrets, or change Java's behaviour.
+_RECORD_OPTION = "-XX:AOTCacheOutput="
+# Variables passed on to Java; any other may hold a secret, or change Java's behaviour.
 _ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
 
 
@@ -96,7 +96,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def java(self) -> Path:
-        """Path of the Java program; raises `MissingExtraError` if it is not installed."""
+        """Path of the Java executable; raises `MissingExtraError` if it is not installed."""
 
     @property
     @abstractmethod
@@ -145,7 +145,7 @@ class ManagedEngine:
         return self.directory / "engine.log"
 
     def acquire(self) -> Lease:
-        """Begin to use the engine, starting it if necessary; `Lease.release` ends the use."""
+        """Return a lease on the engine, which is started if necessary."""
         self.server.install()
         with self.locked():
             descriptor = open_private(self.directory / "engine.lease")
@@ -203,7 +203,7 @@ class ManagedEngine:
             return None
 
     def release(self, acquired: RunningEngine, descriptor: int) -> None:
-        """End one use; the last client stops the engine, regardless of which one started it."""
+        """Release a lease; the last client stops the engine, regardless of which one started it."""
         with self.locked():
             os.close(descriptor)  # not an unlock: a forked child may still hold a copy
             running = self.running()
@@ -234,7 +234,7 @@ class ManagedEngine:
             if not self.server.is_slow:
                 self._terminate(running, wait_for_cache=wait_for_cache)
                 return True
-            # The next start waits for its end.
+            # Port 0 marks it as stopping; the next start waits for its end.
             self._write(self._state_file, asdict(replace(running, port=0)))
             if (process := running.process()) is not None:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -255,7 +255,7 @@ class ManagedEngine:
         options = self._cache_options()
         process = self._spawn(self.server.command(self.directory, options))
         try:
-            if any(option.startswith(_RECORD) for option in options):
+            if any(option.startswith(_RECORD_OPTION) for option in options):
                 state = {"pid": process.pid, "create_time": process.create_time()}
                 self._write(self.directory / "training.json", state)
             starting = RunningEngine(process.pid, process.create_time(), 0, users)
@@ -303,7 +303,7 @@ class ManagedEngine:
         output = (line.strip() for line in self._read_log().splitlines())
         lines = [line for line in output if line and not line.startswith(("at ", "..."))][-5:]
         free = shutil.disk_usage(self.directory).free >> 20
-        hint = f": free some disk space ({free} MB left)" * (free < MIN_FREE_MB)
+        hint = f": free some disk space ({free} MB left)" if free < MIN_FREE_MB else ""
         raise EngineError(
             f"the {self.server.name} engine did not start{hint}; the end of {self.log}:\n"
             + "\n".join(lines)
@@ -333,7 +333,7 @@ class ManagedEngine:
     def _cache_options(self) -> list[str]:
         """Return the Java option that uses the ahead-of-time cache, or records it.
 
-        The recording run takes some seconds longer to exit; a start meanwhile does without.
+        The recording run takes some seconds longer to exit; until then, no start uses a cache.
         """
         files = [self.server.java, *sorted(self.server.lib.glob("*.jar"))]
         versions = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
@@ -347,7 +347,7 @@ class ManagedEngine:
             return []
         for outdated in self.directory.glob("start-*"):
             outdated.unlink()
-        return [f"{_RECORD}{recorded}"]
+        return [f"{_RECORD_OPTION}{recorded}"]
 
     def _cache_recorder(self) -> psutil.Process | None:
         try:
@@ -367,14 +367,14 @@ class ManagedEngine:
 
 @dataclass
 class Lease:
-    """The use of a managed engine by one client."""
+    """The lease of one client on a managed engine."""
 
     engine: ManagedEngine
     running: RunningEngine
     descriptor: int
 
     def release(self) -> None:
-        """End the use; the last client stops the engine."""
+        """Release the lease; the last client stops the engine."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             self.engine.release(self.running, descriptor)
@@ -410,10 +410,10 @@ def _find_process(pid: int, create_time: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         # Compared with a tolerance: it changes when the system clock is adjusted.
-        same = abs(process.create_time() - create_time) < 2
+        is_same = abs(process.create_time() - create_time) < 2
     except psutil.NoSuchProcess:
         return None
-    return process if same and _is_alive(process) else None
+    return process if is_same and _is_alive(process) else None
 
 
 def _is_alive(process: psutil.Process) -> bool:

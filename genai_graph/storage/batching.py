@@ -53,7 +53,7 @@ def batch_by_key(
 
 
 def batch_by_size(rows: Iterable[R], max_rows: int) -> Iterator[list[R]]:
-    """Yield lists of at most `max_rows` rows, each ending with the row that reaches its limit."""
+    """Yield lists of at most `max_rows` rows, which end with the row that reaches `BATCH_BYTES`."""
     return (batch for _, batch in batch_by_key(rows, lambda _: None, max_rows))
 
 

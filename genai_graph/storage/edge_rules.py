@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from genai_graph.storage.rows import EdgeRow
 
 Errors = list[tuple["EdgeRow", str]]
-_STAGES = 8  # of at most two edges each, that one statement follows
+_STAGES = 8  # in one statement, each of at most two edges
 
 
 class ExistingGraph:
     """The graph before a write, as needed by the checks."""
 
     def existing(self, label: str, uids: Iterable[str]) -> set[str]:
-        """Return the uids of which a node exists."""
+        """Return those of the uids that exist."""
         return existing_uids(label, uids)
 
     def encrypted_names(self, label: str) -> frozenset[str]:
@@ -89,13 +89,13 @@ class LoadedGraph(ExistingGraph):
         self._empty: dict[str, bool] = {}
 
     def is_empty(self, label: str) -> bool:
-        """Whether there was no node with a label when this was asked first."""
+        """Return whether a label had no nodes at the first call."""
         if label not in self._empty:
             self._empty[label] = count_nodes(label) == 0
         return self._empty[label]
 
     def existing(self, label: str, uids: Iterable[str]) -> set[str]:
-        """Return the uids of which a node exists."""
+        """Return those of the uids that exist."""
         return set() if self.is_empty(label) else super().existing(label, uids)
 
     def undecryptable(
@@ -124,12 +124,12 @@ class EmptyGraph(LoadedGraph):
         return True
 
     def encrypted_names(self, label: str) -> frozenset[str]:
-        """Return nothing: without a connection there are no keys."""
+        """Return an empty set: without a connection there are no keys."""
         return frozenset()
 
 
 def constraint_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:
-    """Return (edge, error) for each edge that its type does not allow, given the others."""
+    """Return (edge, error) for each edge that its type does not allow, given the other edges."""
     neighbours = {}
     if edge_type.single_target:
         neighbours = dict(graph.targets(edge_type, {row.source for row in rows}))
@@ -142,7 +142,7 @@ def constraint_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: Exist
 def cardinality_errors(
     edge_type: EdgeType, rows: Sequence[EdgeRow], neighbours: dict[str, str]
 ) -> Errors:
-    """Return (edge, error) for each edge beyond the one that its end may have.
+    """Return (edge, error) for each second edge of an end that may have only one.
 
     `neighbours` are those of the restricted ends before the write. A type restricts one end.
     """
@@ -209,9 +209,9 @@ def find_cycles(successors: dict[str, set[str]], starts: Iterable[str]) -> Itera
             uid = next(stack[-1], None)
             if uid is None:
                 stack.pop()
-                left = path.pop()
-                del positions[left]
-                done.add(left)
+                finished = path.pop()
+                del positions[finished]
+                done.add(finished)
             elif uid in positions:
                 yield [*path[positions[uid] :], uid]
             elif uid not in done:

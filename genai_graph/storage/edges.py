@@ -27,10 +27,10 @@ def find_edges(edge_type: EdgeType, ends: Iterable[Ends]) -> dict[Ends, dict[str
 def _find(
     edge_type: EdgeType, ends: Iterable[Ends]
 ) -> dict[Ends, tuple[dict[str, Any] | None, list[str]]]:
-    """Return the properties of edges that exist, and the uids of single neighbours of their ends.
+    """Return the properties of edges (None if missing) and the neighbours of the restricted end.
 
-    The neighbours are the target of the source of a type with `single_target`, or the source of the
-    target of a type with `single_source`.
+    The neighbours are the targets of the source if the type has `single_target`, or the sources of
+    the target if it has `single_source`. Ends without an edge and neighbours are omitted.
     """
     type_, neighbours = quote_name(edge_type.type), "[]"
     if edge_type.single_target:
@@ -70,11 +70,11 @@ def merge_edges(edge_type: EdgeType, edges: Sequence[EdgeRow]) -> WriteCounts:
 
 
 def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
-    """Create edges that do not exist and that the type allows, each pair of ends once.
+    """Create edges that do not exist and that the type allows; a pair of ends must occur once.
 
     Raises `NodeNotFoundError` if an end does not exist.
     """
-    created = _write(edge_type, rows)  # less than all if another client created some of them
+    created = _write(edge_type, rows)  # fewer than all if another client created some of them
     return WriteCounts(created=created, unchanged=len(rows) - created)
 
 
@@ -90,8 +90,8 @@ def _merge(
             new.append(row)
         elif changed := changed_values(before, row.given):
             changes.append(EdgeRow(row.source, row.target, changed, row.size))
-    end = 0 if edge_type.single_target else 1
-    neighbours = {ends[end]: uid for ends, (_, uids) in found.items() for uid in uids}
+    restricted = 0 if edge_type.single_target else 1
+    neighbours = {ends[restricted]: uid for ends, (_, uids) in found.items() for uid in uids}
     errors = cardinality_errors(edge_type, new, neighbours)
     if edge_type.acyclic and new:
         errors += cycle_errors(edge_type, new, ExistingGraph())
@@ -115,8 +115,8 @@ def _merge_rows(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
 
 
 def _write(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> int:
-    """Create edges or set their values, and return how many were created."""
-    columns: dict[str, list[Any]] = {  # packed in a third of the time of rows
+    """Create edges or set their values, and return the number of created edges."""
+    columns: dict[str, list[Any]] = {  # columns are packed in a third of the time of rows
         "sources": [row.source for row in rows],
         "targets": [row.target for row in rows],
     }
@@ -137,7 +137,7 @@ def _write(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> int:
 
 
 def delete_edges(edge_type: EdgeType, source: str | None, target: str | None) -> int:
-    """Delete the edges between two nodes, or all edges of one node; return how many."""
+    """Delete the edges between two nodes, or all edges of one node; return their number."""
     ends = [
         (match_uid("a", edge_type.source, "$source"), source),
         (match_uid("b", edge_type.target, "$target"), target),

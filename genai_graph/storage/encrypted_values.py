@@ -49,10 +49,10 @@ class Replacement(NamedTuple):
 
 
 def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
-    """Replace values that have not changed, and return how many.
+    """Replace values that have not changed since they were read, and return their number.
 
-    The meaning of a value stays, so `updated_at` does too. Setting it to itself locks the node on
-    Neo4j, so that no other client writes between the comparison and the change.
+    The decrypted value stays the same, and so does `updated_at`. Setting it to itself locks the
+    node on Neo4j, so that no other client writes between the comparison and the change.
     """
     found, _ = execute_write(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "

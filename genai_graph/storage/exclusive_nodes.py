@@ -1,7 +1,7 @@
 """Nodes that no other application uses, in a shared database.
 
-A node with one of our labels is exclusive if it has a uid and nothing that this package does not
-know: no other label, no undeclared property, and no edge of another type or to another label.
+A node with a label of the models is exclusive if it has a uid and nothing that the models do not
+declare: no other label, no other property, and no edge of another type or to another label.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ExclusiveNodes:
 
     def __init__(self) -> None:
         self._types = sorted({edge_type.type for edge_type in EDGES})
-        # Checking labels and edges is slow, and most graphs contain nothing else.
+        # Checking labels and edges is slow, and most databases have no other labels and types.
         self._condition = f"{_IS_DECLARED} {_IS_ISOLATED}" if self._is_shared() else _IS_DECLARED
 
     def count(self, label: str) -> int:

@@ -23,7 +23,7 @@ def find_nodes(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def existing_uids(label: str, uids: Iterable[str]) -> set[str]:
-    """Return the uids of which a node exists."""
+    """Return those of the uids that exist."""
     rows = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} RETURN collect(uid) AS found",
         uids=list(uids),
@@ -32,7 +32,7 @@ def existing_uids(label: str, uids: Iterable[str]) -> set[str]:
 
 
 def raise_missing(label: str, uids: list[str]) -> None:
-    """Raise `NodeNotFoundError` for the first uid of which no node exists."""
+    """Raise `NodeNotFoundError` for the first uid that does not exist."""
     existing = existing_uids(label, uids)
     for uid in uids:
         if uid not in existing:
@@ -40,7 +40,7 @@ def raise_missing(label: str, uids: list[str]) -> None:
 
 
 def node_missing_error(label: str, uid: str) -> NodeNotFoundError:
-    """Return the error for a node that does not exist (any more)."""
+    """Return the error for a node that does not exist or no longer exists."""
     return NodeNotFoundError(f"no {label} with uid {uid!r} exists in the graph")
 
 
@@ -66,7 +66,7 @@ def count_edges(edge_type: EdgeType) -> int:
 
 
 def has_edges(edge_type: EdgeType) -> bool:
-    """Whether edges of a type exist."""
+    """Return whether edges of a type exist."""
     return bool(query(f"MATCH {_any_edge(edge_type)} RETURN 1 AS one LIMIT 1"))
 
 
@@ -76,7 +76,7 @@ def _any_edge(edge_type: EdgeType) -> str:
 
 
 def relationship_type_exists(type_: str) -> bool:
-    """Whether relationships of a type exist, between any labels; in constant time."""
+    """Return whether relationships of a type exist, between any labels; in constant time."""
     return bool(query(f"MATCH ()-[r:{quote_name(type_)}]->() RETURN 1 AS one LIMIT 1"))
 
 
@@ -92,7 +92,7 @@ def uids_with_prefix(label: str, prefix: str, limit: int) -> list[str]:
 
 
 def value_exists(label: str, name: str, values: list[str]) -> bool:
-    """Whether a node has one of the values of a property."""
+    """Return whether a node has one of the values of a property."""
     rows = query(
         f"UNWIND $values AS value MATCH (n:{quote_name(label)} {{{quote_name(name)}: value}}) "
         "RETURN 1 AS one LIMIT 1",

@@ -52,10 +52,10 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     stored = [without_nulls({**timestamps, **without_null_timestamps(row)}) for row in rows]
     uids = [row["uid"] for row in rows]
     if len(set(uids)) < len(uids):
-        duplicate = next(uid for at, uid in enumerate(uids) if uid in uids[:at])
+        duplicate = next(uid for index, uid in enumerate(uids) if uid in uids[:index])
         raise NodeExistsError(f"duplicate {label} with uid {duplicate!r}: create each node once")
     try:
-        # The embedded engine reports a duplicate only at the commit, so it is looked for here.
+        # The embedded engine reports a duplicate only at the commit, so it is searched for here.
         created = query(
             f"UNWIND $uids AS uid OPTIONAL {match_uid('old', label, 'uid')} "
             "WITH collect(old.uid) AS existing "
@@ -63,7 +63,7 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
             f"CREATE (n:{quote_name(label)}) SET n = row RETURN count(n) AS count",
             write=True,
             uids=uids,
-            rows=[_packed_map(encryption.encrypt_values(label, row["uid"], row)) for row in stored],
+            rows=[_pack_map(encryption.encrypt_values(label, row["uid"], row)) for row in stored],
         )
     except NodeExistsError:  # another client was faster
         raise _exists_error(label, ", ".join(uids[:3])) from None
@@ -96,7 +96,7 @@ def upsert_nodes(
                 {**dict.fromkeys(TIMESTAMPS, moment), **values, "uid": row.uid}
             )
         if new and _insert_new(label, new, lambda row: stored[row.uid]) < len(new):
-            # Another client created some of them. What the caller knows is outdated.
+            # Another client created some of them, so `known` is outdated.
             if known is not None:
                 raise TransientError(f"a {label} was created by another client: try again")
             return upsert_nodes(label, rows, complete)
@@ -106,7 +106,7 @@ def upsert_nodes(
 
 
 def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
-    """Create or update nodes by their uids, each of which occurs once; return the counts.
+    """Create or update nodes by their uids, which must be distinct; return the counts.
 
     `complete` returns the values of a new node.
     """
@@ -114,7 +114,7 @@ def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -
 
 
 def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
-    """Create nodes that do not exist, each uid once; `complete` returns the values of each.
+    """Create nodes that do not exist, with distinct uids; `complete` returns the values of each.
 
     On Neo4j another client may create some of them at the same time: those are updated.
     """
@@ -161,9 +161,9 @@ def _changes(
 
 
 def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
-    """Create nodes unless they exist, and return how many were created."""
+    """Create nodes unless they exist, and return the number of created nodes."""
     names, packed = _pack_rows(rows, [complete(row) for row in rows])
-    values = {name: f"row[{at}]" for at, name in enumerate(names, 1)}
+    values = {name: f"row[{index}]" for index, name in enumerate(names, 1)}
     values |= {
         name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in TIMESTAMPS
     }
@@ -188,7 +188,7 @@ def _apply_changes(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
         "SET n += row[1] RETURN count(n) AS count",
         write=True,
-        rows=[[uid, _packed_map(changed)] for uid, changed in complete],
+        rows=[[uid, _pack_map(changed)] for uid, changed in complete],
     )
     if rows[0]["count"] < len(changes):  # deleted meanwhile
         raise_missing(label, [uid for uid, _ in changes])
@@ -226,7 +226,7 @@ def _parse_time(text: str | None) -> datetime | str | None:
     try:
         return None if text is None else parse_datetime(text)
     except ValueError:
-        return text  # not a time: it differs from any
+        return text  # not a time: unequal to any given one
 
 
 def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
@@ -245,7 +245,7 @@ def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
             "AS undecryptable WHERE size(undecryptable) = 0 "
             "SET n += row[1] RETURN collect(n.uid) AS uids",
             write=True,
-            rows=[[uid, _packed_map(changed)] for uid, changed in rows.items()],
+            rows=[[uid, _pack_map(changed)] for uid, changed in rows.items()],
             names=names,
             prefixes=prefixes,
             available=available,
@@ -255,7 +255,7 @@ def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
 
 
 def _overwrite_ciphertexts(label: str, rows: Mapping[str, dict[str, Any]]) -> None:
-    """Update nodes with values that can't be decrypted here, or raise the error."""
+    """Update nodes with values that can't be decrypted here; raise as `update_nodes`."""
     stored = find_nodes(label, rows)
     for uid, changed in rows.items():
         if uid not in stored:
@@ -286,7 +286,7 @@ def lock_node(label: str, uid: str) -> dict[str, Any] | None:
 
 
 def delete_node(label: str, uid: str) -> None:
-    """Delete a node and its edges; `NodeNotFoundError` if it does not exist."""
+    """Delete a node and its edges; raise `NodeNotFoundError` if it does not exist."""
     rows = query(
         f"{match_uid('n', label, '$uid')} DETACH DELETE n RETURN 1 AS one",
         write=True,
@@ -311,12 +311,13 @@ def _pack_rows(
     """
     names = sorted(set().union(*values) - {"uid"})
     packed = _as_lists(rows, values, names)
-    for at in range(1, len(names) + 1):
-        # All values of a property have one type, so one of them tells.
-        if isinstance(next((row[at] for row in packed if row[at] is not None), None), datetime):
+    for index in range(1, len(names) + 1):
+        # All values of a property have the same type, so only the first one is tested.
+        first = next((row[index] for row in packed if row[index] is not None), None)
+        if isinstance(first, datetime):
             for row in packed:
-                if (moment := row[at]) is not None:
-                    row[at] = to_bolt_datetime(moment)
+                if (moment := row[index]) is not None:
+                    row[index] = to_bolt_datetime(moment)
     return names, packed
 
 
@@ -326,12 +327,12 @@ def _as_lists(
     """Return the uid and the named values of each row, None for missing ones."""
     if len(names) > 1:
         picked = map(itemgetter(*names), values)
-        with suppress(KeyError):  # mostly none is missing, and this takes a third of the time
+        with suppress(KeyError):  # usually no value is missing, and this is three times as fast
             return [[row.uid, *of_row] for row, of_row in zip(rows, picked, strict=True)]
     return [[row.uid, *map(given.get, names)] for row, given in zip(rows, values, strict=True)]
 
 
-def _packed_map(values: Mapping[str, Any]) -> dict[str, Any]:
+def _pack_map(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: to_bolt_datetime(value) if type(value) is datetime else value
         for name, value in values.items()

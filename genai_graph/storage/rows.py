@@ -12,10 +12,10 @@ import msgspec
 # Every node has them. None means "not given", not "remove".
 TIMESTAMPS = ("created_at", "updated_at")
 _NUMBERS = (bool, int, float)
-_VALUE_BYTES = 16  # of a name and a small value, in the estimate of sizes
+_VALUE_BYTES = 16  # estimated size of a name and a small value
 
 
-class NodeRow(msgspec.Struct, frozen=True, gc=False):
+class NodeRow(msgspec.Struct, frozen=True, gc=False):  # rows form no reference cycles
     """A node to write; None in `given` removes a property. `size` is in bytes, roughly."""
 
     uid: str

@@ -48,11 +48,11 @@ def iter_pages_by_size(label: str) -> Iterator[list[str]]:
 
 
 def _sized_uids_after(label: str, uid: str, limit: int, size: str) -> list[list[Any]]:
-    """Return the next uids with their sizes, a Cypher expression about the node `n`."""
+    """Return the next uids, each with the value of `size`, a Cypher expression for the node `n`."""
     start = f"MATCH (n:{quote_name(label)}) WHERE n.uid > $uid WITH n"
     page = f"LIMIT $limit RETURN collect([n.uid, {size}]) AS found"
     if current_connection().engine == "embedded":
-        # ORDER BY sorts all remaining nodes there. A scan of the index is in order, but that is not
+        # Its ORDER BY sorts all remaining nodes. A scan of the index is in order, but that is not
         # guaranteed, so the page is used only if no uid in its range is missing.
         found = sorted(query(f"{start} {page}", uid=uid, limit=limit)[0]["found"])
         if not found or len(found) == _count_between(label, uid, found[-1][0]):
@@ -64,7 +64,7 @@ def _sized_uids_after(label: str, uid: str, limit: int, size: str) -> list[list[
 def _count_between(label: str, uid: str, last: str) -> int:
     """Return the number of uids after one, up to another; for the embedded engine only.
 
-    Neo4j finds none if the two compare differently in UTF-16 and by code points.
+    Neo4j returns 0 if the order of the two is different in UTF-16 and by code points.
     """
     found = query(
         f"MATCH (n:{quote_name(label)}) WHERE n.uid > $uid AND n.uid <= $last "
@@ -140,9 +140,9 @@ def read_edges(
 ) -> list[list[Any]]:
     """Return edges of sources (or targets) as lists of source, target, properties and a name.
 
-    The name is that of the target if the source is its only one: documents nest it there by name.
-    At most `limit` edges are returned in any order, or with `skip` in the order of that name and
-    the other uid.
+    The name is that of a target with a single source, under which documents nest it, else empty. At
+    most `limit` edges are returned in any order, or with `skip` in the order of the name and the
+    other uid.
     """
     near, far = ("a", "b") if by_source else ("b", "a")
     label = edge_type.source if by_source else edge_type.target

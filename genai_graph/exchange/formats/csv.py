@@ -9,9 +9,9 @@
         :START_ID(Model),:END_ID(Dataset),role:string
         xgb-fraud@2.1,transactions@2026,training
 
-An empty cell is no value, a quoted empty cell is an empty string. A valid row is converted cell by
-cell; only an invalid one is read again, to report all of its errors in the words of the other
-formats.
+An empty cell means no value, a quoted empty cell is an empty string. A valid row is converted cell
+by cell; only an invalid one is read again, to report all of its errors with the messages of the
+other formats.
 """
 
 from __future__ import annotations
@@ -109,18 +109,18 @@ def records(
 
 def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Record]:
     rows = iter_rows(stream, file)
-    head = next(rows, None)
-    if head is None:
+    header = next(rows, None)
+    if header is None:
         message = f"expected a header with {' and '.join(schema.keys)}, got an empty file"
         yield FixtureIssue(SourceLocation(file, 1), message)
-    elif isinstance(head, FixtureIssue):
-        yield head
-    elif (cells := split_row(head[1])) is None:
-        yield malformed_row(head[1], file, head[0])
+    elif isinstance(header, FixtureIssue):
+        yield header
+    elif (cells := split_row(header[1])) is None:
+        yield malformed_row(header[1], file, header[0])
     else:
         reader = CsvReader(schema, map(cell_text, cells))
         for message in reader.errors:
-            yield FixtureIssue(SourceLocation(file, head[0]), message)
+            yield FixtureIssue(SourceLocation(file, header[0]), message)
         if reader.has_keys:
             yield from _read_rows(rows, file, reader)
 
@@ -150,7 +150,7 @@ def _read_rows(
 
 
 class CsvReader:
-    """Reads the rows of one file, by the columns of its header; `errors` are the header's."""
+    """Reads the rows of a file by the columns of its header, whose errors are in `errors`."""
 
     def __init__(self, schema: CsvSchema, columns: Iterable[str]) -> None:
         self._schema = schema
@@ -190,15 +190,13 @@ class CsvReader:
             return self._add_key(index, text, f"{name}:{type_.upper()}", id_space)
         return self._add_property(index, name, type_)
 
-    def _add_key(self, index: int, text: str, short: str, id_space: str | None) -> str | None:
-        if short == self._schema.group_column[0]:
+    def _add_key(self, index: int, text: str, name: str, id_space: str | None) -> str | None:
+        if name == self._schema.group_column[0]:
             self._group_column, previous = index, self._group_column
             return None if previous is None else f"{text}: duplicate column"
         for key in self._schema.keys:
             # The id space, the label in parentheses, may be omitted.
-            if key == f"{short}({id_space})" or (
-                id_space is None and key.partition("(")[0] == short
-            ):
+            if key == f"{name}({id_space})" or (id_space is None and key.partition("(")[0] == name):
                 if key in self._keys:
                     return f"{text}: duplicate column"
                 self._keys[key] = index
@@ -257,8 +255,9 @@ class CsvReader:
         else:
             source, target = uids
             subject = f"{group.source} {source!r}: {group.type}: {target!r}"
-            edge = group, source, target, values
-            built = build_edge(*edge, location, lambda *_: location, subject)
+            built = build_edge(
+                group, source, target, values, location, lambda *_: location, subject
+            )
             invalid = InvalidEdge(group, target)
             empty = (key for key, uid in zip(self._schema.keys, uids, strict=True) if not uid)
             errors += [f"{key}: expected a non-empty uid" for key in empty]
@@ -291,7 +290,7 @@ class CsvReader:
         return values, errors
 
     def _group_error(self, cells: list[str]) -> str:
-        """Return an error if the row repeats another label or type than the file's, or ""."""
+        """Return an error if the label or type in the row differs from the file's, or ""."""
         column, expected = self._schema.group_column
         found = "" if self._group_column is None else cell_text(cells[self._group_column])
         if found in ("", expected):

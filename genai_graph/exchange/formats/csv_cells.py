@@ -17,7 +17,7 @@ from genai_graph.exchange.formats.records import TruncatedFile
 # An unquoted empty cell: no value.
 EMPTY = ","
 _CELL = re.compile(r'(?:"[^"]*(?:""[^"]*)*"|[^",\r\n]*),')
-# Takes the whole rest where no cell matches, so that a malformed row is scanned only once.
+# Matches the whole rest if it is not a cell, so that a malformed row is scanned only once.
 _CELL_OR_REST = re.compile(rf"{_CELL.pattern}|(?s:.+)")
 
 # In a longer row, a quote was probably never closed: the rest of the file is not read.
@@ -43,7 +43,7 @@ def iter_rows(stream: IO[bytes], file: str) -> Iterator[tuple[int, str] | Fixtur
 def iter_raw_rows(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield (first line, bytes) of each row. Quoted cells may span lines.
 
-    Ends after a row whose quote is not closed, or not within `MAX_ROW_BYTES`; it is malformed.
+    Stops after a row with a quote that is not closed within `MAX_ROW_BYTES`: it is malformed.
     """
     lines = enumerate(stream, 1)
     for number, data in lines:

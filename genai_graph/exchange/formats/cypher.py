@@ -1,4 +1,4 @@
-"""Cypher statements, to be run by cypher-shell or any client of Neo4j. Fixtures are not read in it.
+"""Cypher statements, for cypher-shell or any client of Neo4j. This format can't be loaded.
 
 Unique constraints come first, then literal rows merged by uid. Strings are JSON strings, which
 Cypher reads the same way, so no value can end its quotes and become part of the statement.

@@ -58,10 +58,10 @@ def records(stream: IO[bytes], file: str, parse: Callable[[str], Document]) -> I
         return
     for line, message in document.errors:
         yield FixtureIssue(SourceLocation(file, line), message)
-    yield from _sections(document.content, SourceLocation(file, document.line))
+    yield from _read_sections(document.content, SourceLocation(file, document.line))
 
 
-def _sections(content: Any, location: SourceLocation) -> Iterator[Record]:
+def _read_sections(content: Any, location: SourceLocation) -> Iterator[Record]:
     file = location.file
     if not isinstance(content, LocatedDict):
         found = "an empty file" if content is None else describe(content)
@@ -80,13 +80,13 @@ def _sections(content: Any, location: SourceLocation) -> Iterator[Record]:
             yield FixtureIssue(location, unknown_label(label))
         elif isinstance(section, LocatedDict):
             for uid, body in section.items():
-                yield from _node(label, uid, body, SourceLocation(file, section.lines[uid]))
+                yield from _read_node(label, uid, body, SourceLocation(file, section.lines[uid]))
         elif section is not None:
             message = f"{label}: expected a map of nodes by uid, got {describe(section)}"
             yield FixtureIssue(location, message)
 
 
-def _node(label: str, uid: str, body: Any, location: SourceLocation) -> Iterator[Record]:
+def _read_node(label: str, uid: str, body: Any, location: SourceLocation) -> Iterator[Record]:
     subject = f"{label} {uid!r}"
     body = LocatedDict() if body is None else body
     if not isinstance(body, LocatedDict):
@@ -99,7 +99,7 @@ def _node(label: str, uid: str, body: Any, location: SourceLocation) -> Iterator
     yield from build_node(label, uid, values, location, locate)
     for name, value in body.items():
         if name in OUTGOING[label]:
-            yield from _edges(label, uid, name, value, locate(name))
+            yield from _read_edges(label, uid, name, value, locate(name))
         elif name not in values:
             yield FixtureIssue(locate(name), f"{subject}: {name}: {unknown_key(label, name)}")
 
@@ -121,24 +121,24 @@ def _locate(body: LocatedDict, location: SourceLocation, *path: str | int) -> So
     return SourceLocation(location.file, line)
 
 
-def _edges(
+def _read_edges(
     label: str, uid: str, name: str, value: Any, location: SourceLocation
 ) -> Iterator[Record]:
     """Read the edges under an attribute: a uid, a list of uids, or a map of uids to properties."""
     edge_type = OUTGOING[label][name].edge_type
     subject = f"{label} {uid!r}: {name}"
     if edge_type.single_source:
-        yield from _metrics(edge_type, uid, value, subject, location)
+        yield from _read_metrics(edge_type, uid, value, subject, location)
     elif isinstance(value, str) and edge_type.single_target:
-        yield from _edge(edge_type, uid, value, None, subject, location)
+        yield from _read_edge(edge_type, uid, value, None, subject, location)
     elif isinstance(value, LocatedList):
         for target, line in zip(value, value.lines, strict=True):
             at_line = SourceLocation(location.file, line)
-            yield from _edge(edge_type, uid, target, None, subject, at_line)
+            yield from _read_edge(edge_type, uid, target, None, subject, at_line)
     elif isinstance(value, LocatedDict):
         for target, properties in value.items():
             at_line = SourceLocation(location.file, value.lines[target])
-            yield from _edge(edge_type, uid, target, properties, subject, at_line)
+            yield from _read_edge(edge_type, uid, target, properties, subject, at_line)
     elif value is not None:
         expected = (
             "a uid" if edge_type.single_target else "a list of uids, or a map of uids to properties"
@@ -146,7 +146,7 @@ def _edges(
         yield FixtureIssue(location, f"{subject}: expected {expected}, got {describe(value)}")
 
 
-def _edge(
+def _read_edge(
     edge_type: EdgeType,
     source: str,
     target: Any,
@@ -169,7 +169,7 @@ def _edge(
         yield from build_edge(edge_type, source, target, properties, location, locate, subject)
 
 
-def _metrics(
+def _read_metrics(
     edge_type: EdgeType, experiment: str, value: Any, subject: str, location: SourceLocation
 ) -> Iterator[Record]:
     """Read metrics by name: a value, a map of properties, or a list of such maps."""
@@ -186,11 +186,11 @@ def _metrics(
         else:
             items = [(entry, value.lines[name])]
         for item, line in items:
-            at_line = SourceLocation(location.file, line)
-            yield from _metric(edge_type, experiment, name, item, f"{subject}: {name}", at_line)
+            metric_subject, at_line = f"{subject}: {name}", SourceLocation(location.file, line)
+            yield from _read_metric(edge_type, experiment, name, item, metric_subject, at_line)
 
 
-def _metric(
+def _read_metric(
     edge_type: EdgeType,
     experiment: str,
     name: str,
@@ -220,7 +220,7 @@ def _metric(
     yield from build_edge(edge_type, experiment, uid, {}, location, locate, subject)
     for key in body:
         if key in OUTGOING[label]:
-            yield from _edges(label, uid, key, body[key], locate(key))
+            yield from _read_edges(label, uid, key, body[key], locate(key))
         elif key not in values and key != "uid":
             known = [*properties_of(Metric), *OUTGOING[label]]
             message = f"Metric has no such property or edge{did_you_mean(key, known)}"

@@ -7,7 +7,7 @@ import re
 from json import JSONDecodeError
 
 # Private API of Python: the only parser of JSON strings that returns where they end. Its behaviour
-# is pinned by tests/test_json.py.
+# is pinned by tests/test_upstream.py.
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 

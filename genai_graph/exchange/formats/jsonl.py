@@ -1,7 +1,7 @@
 """JSON Lines, the format for generated fixtures: a header, then one node or edge per line.
 
 A valid line is decoded and validated in one step by msgspec. Only an invalid one is read again,
-property by property, to report all of its errors in the words of the other formats.
+property by property, to report all of its errors with the messages of the other formats.
 
 ::
 
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
 _BOM = b"\xef\xbb\xbf"
-_first_bytes = operator.itemgetter(slice(7))
+_first_bytes = operator.itemgetter(slice(7))  # the length of the keys below
 _RECORD_CLASSES: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
 _BATCH_LINES = 100
 # Types that `to_builtins` leaves as they are.
@@ -138,8 +138,8 @@ def _header_error(header: dict[str, Any] | None, line: bytes) -> str:
 def _group_by_class(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
     """Group adjacent lines by record class; yield (class, whether it is certain, lines).
 
-    The class is certain only if its key comes first. Otherwise it is a guess: a line that is read
-    by the wrong reader is read again in the slow way, which needs no guess.
+    The class is certain only if its key comes first. Otherwise it is a guess: a line rejected by
+    the wrong reader is read again by `_validate_line`, which needs no guess.
     """
     for start, group in itertools.groupby(lines, _first_bytes):
         if start in _RECORD_CLASSES:
@@ -155,8 +155,8 @@ def _read_batch(lines: list[bytes], read: _ReadLines, file: str, number: int) ->
         return read(lines, file, number)
     except _LINE_ERRORS:
         if len(lines) > 1:
-            each = (_read_batch([line], read, file, at) for at, line in enumerate(lines, number))
-            return list(itertools.chain.from_iterable(each))
+            single = (_read_batch([line], read, file, at) for at, line in enumerate(lines, number))
+            return list(itertools.chain.from_iterable(single))
     is_blank = not lines[0] or lines[0].isspace()
     return [] if is_blank else list(_validate_line(lines[0], SourceLocation(file, number)))
 
@@ -193,7 +193,7 @@ def _node_reader() -> _ReadLines:
 def _edge_reader() -> _ReadLines:
     """Return a function that decodes lines of valid edges, or raises one of `_LINE_ERRORS`."""
     decode, no_props = json_decoders.edge_decoder().decode, json_decoders.NO_PROPS
-    edge_types = {(one.type, one.source, one.target): one for one in EDGES}
+    edge_types = {(each.type, each.source, each.target): each for each in EDGES}
 
     def read(lines: list[bytes], file: str, number: int) -> list[Record]:
         found: list[Record] = []
@@ -239,7 +239,7 @@ def _conversions(cls: Any) -> _Conversions:
 
 
 def _constraints(cls: type[Any]) -> tuple[Callable[[dict[str, Any]], Iterator[Any]], ...]:
-    """Return the check of constraints between values, or () if the class does not override it."""
+    """Return the check of constraints between values in a tuple, or () unless it is overridden."""
     inherited = Node.__dict__["check_constraints"].__func__
     return () if cls.check_constraints.__func__ is inherited else (cls.check_constraints,)
 
@@ -272,7 +272,7 @@ def _validate_node(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
     elif not isinstance(props, dict) or "uid" in props:
         message = f"props: expected a map, got {describe(props)}"
         if isinstance(props, dict):
-            message = "uid: already given outside of props; remove it there"
+            message = "uid: already given outside of props; remove it from props"
         yield FixtureIssue(location, f"{label} {uid!r}: {message}")
         yield InvalidNode(label, uid, location)
     else:
@@ -296,8 +296,10 @@ def _validate_edge(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
         yield FixtureIssue(location, f"{subject}: props: expected a map, got {describe(props)}")
         yield InvalidEdge(edge_type, target)
     else:
-        edge = edge_type, source, target, props
-        yield from build_edge(*edge, location, lambda *_: location, f"{subject}: {target!r}")
+        subject = f"{subject}: {target!r}"
+        yield from build_edge(
+            edge_type, source, target, props, location, lambda *_: location, subject
+        )
 
 
 def _props(row: dict[str, Any]) -> Any:
@@ -340,7 +342,7 @@ def _parse(line: bytes) -> Any:
 
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
-    """Write records as JSON Lines, in the order they come."""
+    """Write records as JSON Lines, in the given order."""
     encode_lines = msgspec.json.Encoder().encode_lines
     stream.write(encode_lines([{"format": FORMAT}]))
     for batch in batch_by_size(records, _BATCH_LINES):

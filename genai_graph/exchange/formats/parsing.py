@@ -1,4 +1,4 @@
-"""Parsed documents with line numbers, and what the parsers share."""
+"""Parsed documents with line numbers, and functions that several parsers use."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LocatedList(list[Any]):
 
 
 class Document(NamedTuple):
-    """A parsed file: its content, the line where that starts, and (line, error) pairs.
+    """A parsed file: its content, the line where it starts, and (line, error) pairs.
 
     The content is without the entries that have errors.
     """
@@ -57,7 +57,7 @@ class Document(NamedTuple):
 
 
 class DocumentError(GenaiGraphError, ValueError):
-    """A document can't be parsed; `line` is the position of the error."""
+    """A document can't be parsed; `line` is the line of the error."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)

@@ -26,7 +26,7 @@ class NodeRecord(NodeRow, frozen=True, gc=False):
 
     @property
     def location(self) -> SourceLocation:
-        """Where the node is declared."""
+        """The location of the declaration."""
         return SourceLocation(self.file, self.line)
 
 
@@ -39,7 +39,7 @@ class EdgeRecord(EdgeRow, frozen=True, gc=False):
 
     @property
     def location(self) -> SourceLocation:
-        """Where the edge is declared."""
+        """The location of the declaration."""
         return SourceLocation(self.file, self.line)
 
 

@@ -1,4 +1,4 @@
-"""YAML fixtures: read as YAML 1.2 with the line of every value, and written for both versions.
+"""YAML fixtures: read as YAML 1.2 with the line of every value, and written for YAML 1.1 and 1.2.
 
 Scalars that YAML 1.1 and 1.2 read differently are rejected, and so are anchors, tags and duplicate
 keys. The reader uses PyYAML's events, not its nodes: composing nodes recurses in C, where deep
@@ -196,7 +196,7 @@ class _EventReader:
 
 
 def resolve_scalar(text: str) -> Any:
-    """Return the value of a plain scalar in YAML 1.2; versions that differ are ambiguous."""
+    """Return the value of a plain scalar, or an `AmbiguousScalar` if YAML 1.1 and 1.2 differ."""
     if text and text[0] not in _FIRST_OF_SPECIAL:
         return text
     if text in _WORDS:
@@ -242,7 +242,7 @@ class _DocumentWriter:
         self._label: str | None = None
         self._edge_type: EdgeType | None = None
         self._metric_name: str | None = None
-        # The edge to a metric is held back until the metric, and with it the metric's own edges.
+        # The edge to a metric, and the metric's own edges, are held back until the metric itself.
         self._metric_edge: EdgeRecord | None = None
         self._edges_of_metric: list[EdgeRecord] = []
 
@@ -278,25 +278,25 @@ class _DocumentWriter:
             flow_map = ", ".join(f"{name}: {text}" for name, text in values)
             yield yaml_entry(6, record.target, f"{{{flow_map}}}")
 
-    def _metric_lines(self, owner: EdgeRecord, record: NodeRecord) -> Iterator[str]:
-        """Write a metric under its name as a list item, since several may have that name."""
+    def _metric_lines(self, edge: EdgeRecord, record: NodeRecord) -> Iterator[str]:
+        """Yield a metric as a list item under its name, since several may have that name."""
         self._metric_edge = None
         name = record.given["name"]
         if name != self._metric_name:
             yield yaml_entry(6, name, "")
             self._metric_name = name
         dash = "- "
-        for key, text in self._metric_entries(owner, record):
+        for key, text in self._metric_entries(edge, record):
             yield f"        {dash}{key}: {text}"
             dash = "  "
 
-    def _metric_entries(self, owner: EdgeRecord, record: NodeRecord) -> Iterator[tuple[str, str]]:
+    def _metric_entries(self, edge: EdgeRecord, record: NodeRecord) -> Iterator[tuple[str, str]]:
         given = record.given
         dataset = self._edges_of_metric[0].target if self._edges_of_metric else None
-        if record.uid != metric_uid(owner.source, given["name"], dataset, given.get("split")):
+        if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split")):
             yield "uid", yaml_string(record.uid)
-        for edge in self._edges_of_metric:
-            yield _ATTRIBUTES[edge.edge_type], yaml_string(edge.target)
+        for own_edge in self._edges_of_metric:
+            yield _ATTRIBUTES[own_edge.edge_type], yaml_string(own_edge.target)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
 
