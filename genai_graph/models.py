@@ -1,8 +1,8 @@
 """The models: five node classes, their properties and relationships.
 
-This page declares the whole domain. Validation, schema, file formats, documentation and completion
-are derived from it. A project groups work; datasets, models, experiments and metrics are described
-in docs/models.md.
+This module declares the whole domain. Validation, schema, file formats, documentation and
+completion are derived from it. A project groups work; datasets, models, experiments and metrics are
+described in docs/models.md.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Dataset(VersionedNode):
     encoding_format = StringProperty(help_text="media type, such as text/csv")
     url = LocationProperty(help_text="home page")
     creator = StringProperty(help_text="author or organization")
-    citation = StringProperty(help_text="how to cite it")
+    citation = StringProperty(help_text="preferred citation")
     data_schema = JSONProperty(help_text="fields and types of the data")
 
     projects: RelationshipFrom[Project] = RelationshipFrom("Project", "datasets", "HAS", Has)
@@ -162,8 +162,8 @@ class Dataset(VersionedNode):
     def impact(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that depends on the dataset: derived datasets and trained models.
 
-        The inverse of `Model.lineage`: a dataset is in the lineage of a model exactly if the model
-        is in the impact of the dataset.
+        The inverse of `Model.lineage`: a dataset is in the lineage of a model if and only if
+        the model is in the impact of the dataset.
 
         Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
         """
