@@ -138,7 +138,7 @@ def _question(question: Question) -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
-    optional = f", or else {parameter.default or 'all'}"
+    optional = f"; default: {parameter.default or 'all'}"
     type_ = parameter.type + ("" if parameter.is_required else optional)
     return f"- `{parameter.name}` ({type_}): {parameter.help}"
 

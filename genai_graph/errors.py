@@ -1,6 +1,6 @@
 """Every error of the package, in one tree.
 
-Each class also derives from the builtin exception that fits, so callers can catch it by its usual
+Each class also derives from a matching built-in exception, so that callers can catch it by that
 name. Messages name the object, the location and the fix.
 
 ::
@@ -58,7 +58,7 @@ class MissingExtraError(GenaiGraphError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{feature} is not installed: run  python -m pip install 'genai-graph[{extra}]'"
+            f"{feature} is not installed: run `python -m pip install 'genai-graph[{extra}]'`"
         )
 
 

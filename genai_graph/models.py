@@ -138,7 +138,7 @@ class Dataset(VersionedNode):
     encoding_format = StringProperty(help_text="media type, such as text/csv")
     url = LocationProperty(help_text="home page")
     creator = StringProperty(help_text="author or organization")
-    citation = StringProperty(help_text="how to cite it")
+    citation = StringProperty(help_text="preferred citation")
     data_schema = JSONProperty(help_text="fields and types of the data")
 
     projects: RelationshipFrom[Project] = RelationshipFrom("Project", "datasets", "HAS", Has)

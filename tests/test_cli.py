@@ -308,7 +308,7 @@ def test_server_start_keeps_the_engine_until_server_stop(own_home: Path, cli: Ru
         assert started.exit_code == 0
         assert cli("query", "RETURN 1 AS x").stdout == '{"x": 1}\n'
         shown = cli("server", "status").stdout
-        assert "runs at bolt://127.0.0.1:" in shown
+        assert "is running at bolt://127.0.0.1:" in shown
         assert str(own_home) in shown
     finally:
         stopped = cli("server", "stop")

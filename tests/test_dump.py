@@ -207,7 +207,7 @@ def test_labels_select_nodes_and_the_edges_between_them(tmp_path: Path, cli: Run
     assert out.read_bytes() == b'{"format":"genai_graph/1"}\n'
     assert dump(tmp_path / "out.yaml", labels=["Metric"]) == (2, 0)
     done = cli("dump", "--label", "Model", "--label", "Dataset", "--exclude", "Model")
-    assert (done.exit_code, done.stderr) == (0, "1 nodes, 0 edges\n")
+    assert (done.exit_code, done.stderr) == (0, "1 node, 0 edges\n")
     assert '"node":"Dataset"' in done.stdout
 
 

@@ -454,7 +454,7 @@ def test_rotate_encrypts_everything_with_the_first_key(keys: Keys, cli: Run) -> 
     times = [row["t"] for row in query("MATCH (n) RETURN n.updated_at AS t ORDER BY n.uid")]
     first, second = Keyring.read(f"{new},{old}")
     assert cli("access", "keys", "status").stdout == (
-        f"{first}  1 values (the first key)\n{second}  2 values\nclear     2 values\n"
+        f"{first}  1 values (the first key)\n{second}  2 values\nplaintext 2 values\n"
     )
     done = cli("access", "keys", "rotate")
     assert (done.exit_code, done.stderr) == (0, "encrypted 4 values with the first key\n")

@@ -154,9 +154,15 @@ LONG = 8 * 2**20 + 1
 def test_too_long_text_is_rejected_everywhere(cli: Run) -> None:
     long = "x" * LONG
     for values, problem in (
-        ({"description": long}, f"description: a string may have {LONG - 1} bytes of UTF-8, this"),
-        ({"tags": ["a", long]}, f"tags: item 2: a string may have {LONG - 1} bytes of UTF-8, this"),
-        ({"metadata": {"a": long}}, f"metadata: JSON may have {LONG - 1} bytes of UTF-8, this has"),
+        (
+            {"description": long},
+            f"description: a string is limited to {LONG - 1} bytes of UTF-8, got",
+        ),
+        (
+            {"tags": ["a", long]},
+            f"tags: item 2: a string is limited to {LONG - 1} bytes of UTF-8, got",
+        ),
+        ({"metadata": {"a": long}}, f"metadata: JSON is limited to {LONG - 1} bytes of UTF-8, got"),
     ):
         with pytest.raises(PropertyError, match=f"Dataset.{problem}"):
             Dataset(name="d", **values)

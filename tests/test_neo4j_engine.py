@@ -52,7 +52,7 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GENAI_GRAPH_HOME", str(home))
         done = command("server", "start", "--engine", "neo4j")
         assert done.returncode == 0, done.stderr
-        assert "the neo4j engine runs at bolt://127.0.0.1:" in done.stderr
+        assert "the neo4j engine is running at bolt://127.0.0.1:" in done.stderr
         assert "set GENAI_GRAPH_ENGINE=neo4j" in done.stderr
         yield home
 
@@ -95,7 +95,7 @@ def test_status_also_shows_the_other_running_engine(
     home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (engine,) = engines(home)
-    runs = f"the neo4j engine runs at bolt://127.0.0.1:.* \\(process {engine.pid}\\)\n"
+    runs = f"the neo4j engine is running at bolt://127.0.0.1:.* \\(process {engine.pid}\\)\n"
     chosen = cli("server", "status").stdout
     assert re.search(runs, chosen)
     assert "embedded" not in chosen
@@ -196,7 +196,7 @@ def test_missing_extra_error_gives_the_pip_command(own_home: Path) -> None:
     """
     )
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("pip install 'genai-graph[neo4j-server]'")
+    assert done.stderr.strip().endswith("pip install 'genai-graph[neo4j-server]'`")
     assert len(done.stderr.splitlines()) == 1
     assert not own_home.exists()
 

@@ -387,7 +387,7 @@ def test_record_is_rolled_back_with_outer_block(run: Experiment) -> None:
         ({"values": [1, 2], "steps": b"ab"}, "steps", "expected"),
         ({"values": [1, 2], "steps": [0, 1.0]}, "steps", "item 2: expected an integer, got 1.0"),
         ({"values": [1], "steps": 5}, "steps", "expected"),
-        ({"values": [1], "steps": "5"}, "steps", "each item an integer, got '5'"),
+        ({"values": [1], "steps": "5"}, "steps", "a list of integers, got '5'"),
         ({"values": [1], "steps": [1, 2]}, "values", "as many values as steps"),
         ({"values": [1, 2], "steps": []}, "values", "as many values as steps"),
         ({"values": []}, "values", "at least one"),

@@ -360,7 +360,7 @@ def test_unknown_uid_is_reported_with_uids_that_it_is_a_prefix_of(
     assert result.exit_code == 1
     assert result.stderr == (
         "no Model with uid 'xgb-fraud' exists in the graph (did you mean 'xgb-fraud@2.0' or "
-        "'xgb-fraud@2.1'?): genai-graph query 'MATCH (n:Model) RETURN n.uid'  lists them\n"
+        "'xgb-fraud@2.1'?): `genai-graph query 'MATCH (n:Model) RETURN n.uid'` lists them\n"
     )
     assert "did you mean" not in cli("show", "Metric", "zzz").stderr
 

@@ -293,7 +293,7 @@ def test_duplicate_uid_is_reported_once(valid_graph: Connection) -> None:
     query(again, write=True, text="x" * 5_000_000)  # more together than one page
     schema, repeated = verify()
     assert (schema.kind, schema.subject) == ("schema", "constraint_unique_Project_uid")
-    assert schema.hint == "run  genai-graph schema install"
+    assert schema.hint == "run `genai-graph schema install`"
     assert (repeated.kind, repeated.uids) == ("uid", ("p",))
     assert "3 nodes have this uid" in repeated.problem
     query("MATCH (n:Project {name: 'again'}) DETACH DELETE n", write=True)

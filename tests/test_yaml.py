@@ -44,7 +44,7 @@ def error_in(text: str | bytes) -> str:
         ),
         (
             "version: 12:30:00",
-            "version: expected a string, got 12:30:00 (a number to base 60 in YAML 1.1) (quote it)",
+            "version: expected a string, got 12:30:00 (a base-60 number in YAML 1.1) (quote it)",
         ),
         (
             "version: 017",
@@ -52,7 +52,7 @@ def error_in(text: str | bytes) -> str:
             "(a number that YAML versions read differently) (quote it)",
         ),
         ("tags: [a, 5]", "tags: item 2: expected a string, got 5 (quote it)"),
-        ("tags: a", "tags: expected a list, each item a string, got 'a'"),
+        ("tags: a", "tags: expected a list of strings, got 'a'"),
         ("name: null", "name: is required and can't be removed"),
         ("name: ''", "name: expected a non-empty string"),
     ],
@@ -80,7 +80,7 @@ def test_quoting_is_advised_for_a_version_like_a_number() -> None:
         ("017", "expected an integer, got 017 (a number that YAML versions read differently)"),
         ("0b11", "expected an integer, got 0b11 (a number that YAML versions read differently)"),
         ("1_000", "expected an integer, got 1_000 (a number in YAML 1.1)"),
-        ("12:30:00", "expected an integer, got 12:30:00 (a number to base 60 in YAML 1.1)"),
+        ("12:30:00", "expected an integer, got 12:30:00 (a base-60 number in YAML 1.1)"),
         (str(2**63), f"expected an integer of at most 2^63-1, got {2**63}"),
         ("9" * 100, "expected an integer of at most 2^63-1, got an integer of 333 bits"),
         (
@@ -107,7 +107,7 @@ def test_invalid_integer_is_rejected(text: str, problem: str) -> None:
         ("017.5", "expected a number, got 017.5 (a number that YAML versions read differently)"),
         ("1e400", "expected a number, got 1e400 (a number out of the range of a float)"),
         ("1" + "0" * 400, "expected a number in the range of a float, got an integer of 1329 bits"),
-        ("12:30", "expected a number, got 12:30 (a number to base 60 in YAML 1.1)"),
+        ("12:30", "expected a number, got 12:30 (a base-60 number in YAML 1.1)"),
         ("null", "is required and can't be removed"),
     ],
     ids=lambda text: text[:20],
@@ -172,7 +172,7 @@ def test_quoting_is_not_advised_for_lists_and_maps(text: str) -> None:
     [
         ("{a: no}", "no (a bool in YAML 1.1) at a (quote it)"),
         ("{a: {b: [1, 2026-01-01]}}", "2026-01-01 (a date in YAML 1.1) at a.b[1] (quote it)"),
-        ("[12:30:00]", "12:30:00 (a number to base 60 in YAML 1.1) at [0] (quote it)"),
+        ("[12:30:00]", "12:30:00 (a base-60 number in YAML 1.1) at [0] (quote it)"),
         (
             "{a: 017}",
             "017 (a number that YAML versions read differently) at a (quote it)",

@@ -44,7 +44,7 @@ class KeyCounts:
                 notes.append(_describe_corrupt(self.corrupt[key]))
             note = f" ({'; '.join(notes)})" if notes else ""
             lines.append(f"{key}  {self.encrypted[key]:,} values{note}")
-        return "\n".join([*lines, f"clear     {self.clear:,} values"])
+        return "\n".join([*lines, f"plaintext {self.clear:,} values"])
 
 
 def _describe_corrupt(count: int) -> str:

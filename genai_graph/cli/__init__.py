@@ -110,8 +110,8 @@ def main() -> None:
     """Manage the metadata graph of machine-learning work.
 
     The environment, or a .env file, selects the database: NEO4J_URI, NEO4J_USERNAME,
-    NEO4J_PASSWORD or NEO4J_PASSWORD_FILE, and NEO4J_DATABASE. Without NEO4J_URI it is the embedded
-    engine, with its data in the directory GENAI_GRAPH_HOME.
+    NEO4J_PASSWORD or NEO4J_PASSWORD_FILE, and NEO4J_DATABASE. Without NEO4J_URI, it is a managed
+    engine (GENAI_GRAPH_ENGINE), with its data in the directory GENAI_GRAPH_HOME.
     """
 
 

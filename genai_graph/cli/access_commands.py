@@ -17,7 +17,7 @@ def show() -> None:
     """Print the roles as Cypher statements.
 
     They are for Neo4j Enterprise and Aura, and for the database NEO4J_DATABASE or else the home
-    database of each user. Needs no database.
+    database of each user. Does not connect to a database.
     """
     from genai_graph.access.roles import script
     from genai_graph.database.settings import read_settings
@@ -118,9 +118,9 @@ def generate() -> None:
 def rotate() -> None:
     """Encrypt all values with the first key.
 
-    Set GENAI_GRAPH_KEYS=NEW,OLD. Sensitive values in the clear are encrypted too. Writes in
-    batches; an interrupted rotation can be repeated. Values that can't be decrypted are skipped,
-    with exit code 1.
+    Set GENAI_GRAPH_KEYS=NEW,OLD. Plaintext values of sensitive properties are encrypted too.
+    Writes in batches; an interrupted rotation can be repeated. Values that can't be decrypted are
+    skipped, with exit code 1.
     """
     from genai_graph.access.keys import rotate
     from genai_graph.cli.progress_bar import show_progress
@@ -139,7 +139,7 @@ def rotate() -> None:
 def status() -> None:
     """Count the values of each key.
 
-    Also counts the sensitive values in the clear.
+    Also counts the plaintext values of sensitive properties.
     """
     from genai_graph.access.keys import count_by_key
 

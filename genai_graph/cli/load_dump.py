@@ -106,19 +106,19 @@ def check(files: tuple[str, ...], **options: Any) -> None:
 )
 @click.option("--exclude", multiple=True, callback=known_labels, help="Exclude this label.")
 @click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing output.")
-@click.option("--decrypt", is_flag=True, help="Write encrypted values decrypted.")
+@click.option("--decrypt", is_flag=True, help="Decrypt encrypted values.")
 def dump(output: str, labels: tuple[str, ...], **options: Any) -> None:
     """Write the graph to a file.
 
     The output is sorted: equal graphs give equal bytes. An edge is written if both of its nodes
-    are. Every format but cypher can be loaded; cypher is for cypher-shell. The csv format is also
-    for neo4j-admin database import, and its command is printed.
+    are. --label and --exclude may be repeated. Every format except cypher can be loaded; csv is
+    also for neo4j-admin database import, and its command is printed.
     """
     from genai_graph import dump as dump_graph
 
     with connect():
         nodes, edges = dump_graph(output, labels=labels or None, **options)
-    click.echo(f"{nodes:,} nodes, {edges:,} edges", err=True)
+    click.echo(f"{nodes:,} node{'s' * (nodes != 1)}, {edges:,} edge{'s' * (edges != 1)}", err=True)
     if options["format"] == "csv":
         from genai_graph.exchange.formats.csv import import_command
 

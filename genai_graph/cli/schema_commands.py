@@ -32,7 +32,7 @@ def install() -> None:
 def show(cypher: bool) -> None:
     """Show the declared constraints and indexes.
 
-    Needs no database.
+    Does not connect to a database.
     """
     from genai_graph.schema import list_declared, list_unsearchable
 
@@ -72,7 +72,7 @@ def check() -> None:
 def draw(format: str) -> None:
     """Draw the labels and the edge types.
 
-    Needs no database.
+    Does not connect to a database.
     """
     from genai_graph.schema_diagram import DIAGRAMS
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ENGINES = ("embedded", "neo4j")
 
 engine_option = click.option(
-    "--engine", type=click.Choice(ENGINES), help="Default: $GENAI_GRAPH_ENGINE."
+    "--engine", type=click.Choice(ENGINES), help="Engine to use. Default: $GENAI_GRAPH_ENGINE."
 )
 
 
@@ -32,7 +32,7 @@ def start(engine: str | None) -> None:
     managed = _managed(engine)
     running = managed.start()
     name = managed.server.name
-    click.echo(f"the {name} engine runs at {running.uri} (process {running.pid})", err=True)
+    click.echo(f"the {name} engine is running at {running.uri} (process {running.pid})", err=True)
     if name != _managed(None).server.name:
         click.echo(f"set GENAI_GRAPH_ENGINE={name} to use it", err=True)
 
@@ -71,7 +71,7 @@ def status(engine: str | None) -> None:
 
 def _describe(managed: ManagedEngine) -> None:
     running = managed.running()
-    where = f"runs at {running.uri} (process {running.pid})" if running else "is not running"
+    where = f"is running at {running.uri} (process {running.pid})" if running else "is not running"
     click.echo(f"the {managed.server.name} engine {where}")
     click.echo(f"data directory {managed.directory}")
     click.echo(f"log {managed.log}")

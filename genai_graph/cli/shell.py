@@ -35,9 +35,9 @@ def shell(
     standard input.
     """
     if code is not None and stdin:
-        raise click.UsageError("-c and - exclude each other")
+        raise click.UsageError("-c and - are mutually exclusive")
     if read_only and sandbox:
-        raise click.UsageError("--read-only and --sandbox exclude each other")
+        raise click.UsageError("--read-only and --sandbox are mutually exclusive")
 
     from genai_graph import database
     from genai_graph import shell as shells

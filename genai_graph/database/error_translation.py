@@ -129,8 +129,8 @@ def _translate_server_error(error: driver.Neo4jError) -> GenaiGraphError:
         )
     if code == "Neo.ClientError.Security.CredentialsExpired":
         return AuthenticationError(
-            "the password has expired: in cypher-shell --database system, run  "
-            "ALTER CURRENT USER SET PASSWORD FROM 'old' TO 'new'"
+            "the password has expired: in cypher-shell --database system, run "
+            "`ALTER CURRENT USER SET PASSWORD FROM 'old' TO 'new'`"
         )
     if code in _READ_ONLY:
         return ReadOnlyError(

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     )
     encrypted: str | None = _setting(
         "GENAI_GRAPH_ENCRYPTED",
-        "properties to encrypt, as `metadata,Dataset.creator`; default: sensitive ones",
+        "properties to encrypt, such as `metadata,Dataset.creator`; default: sensitive ones",
     )
 
     @field_validator("uri")
@@ -169,5 +169,5 @@ def _read_secret(path: Path) -> SecretStr:
         raise SettingsError(f"NEO4J_PASSWORD_FILE: {path}: the file is empty")
     # Only a warning: in containers, secret files are readable by all users by default.
     if os.name != "nt" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _log.warning("NEO4J_PASSWORD_FILE: %s: readable by other users: chmod 600 it", path)
+        _log.warning("NEO4J_PASSWORD_FILE: %s: readable by other users: run chmod 600 on it", path)
     return secret

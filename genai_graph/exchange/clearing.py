@@ -39,7 +39,7 @@ def clear(*, batch_size: int = BATCH_ROWS, progress: Progress = NO_PROGRESS) -> 
 
     Each batch is a transaction of at most `batch_size` nodes and 64 MiB. After an interruption,
     calling it again deletes the rest. Labels are deleted in the order of the models, so that the
-    edges of hubs, which are projects and datasets, go with the hub and are not searched for.
+    edges of hubs (projects and datasets) are deleted with the hub, without searching for them.
     """
     nodes = ExclusiveNodes()
     counts = _counts(nodes.count)

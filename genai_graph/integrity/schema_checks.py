@@ -13,7 +13,7 @@ from genai_graph.integrity.findings import Finding, allow_option
 if TYPE_CHECKING:
     from genai_graph.database.indexes import Index
 
-INSTALL = "run  genai-graph schema install"
+INSTALL = "run `genai-graph schema install`"
 
 
 def findings() -> Iterator[Finding]:

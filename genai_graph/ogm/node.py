@@ -82,12 +82,12 @@ class Node(NodeBase):
     nodes = _NodeSetDescriptor()
 
     uid = RequiredStringProperty(
-        unique=True, help_text="the only key; derived if not given, immutable once saved"
+        unique=True, help_text="key of the node; derived if not given, immutable once saved"
     )
     description = StringProperty(help_text="free-text description")
     tags = ArrayProperty(StringProperty(), help_text="tags")
     metadata = JSONProperty(sensitive=True, help_text="additional JSON metadata")
-    created_at = DateTimeProperty(help_text="time of creation, unless given")
+    created_at = DateTimeProperty(help_text="time of the first save, unless given")
     updated_at = DateTimeProperty(help_text="time of the last change of a value")
 
     # Properties encoded in a derived uid, and properties that must be given together.

@@ -21,7 +21,7 @@ def _get_class(labels: frozenset[Any], database_name: str | None) -> Any | None:
     if len(registered) > 1:
         raise UnsupportedError(
             f"a node has the labels {' and '.join(registered)}, but can only be read as one: "
-            "genai-graph verify  reports its uid and how to fix it"
+            "`genai-graph verify` reports its uid and how to fix it"
         )
     return NODES[registered[0]]
 

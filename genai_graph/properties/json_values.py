@@ -54,7 +54,7 @@ def validate_json_size(encoded: bytes) -> None:
     """Raise `PropertyError` for a JSON text that is too long to be stored."""
     if len(encoded) > MAX_TEXT_BYTES:
         raise PropertyError(
-            f"JSON may have {MAX_TEXT_BYTES} bytes of UTF-8, this has {len(encoded)}"
+            f"JSON is limited to {MAX_TEXT_BYTES} bytes of UTF-8, got {len(encoded)}"
         )
 
 

@@ -285,7 +285,7 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         if size > self._max_bytes:
             subject = "an indexed string" if self.is_indexed else "a string"
             raise PropertyError(
-                f"{subject} may have {self._max_bytes} bytes of UTF-8, this one has {size}"
+                f"{subject} is limited to {self._max_bytes} bytes of UTF-8, got {size}"
             )
 
 
@@ -585,7 +585,7 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
     ) -> None:
         super().__init__(help_text=help_text)
         self.item = item
-        self.expected = f"a list, each item {item.expected}"
+        self.expected = f"a list of {item.type_name}s"
         self.type_name = f"list of {item.type_name}s"
         self.annotation = list[item.annotation]  # type: ignore[name-defined]
         self.csv_types = tuple(f"{name}[]" for name in item.csv_types)

@@ -8,8 +8,8 @@
 // Supplied by ask:
 //   known_directions (map): whether greater is better, by the name of a well-known metric
 // Columns:
-//   rank: 1 for the best; equal scores share a rank, and the next rank follows without a gap; empty
-//     for NaN, and if it is unknown whether greater is better: then all scores are listed
+//   rank: 1 for the best; equal scores share a rank and leave no gap; empty for NaN. If it is not
+//     known whether greater is better, all scores are listed, with an empty rank
 //   model: the model with the score
 //   value: the score
 

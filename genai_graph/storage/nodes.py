@@ -298,7 +298,7 @@ def delete_node(label: str, uid: str) -> None:
 
 def _exists_error(label: str, uid: str) -> NodeExistsError:
     return NodeExistsError(
-        f"a {label} with uid {uid!r} exists already: use {label}.upsert() to update it"
+        f"a {label} with uid {uid!r} already exists: use {label}.upsert() to update it"
     )
 
 

@@ -19,7 +19,7 @@ def node_not_found(label: str, uid: str) -> NodeNotFoundError:
     similar = longer or similar_names(uid, uids_after(label, "", _SAMPLE))
     return NodeNotFoundError(
         f"no {label} with uid {uid!r} exists in the graph{_hint(similar)}: "
-        f"genai-graph query 'MATCH (n:{label}) RETURN n.uid'  lists them"
+        f"`genai-graph query 'MATCH (n:{label}) RETURN n.uid'` lists them"
     )
 
 

@@ -57,7 +57,7 @@ _AMBIGUOUS = [
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?\Z"), "a date in YAML 1.1"),
     (
         re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z"),
-        "a number to base 60 in YAML 1.1",
+        "a base-60 number in YAML 1.1",
     ),
     (
         re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?\Z|[-+]?0b[01_]+\Z|[-+]0[xo]\w+\Z"),
