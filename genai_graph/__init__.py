@@ -1,6 +1,6 @@
 """genai_graph: a metadata graph of machine-learning work, on Neo4j.
 
-Public names are imported on first use, so that ``import genai_graph`` is fast.
+Most public names are imported on first use, so that ``import genai_graph`` is fast.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from genai_graph import errors
+from genai_graph.errors import FixtureError, GenaiGraphError
+
 if TYPE_CHECKING:
-    from genai_graph import errors
     from genai_graph.database import Connection, atomic, connect, query
-    from genai_graph.errors import FixtureError, GenaiGraphError
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
@@ -53,7 +54,6 @@ _MODULES = {
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
-    **dict.fromkeys(["FixtureError", "GenaiGraphError"], "errors"),
     **dict.fromkeys(["Answer", "ask"], "questions"),
     **dict.fromkeys(["Finding", "verify"], "integrity"),
 }
@@ -62,8 +62,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if _MODULES[name] != "errors":
-        import_module(".models", __name__)  # registers the node classes, which connections need
+    import_module(".models", __name__)  # registers the node classes, which connections need
     return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 

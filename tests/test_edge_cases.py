@@ -7,10 +7,12 @@ import threading
 from typing import Any
 
 import pytest
+from neomodel import db
 
 from genai_graph import Dataset, Experiment, Metric, Model, atomic, models, query
-from genai_graph.database import Connection
-from genai_graph.errors import GenaiGraphError
+from genai_graph.database import Connection, sandbox
+from genai_graph.errors import GenaiGraphError, NodeExistsError
+from genai_graph.ogm.node import VersionedNode
 
 
 def test_edge_to_other_label_is_not_part_of_cycle(graph: Connection) -> None:
@@ -122,3 +124,43 @@ def test_record_merges_metric_created_meanwhile(
     monkeypatch.setattr(models, "lock_node", lock_and_lose_race)
     run.record("m", 0.4, step=2)
     assert Metric.nodes.get(uid="e/m").steps == [1, 2]
+
+
+def test_upserted_node_can_be_saved_after_rollback(graph: Connection) -> None:
+    with contextlib.suppress(ZeroDivisionError), atomic():
+        node = Dataset.upsert(name="d", size=1)
+        _ = 1 / 0
+    node.save()
+    assert Dataset.nodes.get(uid="d").size == 1
+
+
+def test_node_saved_in_a_sandbox_can_be_saved_after_it(graph: Connection) -> None:
+    node, other = Dataset(name="d"), Dataset(name="other", size=1).save()
+    with sandbox():
+        node.save()
+        node.save()
+        other.size = 2
+        other.save()
+    node.save()
+    other.save()
+    assert sorted((found.uid, found.size) for found in Dataset.nodes.all()) == [
+        ("d", None),
+        ("other", 2),
+    ]
+
+
+def test_node_saved_in_a_transaction_of_neomodel_can_be_saved_after_it(graph: Connection) -> None:
+    node = Dataset(name="d")
+    with contextlib.suppress(ZeroDivisionError), db.transaction:
+        node.save()
+        _ = 1 / 0
+    node.save()
+    assert len(Dataset.nodes) == 1
+
+
+def test_nodes_of_several_classes_are_saved_together(graph: Connection) -> None:
+    with pytest.raises(NodeExistsError):
+        VersionedNode.bulk_save([Dataset(name="a"), Model(name="m"), Model(name="m")])
+    assert len(Dataset.nodes) == 0
+    VersionedNode.bulk_save([Dataset(name="a"), Model(name="m")])
+    assert (len(Dataset.nodes), len(Model.nodes)) == (1, 1)

@@ -139,12 +139,19 @@ class GraphSession:
         self._connection.prepare_to_write()
 
 
+class TransactionState:
+    """Whether a transaction was committed. Objects read in a transaction refer to its state."""
+
+    is_committed = False
+
+
 class GraphTransaction:
     """A transaction that releases the write lock when it ends."""
 
     def __init__(
         self, transaction: neo4j.Transaction, write_lock: WriterLock | None, connection: Connection
     ) -> None:
+        self.state = TransactionState()
         self._transaction = transaction
         self._translate_errors = partial(translate_errors, connection.is_stopping)
         self._write_lock = write_lock
@@ -184,6 +191,7 @@ class GraphTransaction:
     def commit(self) -> None:
         """Commit the transaction."""
         self._end(self._transaction.commit)
+        self.state.is_committed = True
 
     def rollback(self) -> None:
         """Roll the transaction back."""

@@ -33,7 +33,7 @@ _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security
 _HOSTNAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
 _READ_ONLY = ("Neo.ClientError.Statement.AccessMode", "Neo.ClientError.Security.Forbidden")
 _INVALID_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
-_CALLER_ERRORS = (QueryError, ReadOnlyError, NodeExistsError)
+_CALLER_ERRORS = (ReadOnlyError, NodeExistsError)
 _UNREACHABLE = (
     driver.ServiceUnavailable,
     driver.SessionExpired,

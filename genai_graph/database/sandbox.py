@@ -11,7 +11,7 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 
 from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import may_write, survives_rollback
-from genai_graph.database.driver import GraphSession, GraphTransaction
+from genai_graph.database.driver import GraphSession, GraphTransaction, TransactionState
 from genai_graph.errors import DatabaseError, TransactionError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Sandbox:
         self._session = _OuterSession(connection, WRITE_ACCESS, {})
         self._transaction: GraphTransaction | None = None
         self._has_written = False
+        self.state = TransactionState()  # of the changes since the last rollback
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
         """Open a session whose transactions run inside the sandbox."""
@@ -104,6 +105,7 @@ class Sandbox:
     def roll_back(self, *, interrupted: bool = False) -> None:
         """Roll everything back; if a message was interrupted, by closing the socket."""
         transaction, self._transaction, self._has_written = self._transaction, None, False
+        self.state = TransactionState()
         if transaction is None:
             return
         with contextlib.suppress(DatabaseError):  # without a response, the server rolls back, too

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,11 +17,11 @@ from genai_graph.database.values import to_native
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from neo4j import SummaryCounters
 
-    from genai_graph.database.driver import GraphTransaction, QueryResult
+    from genai_graph.database.driver import GraphTransaction, QueryResult, TransactionState
 
 
 T = TypeVar("T")
@@ -31,7 +30,6 @@ MAX_ATTEMPTS = 8
 FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in total
 
 _broken: ContextVar[bool] = ContextVar("genai_graph_broken_transaction", default=False)
-_rollback_hooks: ContextVar[list[Callable[[], None]]] = ContextVar("genai_graph_rollback_hooks")
 
 
 @contextlib.contextmanager
@@ -50,17 +48,6 @@ def atomic() -> Iterator[None]:
         return
     db.begin()
     _broken.set(False)
-    _rollback_hooks.set([])
-    try:
-        yield from _commit_or_roll_back()
-    except BaseException:
-        for hook in reversed(_rollback_hooks.get()):
-            hook()
-        raise
-
-
-def _commit_or_roll_back() -> Iterator[None]:
-    """Commit the open transaction at the end of the block, or roll it back if that fails."""
     try:
         yield
     except Exception:
@@ -82,11 +69,13 @@ def _commit_or_roll_back() -> Iterator[None]:
     db.commit()
 
 
-def on_rollback(hook: Callable[[], None]) -> None:
-    """Call a function if the open transaction is rolled back, or never if none is open."""
-    hooks = _rollback_hooks.get(None)
-    if db._active_transaction is not None and hooks is not None:
-        hooks.append(hook)
+def transaction_state() -> TransactionState | None:
+    """Return the state of the sandbox or of the open transaction, or None outside of both."""
+    box, transaction = current_connection().sandbox, db._active_transaction
+    if box is not None:
+        return box.state
+    state: TransactionState | None = getattr(transaction, "state", None)
+    return state
 
 
 def _roll_back() -> None:

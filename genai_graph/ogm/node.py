@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -10,7 +11,12 @@ from neomodel import db
 
 from genai_graph import lineage
 from genai_graph.database.cypher import match_uid
-from genai_graph.database.transaction import atomic, on_rollback, query, run_in_transaction
+from genai_graph.database.transaction import (
+    atomic,
+    query,
+    run_in_transaction,
+    transaction_state,
+)
 from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
 from genai_graph.ogm import html
 from genai_graph.ogm.managers import NodeSet
@@ -51,6 +57,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from genai_graph.database.driver import TransactionState
     from genai_graph.pictures.subgraph import Subgraph
 
 T = TypeVar("T", bound="Node")
@@ -118,6 +125,7 @@ class Node(NodeBase):
         """Set the attributes without validation."""
         super().__init__(**values)
         self._stored: dict[str, Any] | None = None
+        self._state: TransactionState | None = None  # of the transaction that read or wrote it
         self._defaults: dict[str, Any] = {}
         for name, prop in properties_of(type(self)).items():
             if self.__dict__[name] is None and (empty := prop.empty()) is not None:
@@ -191,6 +199,7 @@ class Node(NodeBase):
         stored = decrypt_values(cls.__label__, stored)
         node._set_attributes(inflate_values(cls, stored))
         node._stored = stored
+        node._state = transaction_state()
         node.element_id_property = getattr(graph_entity, "element_id", None)
         return node
 
@@ -205,7 +214,7 @@ class Node(NodeBase):
     def _set_stored(self, stored: Mapping[str, Any]) -> None:
         """Set the attributes from stored properties."""
         fresh = type(self).inflate(stored)
-        names = (*properties_of(type(self)), "_stored", "_defaults")
+        names = (*properties_of(type(self)), "_stored", "_state", "_defaults")
         self.__dict__.update({name: fresh.__dict__[name] for name in names})
 
     def neighbourhood(self, *, depth: int = 1, limit: int = lineage.MAX_NODES) -> Subgraph:
@@ -236,9 +245,12 @@ class Node(NodeBase):
             if not isinstance(node, cls):
                 raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
         unique = list({id(node): node for node in nodes}.values())
+        classes: dict[Any, None] = dict.fromkeys(map(type, unique))
         attributes = [dict(node.__dict__) for node in unique]
         try:
-            cls._save(unique)
+            with contextlib.nullcontext() if len(classes) == 1 else atomic():
+                for class_ in classes:
+                    class_._save([node for node in unique if type(node) is class_])
         except BaseException:
             for node, before in zip(unique, attributes, strict=True):
                 node.__dict__.clear()
@@ -254,7 +266,7 @@ class Node(NodeBase):
             if getattr(node, "deleted", False):
                 raise NotSavedError(f"{node!r} was deleted: create a new one")
             node._run_hook("pre_save")
-            node._restore_on_rollback()
+            node._read_if_uncertain()
             values = deflate_values(cls, node._validated_values())
             if node._stored is None:
                 created.append((node, values))
@@ -361,7 +373,6 @@ class Node(NodeBase):
         """Delete the node and its edges. Raises `NodeNotFoundError` if it no longer exists."""
         self._run_hook("pre_delete")
         with atomic():
-            self._restore_on_rollback()
             self._delete_owned()
             delete_node(self.__label__, self.saved_uid)
         self.deleted = True
@@ -369,11 +380,19 @@ class Node(NodeBase):
         self._run_hook("post_delete")
         return True
 
-    def _restore_on_rollback(self) -> None:
-        """Restore the saved state of the object if the open transaction is rolled back."""
-        names = ("_stored", "deleted", *TIMESTAMPS)
-        before = {name: getattr(self, name, False) for name in names}
-        on_rollback(lambda: self.__dict__.update(before))
+    def _read_if_uncertain(self) -> None:
+        """Read the stored values again if the transaction they come from was not committed."""
+        state = self._state
+        if self._stored is None or state is None or state.is_committed:
+            return
+        if state is transaction_state():
+            return
+        uid = self.saved_uid
+        stored = find_nodes(self.__label__, [uid]).get(uid)
+        if stored is None:  # the node was created in that transaction
+            for name in TIMESTAMPS:
+                self.__dict__[name] = None
+        self._stored = stored if stored is None else type(self).inflate(stored)._stored
 
     def _delete_owned(self) -> None:
         """Delete the nodes that belong to this one only; by default, there are none."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import neomodel
 
+from genai_graph.errors import UnsupportedError
 from genai_graph.ogm.managers import RelationshipManager
 from genai_graph.registry import EdgeType
 
@@ -58,6 +59,8 @@ class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
         exclusive: bool = False,
         start_at_target: bool = False,
     ) -> None:
+        if at_most_one and exclusive:
+            raise UnsupportedError(f"{type} to {target}: choose at_most_one or exclusive, not both")
         super().__init__(_import_path(target), type, cardinality=_MANAGER, model=model)
         self._target = target
         self._type = type

@@ -17,8 +17,10 @@ import itertools
 import json
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import to_builtins
@@ -68,8 +70,8 @@ _BOM = b"\xef\xbb\xbf"
 _first_bytes = operator.itemgetter(slice(7))  # the length of the keys below
 _RECORD_CLASSES: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
 _BATCH_LINES = 100
-# Types that `to_builtins` leaves as they are.
-_KEPT_TYPES = (datetime, msgspec.Raw)
+# Types that `to_builtins` leaves as they are, so that `from_msgspec` gets what its annotation says.
+_KEPT_TYPES = (datetime, date, time, timedelta, Decimal, UUID, msgspec.Raw)
 # Raised by the readers for an invalid line.
 _LINE_ERRORS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeError, LookupError)
 
