@@ -112,17 +112,19 @@ def test_record_merges_metric_created_meanwhile(
     neo4j_graph: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, lock_node = Experiment(uid="e").save(), models.lock_node
+    other = threading.Thread(target=run.record, args=("m", 0.5), kwargs={"step": 1})
 
-    def lock_and_lose_race(label: str, uid: str) -> Any:
+    def lock_and_start_race(label: str, uid: str) -> Any:
         found = lock_node(label, uid)
         monkeypatch.setattr(models, "lock_node", lock_node)
-        other = threading.Thread(target=run.record, args=("m", 0.5), kwargs={"step": 1})
+        # Neo4j makes it wait, since the first transaction locks the uid that it has not found.
         other.start()
-        other.join()
+        other.join(timeout=1)
         return found
 
-    monkeypatch.setattr(models, "lock_node", lock_and_lose_race)
+    monkeypatch.setattr(models, "lock_node", lock_and_start_race)
     run.record("m", 0.4, step=2)
+    other.join()
     assert Metric.nodes.get(uid="e/m").steps == [1, 2]
 
 

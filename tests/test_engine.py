@@ -758,7 +758,7 @@ def test_missing_extra_error_gives_the_pip_command(new_home: Path) -> None:
     """
     )
     assert done.returncode == 1
-    assert re.search(r"pip install 'genai-graph\[embedded\]'$", done.stderr.strip())
+    assert re.search(r"pip install 'genai-graph\[embedded\]'`$", done.stderr.strip())
     assert len(done.stderr.splitlines()) == 1
     assert not new_home.exists()
 

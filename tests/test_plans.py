@@ -62,7 +62,7 @@ INDEXED_LOOKUP = re.compile(
 )
 LINEAGE = catalog.get_question("lineage").cypher  # without a uid it scans all models
 NOT_SENT_TO_NEO4J = {
-    "access/users.py:_create_edge_types",  # creates users of the embedded engine
+    "access/users.py:add_user",  # creates users of the embedded engine
     "database/indexes.py:without_indexes",
     "storage/scans.py:_count_between",
     "access/roles.py:apply",  # uses the system database of an Enterprise server
@@ -211,7 +211,7 @@ def use_questions() -> None:
     for name in catalog.list_questions():
         arguments: dict[str, Any] = {}
         for parameter in catalog.get_question(name).parameters.values():
-            if parameter.type == catalog.STRINGS:
+            if parameter.type == "list of strings":
                 arguments[parameter.name] = ["MIT"]
             elif parameter.label is not None:
                 arguments[parameter.name] = NODES[parameter.label].nodes.all()[0].uid
