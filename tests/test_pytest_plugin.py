@@ -161,6 +161,6 @@ def test_the_plugin_imports_nothing_until_it_is_used(session: pytest.Pytester) -
             assert pytestconfig.pluginmanager.has_plugin("genai_graph")
             assert not {"neomodel", "neo4j", "pydantic", "msgspec"} & set(sys.modules)
             imported = {name for name in sys.modules if name.startswith("genai_graph")}
-            assert imported == {"genai_graph", "genai_graph.pytest_plugin"}
+            assert imported == {"genai_graph", "genai_graph.errors", "genai_graph.pytest_plugin"}
     """)
     session.runpytest_subprocess().assert_outcomes(passed=1)

@@ -256,7 +256,7 @@ def test_expired_password_is_a_one_line_error(neo4j_graph: Connection) -> None:
     query("CREATE USER newcomer SET PASSWORD 'first-password' CHANGE REQUIRED", write=True)
     try:
         with pytest.raises(
-            AuthenticationError, match=r"^the password has expired.* ALTER CURRENT USER"
+            AuthenticationError, match=r"^the password has expired.*`ALTER CURRENT USER"
         ):
             connect(neo4j_graph.uri, username="newcomer", password="first-password")
     finally:
