@@ -52,7 +52,7 @@ test-all: $(VENV)/.neo4j ## Run all tests on the three engines
 coverage: $(VENV)/.neo4j ## Run all tests and report branch coverage
 	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
 
-# Before the tests, since fetching 300 MB takes longer than a test may.
+# Downloaded before the tests: 300 MB can exceed the time limit of a test.
 $(VENV)/.neo4j: $(VENV)/.installed genai_graph/server/neo4j.lock $(wildcard tests/*.lock)
 	$(BIN)/python tests/neo4j_server.py
 	@touch $@

@@ -124,7 +124,7 @@ class _Packer:
         self._hooks = scope.dehydration_hooks
 
     def execute_write(self, cypher: str, /, **parameters: Any) -> tuple[list[dict[str, int]], Any]:
-        """Stand in for `genai_graph.database.execute_write`."""
+        """Replacement for `genai_graph.database.execute_write`."""
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
         count = len(parameters.get("rows") or parameters["sources"])

@@ -454,7 +454,7 @@ GRAPH: Graph = [
     edge("Experiment-RUN->Model", "x", "m", step=-5),
     *(edge("Experiment-HAS->Metric", "x", f"n{i}") for i in range(9)),
 ]
-# Nodes that it does not.
+# Nodes that neo4j-admin changes or splits.
 BEYOND = [
     node("Dataset", "empty", name="e", tags=[], **TIMES),
     node("Dataset", "empty item", name="e", tags=[""], **TIMES),
@@ -574,7 +574,7 @@ def run_import(lib: Path, home: Path, directory: Path) -> None:
 
 @pytest.mark.neo4j
 def test_neo4j_admin_imports_the_same_graph(lib: Path, tmp_path: Path) -> None:
-    """Without lists that are empty, of one empty string, or with U+001F in a string."""
+    """The graph has no empty lists, no lists of one empty string, and no U+001F in lists."""
     long = node("Model", "very long", name="m", description="é\n" * 2_700_000, **TIMES)
     directory = tmp_path / "a directory, with 'quotes'"
     write_directory(str(directory), [*GRAPH, long])

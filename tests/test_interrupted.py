@@ -38,7 +38,7 @@ from genai_graph.errors import UnavailableError
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")
 
 LIMIT = 100
-# Every run uses other random numbers; failures show the seed.
+# Each run uses a new random seed, which failures show.
 SEED = int(os.environ.get("GENAI_GRAPH_TEST_SEED", time.time_ns() % 1_000_000))
 BATCH = 1_000
 NODES = {"Dataset": 4_000, "Model": 4_000, "Metric": 2_000, "Experiment": 200, "Project": 1}

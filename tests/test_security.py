@@ -314,7 +314,7 @@ def text(value: str) -> bytes:
 
 
 def test_routing_table_can_not_redirect_plaintext_to_another_machine() -> None:
-    """Any process that listens on localhost may send one, such as a tunnel."""
+    """Any process on localhost, such as a tunnel, may send a routing table."""
     success = b"\xb1\x70"
     server = b"\xa2" + text("addresses") + b"\x91" + text("db.example.com:7687") + text("role")
     servers = b"".join(server + text(role) for role in ("ROUTE", "READ", "WRITE"))
@@ -505,7 +505,7 @@ def test_server_that_does_not_reply_to_begin_times_out(short_timeouts: None) -> 
 
 
 def test_handshake_has_a_timeout_if_the_driver_sets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that later connections, in the background of a transaction, can't block for ever."""
+    """Otherwise later connections, opened during a transaction, could block forever."""
     monkeypatch.setattr(security, "HANDSHAKE_TIMEOUT", 0.05)
     context = security._default_context(verify=False)
     with listening(stay_silent) as port:

@@ -116,8 +116,8 @@ class GraphSession:
         if mode == WRITE_ACCESS:
             self._prepare_to_write()
             write_lock = self._connection.write_lock
-        if write_lock is not None:
-            write_lock.acquire(self._connection.writer_timeout)
+            if write_lock is not None:
+                write_lock.acquire(self._connection.writer_timeout)
         try:
             with translate_errors(self._connection.is_stopping):
                 self._session = self._connection.driver(mode).session(

@@ -136,7 +136,7 @@ def _missing(classes: Collection[Any]) -> set[Index]:
 
 
 class _MissingIndexes:
-    """Stand-in for a class in `install_labels`, with only the properties that lack their index.
+    """A replacement for a class in `install_labels`: only the properties that lack their index.
 
     On the embedded engine, `install_labels` fails if an index already exists.
     """

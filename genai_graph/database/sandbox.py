@@ -177,7 +177,7 @@ class _InnerTransaction(GraphTransaction):
             box.undo(wrote=self._has_written())
 
     def _has_written(self) -> bool:
-        """Return whether a statement changed anything: one that may write need not do so."""
+        """Return whether any statement that may write changed anything or failed."""
         return any(result is None or result.has_updates() for result in self._writes)
 
     def cancel(self) -> None:

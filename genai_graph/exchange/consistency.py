@@ -114,7 +114,7 @@ class ReferenceIndex:
     """The nodes that a load declares, and the edges between them.
 
     It stores each uid once and 8 bytes per edge, no values and no locations: a load may be larger
-    than memory. `has_errors` says that records were invalid; with `is_truncated` a file was not
+    than memory. `has_errors` is true if records were invalid, `is_truncated` if a file was not
     read to its end.
     """
 

@@ -268,7 +268,7 @@ class _BatchWriter:
 
     @contextmanager
     def explain_interruption(self, outcome: Callable[[str], str]) -> Iterator[None]:
-        """Append to an error how much was written, as `outcome` describes it with the advice."""
+        """Append to an error the text that `outcome` returns: how much was written, and advice."""
         try:
             yield
         except GenaiGraphError as error:

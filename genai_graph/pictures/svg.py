@@ -144,7 +144,7 @@ def _draw_edge(
     above, below = target.middle - 4, target.middle + 4
     _draw_line(lines, f"M{back:g} {above:g} L{tip:g} {target.middle:g} L{back:g} {below:g}")
     # The label is on the curve: halfway between nodes of one column, else nearer to the far node,
-    # where the curves of one near node have parted.
+    # where the curves of one near node are apart.
     share = 0.5 if same_column else 0.65
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
     y = near.middle + share * (far.middle - near.middle)

@@ -17,7 +17,7 @@ from genai_graph.formatting import non_finite_name
 LIST_SEPARATOR = "\x1f"  # between the items of a list in a CSV cell: hardly any text contains it
 MANUAL_SEPARATOR = ";"  # typed by hand, and the default of neo4j-admin
 
-# Strings that no version of YAML takes for another type, as it would `no`, `y` or `null`.
+# Strings that are strings in every version of YAML, unlike `no`, `y` and `null`.
 _YAML_PLAIN = re.compile(
     r"(?!(?:y|n|yes|no|on|off|true|false|null)\Z)[a-z][a-z0-9_./@+-]*\Z", re.IGNORECASE | re.ASCII
 )

@@ -1,6 +1,6 @@
 """Property types: neomodel's properties with strict validation, one codec per type.
 
-A property class says everything about its type in one place: which values it accepts, how they are
+A property class defines its type in one place: which values it accepts, how they are
 stored and read, and how they are written to and read from each file format. To add a type, add a
 class here; docs/architecture.md has an example. Values are never cast, except integers to floats.
 

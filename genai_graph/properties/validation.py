@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import PropertyError, UnknownPropertyError
@@ -106,10 +106,7 @@ def normalize_stored_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, An
 
 
 def _normalize(prop: Property[Any], value: Any) -> Any:
-    try:
-        return None if value is None else prop.to_db(prop.to_python(value))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return value
+    return _convert(lambda stored: prop.to_db(prop.to_python(stored)), value)
 
 
 def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,11 +116,12 @@ def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
     it, and saving the node will reject it.
     """
     known = properties_of(cls)
-    return {name: _inflate(known[name], value) for name, value in stored.items()}
+    return {name: _convert(known[name].to_python, value) for name, value in stored.items()}
 
 
-def _inflate(prop: Property[Any], value: Any) -> Any:
+def _convert(convert: Callable[[Any], Any], value: Any) -> Any:
+    """Return the converted value, or the value itself if it does not fit its property."""
     try:
-        return None if value is None else prop.to_python(value)
+        return None if value is None else convert(value)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return value

@@ -5,7 +5,7 @@ Files in the engine's directory, which only its owner can enter:
 - `engine.mutex`  locked exclusively while a client acquires or releases the engine
 - `engine.lease`  locked in shared mode by every client while it uses the engine
 - `engine.json`   state of the running engine: process, port, passwords (new at every start)
-- `engine.keep`   exists while the engine is to run without clients
+- `engine.keep`   exists if the engine keeps running without clients
 - `engine.log`    output of the engine; `engine.log.1` is that of the previous start
 - `writer.lock`   locked by the single writer, whose process id is in `writer.pid` (locks.py)
 - `start-*.aot`   Java's ahead-of-time cache, which speeds up every start but the first; the process
@@ -294,7 +294,7 @@ class ManagedEngine:
         is_last = False
         while not is_last:
             # Checked before the log is read: after a suspension of this process beyond the
-            # deadline, the engine may well be ready.
+            # deadline, the engine may be ready.
             is_last = time.monotonic() > deadline or not _is_alive(process)
             port = self.server.find_port(self._read_log(), process)
             if port is not None:

@@ -84,11 +84,11 @@ class WriterLock:
     def acquire(self, timeout: float) -> None:
         """Wait for the lock for at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        # The threads first: a file lock is shared by all threads of a process.
+        # The thread lock first: all threads of a process share the file lock.
         if not self._thread_lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
             raise self._timeout_error(timeout)
         try:
-            if self._descriptor >= 0:  # an RLock lets two asyncio tasks of one thread in
+            if self._descriptor >= 0:  # asyncio tasks of one thread share the RLock
                 raise TransactionError(
                     "another transaction of this thread is writing: end it before the next one"
                 )

@@ -15,7 +15,7 @@ class Sized(Protocol):
 
     @property
     def size(self) -> int:
-        """The size in bytes, roughly."""
+        """The approximate size in bytes."""
 
 
 T = TypeVar("T")

@@ -189,7 +189,7 @@ def _successors(edge_type: EdgeType, uids: set[str], graph: ExistingGraph) -> di
 
 
 def _nodes_at(successors: dict[str, set[str]], start: set[str], distance: int) -> set[str]:
-    """Return the nodes at a distance: their own edges have not been read."""
+    """Return the nodes at a distance from the start; their own edges are not read yet."""
     level, seen = start, set(start)
     for _ in range(distance):
         level = {target for uid in level for target in successors.get(uid, ())} - seen

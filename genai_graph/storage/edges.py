@@ -20,7 +20,13 @@ Ends = tuple[str, str]
 
 def find_edges(edge_type: EdgeType, ends: Iterable[Ends]) -> dict[Ends, dict[str, Any]]:
     """Return the properties of the edges that exist, by the uids of their ends."""
-    found = _find(edge_type, ends)
+    return _existing(_find(edge_type, ends))
+
+
+def _existing(
+    found: dict[Ends, tuple[dict[str, Any] | None, list[str]]],
+) -> dict[Ends, dict[str, Any]]:
+    """Return the properties of the edges that `_find` found."""
     return {ends: properties for ends, (properties, _) in found.items() if properties is not None}
 
 
@@ -82,7 +88,7 @@ def _merge(
     edge_type: EdgeType, rows: Sequence[EdgeRow]
 ) -> tuple[dict[Ends, dict[str, Any]], WriteCounts]:
     found = _find(edge_type, [(row.source, row.target) for row in rows])
-    stored = {ends: properties for ends, (properties, _) in found.items() if properties is not None}
+    stored = _existing(found)
     new, changes = [], []
     for row in rows:
         before = stored.get((row.source, row.target))

@@ -29,9 +29,9 @@ from genai_graph.storage.rows import (
     NodeRow,
     WriteCounts,
     changed_values,
+    new_node_values,
     now,
     without_null_timestamps,
-    without_nulls,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     Raises `NodeExistsError` if a node with one of the uids exists.
     """
     moment = now()
-    timestamps = dict.fromkeys(TIMESTAMPS, moment)
-    stored = [without_nulls({**timestamps, **without_null_timestamps(row)}) for row in rows]
+    stored = [new_node_values(row, moment) for row in rows]
     uids = [row["uid"] for row in rows]
     if len(set(uids)) < len(uids):
         duplicate = next(uid for index, uid in enumerate(uids) if uid in uids[:index])
@@ -90,11 +89,7 @@ def upsert_nodes(
         new = [row for row in rows if row.uid not in stored]
         changes = _changes(label, [row for row in rows if row.uid in stored], stored)
         for row in new:
-            moment = now()
-            values = without_null_timestamps(complete(row))
-            stored[row.uid] = without_nulls(
-                {**dict.fromkeys(TIMESTAMPS, moment), **values, "uid": row.uid}
-            )
+            stored[row.uid] = {**new_node_values(complete(row), now()), "uid": row.uid}
         if new and _insert_new(label, new, lambda row: stored[row.uid]) < len(new):
             # Another client created some of them, so `known` is outdated.
             if known is not None:

@@ -65,7 +65,7 @@ def now() -> datetime:
 
 
 def estimate_size(values: dict[str, Any]) -> int:
-    """Return roughly how many bytes values take in a message to the database."""
+    """Return the approximate size of values in a message to the database, in bytes."""
     size = _VALUE_BYTES * len(values)
     for value in values.values():
         if type(value) is str:
@@ -82,9 +82,10 @@ def without_null_timestamps(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_nulls(values: dict[str, Any]) -> dict[str, Any]:
-    """Drop null values: a new node has no property to remove."""
-    return {name: value for name, value in values.items() if value is not None}
+def new_node_values(given: dict[str, Any], moment: datetime) -> dict[str, Any]:
+    """Return the values of a new node as stored: without nulls, with timestamps."""
+    values = {name: value for name, value in given.items() if value is not None}
+    return {**dict.fromkeys(TIMESTAMPS, moment), **values}
 
 
 def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

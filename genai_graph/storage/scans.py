@@ -80,7 +80,7 @@ def _count_between(label: str, uid: str, last: str) -> int:
 
 @functools.cache
 def size_expression(label: str) -> str:
-    """Return a Cypher expression for the size in bytes of the values of a node `n`, roughly.
+    """Return a Cypher expression for the approximate size in bytes of a node `n`.
 
     Properties that the class does not declare are not counted.
     """
