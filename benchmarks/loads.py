@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from genai_graph.database.values import to_bolt_datetime
 from genai_graph.exchange.progress import Progress
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, batched
+from genai_graph.storage.rows import now
 
 FIRST = "First load"
 WRITING = "First load, without the check stage"
@@ -161,7 +162,7 @@ def unwind_loop(engine: Engine, sample: Sample) -> Write:
             for group in _transactions(statements, sample):
                 with session.begin_transaction() as transaction:
                     for cypher, rows in group:
-                        transaction.run(cypher, rows=rows, now=_now()).consume()
+                        transaction.run(cypher, rows=rows, now=now()).consume()
                     transaction.commit()
 
     return write
@@ -189,7 +190,7 @@ def _merge_loop(engine: Engine, sample: Sample) -> Write:
 
 def _merge_each(transaction: neo4j.Transaction, cypher: str, rows: list[Any]) -> None:
     for row in rows:
-        transaction.run(cypher, row=row, now=_now()).consume()
+        transaction.run(cypher, row=row, now=now()).consume()
 
 
 def _statements(sample: Sample) -> list[Statement]:
@@ -223,10 +224,6 @@ def _node_row(row: tuple[str, dict[str, Any]]) -> list[Any]:
             for name, value in values.items()
         },
     ]
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
 
 
 # neomodel

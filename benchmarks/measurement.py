@@ -77,7 +77,7 @@ def compare(
                     click.echo(f"{label}: {value:.3f} {unit}", err=True)
     baseline = contenders[0].name
     return [
-        Result(title, engine, entities, baseline, _ordered(measured, contenders), unit=unit)
+        Result(title, engine, entities, baseline, dict(measured), unit=unit)
         for title, measured in values.items()
     ]
 
@@ -91,9 +91,3 @@ def _frozen_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def _ordered(
-    values: dict[str, list[float]], contenders: Sequence[Contender]
-) -> dict[str, list[float]]:
-    return {one.name: values[one.name] for one in contenders if one.name in values}

@@ -38,12 +38,19 @@ class PlainDerivedFrom(StructuredRel):
     kind = StringProperty()
 
 
-class PlainDataset(StructuredNode):
-    """Plain counterpart of Dataset."""
+class PlainNode(StructuredNode):
+    """Properties of every node."""
+
+    __abstract_node__ = True
 
     uid = StringProperty(unique_index=True, required=True)
     created_at = DateTimeProperty(default_now=True)
     updated_at = DateTimeProperty(default_now=True)
+
+
+class PlainDataset(PlainNode):
+    """Plain counterpart of Dataset."""
+
     name = StringProperty(index=True)
     version = StringProperty(index=True)
     digest = StringProperty(index=True)
@@ -57,12 +64,9 @@ class PlainDataset(StructuredNode):
     )
 
 
-class PlainModel(StructuredNode):
+class PlainModel(PlainNode):
     """Plain counterpart of Model."""
 
-    uid = StringProperty(unique_index=True, required=True)
-    created_at = DateTimeProperty(default_now=True)
-    updated_at = DateTimeProperty(default_now=True)
     name = StringProperty(index=True)
     version = StringProperty(index=True)
     architecture = StringProperty(index=True)
@@ -77,12 +81,9 @@ class PlainModel(StructuredNode):
     )
 
 
-class PlainMetric(StructuredNode):
+class PlainMetric(PlainNode):
     """Plain counterpart of Metric."""
 
-    uid = StringProperty(unique_index=True, required=True)
-    created_at = DateTimeProperty(default_now=True)
-    updated_at = DateTimeProperty(default_now=True)
     name = StringProperty(index=True)
     value = FloatProperty(index=True)
     step = IntegerProperty()
@@ -93,12 +94,9 @@ class PlainMetric(StructuredNode):
     evaluated_on_dataset = RelationshipTo(PlainDataset, "PLAINEVALUATED_ON")
 
 
-class PlainExperiment(StructuredNode):
+class PlainExperiment(PlainNode):
     """Plain counterpart of Experiment."""
 
-    uid = StringProperty(unique_index=True, required=True)
-    created_at = DateTimeProperty(default_now=True)
-    updated_at = DateTimeProperty(default_now=True)
     name = StringProperty(index=True)
     status = StringProperty(index=True)
     started_at = DateTimeProperty()
@@ -112,12 +110,9 @@ class PlainExperiment(StructuredNode):
     used_dataset = RelationshipTo(PlainDataset, "PLAINUSED", model=PlainUsed)
 
 
-class PlainProject(StructuredNode):
+class PlainProject(PlainNode):
     """Plain counterpart of Project."""
 
-    uid = StringProperty(unique_index=True, required=True)
-    created_at = DateTimeProperty(default_now=True)
-    updated_at = DateTimeProperty(default_now=True)
     name = StringProperty(index=True)
     owner = StringProperty(index=True)
     license = StringProperty()

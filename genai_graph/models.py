@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph import lineage as lineage_of
 from genai_graph.database.transaction import run_in_transaction
-from genai_graph.errors import EdgeTypeError, PropertyError
+from genai_graph.errors import PropertyError
 from genai_graph.lineage import MAX_DEPTH, MAX_NODES
 from genai_graph.metric_history import MetricHistory, history_errors, validate_recorded
 from genai_graph.ogm.edge import Edge
+from genai_graph.ogm.managers import require_class
 from genai_graph.ogm.node import Node, VersionedNode
 from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
 from genai_graph.ogm.uids import escape_part, metric_uid, split_uid, unescape_part
@@ -261,7 +262,9 @@ class Experiment(Node):
 
         Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset), `NotSavedError`.
         """
-        dataset_uid = None if dataset is None else _dataset_uid(dataset)
+        if dataset is not None:
+            require_class(dataset, Dataset, "Experiment.record: dataset")
+        dataset_uid = None if dataset is None else dataset.saved_uid
         arguments = {
             "name": name,
             "value": value,
@@ -349,15 +352,6 @@ class Metric(Node):
             return {}
         fields = {"name": parts[1]}
         return {**fields, "split": parts[3]} if len(parts) == 4 else fields
-
-
-def _dataset_uid(dataset: Dataset) -> str:
-    if not isinstance(dataset, Dataset):
-        raise EdgeTypeError(
-            f"Experiment.record: dataset: expected a genai_graph.Dataset, got {dataset!r} "
-            f"({type(dataset).__module__}.{type(dataset).__qualname__})"
-        )
-    return dataset.saved_uid
 
 
 register(Project, Dataset, Model, Experiment, Metric)

@@ -112,6 +112,11 @@ def required_properties(cls: Any) -> tuple[str, ...]:
     return _declared(cls)[1]
 
 
+def edge_type_names() -> list[str]:
+    """Return the names of the edge types, each once: several edge types share a name."""
+    return list(dict.fromkeys(edge_type.type for edge_type in EDGES))
+
+
 @functools.cache
 def _declared(cls: Any) -> tuple[dict[str, Property[Any]], tuple[str, ...]]:
     declared: dict[str, Property[Any]] = cls.defined_properties(aliases=False, rels=False)

@@ -10,7 +10,7 @@ from genai_graph.database import current_connection, query, quote_name
 from genai_graph.database.error_translation import translate_errors
 from genai_graph.errors import EditionError
 from genai_graph.properties import encryption
-from genai_graph.registry import EDGES, NODES
+from genai_graph.registry import NODES, edge_type_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _statements(role: Role, database: str | None, encrypted: str | None) -> Iter
     target = "HOME DATABASE" if database is None else f"DATABASE {quote_name(database)}"
     graph = "HOME GRAPH" if database is None else f"GRAPH {quote_name(database)}"
     to = f"TO {role.name}"
-    types = dict.fromkeys(edge_type.type for edge_type in EDGES)  # several edges share a type
+    types = edge_type_names()
     scopes = [
         f"ON {graph} NODES {', '.join(map(quote_name, NODES))} {to}",
         f"ON {graph} RELATIONSHIPS {', '.join(map(quote_name, types))} {to}",

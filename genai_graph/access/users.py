@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genai_graph.database import connect, query, quote_name
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import SettingsError
-from genai_graph.registry import EDGES
+from genai_graph.registry import edge_type_names
 from genai_graph.server import arcadedb
 from genai_graph.server.engines import managed_engine
 
@@ -38,7 +38,7 @@ def add_user(name: str, role: str) -> str:
         # On this engine the first edge of a type changes the schema, which writers can't do.
         with connect():
             existing = {row["relationshipType"] for row in query("CALL db.relationshipTypes()")}
-            for type_ in {edge_type.type for edge_type in EDGES} - existing:
+            for type_ in set(edge_type_names()) - existing:
                 query(f"CREATE (n:Project)-[r:{quote_name(type_)}]->(n) DELETE r, n", write=True)
     with managed.locked() as directory:
         arcadedb.save_user(directory, name, role, password)

@@ -86,7 +86,9 @@ def install(classes: Iterable[Any]) -> list[Index]:
     classes = list(classes)
     missing = _missing(classes)
     return sorted(
-        index for cls in classes if missing & set(declared([cls])) for index in _install_class(cls)
+        index
+        for cls in classes
+        for index in _install_class(cls, {one for one in missing if one.label == cls.__label__})
     )
 
 
@@ -112,8 +114,8 @@ def without_indexes(classes: Iterable[Any]) -> Iterator[None]:
         install(classes)
 
 
-def _install_class(cls: Any) -> set[Index]:
-    created = missing = _missing([cls])
+def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
+    created = missing
     while missing:
         stand_in = _MissingIndexes(cls, {index.property for index in missing})
         try:

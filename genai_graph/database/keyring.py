@@ -9,7 +9,6 @@ different ciphertexts, and ciphertexts can't be moved.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -111,7 +110,7 @@ def _id_of(key: bytes) -> str:
 def _parse_key(text: str, number: int) -> bytes:
     try:
         key = _decode(text)
-    except (binascii.Error, ValueError):
+    except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise SettingsError(f"{_HINT}; key {number} is invalid")

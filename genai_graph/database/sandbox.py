@@ -86,12 +86,10 @@ class Sandbox:
 
     def undo(self, *, wrote: bool) -> None:
         """Roll back a nested transaction: everything, if it has written."""
-        try:
-            if not wrote:
+        if not wrote:
+            with contextlib.suppress(DatabaseError):
                 self._ping()
                 return
-        except DatabaseError:
-            pass
         self.start_over()
 
     def start_over(self, *, interrupted: bool = False) -> None:

@@ -13,7 +13,7 @@ from neomodel import db
 
 from genai_graph.database.connection import current_connection, graph_driver
 from genai_graph.database.cypher import forbidden_in_read_mode, may_write
-from genai_graph.database.values import to_native
+from genai_graph.database.values import convert_items
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ def execute_write(
 
 
 def _read(result: QueryResult) -> tuple[list[dict[str, Any]], SummaryCounters]:
-    rows = [{key: to_native(value) for key, value in record.items()} for record in result]  # type: ignore[no-untyped-call]
-    return rows, result.consume()
+    return [convert_items(record) for record in result], result.consume()
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def to_native(value: Any) -> Any:
     if convert is not None:
         return convert(value)
     if isinstance(value, Relationship):  # the driver creates a subclass for each type
-        return _properties(value)
+        return convert_items(value)
     return value
 
 
@@ -87,14 +87,15 @@ def parse_datetime(text: str) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
-def _properties(entity: Node | Relationship) -> dict[str, Any]:
-    return {key: to_native(value) for key, value in entity.items()}
+def convert_items(source: Any) -> dict[str, Any]:
+    """Convert the items of a row, a node, a relationship or a map."""
+    return {k: v if type(v) in _SCALARS else to_native(v) for k, v in source.items()}
 
 
 def _path(path: Path) -> list[dict[str, Any]]:
-    steps = [_properties(path.start_node)] if path.start_node is not None else []
+    steps = [convert_items(path.start_node)] if path.start_node is not None else []
     for relationship, node in zip(path.relationships, path.nodes[1:], strict=True):
-        steps += [_properties(relationship), _properties(node)]
+        steps += [convert_items(relationship), convert_items(node)]
     return steps
 
 
@@ -107,14 +108,10 @@ def _list(values: list[Any]) -> list[Any]:
     return [value if type(value) in _SCALARS else to_native(value) for value in values]
 
 
-def _dict(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: v if type(v) in _SCALARS else to_native(v) for k, v in values.items()}
-
-
 # Tested first: most values are scalars, and the lookup of a converter dominates the run time.
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONVERTERS: dict[type, Any] = {
-    Node: _properties,
+    Node: convert_items,
     Path: _path,
     DateTime: to_utc,
     Date: Date.to_native,
@@ -124,5 +121,5 @@ _CONVERTERS: dict[type, Any] = {
     WGS84Point: _point,
     Duration: Duration.iso_format,
     list: _list,
-    dict: _dict,
+    dict: convert_items,
 }

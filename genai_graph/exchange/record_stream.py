@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genai_graph.errors import FixtureIssue
-from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +70,5 @@ class CachedRecordStream(RecordStream):
         self, cache: list[Record], stage: str, wanted: type[Record] | None
     ) -> Iterator[Record]:
         self._progress.start(stage, len(cache))
-        for record in cache:
-            if wanted is None or isinstance(record, (wanted, FixtureIssue)):
-                yield record
+        yield from select(cache, wanted)
         self._progress.advance(len(cache))

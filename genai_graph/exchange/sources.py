@@ -23,7 +23,7 @@ from genai_graph.exchange.formats.compression import (
     open_compressed,
     read_error_message,
 )
-from genai_graph.exchange.formats.records import TruncatedFile
+from genai_graph.exchange.formats.records import TruncatedFile, select
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -71,9 +71,7 @@ class FixtureSource:
             if self._document is None:
                 self._document = list(self._read(document.records, _PARSERS[self._format]))
             advance(self.size)
-            for record in self._document:
-                if wanted is None or isinstance(record, (wanted, FixtureIssue)):
-                    yield record
+            yield from select(self._document, wanted)
 
     def _locate(self, name: str) -> tuple[str, Path]:
         """Return the name for messages, and the path of the file or of the copy of a stream."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.database import match_uid, query, quote_name
 from genai_graph.exchange.graph_reader import read_edge_page, stored_value_errors
 from genai_graph.integrity.findings import Finding, UndeclaredProperties, allow_option
-from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.registry import EDGES, NODES, edge_type_names, properties_of
 from genai_graph.storage.edge_rules import find_cycles
 from genai_graph.storage.scans import iter_pages
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
-_TYPES = sorted({edge_type.type for edge_type in EDGES})
+_TYPES = edge_type_names()
 _ANY_TYPE = "|".join(map(quote_name, _TYPES))
 
 

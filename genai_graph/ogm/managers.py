@@ -35,6 +35,15 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Node")
 
 
+def require_class(node: Any, expected: type, subject: str) -> None:
+    """Raise `EdgeTypeError` unless a node is of the expected class."""
+    if not isinstance(node, expected):
+        raise EdgeTypeError(
+            f"{subject}: expected a genai_graph.{expected.__name__}, got {node!r} "
+            f"({type(node).__module__}.{type(node).__qualname__})"
+        )
+
+
 class UidQueryBuilder(QueryBuilder):
     """Queries that start at a node matched by label and uid instead of its element id."""
 
@@ -209,13 +218,8 @@ class RelationshipManager(ManagerBase, Generic[T]):
         return bool(self.definition["direction"] == RelationshipDirection.OUTGOING)
 
     def _ends(self, node: Node) -> tuple[str, str]:
-        expected = self.definition["node_class"]
-        if not isinstance(node, expected):
-            raise EdgeTypeError(
-                f"{type(self.source).__name__}.{self.name}: expected a "
-                f"genai_graph.{expected.__name__}, got {node!r} "
-                f"({type(node).__module__}.{type(node).__qualname__})"
-            )
+        subject = f"{type(self.source).__name__}.{self.name}"
+        require_class(node, self.definition["node_class"], subject)
         uid, other_uid = self.source.saved_uid, node.saved_uid
         return (uid, other_uid) if self._outgoing else (other_uid, uid)
 

@@ -14,6 +14,7 @@ from genai_graph.errors import PropertyError, PropertyTypeError
 from genai_graph.properties.messages import describe
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
+MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
 # The embedded engine stores strings of up to 16 MiB; a ciphertext is longer by a third.
 MAX_TEXT_BYTES = 8 * 2**20
 # A JSON text of this length fits in any notation: a character has up to four bytes, and 1e15

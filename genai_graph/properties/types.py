@@ -26,6 +26,7 @@ from genai_graph.properties import encryption
 from genai_graph.properties.json_values import (
     INTEGER_MAX,
     INTEGER_MIN,
+    MAX_DIGITS,
     MAX_TEXT_BYTES,
     SAFE_JSON_LENGTH,
     canonical_json,
@@ -58,7 +59,6 @@ V = TypeVar("V")
 
 
 MAX_INDEXED_BYTES = 8_000  # Neo4j indexes keys of up to 8,167 bytes
-_MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
 _NUMBER_BYTES = 9  # estimated size of a list item
 
 
@@ -361,7 +361,7 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
 
     def parse_csv(self, text: str) -> int | str:
         digits = text.removeprefix("-")
-        is_integer = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
+        is_integer = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
         return int(text) if is_integer else text
 
 
@@ -401,9 +401,9 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
     def parse_csv(self, text: str) -> float | str | AmbiguousScalar:
         if text in NON_FINITE:
             return NON_FINITE[text]
-        if not _is_decimal(text):
+        value = _parse_decimal(text)
+        if value is None:
             return text
-        value = float(text)
         if value - value != 0:  # infinite
             return AmbiguousScalar(text, "a number out of the range of a float")
         return value
@@ -655,13 +655,14 @@ def _length(value: str) -> str:
     return f"coalesce(size(toStringOrNull({value})), 0)"
 
 
-def _is_decimal(text: str) -> bool:
-    """Return whether a text is decimal; float() also accepts spaces, ``_`` and ``inf``."""
+def _parse_decimal(text: str) -> float | None:
+    """Parse a decimal number, or return None; float() also accepts spaces, ``_`` and ``inf``."""
+    if set(text) - _DECIMAL_CHARACTERS:
+        return None
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return text.isascii() and not set(text) - _DECIMAL_CHARACTERS
+        return None
 
 
 _DECIMAL_CHARACTERS = frozenset("0123456789+-.eE")

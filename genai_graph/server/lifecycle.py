@@ -339,11 +339,12 @@ class ManagedEngine:
         versions = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         key = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
         cache, recorded = self.directory / f"start-{key}.aot", self.directory / f"start-{key}.new"
-        if self._cache_recorder() is None and recorded.exists():
+        is_recording = self._cache_recorder() is not None
+        if not is_recording and recorded.exists():
             recorded.replace(cache)
         if cache.exists():
             return [f"-XX:AOTCache={cache}"]
-        if self._cache_recorder() is not None:
+        if is_recording:
             return []
         for outdated in self.directory.glob("start-*"):
             outdated.unlink()

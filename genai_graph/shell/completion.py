@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from genai_graph.database.query_logging import no_query_logging
 from genai_graph.errors import GenaiGraphError
 from genai_graph.questions import get_question, list_questions
-from genai_graph.registry import EDGES, NODES
+from genai_graph.registry import NODES, edge_type_names
 from genai_graph.storage.lookups import uids_with_prefix
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def complete(code: str) -> Completion | None:
     if match := _LABEL.match(code):
         return _complete_word(match["fragment"], NODES)
     if match := _EDGE_TYPE.match(code):
-        return _complete_word(match["fragment"], {edge_type.type for edge_type in EDGES})
+        return _complete_word(match["fragment"], edge_type_names())
     return None
 
 

@@ -66,13 +66,13 @@ def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
     return stored[row.source, row.target]
 
 
-def merge_edges(edge_type: EdgeType, edges: Sequence[EdgeRow]) -> WriteCounts:
-    """Create or update edges: there is one edge of a type between two nodes. Return the counts.
+def merge_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
+    """Create or update edges, and return the counts; a pair of ends must occur once.
 
     Raises as `upsert_edge`.
     """
     with atomic():
-        return _merge(edge_type, _merge_rows(edges))[1]
+        return _merge(edge_type, rows)[1]
 
 
 def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
@@ -110,14 +110,6 @@ def _merge(
         stored[row.source, row.target] = {k: v for k, v in values.items() if v is not None}
     counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
     return stored, counts
-
-
-def _merge_rows(rows: Sequence[EdgeRow]) -> list[EdgeRow]:
-    """Merge the rows with the same ends; later values replace earlier ones."""
-    merged: dict[Ends, dict[str, Any]] = {}
-    for row in rows:
-        merged.setdefault((row.source, row.target), {}).update(row.given)
-    return [EdgeRow(source, target, given, 0) for (source, target), given in merged.items()]
 
 
 def _write(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from genai_graph.database import query, quote_name
-from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.registry import NODES, edge_type_names, properties_of
 from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
 from genai_graph.storage.scans import size_expression
 
@@ -25,7 +25,7 @@ class ExclusiveNodes:
     """The exclusive nodes of the graph."""
 
     def __init__(self) -> None:
-        self._types = sorted({edge_type.type for edge_type in EDGES})
+        self._types = edge_type_names()
         # Checking labels and edges is slow, and most databases have no other labels and types.
         self._condition = f"{_IS_DECLARED} {_IS_ISOLATED}" if self._is_shared() else _IS_DECLARED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 N = TypeVar("N", bound=NodeRow)
 Complete = Callable[[N], dict[str, Any]]
-_given: Complete[Any] = attrgetter("given")
 
 
 def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,7 +73,7 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
 def upsert_nodes(
     label: str,
     rows: Sequence[N],
-    complete: Complete[N] = _given,
+    complete: Complete[N],
     known: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Create or update nodes, and return them as stored, by uid.
@@ -100,7 +99,7 @@ def upsert_nodes(
     return stored
 
 
-def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
+def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
     """Create or update nodes by their uids, which must be distinct; return the counts.
 
     `complete` returns the values of a new node.
@@ -108,7 +107,7 @@ def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -
     return _merge(label, _encrypt_rows(label, rows), complete)
 
 
-def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N] = _given) -> WriteCounts:
+def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
     """Create nodes that do not exist, with distinct uids; `complete` returns the values of each.
 
     On Neo4j another client may create some of them at the same time: those are updated.

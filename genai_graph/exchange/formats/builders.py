@@ -9,7 +9,7 @@ from genai_graph.exchange.formats.records import EdgeRecord, InvalidEdge, Invali
 from genai_graph.properties.json_values import refuse_surrogates
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.validation import collect_errors, deflate_values
-from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, properties_of
+from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, edge_type_names, properties_of
 from genai_graph.storage.rows import estimate_size
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def resolve_edge_type(type_: Any, source: Any, target: Any) -> EdgeType | str:
     """Return the edge type of a type name and the labels of both ends, or an error message."""
     same_name = [edge_type for edge_type in EDGES if edge_type.type == type_]
     if not same_name:
-        names = list(dict.fromkeys(edge_type.type for edge_type in EDGES))
+        names = edge_type_names()
         hint = did_you_mean(str(type_), names)
         return f"unknown edge type{hint}: expected one of {', '.join(names)}"
     ends = [(edge_type.source, edge_type.target) for edge_type in same_name]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.registry import NODES, edge_type_names, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def edge_decoder() -> msgspec.json.Decoder[Any]:
             forbid_unknown_fields=True,
             gc=False,
         )
-        for type_ in dict.fromkeys(edge_type.type for edge_type in EDGES)
+        for type_ in edge_type_names()
     ]
     return msgspec.json.Decoder(_union(structs))
 

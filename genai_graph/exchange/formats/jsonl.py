@@ -51,6 +51,7 @@ from genai_graph.exchange.formats.records import (
     NodeRecord,
     Record,
     TruncatedFile,
+    select,
 )
 from genai_graph.ogm.node import Node
 from genai_graph.properties.messages import describe, did_you_mean
@@ -99,12 +100,8 @@ def records(
     for record_class, is_certain, group in _group_by_class(readable):
         read = _node_reader() if record_class is NodeRecord else _edge_reader()
         while batch := list(itertools.islice(group, _BATCH_LINES)):
-            if wanted is None:
-                yield from _read_batch(batch, read, file, number)
-            elif wanted is record_class or not is_certain:
-                for record in _read_batch(batch, read, file, number):
-                    if isinstance(record, (wanted, FixtureIssue)):
-                        yield record
+            if wanted in (None, record_class) or not is_certain:
+                yield from select(_read_batch(batch, read, file, number), wanted)
             number += len(batch)
     for error in read_errors:
         yield TruncatedFile(SourceLocation(file, number), read_error_message(error))

@@ -6,11 +6,11 @@ import math
 from typing import Any, NamedTuple, NoReturn
 
 from genai_graph.errors import GenaiGraphError
+from genai_graph.properties.json_values import MAX_DIGITS
 from genai_graph.properties.messages import AmbiguousScalar
 
 MAX_DEPTH = 100
 NOT_UTF8 = "is not UTF-8 text: save the file as UTF-8"
-_MAX_DIGITS = 1_000  # Python refuses to parse much longer integers
 
 
 class LocatedDict(dict[Any, Any]):
@@ -75,7 +75,7 @@ def decode_utf8(data: bytes) -> str:
 
 def parse_integer(text: str, base: int = 10) -> int | AmbiguousScalar:
     """Parse an integer literal."""
-    if len(text) > _MAX_DIGITS:
+    if len(text) > MAX_DIGITS:
         return AmbiguousScalar(f"{text[:20]}...", "an integer over 64 bits")
     return int(text, base)
 

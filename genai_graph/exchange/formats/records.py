@@ -11,6 +11,8 @@ from genai_graph.registry import NODES
 from genai_graph.storage.rows import EdgeRow, NodeRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from genai_graph.registry import EdgeType
 
 
@@ -66,6 +68,13 @@ class TruncatedFile(FixtureIssue):
 
 # A format yields records and errors in the order of the file.
 Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue
+
+
+def select(records: Iterable[Record], wanted: type[Record] | None) -> Iterable[Record]:
+    """Return all records and errors, or the records of one class and the errors."""
+    if wanted is None:
+        return records
+    return (record for record in records if isinstance(record, (wanted, FixtureIssue)))
 
 
 def group_key(record: NodeRecord | EdgeRecord) -> str | EdgeType:
