@@ -74,7 +74,9 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
         yield "unique"
     elif prop.is_indexed:
         everywhere = {(index.label, index.property) for index in schema.list_declared("embedded")}
-        yield "indexed" if (cls.__name__, name) in everywhere else "indexed on Neo4j"
+        labels = [label for label, each in NODES.items() if issubclass(each, cls)]
+        is_everywhere = all((label, name) in everywhere for label in labels)
+        yield "indexed" if is_everywhere else "indexed on Neo4j"
 
 
 def _edges() -> str:

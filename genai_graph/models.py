@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
 
 DATA_ROLES = ("training", "validation", "test")
+USED_ROLES = (*DATA_ROLES, "other")  # other: such as inference or calibration
 MODEL_ROLES = ("output", "input")
-MODEL_KINDS = ("fine-tuned", "adapted", "quantized", "version")
+MODEL_KINDS = ("fine-tuned", "adapted", "quantized", "version", "merged")
 DATASET_KINDS = ("version", "subset", "preprocessed", "translation")
 
 
@@ -72,11 +73,19 @@ class Run(Edge):
 class Used(Edge):
     """An experiment used a dataset."""
 
-    role = StringProperty(choices=DATA_ROLES, help_text="default: training")
+    role = StringProperty(choices=USED_ROLES, help_text="default: training")
+
+
+class PartOf(Edge):
+    """An experiment is part of another one, such as a trial of a sweep or a fold."""
 
 
 class EvaluatedOn(Edge):
     """A metric was measured on a dataset."""
+
+
+class Measures(Edge):
+    """A metric is a score of a model."""
 
 
 class DerivedFrom(Edge):
@@ -196,6 +205,7 @@ class Model(VersionedNode):
     children: RelationshipFrom[Model] = RelationshipFrom(
         "Model", "parents", "DERIVED_FROM", ModelDerivedFrom
     )
+    metrics: RelationshipFrom[Metric] = RelationshipFrom("Metric", "model", "MEASURES", Measures)
 
     def lineage(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that the model depends on: its ancestors, and all training data.
@@ -235,6 +245,12 @@ class Experiment(Node):
         "Metric", "HAS", Has, exclusive=True, start_at_target=True
     )
     datasets: RelationshipTo[Dataset] = RelationshipTo("Dataset", "USED", Used)
+    part_of: RelationshipTo[Experiment] = RelationshipTo(
+        "Experiment", "PART_OF", PartOf, acyclic=True, at_most_one=True
+    )
+    parts: RelationshipFrom[Experiment] = RelationshipFrom(
+        "Experiment", "part_of", "PART_OF", PartOf
+    )
 
     @classmethod
     def build_uid(cls, values: Mapping[str, Any]) -> str:
@@ -325,6 +341,7 @@ class Metric(Node):
     dataset: RelationshipTo[Dataset] = RelationshipTo(
         "Dataset", "EVALUATED_ON", EvaluatedOn, at_most_one=True
     )
+    model: RelationshipTo[Model] = RelationshipTo("Model", "MEASURES", Measures, at_most_one=True)
 
     uid_fields = frozenset({"name", "split"})
     required_together = ("steps", "values")

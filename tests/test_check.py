@@ -136,7 +136,7 @@ INVALID = [
         "Model:\n  m: {parents: {b: {kind: finetuned}}}\n  b:\n",
         [
             "3: Model 'm': parents: 'b': kind: expected one of fine-tuned, adapted, quantized, "
-            "version, got 'finetuned' (did you mean 'fine-tuned'?)"
+            "version, merged, got 'finetuned' (did you mean 'fine-tuned'?)"
         ],
     ),
     (

@@ -20,7 +20,7 @@ TRAINED = '{{"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"
 MODEL = '{"node": "Model", "uid": "m"}'
 DATASET = '{"node": "Dataset", "uid": "d"}'
 LABELS = "Project, Dataset, Model, Experiment, Metric"
-TYPES = "HAS, DERIVED_FROM, TRAINED_ON, RUN, USED, EVALUATED_ON"
+TYPES = "HAS, DERIVED_FROM, TRAINED_ON, RUN, USED, PART_OF, EVALUATED_ON, MEASURES"
 BRACKETS = 200_000
 
 

@@ -39,6 +39,7 @@ COMMON_PROPERTIES: dict[str, Any] = {
     "description": "a description",
     "tags": ["fraud", "2026"],
     "metadata": {"team": {"size": 3}, "flags": [True, None]},
+    "origin": "mlflow:tracking.example.org/ml",
     "created_at": MOMENT,
     "updated_at": MOMENT,
 }

@@ -95,7 +95,9 @@ RELATIONSHIPS = [
     RUN,
     Relationship(Experiment, "HAS", Metric, "metrics", "experiment"),
     USED,
+    Relationship(Experiment, "PART_OF", Experiment, "part_of", "parts"),
     Relationship(Metric, "EVALUATED_ON", Dataset, "dataset", "metrics"),
+    Relationship(Metric, "MEASURES", Model, "model", "metrics"),
     MODEL_DERIVED_FROM,
     DATASET_DERIVED_FROM,
 ]
@@ -301,8 +303,8 @@ def test_parents_and_children_are_separate(graph: Connection) -> None:
     [
         (TRAINED_ON, "role", DATA_ROLES),
         (RUN, "role", ["output", "input"]),
-        (USED, "role", DATA_ROLES),
-        (MODEL_DERIVED_FROM, "kind", ["fine-tuned", "adapted", "quantized", "version"]),
+        (USED, "role", [*DATA_ROLES, "other"]),
+        (MODEL_DERIVED_FROM, "kind", ["fine-tuned", "adapted", "quantized", "version", "merged"]),
         (DATASET_DERIVED_FROM, "kind", ["version", "subset", "preprocessed", "translation"]),
     ],
     ids=str,

@@ -43,11 +43,11 @@ def test_indexed_properties() -> None:
         for label in NODES
     }
     assert indexed == {
-        "Project": {"name", "owner"},
-        "Dataset": {"name", "version", "digest", "license"},
-        "Model": {"name", "version", "architecture", "task", "license"},
-        "Experiment": {"name", "status", "started_at", "created_by"},
-        "Metric": {"name", "value"},
+        "Project": {"name", "owner", "origin"},
+        "Dataset": {"name", "version", "digest", "license", "origin"},
+        "Model": {"name", "version", "architecture", "task", "license", "origin"},
+        "Experiment": {"name", "status", "started_at", "created_by", "origin"},
+        "Metric": {"name", "value", "origin"},
     }
 
 

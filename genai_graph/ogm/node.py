@@ -29,6 +29,7 @@ from genai_graph.properties.types import (
     ArrayProperty,
     DateTimeProperty,
     JSONProperty,
+    LocationProperty,
     RequiredStringProperty,
     StringProperty,
 )
@@ -94,6 +95,9 @@ class Node(NodeBase):
     description = StringProperty(help_text="free-text description")
     tags = ArrayProperty(StringProperty(), help_text="tags")
     metadata = JSONProperty(sensitive=True, help_text="additional JSON metadata")
+    origin = LocationProperty(
+        index=True, help_text="source it was imported from, such as mlflow:HOST/DB"
+    )
     created_at = DateTimeProperty(help_text="time of the first save, unless given")
     updated_at = DateTimeProperty(help_text="time of the last change of a value")
 

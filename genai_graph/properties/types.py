@@ -304,8 +304,10 @@ class LocationProperty(StringProperty):
 
     is_msgspec_native = False
 
-    def __init__(self, *, sensitive: bool = False, help_text: str = "") -> None:
-        super().__init__(sensitive=sensitive, help_text=help_text)
+    def __init__(
+        self, *, index: bool = False, sensitive: bool = False, help_text: str = ""
+    ) -> None:
+        super().__init__(index=index, sensitive=sensitive, help_text=help_text)
 
     def validate(self, value: Any) -> str:
         """Accept a string and remove credentials from it, with a warning."""
