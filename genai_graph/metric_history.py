@@ -63,7 +63,9 @@ def validate_recorded(
 ) -> dict[str, Any]:
     """Return the validated arguments of `Experiment.record` that were given."""
     if "uid" in properties:
-        raise PropertyError("Metric.uid: is derived from experiment, name, dataset and split")
+        raise PropertyError(
+            "Metric.uid: is derived from experiment, name, dataset, split and model"
+        )
     given = {
         name: _as_list(value) if name in ("values", "steps") else value
         for name, value in arguments.items()

@@ -19,7 +19,7 @@ from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.managers import require_class
 from genai_graph.ogm.node import Node, VersionedNode
 from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
-from genai_graph.ogm.uids import escape_part, metric_uid, split_uid, unescape_part
+from genai_graph.ogm.uids import escape_part, metric_uid, parse_metric_uid, unescape_part
 from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
@@ -264,6 +264,7 @@ class Experiment(Node):
         *,
         dataset: Dataset | None = None,
         split: str | None = None,
+        model: Model | None = None,
         step: int | None = None,
         values: Iterable[float] | None = None,
         steps: Iterable[int] | None = None,
@@ -271,16 +272,17 @@ class Experiment(Node):
     ) -> Metric:
         """Record a metric of this experiment and return it.
 
-        There is one Metric per name, dataset and split. With a `step` the value is added to its
-        history, replacing the value of the same step; `values` with `steps` (default 0, 1, 2, ...)
-        adds several at once. `value` is then the one with the largest step. Without a step only
-        `value` changes. Other properties, such as `greater_is_better` or `unit`, are set as given.
+        There is one Metric per name, dataset, split and `model`: the model whose score it is, if
+        the experiment ran several. With a `step` the value is added to its history, replacing the
+        value of the same step; `values` with `steps` (default 0, 1, 2, ...) adds several at once.
+        `value` is then the one with the largest step. Without a step only `value` changes. Other
+        properties, such as `greater_is_better` or `unit`, are set as given.
 
-        Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset), `NotSavedError`.
+        Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset, or `model` not a
+        Model), `NotSavedError`.
         """
-        if dataset is not None:
-            require_class(dataset, Dataset, "Experiment.record: dataset")
-        dataset_uid = None if dataset is None else dataset.saved_uid
+        dataset_uid = _recorded_uid(dataset, Dataset, "dataset")
+        model_uid = _recorded_uid(model, Model, "model")
         arguments = {
             "name": name,
             "value": value,
@@ -290,7 +292,7 @@ class Experiment(Node):
             "steps": steps,
         }
         given = validate_recorded(Metric, arguments, properties)
-        uid = metric_uid(self.saved_uid, given["name"], dataset_uid, given.get("split"))
+        uid = metric_uid(self.saved_uid, given["name"], dataset_uid, given.get("split"), model_uid)
 
         def write() -> Metric:
             before = lock_node(Metric.__label__, uid)
@@ -308,8 +310,9 @@ class Experiment(Node):
             # A new metric has no edges yet, so they need not be merged.
             write_edges = insert_edges if before is None else merge_edges
             write_edges(Experiment.metrics.edge_type, [EdgeRow(self.saved_uid, uid, {}, 0)])
-            if dataset_uid is not None:
-                write_edges(Metric.dataset.edge_type, [EdgeRow(uid, dataset_uid, {}, 0)])
+            for relationship, target in ((Metric.dataset, dataset_uid), (Metric.model, model_uid)):
+                if target is not None:
+                    write_edges(relationship.edge_type, [EdgeRow(uid, target, {}, 0)])
             return metric
 
         return run_in_transaction(write)
@@ -322,7 +325,7 @@ class Experiment(Node):
 class Metric(Node):
     """A value measured by an experiment, with its history in `steps` and `values`.
 
-    Created by `Experiment.record`. Its uid is ``experiment/name[/dataset[/split]]``.
+    Created by `Experiment.record`. Its uid is ``experiment/name[/dataset[/split[/model]]]``.
     """
 
     name = RequiredStringProperty(index=True, help_text="such as accuracy")
@@ -364,11 +367,18 @@ class Metric(Node):
     @classmethod
     def parse_uid(cls, uid: str) -> dict[str, str]:
         """Return the name and the split of a derived uid, or nothing for any other uid."""
-        parts = split_uid(uid, "/")
-        if not 2 <= len(parts) <= 4:
+        key = parse_metric_uid(uid)
+        if key is None:
             return {}
-        fields = {"name": parts[1]}
-        return {**fields, "split": parts[3]} if len(parts) == 4 else fields
+        return {"name": key.name} if key.split is None else {"name": key.name, "split": key.split}
+
+
+def _recorded_uid(node: Node | None, expected: type[Node], name: str) -> str | None:
+    """Return the uid of an argument of `Experiment.record`, or None if it is not given."""
+    if node is None:
+        return None
+    require_class(node, expected, f"Experiment.record: {name}")
+    return node.saved_uid
 
 
 register(Project, Dataset, Model, Experiment, Metric)

@@ -163,6 +163,7 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
                 draw(texts().filter(bool)),
                 draw(st.one_of(st.none(), st.sampled_from(uids["Dataset"] or [""]), texts())),
                 draw(st.one_of(st.none(), texts())),
+                draw(st.one_of(st.none(), st.sampled_from(uids["Model"] or ["m"]))),
             )
         owners.setdefault(uid, owner)
     uids["Metric"] = list(owners)

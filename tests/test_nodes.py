@@ -29,7 +29,7 @@ from genai_graph.errors import (
     UnknownPropertyError,
     UnsupportedError,
 )
-from genai_graph.ogm.uids import metric_uid, split_uid
+from genai_graph.ogm.uids import MetricKey, metric_uid, parse_metric_uid, split_uid
 
 MOMENT = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=timezone.utc)
 INTEGERS = (-(2**63), 2**63 - 1)
@@ -605,6 +605,21 @@ def test_metric_uid_round_trips(
     )
     fields = {"name": name} if split is None else {"name": name, "split": split}
     assert Metric.parse_uid(uid) == fields
+
+
+@fast_settings
+@given(names, names, st.none() | names, st.none() | texts, st.none() | names)
+@example("a", "b", None, None, "c")
+@example("a", "b", None, "", "c")
+@example("a", "b", "c", "%", "d/e")
+@example("a", "b", "", "%25", "%")
+def test_metric_uid_with_a_model_round_trips(
+    experiment: str, name: str, dataset: str | None, split: str | None, model: str | None
+) -> None:
+    key = MetricKey(experiment, name, dataset or None, split, model)
+    assert parse_metric_uid(metric_uid(*key)) == key
+    fields = {"name": name} if split is None else {"name": name, "split": split}
+    assert Metric.parse_uid(metric_uid(*key)) == fields
 
 
 def test_equality_by_class_and_uid() -> None:

@@ -1,4 +1,4 @@
-"""Experiment.record: one metric per experiment, name, dataset and split."""
+"""Experiment.record: one metric per experiment, name, dataset, split and model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_graph import Dataset, Experiment, GenaiGraphError, Metric, Model, atomic, query
+from genai_graph import (
+    Dataset,
+    Experiment,
+    GenaiGraphError,
+    Metric,
+    Model,
+    atomic,
+    query,
+    verify,
+)
 from genai_graph.database import Connection
 from genai_graph.errors import (
     EdgeTypeError,
@@ -139,6 +148,45 @@ def test_one_metric_per_name_dataset_and_split(run: Experiment, imagenet: Datase
     assert len(cifar.metrics) == 2
     edges = query("MATCH (:Experiment)-[r:HAS]->(:Metric) RETURN count(r) AS count")
     assert edges == [{"count": 6}]
+
+
+@pytest.mark.parametrize(
+    ("with_dataset", "split", "uid"),
+    [
+        (False, None, "run-1/acc///m@1"),
+        (True, None, "run-1/acc/imagenet@1k//m@1"),
+        (False, "val", "run-1/acc//val/m@1"),
+        (True, "val", "run-1/acc/imagenet@1k/val/m@1"),
+        (True, "", "run-1/acc/imagenet@1k/%/m@1"),
+    ],
+)
+def test_metric_of_a_model(
+    run: Experiment, imagenet: Dataset, with_dataset: bool, split: str | None, uid: str
+) -> None:
+    model = Model(name="m", version="1").save()
+    dataset = imagenet if with_dataset else None
+    for value in (0.1, 0.2):
+        metric = run.record("acc", value, dataset=dataset, split=split, model=model)
+        assert (metric.uid, metric.split, metric.value) == (uid, split, value)
+    assert only_metric().model.all() == [model]
+    assert model.metrics.all() == run.metrics.all() == [metric]
+    assert metric.dataset.all() == ([imagenet] if with_dataset else [])
+    assert list(verify()) == []
+
+
+def test_scores_of_the_models_of_a_run_are_separate(run: Experiment, imagenet: Dataset) -> None:
+    first, second = Model(name="a/b").save(), Model(name="b").save()
+    for model, value in [(first, 0.1), (second, 0.2), (None, 0.3)]:
+        run.record("acc", value, dataset=imagenet, model=model)
+        run.record("acc", value + 1, dataset=imagenet, model=model, step=2)
+    assert sorted((metric.value, metric.step) for metric in run.metrics) == [
+        (1.1, 2),
+        (1.2, 2),
+        (1.3, 2),
+    ]
+    assert [metric.value for metric in first.metrics] == [1.1]
+    assert [metric.value for metric in second.metrics] == [1.2]
+    assert list(verify()) == []
 
 
 def test_metrics_are_separate_per_experiment(run: Experiment) -> None:
@@ -456,6 +504,14 @@ def test_unsaved_experiment_or_dataset_is_rejected(run: Experiment) -> None:
         Experiment(uid="new").record("loss", 0.5)
     with pytest.raises(NotSavedError, match=r"<Dataset d>.*save\(\)"):
         run.record("loss", 0.5, dataset=Dataset(name="d"))
+    with pytest.raises(NotSavedError, match=r"<Model m>.*save\(\)"):
+        run.record("loss", 0.5, model=Model(name="m"))
+
+
+def test_object_that_is_no_model_is_rejected(run: Experiment, imagenet: Dataset) -> None:
+    with pytest.raises(EdgeTypeError, match=r"record: model: expected a genai_graph.Model, got"):
+        run.record("loss", 0.5, model=imagenet)  # type: ignore[arg-type]
+    assert Metric.nodes.all() == []
     assert Metric.nodes.all() == []
 
 

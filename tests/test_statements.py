@@ -88,6 +88,18 @@ def test_record(sent: list[str]) -> None:
     assert count(sent, lambda: run.record("loss", 1.0)) == 3
 
 
+def test_record_for_a_model(sent: list[str]) -> None:
+    run, dataset = Experiment(uid="run").save(), Dataset(name="d").save()
+    model = Model(name="m").save()
+
+    def record(value: float) -> None:
+        run.record("accuracy", value, dataset=dataset, model=model)
+
+    assert count(sent, lambda: record(0.5)) == 5  # read, create, three edges
+    assert count(sent, lambda: record(0.6)) == 5  # read, update, read three edges
+    assert count(sent, lambda: record(0.6)) == 4
+
+
 def test_bulk_methods(sent: list[str]) -> None:
     rows = [{"name": f"d{number}", "size": number} for number in range(200)]
     assert count(sent, lambda: Dataset.nodes.bulk_create(*rows)) == 1

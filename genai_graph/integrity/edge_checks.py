@@ -134,20 +134,21 @@ def _undeclared_edge(
 
 
 def duplicate_metrics() -> Iterator[Finding]:
-    """Yield metrics of the same experiment, name, dataset and split."""
+    """Yield metrics of the same experiment, name, dataset, split and model."""
     for page in iter_pages("Experiment"):
         rows = query(
             f"UNWIND $uids AS uid {match_uid('x', 'Experiment', 'uid')} "
             "MATCH (x)-[:HAS]->(m:Metric) "
             "OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
+            "OPTIONAL MATCH (m)-[:MEASURES]->(measured:Model) "
             "WITH uid, m.name AS name, d.uid AS dataset, m.split AS split, "
-            "collect(DISTINCT m.uid) AS metrics WHERE size(metrics) > 1 "
-            "RETURN uid, name, dataset, split, metrics",
+            "measured.uid AS model, collect(DISTINCT m.uid) AS metrics WHERE size(metrics) > 1 "
+            "RETURN uid, name, dataset, split, model, metrics",
             uids=page,
         )
         for row in rows:
             metrics = sorted(row["metrics"])
-            keys = [key for key in ("dataset", "split") if row[key] is not None]
+            keys = [key for key in ("dataset", "split", "model") if row[key] is not None]
             details = "".join(f", {key} {row[key]!r}" for key in keys)
             problem = (
                 f"Experiment {row['uid']!r} has {len(metrics)} metrics {row['name']!r}"

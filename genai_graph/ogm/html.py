@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from genai_graph.ogm.managers import NodeSet
 
 # Properties of every class. They are listed last; the table of a node set omits some of them.
-_COMMON = ("description", "tags", "metadata", "created_at", "updated_at")
+_COMMON = ("description", "tags", "metadata", "origin", "created_at", "updated_at")
 _OMITTED = _COMMON[2:]
 
 

@@ -7,7 +7,9 @@ The parts of a uid are joined by a separator. The separator and ``%`` inside a p
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+_EMPTY = "%"  # an empty split before a model; never an escape, which has two more characters
 _ESCAPE = re.compile("%(25|2F|40)")
 
 
@@ -46,11 +48,42 @@ def parse_versioned_uid(uid: str) -> dict[str, str]:
     return fields
 
 
-def metric_uid(experiment: str, name: str, dataset: str | None, split: str | None) -> str:
-    """Return ``experiment/name[/dataset[/split]]``; a split without a dataset follows ``//``."""
+class MetricKey(NamedTuple):
+    """The identity of a metric; `experiment`, `dataset` and `model` are uids."""
+
+    experiment: str
+    name: str
+    dataset: str | None = None
+    split: str | None = None
+    model: str | None = None
+
+
+def metric_uid(
+    experiment: str, name: str, dataset: str | None, split: str | None, model: str | None = None
+) -> str:
+    """Return ``experiment/name[/dataset[/split[/model]]]``.
+
+    A part that is missing before another one is empty: ``experiment/name//split``. An empty split
+    before a model is ``%``, because a missing one is empty.
+    """
     parts = [experiment, name]
-    if dataset is not None or split is not None:
+    if (dataset, split, model) != (None, None, None):
         parts.append(dataset or "")
-    if split is not None:
-        parts.append(split)
-    return join_parts(parts, "/")
+    if (split, model) != (None, None):
+        parts.append(split or "")
+    if model is None:
+        return join_parts(parts, "/")
+    start = join_parts(parts, "/")
+    return f"{start}{_EMPTY if split == '' else ''}/{join_parts([model], '/')}"
+
+
+def parse_metric_uid(uid: str) -> MetricKey | None:
+    """Return the parts of a derived uid, or None for any other uid: the inverse of `metric_uid`."""
+    escaped = uid.split("/")
+    if not 2 <= len(escaped) <= 5:
+        return None
+    experiment, name, *optional = split_uid(uid, "/")
+    dataset, split, model = [*optional, None, None, None][:3]
+    if len(escaped) == 5:
+        split = "" if escaped[3] == _EMPTY else split or None
+    return MetricKey(experiment, name, dataset or None, split, model or None)

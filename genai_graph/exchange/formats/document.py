@@ -228,9 +228,11 @@ def _read_metric(
 
 
 def _metric_uid(experiment: str, name: str, body: LocatedDict) -> str:
-    """Return the uid of a metric from its name, dataset and split."""
-    dataset, split = body.get("dataset"), body.get("split")
-    if isinstance(dataset, (LocatedDict, LocatedList)):
-        dataset = next(iter(dataset), None)
-    fields = (value if isinstance(value, str) else None for value in (dataset, split))
+    """Return the uid of a metric from its name, dataset, split and model."""
+    fields = []
+    for key in ("dataset", "split", "model"):
+        value = body.get(key)
+        if isinstance(value, (LocatedDict, LocatedList)):
+            value = next(iter(value), None)
+        fields.append(value if isinstance(value, str) else None)
     return metric_uid(experiment, name, *fields)

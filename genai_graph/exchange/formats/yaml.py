@@ -292,8 +292,9 @@ class _DocumentWriter:
 
     def _metric_entries(self, edge: EdgeRecord, record: NodeRecord) -> Iterator[tuple[str, str]]:
         given = record.given
-        dataset = self._edges_of_metric[0].target if self._edges_of_metric else None
-        if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split")):
+        ends = {_ATTRIBUTES[own.edge_type]: own.target for own in self._edges_of_metric}
+        dataset, model = ends.get("dataset"), ends.get("model")
+        if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split"), model):
             yield "uid", yaml_string(record.uid)
         for own_edge in self._edges_of_metric:
             yield _ATTRIBUTES[own_edge.edge_type], yaml_string(own_edge.target)
