@@ -147,6 +147,29 @@ VIOLATIONS = [
         "can have only one Dataset, and has 'd', 'e'",
     ),
     (
+        "MATCH (a:Metric {uid: 'x/acc'}) MATCH (b:Model {uid: 'm'}) MATCH (c:Model {uid: 'n'}) "
+        "CREATE (a)-[:MEASURES]->(b) CREATE (a)-[:MEASURES]->(c)",
+        ("cardinality", "Metric-MEASURES->Model", ("x/acc", "m", "n")),
+        "Metric 'x/acc' can have only one Model, and has 'm', 'n': disconnect all but one",
+    ),
+    (
+        "MATCH (a:Experiment {uid: 'x'}) MATCH (b:Experiment {uid: 'y'}) "
+        "CREATE (c:Experiment {uid: 'z'})-[:PART_OF]->(a) CREATE (c)-[:PART_OF]->(b)",
+        ("cardinality", "Experiment-PART_OF->Experiment", ("z", "x", "y")),
+        "Experiment 'z' can have only one Experiment (PART_OF), and has 'x', 'y'",
+    ),
+    (
+        "MATCH (a:Experiment {uid: 'x'}) MATCH (b:Experiment {uid: 'y'}) "
+        "CREATE (a)-[:PART_OF]->(b) CREATE (b)-[:PART_OF]->(a)",
+        ("cycle", "Experiment-PART_OF->Experiment", ("x", "y")),
+        "PART_OF forms a cycle: 'x' -> 'y' -> 'x': delete one of its edges",
+    ),
+    (
+        "MATCH (n:Model {uid: 'm'}) SET n.origin = 'mlflow:https://u:secret@host/x'",
+        ("value", "Model.origin", ("m",)),
+        "Model 'm': origin: contains credentials",
+    ),
+    (
         "MATCH (a:Model {uid: 'm'}) MATCH (b:Model {uid: 'n'}) CREATE (a)-[:DERIVED_FROM]->(b)",
         ("cycle", "Model-DERIVED_FROM->Model", ("m", "n")),
         "DERIVED_FROM forms a cycle: 'm' -> 'n' -> 'm': delete one of its edges",
@@ -176,6 +199,12 @@ VIOLATIONS = [
         "(:Metric {uid: 'another', name: 'acc', value: 1.0})",
         ("duplicate_metric", "Metric", ("x", "another", "x/acc")),
         "Experiment 'x' has 2 metrics 'acc': 'another', 'x/acc': delete all but one",
+    ),
+    (
+        "MATCH (x:Experiment {uid: 'x'}) MATCH (m:Model {uid: 'm'}) UNWIND ['one', 'two'] AS uid "
+        "CREATE (x)-[:HAS]->(:Metric {uid: uid, name: 'acc', value: 1.0})-[:MEASURES]->(m)",
+        ("duplicate_metric", "Metric", ("x", "one", "two")),
+        "Experiment 'x' has 2 metrics 'acc', model 'm': 'one', 'two': delete all but one",
     ),
     (
         "CREATE (:Project {name: 'nameless'})",

@@ -226,9 +226,9 @@ class _BatchWriter:
     def start(self, *, concurrent: bool) -> None:
         """Reset the report, and choose the labels and edge types to merge; others are inserted.
 
-        Nodes are merged if their label has nodes in the graph, edges if both labels do. With
-        `concurrent`, other clients may write between the batches, so that edge types with
-        constraints are always merged, which checks them again.
+        Nodes are merged if their label has nodes in the graph, edges if both labels do. Merging
+        checks the constraints of an edge type again, because other clients may have written since
+        the check; with `concurrent`, they may also write between the batches.
         """
         self.report = Report()
         graph = LoadedGraph()
@@ -236,9 +236,11 @@ class _BatchWriter:
         self._merged = {*labels}
         for edge_type in self._index.edge_types:
             may_exist = {edge_type.source, edge_type.target} <= labels
-            if (concurrent and edge_type.has_constraints) or (
-                may_exist and relationship_type_exists(edge_type.type)
-            ):
+            if edge_type.has_constraints:
+                is_merged = concurrent or may_exist
+            else:
+                is_merged = may_exist and relationship_type_exists(edge_type.type)
+            if is_merged:
                 self._merged.add(edge_type)
 
     def batches(self) -> Iterator[tuple[str | EdgeType, list[Any]]]:
@@ -259,6 +261,11 @@ class _BatchWriter:
         counts = insert_nodes(key, rows, with_uid_fields)
         if counts.created < counts.total:  # another client has created some of them
             self._merged.add(key)
+            self._merged.update(
+                edge_type
+                for edge_type in self._index.edge_types
+                if edge_type.has_constraints and key in (edge_type.source, edge_type.target)
+            )
         return counts
 
     def count(self, key: str | EdgeType, counts: WriteCounts) -> None:

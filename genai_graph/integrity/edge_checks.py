@@ -12,7 +12,7 @@ from genai_graph.database import match_uid, query, quote_name
 from genai_graph.exchange.graph_reader import read_edge_page, stored_value_errors
 from genai_graph.integrity.findings import Finding, UndeclaredProperties, allow_option
 from genai_graph.registry import EDGES, NODES, edge_type_names, properties_of
-from genai_graph.storage.edge_rules import find_cycles
+from genai_graph.storage.edge_rules import find_cycles, restriction
 from genai_graph.storage.scans import iter_pages
 
 if TYPE_CHECKING:
@@ -71,16 +71,14 @@ def _invalid_values(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Fin
 
 def _excess_neighbours(edge_type: EdgeType, uid: str, edges: list[list[Any]]) -> Iterator[Finding]:
     if edge_type.single_source:
-        label, other_label = edge_type.target, edge_type.source
         others = sorted({source for source, *_ in edges})
     elif edge_type.single_target:
-        label, other_label = edge_type.source, edge_type.target
         others = sorted({target for _, target, *_ in edges})
     else:
         return
     if len(others) > 1:
-        listed = ", ".join(map(repr, others))
-        problem = f"{label} {uid!r} can have only one {other_label}, and has {listed}"
+        label, only_one = restriction(edge_type)
+        problem = f"{label} {uid!r} {only_one}, and has {', '.join(map(repr, others))}"
         hint = "disconnect all but one"
         yield Finding("cardinality", str(edge_type), (uid, *others), problem, hint)
 

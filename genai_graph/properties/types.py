@@ -309,6 +309,10 @@ class LocationProperty(StringProperty):
     ) -> None:
         super().__init__(index=index, sensitive=sensitive, help_text=help_text)
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        # neomodel sets these, but not for the properties of abstract classes.
+        self.owner, self.name = owner, name
+
     def validate(self, value: Any) -> str:
         """Accept a string and remove credentials from it, with a warning."""
         return self.from_msgspec(super().validate(value))

@@ -149,17 +149,25 @@ def cardinality_errors(
     if not edge_type.single_target and not edge_type.single_source:
         return []
     errors: Errors = []
-    labels = (edge_type.source, edge_type.target)
-    label, other_label = labels if edge_type.single_target else reversed(labels)
+    label, only_one = restriction(edge_type)
     first = dict(neighbours)
     for row in rows:
         ends = (row.source, row.target)
         uid, other = ends if edge_type.single_target else reversed(ends)
         existing = first.setdefault(uid, other)
         if existing != other:
-            message = f"{label} {uid!r} can have only one {other_label}: "
-            errors.append((row, f"{message}it has {existing!r}, not {other!r}"))
+            message = f"{label} {uid!r} {only_one}: it has {existing!r}, not {other!r}"
+            errors.append((row, message))
     return errors
+
+
+def restriction(edge_type: EdgeType) -> tuple[str, str]:
+    """Return the label of the restricted end, and the restriction as text."""
+    label, other = edge_type.source, edge_type.target
+    if edge_type.single_source:
+        label, other = other, label
+    # Between nodes of one label, the label alone does not say which edges are meant.
+    return label, f"can have only one {other}{f' ({edge_type.type})' if label == other else ''}"
 
 
 def cycle_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import atomic, execute_write, match_uid, query, quote_name
+from genai_graph.database import (
+    atomic,
+    current_connection,
+    execute_write,
+    match_uid,
+    query,
+    quote_name,
+)
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing
@@ -31,14 +38,16 @@ def _existing(
 
 
 def _find(
-    edge_type: EdgeType, ends: Iterable[Ends]
+    edge_type: EdgeType, ends: Iterable[Ends], *, lock: bool = False
 ) -> dict[Ends, tuple[dict[str, Any] | None, list[str]]]:
     """Return the properties of edges (None if missing) and the neighbours of the restricted end.
 
     The neighbours are the targets of the source if the type has `single_target`, or the sources of
-    the target if it has `single_source`. Ends without an edge and neighbours are omitted.
+    the target if it has `single_source`. Ends without an edge and neighbours are omitted. With
+    `lock`, the restricted ends are locked first, until the transaction ends.
     """
     type_, neighbours = quote_name(edge_type.type), "[]"
+    lock_clause = _lock_clause(edge_type) if lock else ""
     if edge_type.single_target:
         neighbours = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
     elif edge_type.single_source:
@@ -46,12 +55,33 @@ def _find(
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
     rows = query(
         f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
-        f"OPTIONAL MATCH {edge_type.pattern} WITH row, r, {neighbours} AS neighbours "
+        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
+        f"WITH row, r, {neighbours} AS neighbours "
         "WHERE r IS NOT NULL OR size(neighbours) > 0 "
         "RETURN collect([row[0], row[1], properties(r), neighbours]) AS found",
         rows=list(map(list, ends)),
+        write=lock,
     )
     return {(source, target): (values, uids) for source, target, values, uids in rows[0]["found"]}
+
+
+def _lock_clause(edge_type: EdgeType) -> str:
+    """Return the clause that locks the ends on which the constraints of a type depend, or "".
+
+    Without the locks, two clients of Neo4j could each find no edge and create one: two parents of
+    an experiment, or a cycle of two edges. Setting a property to itself takes the lock. The
+    embedded engine has one writer at a time.
+    """
+    locked = {
+        "a": edge_type.single_target or edge_type.acyclic,
+        "b": edge_type.single_source or edge_type.acyclic,
+    }
+    ends = [end for end, is_locked in locked.items() if is_locked]
+    if not ends or current_connection().engine == "embedded":
+        return ""
+    return (
+        f"SET {', '.join(f'{end}.updated_at = {end}.updated_at' for end in ends)} WITH row, a, b "
+    )
 
 
 def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
@@ -87,7 +117,7 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 def _merge(
     edge_type: EdgeType, rows: Sequence[EdgeRow]
 ) -> tuple[dict[Ends, dict[str, Any]], WriteCounts]:
-    found = _find(edge_type, [(row.source, row.target) for row in rows])
+    found = _find(edge_type, [(row.source, row.target) for row in rows], lock=True)
     stored = _existing(found)
     new, changes = [], []
     for row in rows:
