@@ -101,6 +101,7 @@ def _constraints(edge_type: EdgeType) -> str:
         "no cycles": edge_type.acyclic,
         "one source": edge_type.single_source,
         "at most one target": edge_type.single_target,
+        f"one per {' and '.join(name for name, _ in edge_type.key)}": bool(edge_type.key),
     }
     present = ", ".join(text for text, applies in constraints.items() if applies)
     return f" ({present})" if present else ""

@@ -7,7 +7,6 @@ Hence it ends in spite of cycles, and several paths to a node cost no more than 
 from __future__ import annotations
 
 from collections import defaultdict
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import QuestionError
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 MAX_DEPTH, MAX_NODES = 8, 5_000  # default limits of a traversal
 
 _NodeKey = tuple[str, str]  # label, uid
-_EdgeKey = tuple["EdgeType", str, str]  # type, uid of the source, uid of the target
+# Type, uid of the source, uid of the target, key in a form that can be sorted.
+_EdgeKey = tuple["EdgeType", str, str, tuple[tuple[bool, str], ...]]
 
 # A model does not depend on its validation and test data. A missing role means training.
 _TRAINING_ROLES = (None, "training")
@@ -92,12 +92,16 @@ class _Traversal:
         found = read_edges(step.edge_type, uids, limit + 1, by_source=step.by_source)
         self.is_cut |= len(found) > limit
         edges = [edge for edge in found if type(edge[0]) is type(edge[1]) is str]
-        for source, target, properties, _ in sorted(edges, key=itemgetter(0, 1)):
+        sort_key = step.edge_type.sort_key
+        for source, target, properties, _ in sorted(
+            edges, key=lambda edge: (edge[0], edge[1], sort_key(edge[2]))
+        ):
             if step.follows(properties):
-                self._add((step.edge_type, source, target), properties, distance)
+                key = (step.edge_type, source, target, sort_key(properties))
+                self._add(key, properties, distance)
 
     def _add(self, edge: _EdgeKey, properties: Mapping[str, Any], distance: int) -> None:
-        edge_type, source, target = edge
+        edge_type, source, target, _ = edge
         ends = (edge_type.source, source), (edge_type.target, target)
         new = [end for end in ends if end not in self.distances]
         has_room = (
@@ -165,7 +169,7 @@ def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
             nodes[edge_type.target, target],
             properties,
         )
-        for (edge_type, source, target), properties in sorted(
+        for (edge_type, source, target, _), properties in sorted(
             traversal.edges.items(), key=lambda item: (str(item[0][0]), *item[0][1:])
         )
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from genai_graph import lineage as lineage_of
 from genai_graph.database.transaction import run_in_transaction
@@ -56,7 +56,9 @@ class Has(Edge):
 
 
 class TrainedOn(Edge):
-    """A model was trained on a dataset."""
+    """A model was trained on a dataset: one edge for each role and split."""
+
+    identified_by: ClassVar = {"role": "training", "split": None}
 
     role = StringProperty(choices=DATA_ROLES, help_text="default: training")
     split = StringProperty(help_text="split of the dataset, such as train")
@@ -64,16 +66,21 @@ class TrainedOn(Edge):
 
 
 class Run(Edge):
-    """An experiment produced or used a model."""
+    """An experiment produced or used a model: one edge for each role."""
+
+    identified_by: ClassVar = {"role": "output"}
 
     role = StringProperty(choices=MODEL_ROLES, help_text="default: output")
     step = IntegerProperty(help_text="training step of a checkpoint")
 
 
 class Used(Edge):
-    """An experiment used a dataset."""
+    """An experiment used a dataset: one edge for each role and split."""
+
+    identified_by: ClassVar = {"role": "training", "split": None}
 
     role = StringProperty(choices=USED_ROLES, help_text="default: training")
+    split = StringProperty(help_text="split of the dataset, such as train")
 
 
 class PartOf(Edge):

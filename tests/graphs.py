@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import lzma
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timezone
 from pathlib import Path
 from typing import Any
@@ -201,13 +201,18 @@ def _edges(draw: st.DrawFn, name: str, uids: dict[str, list[str]]) -> Iterator[E
     ]
     if not pairs:
         return
-    unique_by: Callable[[tuple[str, str]], Any] = (
-        (lambda pair: pair[0]) if edge_type.single_target else tuple
-    )
     declared = properties_of(EDGES[edge_type])
     known = {key: database_values(prop) for key, prop in declared.items()}
-    for pair in draw(st.lists(st.sampled_from(pairs), max_size=4, unique_by=unique_by)):
-        values = draw(st.fixed_dictionaries({}, optional=known))
+    values_of_edge = st.fixed_dictionaries({}, optional=known)
+
+    def identity(drawn: tuple[tuple[str, str], dict[str, Any]]) -> Any:
+        pair, values = drawn
+        return pair[0] if edge_type.single_target else (pair, edge_type.key_of(values))
+
+    edges = st.lists(
+        st.tuples(st.sampled_from(pairs), values_of_edge), max_size=4, unique_by=identity
+    )
+    for pair, values in draw(edges):
         yield edge(name, *pair, **{key: values[key] for key in known if key in values})
 
 

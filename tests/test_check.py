@@ -522,7 +522,9 @@ def test_metric_has_one_experiment_across_files() -> None:
         "b.jsonl:2: Experiment 'f': Metric 'm' can have only one Experiment: it has 'e', not 'f'"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")
-    assert check(name, twice) == (3, 2)
+    assert errors_of(name, twice) == [
+        "c.jsonl:2: Experiment 'e': HAS: 'm': duplicate (first at a.jsonl:5)"
+    ]
 
 
 def test_check_without_files() -> None:

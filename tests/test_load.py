@@ -188,25 +188,31 @@ def test_omitted_values_are_kept(graph: Connection) -> None:
             "Model:\n  m: {trained_on: {d: {split: train, role: test}}}\n"
         )
     )
-    load(write("Dataset:\n  d: {size: 6}\nModel:\n  m: {trained_on: {d: {split: val}}}\n"))
+    load(
+        write(
+            "Dataset:\n  d: {size: 6}\n"
+            "Model:\n  m: {trained_on: {d: {split: train, role: test, revision: '1'}}}\n"
+        )
+    )
+    load(write("Model:\n  m: {trained_on: {d: {split: train, role: test}}}\n"))
     d = Dataset.nodes.get(uid="d")
     assert (d.size, d.license) == (6, "MIT")
     assert Dataset.nodes.get(uid="other").size == 1
     edge = Model.nodes.get(uid="m").trained_on.relationship(d)
     assert edge is not None
-    assert (edge.split, edge.role) == ("val", "test")
+    assert (edge.split, edge.role, edge.revision) == ("train", "test", "1")
 
 
 def test_null_removes_a_property_of_a_node_and_of_an_edge(graph: Connection) -> None:
     load(
         write(
             "Dataset:\n  d: {size: 5, license: MIT, tags: [a], metadata: {a: 1}}\n"
-            "Model:\n  m: {trained_on: {d: {split: train, role: test}}}\n"
+            "Model:\n  m: {trained_on: {d: {revision: '1', role: test}}}\n"
         )
     )
     removing = write(
         "Dataset:\n  d: {size: null, tags: , metadata: ~}\n"
-        "Model:\n  m: {trained_on: {d: {split: null}}}\n"
+        "Model:\n  m: {trained_on: {d: {revision: null, role: test}}}\n"
     )
     assert counts(load(removing)) == {
         "Dataset": (0, 1, 0),
@@ -255,41 +261,6 @@ def test_omitted_edges_are_kept(graph: Connection) -> None:
     load(write("Project:\n  p: {datasets: [a]}\n"))
     load(write("Project:\n  p: {datasets: }\n"))
     assert {node.uid for node in Project.nodes.get(uid="p").datasets.all()} == {"a", "b"}
-
-
-def test_duplicate_edge_is_created_and_counted_once(graph: Connection) -> None:
-    rows = [
-        {"node": "Dataset", "uid": "d"},
-        {"node": "Model", "uid": "m"},
-        *(
-            {"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"], "props": props}
-            for props in ({"role": "test"}, {"split": "train"}, {"role": "training"})
-        ),
-    ]
-    for batch_size in (5000, 1):
-        query("MATCH (n) DETACH DELETE n", write=True)
-        report = load(write_rows(*rows), batch_size=batch_size)
-        edges = query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) RETURN properties(r) AS props")
-        assert edges == [{"props": {"role": "training", "split": "train"}}]
-        assert report.edges["Model-TRAINED_ON->Dataset"].created == 1
-
-
-@pytest.mark.parametrize("batch_size", [5000, 1])
-def test_last_values_of_a_duplicate_edge_win_on_each_load(
-    graph: Connection, batch_size: int
-) -> None:
-    edge = {"edge": "TRAINED_ON", "from": ["Model", "m"], "to": ["Dataset", "d"]}
-    name = write_rows(
-        {"node": "Dataset", "uid": "d"},
-        {"node": "Model", "uid": "m"},
-        {**edge, "props": {"role": "test"}},
-        {**edge, "props": {"role": "training"}},
-    )
-    for _ in range(3):
-        load(name, batch_size=batch_size)
-        assert query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) RETURN r.role AS role") == [
-            {"role": "training"}
-        ]
 
 
 def test_names_and_versions_default_from_the_uid_for_new_nodes_only(graph: Connection) -> None:

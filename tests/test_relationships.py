@@ -32,7 +32,7 @@ DATA_ROLES = ["training", "validation", "test"]
 class Relationship:
     """A relationship and its attributes at both ends.
 
-    `properties` are those of a first `connect`, and the changes by a second one.
+    `properties` are those of a first `connect`, and of a second one that updates the same edge.
     """
 
     source: type[Any]
@@ -63,13 +63,26 @@ TRAINED_ON = Relationship(
     Dataset,
     "trained_on",
     "trained_models",
-    ({"role": "test", "split": "all", "revision": "1"}, {"role": "training"}),
+    (
+        {"role": "test", "split": "all", "revision": "1"},
+        {"role": "test", "split": "all", "revision": "2"},
+    ),
 )
 RUN = Relationship(
-    Experiment, "RUN", Model, "models", "experiments", ({"role": "input", "step": 3}, {"step": 4})
+    Experiment,
+    "RUN",
+    Model,
+    "models",
+    "experiments",
+    ({"role": "input", "step": 3}, {"role": "input", "step": None}),
 )
 USED = Relationship(
-    Experiment, "USED", Dataset, "datasets", "experiments", ({"role": "test"}, {"role": None})
+    Experiment,
+    "USED",
+    Dataset,
+    "datasets",
+    "experiments",
+    ({"role": "training", "split": "a"}, {"role": None, "split": "a"}),
 )
 MODEL_DERIVED_FROM = Relationship(
     Model,
@@ -186,7 +199,7 @@ def test_connect_twice_creates_one_edge(graph: Connection, relationship: Relatio
     source, target = relationship.ends()
     first, second = relationship.properties
     getattr(source, relationship.forward).connect(target, first)
-    getattr(source, relationship.forward).connect(target)
+    getattr(source, relationship.forward).connect(target, first)
     getattr(target, relationship.backward).connect(source, first)
     getattr(target, relationship.backward).connect(source, second)
     merged = {name: value for name, value in {**first, **second}.items() if value is not None}
@@ -316,7 +329,7 @@ def test_edge_property_outside_choices_is_rejected(
     edges = getattr(source, relationship.forward)
     for choice in choices:
         edges.connect(target, {name: choice})
-        assert given_properties(edges.relationship(target)) == {name: choice}
+        assert given_properties(edges.relationship(target, **{name: choice})) == {name: choice}
     misspelt = choices[0][:-1]
     with pytest.raises(PropertyError) as caught:
         edges.connect(target, {name: misspelt})
@@ -325,7 +338,9 @@ def test_edge_property_outside_choices_is_rejected(
     assert ", ".join(choices) in message
     assert repr(misspelt) in message
     assert f"did you mean {choices[0]!r}" in message
-    assert given_properties(edges.relationship(target)) == {name: choices[-1]}
+    assert given_properties(edges.relationship(target, **{name: choices[-1]})) == {
+        name: choices[-1]
+    }
 
 
 def test_misspelled_edge_property_suggests_similar_name(model: Model, dataset: Dataset) -> None:
@@ -372,15 +387,18 @@ def test_edge_properties_must_be_a_dict(model: Model, dataset: Dataset) -> None:
 
 
 def test_connect_again_updates_given_properties_only(model: Model, dataset: Dataset) -> None:
-    model.trained_on.connect(dataset, {"role": "test", "split": "a"})
-    edge = model.trained_on.connect(dataset, {"split": "b", "revision": "'`\n"})
-    assert given_properties(edge) == {"role": "test", "split": "b", "revision": "'`\n"}
+    model.trained_on.connect(dataset, {"split": "a"})
+    edge = model.trained_on.connect(dataset, {"split": "a", "revision": "'`\n"})
+    assert given_properties(edge) == {"split": "a", "revision": "'`\n"}
+    edge = model.trained_on.connect(dataset, {"role": "training", "split": "a"})
+    assert given_properties(edge) == {"role": "training", "split": "a", "revision": "'`\n"}
     assert given_properties(model.trained_on.relationship(dataset)) == given_properties(edge)
+    assert len(TRAINED_ON.edges()) == 1
 
 
 def test_connect_with_none_removes_edge_property(model: Model, dataset: Dataset) -> None:
-    model.trained_on.connect(dataset, {"role": "test", "split": "a"})
-    edge = model.trained_on.connect(dataset, {"role": None, "revision": None})
+    model.trained_on.connect(dataset, {"role": "training", "split": "a", "revision": "1"})
+    edge = model.trained_on.connect(dataset, {"role": None, "split": "a", "revision": None})
     assert given_properties(edge) == {"split": "a"}
     assert TRAINED_ON.edges()[0]["properties"] == {"split": "a"}
 
@@ -773,7 +791,7 @@ def test_earlier_copy_sees_new_edge(model: Model, dataset: Dataset) -> None:
     copy = Model.nodes.get(uid="m")
     model.trained_on.connect(dataset)
     assert copy.trained_on.all() == [dataset]
-    copy.trained_on.connect(dataset, {"role": "test"})
+    copy.trained_on.connect(dataset, {"revision": "1"})
     assert len(TRAINED_ON.edges()) == 1
 
 
@@ -781,7 +799,7 @@ def test_renamed_node_keeps_its_edges(model: Model, dataset: Dataset) -> None:
     model.trained_on.connect(dataset)
     dataset.name, dataset.version = "renamed", "2"
     dataset.save()
-    dataset.trained_models.connect(model, {"role": "test"})
+    dataset.trained_models.connect(model, {"revision": "1"})
     (found,) = model.trained_on.all()
     assert (found.name, found.uid) == ("renamed", "d")
     assert len(TRAINED_ON.edges()) == 1

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import compress
 from operator import eq
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import FixtureError, FixtureIssue, PropertyError, SettingsError
 from genai_graph.exchange.formats.records import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 
 MAX_ERRORS = 100
+EdgeIdentity = tuple[Any, ...]  # the edge type, the uids of both ends, the values of the key
 # By label, the edge type that must end at each of its nodes: a Metric needs its Experiment.
 _REQUIRED_EDGE = {edge_type.target: edge_type for edge_type in EDGES if edge_type.single_source}
 _REQUIRED_PROPERTIES = {
@@ -50,6 +51,8 @@ _REQUIRED_PROPERTIES = {
 # the lower: 8 bytes instead of about 100 for a tuple of two ints, and sorting finds duplicates.
 _SOURCE_SHIFT = 32
 _TARGET_MASK = (1 << _SOURCE_SHIFT) - 1
+_KEY_SHIFT = 32
+_KEY_MASK = (1 << _KEY_SHIFT) - 1
 
 
 def check(
@@ -96,11 +99,17 @@ class UidTable:
 
 
 class _EdgeTable(NamedTuple):
-    """The edges of one type as packed pairs of uid numbers."""
+    """The edges of one type as packed pairs of uid numbers.
+
+    If the type has a key, `key_numbers` is parallel to `pairs`, and `keys` has the number of each
+    key: there are few, since most edges share a role and a split.
+    """
 
     sources: UidTable
     targets: UidTable
     pairs: array[int]
+    keys: dict[tuple[Any, ...], int]
+    key_numbers: array[int]
 
     def unpack(self, pairs: Collection[int]) -> Iterator[tuple[str, str]]:
         """Yield the uids of the source and the target of packed edges."""
@@ -109,13 +118,29 @@ class _EdgeTable(NamedTuple):
             for pair in pairs:
                 yield sources[pair >> _SOURCE_SHIFT], targets[pair & _TARGET_MASK]
 
+    def duplicates(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the uids of both ends and the key of each edge that occurs more than once."""
+        numbers: Iterable[int] = self.pairs
+        if self.key_numbers:
+            pairs = zip(self.pairs, self.key_numbers, strict=True)
+            numbers = (pair << _KEY_SHIFT | key for pair, key in pairs)
+        ordered = sorted(numbers)
+        repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
+        if not self.key_numbers:
+            yield from self.unpack(repeated)
+            return
+        keys = list(self.keys)
+        ends = self.unpack([number >> _KEY_SHIFT for number in repeated])
+        for number, pair in zip(repeated, ends, strict=True):
+            yield (*pair, *keys[number & _KEY_MASK])
+
 
 class ReferenceIndex:
     """The nodes that a load declares, and the edges between them.
 
-    It stores each uid once and 8 bytes per edge, no values and no locations: a load may be larger
-    than memory. `has_errors` is true if records were invalid, `is_truncated` if a file was not
-    read to its end.
+    It stores each uid once, 8 bytes per edge (12 if the type has a key), no other values and no
+    locations: a load may be larger than memory. `has_errors` is true if records were invalid,
+    `is_truncated` if a file was not read to its end.
     """
 
     def __init__(self) -> None:
@@ -129,7 +154,11 @@ class ReferenceIndex:
         self.targets_of_invalid_edges: dict[EdgeType, set[str]] = defaultdict(set)
         self._edges = {
             edge_type: _EdgeTable(
-                self.uid_tables[edge_type.source], self.uid_tables[edge_type.target], array("Q")
+                self.uid_tables[edge_type.source],
+                self.uid_tables[edge_type.target],
+                array("Q"),
+                {},
+                array("I"),
             )
             for edge_type in EDGES
         }
@@ -157,7 +186,8 @@ class ReferenceIndex:
 
     def add_edge(self, record: EdgeRecord) -> None:
         """Add a valid edge."""
-        sources, targets, pairs = self._edges[record.edge_type]
+        edge_type = record.edge_type
+        sources, targets, pairs, keys, key_numbers = self._edges[edge_type]
         source = sources.numbers.get(record.source)
         if source is None:
             source = sources.add(record.source)
@@ -165,6 +195,8 @@ class ReferenceIndex:
         if target is None:
             target = targets.add(record.target)
         pairs.append(source << _SOURCE_SHIFT | target)
+        if edge_type.key:
+            key_numbers.append(keys.setdefault(edge_type.key_of(record.given), len(keys)))
 
     def edge_rows(self, edge_type: EdgeType) -> list[EdgeRow]:
         """Return the edges of a type, without values."""
@@ -173,17 +205,15 @@ class ReferenceIndex:
 
     @property
     def edge_count(self) -> int:
-        """The number of edges, duplicates included."""
+        """The number of edges."""
         return sum(len(table.pairs) for table in self._edges.values())
 
-    def distinct_counts(self) -> dict[str | EdgeType, int]:
-        """Return the number of distinct nodes per label and of distinct edges per edge type."""
+    def counts(self) -> dict[str | EdgeType, int]:
+        """Return the number of nodes per label and of edges per edge type."""
         counts: dict[str | EdgeType, int] = {
             label: table.is_declared.count(True) for label, table in self.uid_tables.items()
         }
-        counts.update(
-            (edge_type, len(set(table.pairs))) for edge_type, table in self._edges.items()
-        )
+        counts.update((edge_type, len(table.pairs)) for edge_type, table in self._edges.items())
         return {key: count for key, count in counts.items() if count}
 
     @property
@@ -191,11 +221,13 @@ class ReferenceIndex:
         """The types of the edges."""
         return [edge_type for edge_type, table in self._edges.items() if table.pairs]
 
-    def duplicate_edges(self, edge_type: EdgeType) -> set[tuple[str, str]]:
-        """Return the ends of the edges of a type that occur more than once."""
-        table = self._edges[edge_type]
-        ordered = sorted(table.pairs)
-        return set(table.unpack(set(compress(ordered, map(eq, ordered, ordered[1:])))))
+    def duplicate_edges(self) -> set[EdgeIdentity]:
+        """Return the edges that occur more than once."""
+        return {
+            (edge_type, *identity)
+            for edge_type, table in self._edges.items()
+            for identity in table.duplicates()
+        }
 
 
 class EncryptionCheck:
@@ -264,6 +296,7 @@ class ConsistencyErrors:
             for label, table in index.uid_tables.items()
             if not index.is_truncated  # they may be declared in the unread part
         }
+        self._duplicate_edges = index.duplicate_edges()
         self._forbidden: dict[tuple[EdgeType, str, str], str] = {}
         self._orphans: dict[str, set[str]] = {}
         for edge_type in EDGES:
@@ -272,16 +305,17 @@ class ConsistencyErrors:
 
     def __bool__(self) -> bool:
         groups = (self._index.duplicates, self._incomplete, self._missing, self._orphans)
-        return any((self._forbidden, self._encryption_errors, *(any(g.values()) for g in groups)))
+        found = self._forbidden, self._duplicate_edges, self._encryption_errors
+        return any((*found, *(any(group.values()) for group in groups)))
 
     def issues(self, records: Iterable[Record]) -> Iterator[FixtureIssue]:
         """Yield the errors among the records, and those found here with their locations."""
-        first: dict[tuple[str, str], SourceLocation] = {}
+        first: dict[tuple[str, str] | EdgeIdentity, SourceLocation] = {}
         for record in records:
             if isinstance(record, FixtureIssue):
                 yield record
             elif isinstance(record, EdgeRecord):
-                for message in self._edge_errors(record):
+                for message in self._edge_errors(record, first):
                     yield FixtureIssue(record.location, message)
             elif isinstance(record, (NodeRecord, InvalidNode)):
                 for message in self._node_errors(record, first):
@@ -298,9 +332,20 @@ class ConsistencyErrors:
             orphans.difference_update(uid for uid, _ in graph.sources(edge_type, orphans))
             self._orphans[edge_type.target] = orphans
 
-    def _edge_errors(self, record: EdgeRecord) -> Iterator[str]:
+    def _edge_errors(self, record: EdgeRecord, first: dict[Any, SourceLocation]) -> Iterator[str]:
+        """Yield the errors of an edge; `first` collects the locations of duplicate edges."""
         edge_type = record.edge_type
         subject = f"{edge_type.source} {record.source!r}"
+        identity = (edge_type, record.source, record.target, *edge_type.key_of(record.given))
+        # Under a duplicate metric, the edge to it is a consequence.
+        metrics = (
+            self._index.duplicates.get(edge_type.target, ()) if edge_type.single_source else ()
+        )
+        if identity in self._duplicate_edges and record.target not in metrics:
+            if identity in first:
+                edge = f"{edge_type.type}: {record.target!r}{edge_type.describe_key(record.given)}"
+                yield f"{subject}: {edge}: duplicate (first at {first[identity]})"
+            first.setdefault(identity, record.location)
         for label, uid in ((edge_type.source, record.source), (edge_type.target, record.target)):
             if uid in self._missing.get(label, ()):
                 missing = f"no {label} {uid!r} is in the files or in the graph"
@@ -310,7 +355,7 @@ class ConsistencyErrors:
             yield f"{subject}: {error}"
 
     def _node_errors(
-        self, record: NodeRecord | InvalidNode, first: dict[tuple[str, str], SourceLocation]
+        self, record: NodeRecord | InvalidNode, first: dict[Any, SourceLocation]
     ) -> Iterator[str]:
         """Yield the errors of a node; `first` collects the locations of duplicate uids."""
         label, uid = record.label, record.uid

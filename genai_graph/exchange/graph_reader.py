@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import heapq
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +185,10 @@ def _read_edges(edge_type: EdgeType, uids: list[str], *, by_source: bool) -> Ite
     """Read the edges of a page of nodes in order; those of a hub are read in pages of their own."""
     rows = read_edges(edge_type, uids, EDGE_LIMIT + 1, by_source=by_source)
     if len(rows) <= EDGE_LIMIT:
-        order = itemgetter(0, 3, 1) if by_source else itemgetter(1, 0)
+        order: Callable[[list[Any]], Any] = itemgetter(0, 3, 1) if by_source else itemgetter(1, 0)
+        if edge_type.key:
+            ends = order
+            order = lambda row: (ends(row), edge_type.sort_key(row[2]))  # noqa: E731
         yield from sorted(_with_uids(rows), key=order)
     elif len(uids) > 1:
         middle = len(uids) // 2

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from genai_graph.database import atomic as transaction
 from genai_graph.database import current_connection, retry
@@ -109,9 +107,9 @@ def load(
 
     A fixture is a path, a name that is short for ``fixtures/NAME.yaml``, or ``-`` for standard
     input. The default format follows from the file extension. Nodes are merged by uid, edges by
-    their ends; properties and edges that are not in the files stay as they are. Everything is
-    checked before the first write, within the files and against the graph. With `dry_run`, nothing
-    is written, and the report counts the pending nodes and edges.
+    their ends, role and split; properties and edges that are not in the files stay as they are.
+    Everything is checked before the first write, within the files and against the graph. With
+    `dry_run`, nothing is written, and the report counts the pending nodes and edges.
 
     With `atomic`, everything is written in one transaction; with ``atomic=False``, each batch of at
     most `batch_size` rows and 8 MiB is a transaction. The default is one transaction for up to
@@ -138,7 +136,7 @@ def load(
             mode = f"each batch of {batch_size:,} is written in its own transaction"
             progress.say(f"{excess}: {mode}")
     if dry_run:
-        for key, count in index.distinct_counts().items():
+        for key, count in index.counts().items():
             writer.count(key, WriteCounts(pending=count))
     elif atomic:
         _require_fitting_transaction(size)
@@ -248,8 +246,6 @@ class _BatchWriter:
         nodes = self._read(NodeRecord, "nodes")
         yield from batch_by_key(nodes, attrgetter("label"), self._batch_size)
         edges = self._read(EdgeRecord, "edges")
-        if any(self._duplicate_edges.values()):
-            edges = self._merge_duplicates(edges)
         yield from batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
 
     def write(self, key: str | EdgeType, rows: list[Any]) -> WriteCounts:
@@ -288,28 +284,6 @@ class _BatchWriter:
         except BaseException:
             self._progress.say(outcome("load again"))
             raise
-
-    @cached_property
-    def _duplicate_edges(self) -> dict[EdgeType, set[tuple[str, str]]]:
-        index = self._index
-        return {edge_type: index.duplicate_edges(edge_type) for edge_type in index.edge_types}
-
-    def _merge_duplicates(self, records: Iterable[EdgeRecord]) -> Iterator[EdgeRecord]:
-        """Merge the records of the same edge; later values replace earlier ones.
-
-        The merged records come last, once all duplicates are read.
-        """
-        merged: dict[tuple[EdgeType, str, str], EdgeRecord] = {}
-        for record in records:
-            edge_type, source, target = key = record.edge_type, record.source, record.target
-            if (source, target) not in self._duplicate_edges[edge_type]:
-                yield record
-            elif key in merged:
-                given = {**merged[key].given, **record.given}
-                merged[key] = msgspec.structs.replace(record, given=given)
-            else:
-                merged[key] = record
-        yield from merged.values()
 
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
         """Yield the records of a class; an error now means that a file changed since the check."""

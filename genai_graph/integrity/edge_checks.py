@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -52,11 +52,14 @@ def findings(edge_type: EdgeType) -> Iterator[Finding]:
 
 
 def _duplicates(edge_type: EdgeType, edges: list[list[Any]]) -> Iterator[Finding]:
-    counts = Counter((source, target) for source, target, *_ in edges)
-    for (source, target), count in sorted(counts.items()):
-        if count > 1:
-            found = f"{count} edges {edge_type.type} to {edge_type.target} {target!r}"
-            problem = f"{edge_type.source} {source!r}: {found}"
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for source, target, values, _ in edges:
+        groups[source, target, edge_type.sort_key(values)].append(values)
+    for (source, target, _), found in sorted(groups.items()):
+        if len(found) > 1:
+            ends = f"{len(found)} edges {edge_type.type} to {edge_type.target} {target!r}"
+            key = edge_type.describe_key(found[0])
+            problem = f"{edge_type.source} {source!r}: {ends}{key}"
             hint = "delete all but one"
             yield Finding("duplicate", str(edge_type), (source, target), problem, hint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import neomodel
 
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 class Edge(neomodel.StructuredRel):
-    """An edge with validated properties. Relationship managers create and return edges."""
+    """An edge with validated properties. Relationship managers create and return edges.
+
+    `identified_by` are the string properties that tell apart the edges of a type between two nodes,
+    each with the value that a missing one stands for; without them, there is one edge.
+    """
+
+    identified_by: ClassVar[Mapping[str, str | None]] = {}
 
     _source: Node
     _target: Node

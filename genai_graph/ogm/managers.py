@@ -20,7 +20,7 @@ from genai_graph.properties.encryption import refuse_search
 from genai_graph.properties.messages import describe
 from genai_graph.properties.types import Property
 from genai_graph.properties.validation import deflate_values, full_clean
-from genai_graph.storage.edges import delete_edges, find_edges, upsert_edge
+from genai_graph.storage.edges import delete_edges, find_edges, read_neighbours, upsert_edge
 from genai_graph.storage.rows import EdgeRow
 
 if TYPE_CHECKING:
@@ -55,6 +55,18 @@ class UidQueryBuilder(QueryBuilder):
         self._query_params[placeholder] = node.saved_uid
         self._ast.return_clause = ident
         self._ast.result_class = type(node)
+        return ident
+
+    def build_traversal(self, traversal: Any) -> str:
+        """Return each node once, although several edges may lead to it."""
+        if not traversal.definition["model"].identified_by:
+            return str(super().build_traversal(traversal))
+        others, self._ast.where = self._ast.where, []
+        ident = str(super().build_traversal(traversal))
+        where = f" WHERE {' AND '.join(self._ast.where)}" if self._ast.where else ""
+        pattern = self._ast.match.pop()
+        self._ast.lookup = f"{self._ast.lookup} MATCH {pattern}{where} WITH DISTINCT {ident}"
+        self._ast.where = others
         return ident
 
     def contains_uid(self, uid: str) -> bool:
@@ -106,25 +118,25 @@ class RelationshipManager(ManagerBase, Generic[T]):
     def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
         """Connect a node, or update the properties of the existing edge; return the edge.
 
-        There is one edge of a type between two nodes. Omitted properties keep their values; None
-        removes a property. Both nodes must be saved.
+        There is one edge of a type between two nodes, or one for each combination of the properties
+        that `Edge.identified_by` names. Other omitted properties keep their values; None removes a
+        property. Both nodes must be saved.
 
         Raises `NotSavedError`, `EdgeTypeError` (wrong node class), `PropertyError`, `EdgeError` (a
         cycle, or more edges than allowed), `NodeNotFoundError`.
         """
         source, target = self._ends(node)
-        model = self.definition["model"]
-        if not isinstance(properties, (Mapping, type(None))):
-            raise PropertyTypeError(
-                f"{model.__name__}: expected a dict of properties, got {describe(properties)}"
-            )
-        given = deflate_values(model, full_clean(model, properties or {}))
-        row = EdgeRow(source, target, given, 0)
+        row = EdgeRow(source, target, self._values(properties), 0)
         return self._edge(run_in_transaction(lambda: upsert_edge(self.edge_type, row)), node)
 
-    def disconnect(self, node: T) -> None:
-        """Delete the edge to a node, if it exists."""
-        delete_edges(self.edge_type, *self._ends(node))
+    def disconnect(self, node: T, properties: dict[str, Any] | None = None, **values: Any) -> None:
+        """Delete the edges to a node: all of them, or those with some values.
+
+        The values are keyword arguments or, as for `connect`, a dict. `disconnect(node)` deletes
+        all edges, `disconnect(node, role="test")` those with this role.
+        """
+        having = self._values(properties) | self._values(values)
+        delete_edges(self.edge_type, *self._ends(node), having)
 
     def disconnect_all(self) -> None:
         """Delete all edges of this type at the node."""
@@ -138,31 +150,47 @@ class RelationshipManager(ManagerBase, Generic[T]):
             self.connect(node, properties)
 
     def reconnect(self, old_node: T, new_node: T) -> None:
-        """Move an edge with its properties from one node to another, atomically."""
+        """Move all edges with their properties from one node to another, atomically."""
         with atomic():
-            edge = self.relationship(old_node)
-            if edge is None:
+            edges = self.all_relationships(old_node)
+            if not edges:
                 raise EdgeError(f"{self.source!r} is not connected to {old_node!r}")
             self.disconnect(old_node)
-            values = {
-                name: value for name, value in edge.__properties__.items() if value is not None
-            }
-            self.connect(new_node, values)
+            for edge in edges:
+                values = edge.__properties__.items()
+                given = {name: value for name, value in values if value is not None}
+                self.connect(new_node, given)
 
-    def relationship(self, node: T) -> Edge | None:
-        """Return the edge to a node, or None."""
-        ends = self._ends(node)
-        stored = find_edges(self.edge_type, [ends]).get(ends)
-        return None if stored is None else self._edge(stored, node)
+    def relationship(self, node: T, **values: Any) -> Edge | None:
+        """Return the edge to a node that has some values, or None.
 
-    def all_relationships(self, node: T) -> list[Edge]:
-        """Return the edges to a node: at most one."""
-        edge = self.relationship(node)
-        return [] if edge is None else [edge]
+        If there are several, it is the first one in the order of `all_relationships`.
+        """
+        return next(iter(self.all_relationships(node, **values)), None)
+
+    def all_relationships(self, node: T, **values: Any) -> list[Edge]:
+        """Return the edges to a node, or those that have some values.
+
+        An omitted property may have any value; None selects edges without it. A missing role is
+        equal to the default one. The edges are sorted by the properties in `Edge.identified_by`,
+        with default and missing values first.
+        """
+        found = find_edges(self.edge_type, *self._ends(node), self._values(values))
+        return [self._edge(stored, node) for stored in found]
+
+    def edges(self) -> Iterator[Edge]:
+        """Return all edges with the nodes at both ends, read by one statement.
+
+        They are sorted by the uids of the connected nodes, then as in `all_relationships`. The
+        nodes of an edge are its `start_node()` and `end_node()`.
+        """
+        inflate = self.definition["node_class"].inflate
+        found = read_neighbours(self.edge_type, self.source.saved_uid, by_source=self._outgoing)
+        return (self._edge(stored, inflate(node)) for node, stored in found)
 
     def is_connected(self, node: T) -> bool:
         """Return whether there is an edge to a node."""
-        return self.relationship(node) is not None
+        return bool(find_edges(self.edge_type, *self._ends(node), {}))
 
     def all(self) -> list[T]:
         """Return the nodes at the other ends."""
@@ -222,6 +250,15 @@ class RelationshipManager(ManagerBase, Generic[T]):
         require_class(node, self.definition["node_class"], subject)
         uid, other_uid = self.source.saved_uid, node.saved_uid
         return (uid, other_uid) if self._outgoing else (other_uid, uid)
+
+    def _values(self, properties: dict[str, Any] | None) -> dict[str, Any]:
+        """Validate properties of an edge, and return their database values."""
+        model = self.definition["model"]
+        if not isinstance(properties, (Mapping, type(None))):
+            raise PropertyTypeError(
+                f"{model.__name__}: expected a dict of properties, got {describe(properties)}"
+            )
+        return deflate_values(model, full_clean(model, properties or {}))
 
     def _edge(self, stored: dict[str, Any], node: T) -> Edge:
         edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(stored), node)

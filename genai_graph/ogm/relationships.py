@@ -74,7 +74,10 @@ class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
     @property
     def edge_type(self) -> EdgeType:
         """The type of the edges."""
-        return EdgeType(self.owner.__label__, self._type, self._target, **self._constraints)
+        key = tuple(self.definition["model"].identified_by.items())
+        return EdgeType(
+            self.owner.__label__, self._type, self._target, **self._constraints, key=key
+        )
 
 
 class RelationshipFrom(_Relationship[T], neomodel.RelationshipFrom):

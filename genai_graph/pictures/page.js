@@ -52,9 +52,9 @@
         "curve-style": isLarge ? "straight" : "bezier",
         "target-arrow-shape": "triangle", "target-arrow-color": color("muted"), "arrow-scale": 0.8,
       } },
-      // An edge within a column bends around the nodes between its ends.
+      // An edge within a column bends around the nodes between its ends, and parallel edges differ.
       ...(hasColumns ? [{ selector: "edge.span0", style: {
-        "curve-style": "unbundled-bezier", "control-point-distances": 60,
+        "curve-style": "unbundled-bezier", "control-point-distances": "data(bend)",
         "control-point-weights": 0.5,
       } }] : []),
       { selector: ".faded", style: { opacity: 0.15, "text-opacity": 0 } },
@@ -100,6 +100,18 @@
   const span = ({ source, target }) =>
     Math.abs(data.nodes[source].distance - data.nodes[target].distance);
 
+  // Between two nodes there may be several edges of a type, which differ in their properties.
+  const routes = new Map();
+  const routeOf = ({ type, source, target }) => `${type} ${source} ${target}`;
+  for (const edge of data.edges) {
+    if (!routes.has(routeOf(edge))) routes.set(routeOf(edge), []);
+    routes.get(routeOf(edge)).push(edge);
+  }
+  const parallelTo = (edge) => routes.get(routeOf(edge));
+  const nameOf = (edge) => (parallelTo(edge).length === 1
+    ? edge.type
+    : [edge.type, ...edge.properties.map(([, value]) => value)].join(" "));
+
   const cy = cytoscape({
     container: byId("graph"),
     elements: [
@@ -110,7 +122,8 @@
       })),
       ...data.edges.map((edge, number) => ({
         data: {
-          id: `e${number}`, source: `n${edge.source}`, target: `n${edge.target}`, name: edge.type,
+          id: `e${number}`, source: `n${edge.source}`, target: `n${edge.target}`,
+          name: nameOf(edge), bend: 60 + 30 * parallelTo(edge).indexOf(edge),
         },
         classes: `span${span(edge)}`,
       })),
@@ -165,9 +178,10 @@
   }
 
   function listNeighbours(number) {
-    return data.edges.flatMap(({ source, target, type }) => {
-      if (source === number) return [[`${type} → ${titleOf(data.nodes[target])}`, target]];
-      return target === number ? [[`${type} ← ${titleOf(data.nodes[source])}`, source]] : [];
+    return data.edges.flatMap((edge) => {
+      const { source, target } = edge, name = nameOf(edge);
+      if (source === number) return [[`${name} → ${titleOf(data.nodes[target])}`, target]];
+      return target === number ? [[`${name} ← ${titleOf(data.nodes[source])}`, source]] : [];
     });
   }
 

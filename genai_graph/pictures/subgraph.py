@@ -49,6 +49,11 @@ class SubgraphEdge:
     target: SubgraphNode
     properties: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
+    @property
+    def route(self) -> tuple[str, SubgraphNode, SubgraphNode]:
+        """The type and the ends, which parallel edges of different roles share."""
+        return self.type, self.source, self.target
+
     def as_dict(self) -> dict[str, Any]:
         """Return the edge as JSON values; its ends are given by label and uid."""
         return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from genai_graph.errors import escape_unprintable
@@ -18,7 +18,7 @@ from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
 
-_BOX_HEIGHT, _ROW_HEIGHT, _NOTICE_HEIGHT = 38, 48, 18
+_BOX_HEIGHT, _ROW_HEIGHT, _NOTICE_HEIGHT, _LABEL_HEIGHT = 38, 48, 18, 12
 _COLUMN_GAP, _MARGIN = 190, 12
 _MAX_EDGE_LABEL_LENGTH = 24
 _MAX_WIDTH = 960  # about the width of a notebook; wider pictures are scaled down
@@ -68,8 +68,11 @@ def draw(subgraph: Subgraph, *, notice: str = "") -> str:
     SubElement(picture, "rect", {"class": "paper", "fill": _PAPER}, width="100%", height="100%")
     # SVG paints in document order: all lines before all labels, so that no line covers a label.
     lines, labels = SubElement(picture, "g"), SubElement(picture, "g")
+    routes: dict[Any, list[SubgraphEdge]] = defaultdict(list)
     for edge in subgraph.edges:
-        _draw_edge(lines, labels, edge, boxes[edge.source], boxes[edge.target])
+        routes[edge.route].append(edge)
+    for edges in routes.values():
+        _draw_edges(lines, labels, edges, boxes[edges[0].source], boxes[edges[0].target])
     for node, box in boxes.items():
         _draw_node(picture, node, box)
     for number, text in enumerate(notices):
@@ -130,9 +133,10 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
         SubElement(group, "text", position | style).text = text
 
 
-def _draw_edge(
-    lines: Element, labels: Element, edge: SubgraphEdge, source: _Box, target: _Box
+def _draw_edges(
+    lines: Element, labels: Element, edges: list[SubgraphEdge], source: _Box, target: _Box
 ) -> None:
+    """Draw parallel edges as one line with a label for each role."""
     near, far = sorted((source, target))
     same_column = near.left == far.left  # the edge then leaves to the right and returns
     start, end = near.right, far.right if same_column else far.left
@@ -148,8 +152,15 @@ def _draw_edge(
     share = 0.5 if same_column else 0.65
     x = (start + end + 6 * turn) / 8 if same_column else start + 0.58 * (end - start)
     y = near.middle + share * (far.middle - near.middle)
+    texts = list(dict.fromkeys(map(_edge_label, edges)))
+    top = y - _LABEL_HEIGHT * (len(texts) - 1) / 2
+    for number, text in enumerate(texts):
+        _draw_text(labels, text, x, top + _LABEL_HEIGHT * number)
+
+
+def _edge_label(edge: SubgraphEdge) -> str:
     role = to_text(edge.properties.get("role", edge.properties.get("kind")))
-    _draw_text(labels, truncate(f"{edge.type} {role}".rstrip(), _MAX_EDGE_LABEL_LENGTH), x, y)
+    return truncate(f"{edge.type} {role}".rstrip(), _MAX_EDGE_LABEL_LENGTH)
 
 
 def _draw_line(lines: Element, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,29 +22,35 @@ _WIDTH = 100_000  # rich wraps at the width of its console; wrapping is left to 
 
 
 def draw(subgraph: Subgraph) -> str:
-    """Return the root with its properties, and below it each edge once."""
+    """Return the root with its properties, and below it each edge once.
+
+    Parallel edges are on one line, each with its properties.
+    """
     root = subgraph.root
     lines = [str(root), *(f"  {name}: {to_text(value)}" for name, value in root.properties.items())]
     trees = {root: Tree(Text("\n".join(map(escape_unprintable, lines))))}
     # Breadth first: a parent is added before its children.
     for node, branches in build_spanning_tree(subgraph).items():
-        for branch in branches:
-            child = trees[node].add(Text(_format_branch(node, branch)))
-            if branch.is_in_tree:
-                trees[branch.node] = child
+        for _, group in itertools.groupby(branches, lambda branch: branch.edge.route):
+            parallel = list(group)
+            child = trees[node].add(Text(_format_branches(node, parallel)))
+            if parallel[0].is_in_tree:
+                trees[parallel[0].node] = child
     console = Console(file=io.StringIO(), width=_WIDTH, color_system=None)
     with console.capture() as captured:
         console.print(trees[root])
     return captured.get() + (f"{subgraph.notice}\n" if subgraph.is_cut else "")
 
 
-def _format_branch(node: SubgraphNode, branch: Branch) -> str:
-    edge = branch.edge
-    arrow = f"-{edge.type}->" if edge.source is node else f"<-{edge.type}-"
-    properties = ", ".join(f"{name}: {to_text(value)}" for name, value in edge.properties.items())
-    text = f"{arrow} {branch.node}"
-    if properties:
-        text += f" {{{properties}}}"
-    if not branch.is_in_tree:
+def _format_branches(node: SubgraphNode, branches: list[Branch]) -> str:
+    edge, neighbour, is_in_tree = branches[0]
+    text = f"-{edge.type}->" if edge.source is node else f"<-{edge.type}-"
+    text += f" {neighbour}"
+    for branch in branches:
+        values = branch.edge.properties.items()
+        properties = ", ".join(f"{name}: {to_text(value)}" for name, value in values)
+        if properties or len(branches) > 1:
+            text += f" {{{properties}}}"
+    if not is_in_tree:
         text += " (shown elsewhere)"
     return escape_unprintable(text)

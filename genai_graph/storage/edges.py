@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import (
@@ -18,54 +19,95 @@ from genai_graph.storage.lookups import raise_missing
 from genai_graph.storage.rows import EdgeRow, WriteCounts, changed_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from genai_graph.registry import EdgeType
 
-Ends = tuple[str, str]
+# The uids of both ends and the values of the key, which identify an edge of a type.
+EdgeKey = tuple[Any, ...]
 
 
-def find_edges(edge_type: EdgeType, ends: Iterable[Ends]) -> dict[Ends, dict[str, Any]]:
-    """Return the properties of the edges that exist, by the uids of their ends."""
-    return _existing(_find(edge_type, ends))
+def find_edges(
+    edge_type: EdgeType, source: str, target: str, having: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the properties of the edges between two nodes that have some values, sorted by key."""
+    # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
+    rows = query(
+        f"{edge_type.match_ends('$source', '$target')} OPTIONAL MATCH {edge_type.pattern}"
+        f"{_where(edge_type, having)} RETURN collect(properties(r)) AS found",
+        source=source,
+        target=target,
+        having=dict(having),
+    )
+    return sorted(rows[0]["found"], key=edge_type.sort_key)
+
+
+def read_neighbours(
+    edge_type: EdgeType, uid: str, *, by_source: bool
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return (properties of the other node, properties of the edge) for each edge of a node.
+
+    The edges are sorted by the uid of the other node, then by key.
+    """
+    near, far = ("a", "b") if by_source else ("b", "a")
+    label = edge_type.source if by_source else edge_type.target
+    rows = query(
+        f"{match_uid(near, label, '$uid')} MATCH {edge_type.pattern_from(by_source=by_source)} "
+        f"RETURN collect([properties({far}), properties(r)]) AS found",
+        uid=uid,
+    )
+    found = [(node, edge) for node, edge in rows[0]["found"]]
+    return sorted(found, key=lambda each: (str(each[0].get("uid")), edge_type.sort_key(each[1])))
+
+
+def _where(edge_type: EdgeType, having: Iterable[str]) -> str:
+    """Return the WHERE clause for values of the edge `r`, which the map `$having` contains."""
+    return edge_type.where({name: f"$having.{quote_name(name)}" for name in having})
+
+
+def _key(edge_type: EdgeType, row: EdgeRow) -> EdgeKey:
+    return (row.source, row.target, *edge_type.key_of(row.given))
 
 
 def _existing(
-    found: dict[Ends, tuple[dict[str, Any] | None, list[str]]],
-) -> dict[Ends, dict[str, Any]]:
+    found: dict[EdgeKey, tuple[dict[str, Any] | None, list[str]]],
+) -> dict[EdgeKey, dict[str, Any]]:
     """Return the properties of the edges that `_find` found."""
-    return {ends: properties for ends, (properties, _) in found.items() if properties is not None}
+    return {key: properties for key, (properties, _) in found.items() if properties is not None}
 
 
 def _find(
-    edge_type: EdgeType, ends: Iterable[Ends], *, lock: bool = False
-) -> dict[Ends, tuple[dict[str, Any] | None, list[str]]]:
+    edge_type: EdgeType, keys: Iterable[EdgeKey]
+) -> dict[EdgeKey, tuple[dict[str, Any] | None, list[str]]]:
     """Return the properties of edges (None if missing) and the neighbours of the restricted end.
 
     The neighbours are the targets of the source if the type has `single_target`, or the sources of
-    the target if it has `single_source`. Ends without an edge and neighbours are omitted. With
-    `lock`, the restricted ends are locked first, until the transaction ends.
+    the target if it has `single_source`. Keys without an edge and neighbours are omitted. The
+    restricted ends are locked first, until the transaction ends.
     """
     type_, neighbours = quote_name(edge_type.type), "[]"
-    lock_clause = _lock_clause(edge_type) if lock else ""
+    lock = _lock_restricted_ends(edge_type)
     if edge_type.single_target:
         neighbours = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
     elif edge_type.single_source:
         neighbours = f"[(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid]"
+    where = edge_type.where(
+        {name: f"row[{index}]" for index, (name, _) in enumerate(edge_type.key, 2)}
+    )
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
     rows = query(
         f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
-        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
+        f"{lock}OPTIONAL MATCH {edge_type.pattern}{where} "
         f"WITH row, r, {neighbours} AS neighbours "
         "WHERE r IS NOT NULL OR size(neighbours) > 0 "
-        "RETURN collect([row[0], row[1], properties(r), neighbours]) AS found",
-        rows=list(map(list, ends)),
-        write=lock,
+        "RETURN collect([row, properties(r), neighbours]) AS found",
+        rows=list(map(list, keys)),
+        write=True,
     )
-    return {(source, target): (values, uids) for source, target, values, uids in rows[0]["found"]}
+    return {tuple(key): (values, uids) for key, values, uids in rows[0]["found"]}
 
 
-def _lock_clause(edge_type: EdgeType) -> str:
+def _lock_restricted_ends(edge_type: EdgeType) -> str:
     """Return the clause that locks the ends on which the constraints of a type depend, or "".
 
     Without the locks, two clients of Neo4j could each find no edge and create one: two parents of
@@ -93,11 +135,11 @@ def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
     """
     with atomic():
         stored = _merge(edge_type, [row])[0]
-    return stored[row.source, row.target]
+    return stored[_key(edge_type, row)]
 
 
 def merge_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
-    """Create or update edges, and return the counts; a pair of ends must occur once.
+    """Create or update distinct edges, and return the counts.
 
     Raises as `upsert_edge`.
     """
@@ -106,66 +148,95 @@ def merge_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 
 
 def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
-    """Create edges that do not exist and that the type allows; a pair of ends must occur once.
+    """Create distinct edges that do not exist and that the type allows; return the counts.
 
     Raises `NodeNotFoundError` if an end does not exist.
     """
-    created = _write(edge_type, rows)  # fewer than all if another client created some of them
+    created = _write(edge_type, {_key(edge_type, row): row.given for row in rows})
+    # Fewer than all if another client created some of them.
     return WriteCounts(created=created, unchanged=len(rows) - created)
 
 
 def _merge(
     edge_type: EdgeType, rows: Sequence[EdgeRow]
-) -> tuple[dict[Ends, dict[str, Any]], WriteCounts]:
-    found = _find(edge_type, [(row.source, row.target) for row in rows], lock=True)
+) -> tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]:
+    by_key = {_key(edge_type, row): row for row in rows}
+    found = _find(edge_type, by_key)
     stored = _existing(found)
-    new, changes = [], []
-    for row in rows:
-        before = stored.get((row.source, row.target))
-        if before is None:
-            new.append(row)
-        elif changed := changed_values(before, row.given):
-            changes.append(EdgeRow(row.source, row.target, changed, row.size))
+    new = {key: row.given for key, row in by_key.items() if key not in stored}
+    changes = {
+        key: changed
+        for key, before in stored.items()
+        if (changed := changed_values(before, by_key[key].given))
+    }
     restricted = 0 if edge_type.single_target else 1
-    neighbours = {ends[restricted]: uid for ends, (_, uids) in found.items() for uid in uids}
-    errors = cardinality_errors(edge_type, new, neighbours)
+    neighbours = {key[restricted]: uid for key, (_, uids) in found.items() for uid in uids}
+    new_rows = [by_key[key] for key in new]
+    errors = cardinality_errors(edge_type, new_rows, neighbours)
     if edge_type.acyclic and new:
-        errors += cycle_errors(edge_type, new, ExistingGraph())
+        errors += cycle_errors(edge_type, new_rows, ExistingGraph())
     for _, problem in errors:
         raise EdgeError(problem)
     if new or changes:
-        _write(edge_type, [*new, *changes])
-    for row in (*new, *changes):
-        values = {**stored.get((row.source, row.target), {}), **row.given}
-        stored[row.source, row.target] = {k: v for k, v in values.items() if v is not None}
+        _write(edge_type, {**new, **changes})
+    for key, given in (*new.items(), *changes.items()):
+        values = {**stored.get(key, {}), **given}
+        stored[key] = {name: value for name, value in values.items() if value is not None}
     counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
     return stored, counts
 
 
-def _write(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> int:
+def _write(edge_type: EdgeType, edges: Mapping[EdgeKey, dict[str, Any]]) -> int:
     """Create edges or set their values, and return the number of created edges."""
     columns: dict[str, list[Any]] = {  # columns are packed in a third of the time of rows
-        "sources": [row.source for row in rows],
-        "targets": [row.target for row in rows],
+        "sources": [key[0] for key in edges],
+        "targets": [key[1] for key in edges],
     }
-    values = [row.given for row in rows]
+    key_columns = {name: f"key{index}" for index, (name, _) in enumerate(edge_type.key, 2)}
+    for index, column in enumerate(key_columns.values(), 2):
+        columns[column] = [key[index] for key in edges]
+    values = list(edges.values())
     if any(values):  # most types have no properties
         columns["values"] = values
+    merge = edge_type.merge(
+        "$values[i]" if "values" in columns else "",
+        {name: f"${column}[i]" for name, column in key_columns.items()},
+    )
     ends = edge_type.match_ends("$sources[i]", "$targets[i]")
     found, counters = execute_write(
-        f"UNWIND range(0, size($sources) - 1) AS i {ends} "
-        f"MERGE {edge_type.pattern} {'SET r += $values[i] ' if 'values' in columns else ''}"
-        "RETURN count(r) AS count",
+        f"UNWIND range(0, size($sources) - 1) AS i {ends} {_lock(edge_type)}{merge} "
+        "RETURN count(*) AS count",
         **columns,
     )
-    if found[0]["count"] < len(rows):
+    if found[0]["count"] < len(edges):
         raise_missing(edge_type.source, columns["sources"])
         raise_missing(edge_type.target, columns["targets"])
     return counters.relationships_created
 
 
-def delete_edges(edge_type: EdgeType, source: str | None, target: str | None) -> int:
-    """Delete the edges between two nodes, or all edges of one node; return their number."""
+def _lock(edge_type: EdgeType) -> str:
+    """Return the clauses that lock one end of edges with a key until the transaction ends.
+
+    MERGE locks both ends on Neo4j, so that two clients do not create the same edge. Edges with a
+    key are written without MERGE; setting a property to itself takes the lock. The embedded engine
+    has one writer at a time.
+    """
+    if not edge_type.key or current_connection().engine == "embedded":
+        return ""
+    end = "b" if edge_type.start_at_target else "a"
+    return f"SET {end}.updated_at = {end}.updated_at WITH i, a, b "
+
+
+def delete_edges(
+    edge_type: EdgeType,
+    source: str | None,
+    target: str | None,
+    having: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Delete the edges between two nodes, or all edges of one node; return their number.
+
+    With `having`, only the edges with these values are deleted.
+    """
     ends = [
         (match_uid("a", edge_type.source, "$source"), source),
         (match_uid("b", edge_type.target, "$target"), target),
@@ -173,11 +244,13 @@ def delete_edges(edge_type: EdgeType, source: str | None, target: str | None) ->
     given = " ".join(match for match, uid in ends if uid is not None)
     both = source is not None and target is not None
     pattern = edge_type.pattern if both else edge_type.pattern_from(by_source=source is not None)
+    where = _where(edge_type, having)
     rows = query(
-        f"{given} OPTIONAL MATCH {pattern} DELETE r RETURN count(r) AS count",
+        f"{given} OPTIONAL MATCH {pattern}{where} DELETE r RETURN count(r) AS count",
         write=True,
         source=source,
         target=target,
+        having=dict(having),
     )
     return int(rows[0]["count"])
 

@@ -141,13 +141,14 @@ def read_edges(
     """Return edges of sources (or targets) as lists of source, target, properties and a name.
 
     The name is that of a target with a single source, under which documents nest it, else empty. At
-    most `limit` edges are returned in any order, or with `skip` in the order of the name and the
-    other uid.
+    most `limit` edges are returned in any order, or with `skip` in the order of the name, the other
+    uid and the key.
     """
     near, far = ("a", "b") if by_source else ("b", "a")
     label = edge_type.source if by_source else edge_type.target
     name = "coalesce(b.name, '')" if edge_type.single_source and by_source else "''"
-    order = "" if skip is None else f"ORDER BY name, {far}.uid SKIP $skip "
+    by_key = ", ".join(["name", f"{far}.uid", *edge_type.key_order])
+    order = "" if skip is None else f"ORDER BY {by_key} SKIP $skip "
     found = query(
         f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
         f"MATCH {edge_type.pattern_from(by_source=by_source)} "

@@ -39,7 +39,8 @@ def _statement(group: str | EdgeType, batch: Iterable[NodeRecord | EdgeRecord]) 
     rows = "UNWIND [\n" + ",\n".join(map(_row, batch)) + "\n] AS row\n"
     if isinstance(group, str):
         return f"{rows}MERGE (n:{quote_name(group)} {{uid: row[0]}}) SET n += row[1]"
-    return f"{rows}{group.match_ends('row[0]', 'row[1]')} MERGE {group.pattern} SET r += row[2]"
+    merge = group.merge("row[2]", {name: f"row[2].{quote_name(name)}" for name, _ in group.key})
+    return f"{rows}{group.match_ends('row[0]', 'row[1]')} {merge}"
 
 
 def _row(record: NodeRecord | EdgeRecord) -> str:

@@ -124,7 +124,10 @@ def _locate(body: LocatedDict, location: SourceLocation, *path: str | int) -> So
 def _read_edges(
     label: str, uid: str, name: str, value: Any, location: SourceLocation
 ) -> Iterator[Record]:
-    """Read the edges under an attribute: a uid, a list of uids, or a map of uids to properties."""
+    """Read the edges under an attribute: a uid, a list of uids, or a map of uids to properties.
+
+    In a map, a uid may have a list of properties, for several edges to the same node.
+    """
     edge_type = OUTGOING[label][name].edge_type
     subject = f"{label} {uid!r}: {name}"
     if edge_type.single_source:
@@ -137,8 +140,14 @@ def _read_edges(
             yield from _read_edge(edge_type, uid, target, None, subject, at_line)
     elif isinstance(value, LocatedDict):
         for target, properties in value.items():
-            at_line = SourceLocation(location.file, value.lines[target])
-            yield from _read_edge(edge_type, uid, target, properties, subject, at_line)
+            lines: list[int] = [value.lines[target]]
+            if not isinstance(properties, LocatedList) or not properties:
+                properties = [properties]
+            else:
+                lines = properties.lines
+            for each, line in zip(properties, lines, strict=True):
+                at_line = SourceLocation(location.file, line)
+                yield from _read_edge(edge_type, uid, target, each, subject, at_line)
     elif value is not None:
         expected = (
             "a uid" if edge_type.single_target else "a list of uids, or a map of uids to properties"

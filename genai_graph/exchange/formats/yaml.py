@@ -233,6 +233,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     for batch in batch_by_size(records, _BATCH_RECORDS):
         lines = [f"{line}\n" for record in batch for line in writer.lines(record)]
         stream.write("".join(lines).encode())
+    stream.write("".join(f"{line}\n" for line in writer.finish()).encode())
 
 
 class _DocumentWriter:
@@ -245,14 +246,32 @@ class _DocumentWriter:
         # The edge to a metric, and the metric's own edges, are held back until the metric itself.
         self._metric_edge: EdgeRecord | None = None
         self._edges_of_metric: list[EdgeRecord] = []
+        # Edges of a type with a key to one target, held back until the next record.
+        self._parallel_edges: list[EdgeRecord] = []
 
     def lines(self, record: NodeRecord | EdgeRecord) -> Iterator[str]:
-        """Yield the lines of the next record."""
+        """Yield the lines up to the next record."""
         if isinstance(record, EdgeRecord):
-            return self._edge_lines(record)
+            if self._parallel_edges and _ends(record) == _ends(self._parallel_edges[0]):
+                self._parallel_edges.append(record)
+                return
+            yield from self.finish()
+            yield from self._edge_lines(record)
+            return
+        yield from self.finish()
         if self._metric_edge is not None and self._metric_edge.target == record.uid:
-            return self._metric_lines(self._metric_edge, record)
-        return self._node_lines(record)
+            yield from self._metric_lines(self._metric_edge, record)
+        else:
+            yield from self._node_lines(record)
+
+    def finish(self) -> Iterator[str]:
+        """Yield the lines of the edges that are held back."""
+        edges, self._parallel_edges = self._parallel_edges, []
+        if len(edges) == 1:
+            yield yaml_entry(6, edges[0].target, _flow_map(edges[0]))
+        elif edges:
+            yield yaml_entry(6, edges[0].target, "")
+            yield from (f"        - {_flow_map(edge)}" for edge in edges)
 
     def _node_lines(self, record: NodeRecord) -> Iterator[str]:
         if record.label != self._label:
@@ -273,10 +292,10 @@ class _DocumentWriter:
             self._edge_type, self._metric_name = edge_type, None
         if edge_type.single_source:
             self._metric_edge, self._edges_of_metric = record, []
+        elif edge_type.key:
+            self._parallel_edges = [record]
         else:
-            values = _entries(EDGES[edge_type], record.given)
-            flow_map = ", ".join(f"{name}: {text}" for name, text in values)
-            yield yaml_entry(6, record.target, f"{{{flow_map}}}")
+            yield yaml_entry(6, record.target, _flow_map(record))
 
     def _metric_lines(self, edge: EdgeRecord, record: NodeRecord) -> Iterator[str]:
         """Yield a metric as a list item under its name, since several may have that name."""
@@ -300,6 +319,15 @@ class _DocumentWriter:
             yield _ATTRIBUTES[own_edge.edge_type], yaml_string(own_edge.target)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
+
+
+def _ends(record: EdgeRecord) -> tuple[EdgeType, str, str]:
+    return record.edge_type, record.source, record.target
+
+
+def _flow_map(record: EdgeRecord) -> str:
+    values = _entries(EDGES[record.edge_type], record.given)
+    return "{" + ", ".join(f"{name}: {text}" for name, text in values) + "}"
 
 
 def _entries(cls: Any, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
