@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
+    from genai_graph.ogm.edge import Edge
+    from genai_graph.ogm.extension import extend
+    from genai_graph.ogm.node import Node, VersionedNode
+    from genai_graph.ogm.relationships import RelationshipTo
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
     from genai_graph.questions import Answer, ask
 
@@ -25,17 +29,21 @@ __all__ = [
     "Answer",
     "Connection",
     "Dataset",
+    "Edge",
     "Experiment",
     "Finding",
     "FixtureError",
     "GenaiGraphError",
     "Metric",
     "Model",
+    "Node",
     "Project",
+    "RelationshipTo",
     "Report",
     "Subgraph",
     "SubgraphEdge",
     "SubgraphNode",
+    "VersionedNode",
     "__version__",
     "ask",
     "atomic",
@@ -44,6 +52,7 @@ __all__ = [
     "connect",
     "dump",
     "errors",
+    "extend",
     "load",
     "query",
     "verify",
@@ -51,6 +60,10 @@ __all__ = [
 
 _MODULES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
+    **dict.fromkeys(["Node", "VersionedNode"], "ogm.node"),
+    "Edge": "ogm.edge",
+    "RelationshipTo": "ogm.relationships",
+    "extend": "ogm.extension",
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),

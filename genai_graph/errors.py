@@ -29,6 +29,7 @@ name. Messages name the object, the location and the fix.
     ├── NotSavedError (ValueError)          the node has not been saved
     ├── EdgeError (ValueError)              the schema does not allow this edge
     │   └── EdgeTypeError (TypeError)       an end of the edge has the wrong class
+    ├── DeclarationError (TypeError)        a node class, property or relationship is misdeclared
     ├── QuestionError (ValueError)          invalid parameters of a question
     │   └── UnknownQuestionError (LookupError)  no question has this name
     ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
@@ -151,6 +152,10 @@ class EdgeError(GenaiGraphError, ValueError):
 
 class EdgeTypeError(EdgeError, TypeError):
     """An end of an edge has the wrong class."""
+
+
+class DeclarationError(GenaiGraphError, TypeError):
+    """A node class, a property or a relationship is declared wrongly or too late."""
 
 
 class QuestionError(GenaiGraphError, ValueError):

@@ -33,7 +33,6 @@ from genai_graph.properties.types import (
     StringProperty,
 )
 from genai_graph.properties.validation import require_fields
-from genai_graph.registry import register
 from genai_graph.storage.edges import delete_targets, insert_edges, merge_edges
 from genai_graph.storage.nodes import lock_node
 from genai_graph.storage.rows import EdgeRow
@@ -386,6 +385,3 @@ def _recorded_uid(node: Node | None, expected: type[Node], name: str) -> str | N
         return None
     require_class(node, expected, f"Experiment.record: {name}")
     return node.saved_uid
-
-
-register(Project, Dataset, Model, Experiment, Metric)

@@ -1,14 +1,22 @@
 """The registry of node classes and edge types.
 
-The models register themselves here when `genai_graph.models` is imported. Everything below the
-models looks classes up in the registry and never imports them.
+Node classes register themselves here when they are declared: those of `genai_graph.models` and the
+user's own. Everything below the models looks classes up in the registry and never imports them.
+The registry closes at the first connection, load or check, since file formats, the schema and much
+else are derived from it once.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
 from itertools import starmap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,12 +24,12 @@ from neomodel import db
 from neomodel.util import RelationshipDirection
 
 from genai_graph.database import indexes
-from genai_graph.database.connection import before_first_write
+from genai_graph.database.connection import before_connecting, before_first_write
 from genai_graph.database.cypher import match_uid, quote_name
+from genai_graph.database.settings import read_settings
+from genai_graph.errors import DeclarationError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from genai_graph.ogm.edge import Edge
     from genai_graph.ogm.node import Node
     from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
@@ -154,25 +162,173 @@ OUTGOING: dict[str, dict[str, RelationshipTo[Any]]] = {}
 INCOMING: dict[str, dict[str, RelationshipFrom[Any]]] = {}
 
 
-def register(*classes: type[Node]) -> None:
-    """Add node classes, with the edge types of their relationships."""
-    for cls in classes:
-        NODES[cls.__label__] = cls
-        OUTGOING[cls.__label__] = _relationships(cls, RelationshipDirection.OUTGOING)
-        INCOMING[cls.__label__] = _relationships(cls, RelationshipDirection.INCOMING)
-        # neomodel resolves labels to the class declared last, which may be a user's own class.
-        db._NODE_CLASS_REGISTRY[frozenset({cls.__label__})] = cls
-    for cls in classes:
-        for relationship in OUTGOING[cls.__label__].values():
-            EDGES[relationship.edge_type] = relationship.definition["model"]
+# The modules outside this package that declare node classes or properties, in order.
+MODULES: dict[str, None] = {}
+MODULES_SETTING, _ENTRY_POINTS = "GENAI_GRAPH_MODELS", "genai_graph.models"
+_PACKAGE = __name__.partition(".")[0]
+_RESERVED = ("id", "deleted", "element_id", "nodes")
+_is_closed = False
+# By the label of a class that is not declared yet: the relationships to add to it.
+_awaited: dict[str, list[RelationshipTo[Any]]] = defaultdict(list)
 
 
-def _relationships(cls: Any, direction: RelationshipDirection) -> dict[str, Any]:
-    return {
-        name: relationship
-        for name, relationship in cls.__all_relationships__
-        if relationship.definition["direction"] == direction
-    }
+def register(cls: type[Node]) -> None:
+    """Add a node class, with the edge types of its relationships.
+
+    Raises `DeclarationError` if the label exists, or the registry is closed.
+    """
+    label = cls.__label__
+    _require_open(label, cls.__module__)
+    if label in NODES:
+        raise DeclarationError(
+            f"{cls.__module__}.{label}: the label {label} is declared by "
+            f"{NODES[label].__module__}: choose another name"
+        )
+    for name, prop in cls.defined_properties(aliases=False, rels=False).items():
+        _require_usable(label, name, prop)
+    for name, _ in cls.__all_relationships__:
+        _require_usable_name(label, name)
+    NODES[label], OUTGOING[label], INCOMING[label] = cls, {}, {}
+    # neomodel resolves labels to the class declared last, which may be a user's own class.
+    db._NODE_CLASS_REGISTRY[frozenset({label})] = cls
+    for name, relationship in cls.__all_relationships__:
+        _register_relationship(label, name, relationship)
+    for relationship in _awaited.pop(label, ()):
+        _add_reverse(relationship)
+
+
+def _register_relationship(label: str, name: str, relationship: Any) -> None:
+    if relationship.definition["direction"] == RelationshipDirection.INCOMING:
+        INCOMING[label][name] = relationship
+        return
+    edge_type = relationship.edge_type
+    if edge_type.single_source and edge_type.source != "Experiment":
+        raise DeclarationError(
+            f"{label}.{name}: exclusive is for the metrics of an experiment, which files nest "
+            f"under it: declare the relationship on {edge_type.target}, with at_most_one"
+        )
+    OUTGOING[label][name] = relationship
+    EDGES[edge_type] = relationship.definition["model"]
+    if relationship.reverse is None:
+        return
+    if edge_type.target in NODES:
+        _add_reverse(relationship)
+    else:
+        _awaited[edge_type.target].append(relationship)
+
+
+def _add_reverse(relationship: RelationshipTo[Any]) -> None:
+    """Add the attribute of the other end, named by the argument `reverse`."""
+    target = NODES[relationship.edge_type.target]
+    attributes = {str(relationship.reverse): relationship.reversed()}
+    add_attributes(target, attributes, relationship.owner.__module__)
+
+
+def add_attributes(cls: type[Node], attributes: Mapping[str, Any], module: str) -> None:
+    """Add properties and relationships to a registered class.
+
+    Raises `DeclarationError` if a name exists or is reserved, or the registry is closed.
+    """
+    _require_open(cls.__label__, module)
+    for name, attribute in attributes.items():
+        if hasattr(attribute, "definition"):
+            _require_usable_name(cls.__label__, name)
+        else:
+            _require_usable(cls.__label__, name, attribute)
+        if hasattr(cls, name):
+            raise DeclarationError(
+                f"{cls.__label__}.{name}: {cls.__label__} already has an attribute of this name: "
+                "choose another one"
+            )
+    for name, attribute in attributes.items():
+        setattr(cls, name, attribute)
+        if hasattr(attribute, "definition"):
+            attribute.__set_name__(cls, name)
+            cls.__all_relationships__ += ((name, attribute),)
+            _register_relationship(cls.__label__, name, attribute)
+        else:
+            attribute.name, attribute.owner = name, cls
+    _declared.cache_clear()
+
+
+def _require_open(label: str, module: str) -> None:
+    if module.partition(".")[0] == _PACKAGE:
+        return
+    if _is_closed:
+        raise DeclarationError(
+            f"{label}: declared by {module} after the first connection, load or check: import "
+            f"{module} before, or set {MODULES_SETTING}={module}"
+        )
+    if (name := _importable_name(module)) is not None:
+        MODULES[name] = None
+
+
+def _importable_name(module: str) -> str | None:
+    """Return the name under which another program can import a module, or None."""
+    if module != "__main__":
+        return module
+    main = sys.modules[module]
+    spec, file = main.__spec__, getattr(main, "__file__", None)
+    if spec is not None:
+        return spec.name
+    return Path(file).stem if file else None
+
+
+def _require_usable(label: str, name: str, prop: Any) -> None:
+    _require_usable_name(label, name)
+    if not hasattr(prop, "to_db"):
+        raise DeclarationError(
+            f"{label}.{name}: {type(prop).__name__} of {type(prop).__module__} can't be used: "
+            "use a property of genai_graph.properties"
+        )
+    if prop.unique_index and name != "uid":
+        raise DeclarationError(
+            f"{label}.{name}: only the uid is unique: declare uid_from = ({name!r},)"
+        )
+
+
+def _require_usable_name(label: str, name: str) -> None:
+    if name in _RESERVED or name.startswith("_") or name.endswith("_") or "__" in name:
+        raise DeclarationError(
+            f"{label}.{name}: this name is reserved: choose one without leading, trailing or "
+            f"double underscores, and not {', '.join(_RESERVED)}"
+        )
+
+
+def close() -> None:
+    """Import the modules with the user's own classes, and refuse later declarations.
+
+    The modules are those of the setting `GENAI_GRAPH_MODELS` and of the entry points
+    ``genai_graph.models``. Does nothing if the registry is closed.
+
+    Raises `SettingsError` if a module can't be imported, `DeclarationError` if a relationship
+    refers to a class that no module declares.
+    """
+    global _is_closed
+    if _is_closed or not NODES:
+        return
+    named = (read_settings().models or "").split(",")
+    modules = [name.strip() for name in named if name.strip()]
+    installed = [point.module for point in entry_points(group=_ENTRY_POINTS)]
+    for module in dict.fromkeys([*installed, *modules]):
+        _import_models(module)
+    for edge_type in EDGES:
+        if edge_type.target not in NODES:
+            raise DeclarationError(
+                f"{edge_type}: no module declares the class {edge_type.target}: declare it, or "
+                "correct the name"
+            )
+    _is_closed = True
+
+
+def _import_models(module: str) -> None:
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise SettingsError(
+            f"{MODULES_SETTING}: can't import {module}: {error}: install it, or add its directory "
+            "to PYTHONPATH"
+        ) from error
 
 
 def properties_of(cls: Any) -> dict[str, Property[Any]]:
@@ -198,3 +354,4 @@ def _declared(cls: Any) -> tuple[dict[str, Property[Any]], tuple[str, ...]]:
 
 # Without the unique constraints, two clients could create the same node twice.
 before_first_write(lambda: indexes.install(NODES.values()))
+before_connecting(close)

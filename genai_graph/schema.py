@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import genai_graph.models  # noqa: F401  (registers the node classes)
+from genai_graph import registry
 from genai_graph.database import current_connection, indexes
 from genai_graph.database.settings import read_settings
 from genai_graph.properties import encryption
@@ -44,6 +45,7 @@ def install() -> list[Index]:
 
 def list_declared(engine: str | None = None) -> list[Index]:
     """Return the constraints and indexes of the models, optionally only those of an engine."""
+    registry.close()
     return indexes.declared(NODES.values(), engine)
 
 
@@ -52,6 +54,7 @@ def list_unsearchable() -> list[str]:
 
     Raises `SettingsError` if ``GENAI_GRAPH_ENCRYPTED`` is invalid.
     """
+    registry.close()
     encrypted = encryption.encrypted_properties(read_settings().encrypted)
     return sorted(f"{label}.{name}" for label, names in encrypted.items() for name in names)
 

@@ -58,7 +58,7 @@ FILE_ORDER = {
         "__init__ indexes",
     ],
     "exchange": [
-        "filenames graph_reader progress record_stream",
+        "filenames graph_reader progress record_stream undeclared",
         "clearing output sources",
         "consistency dumper",
         "loader",
@@ -70,7 +70,7 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "integrity": ["findings", "edge_checks schema_checks", "node_checks", "__init__"],
-    "ogm": ["edge resolution stubs uids", "html", "managers", "node relationships"],
+    "ogm": ["edge resolution stubs uids", "html", "managers", "node relationships", "extension"],
     "pictures": [
         "html_table spanning_tree style",
         "dot html_page mermaid svg text_tree",
@@ -80,6 +80,7 @@ FILE_ORDER = {
         "encryption literals messages redaction",
         "json_values validation",
         "types",
+        "__init__",
     ],
     "questions": ["catalog directions", "answer", "__init__"],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],

@@ -26,7 +26,13 @@ INVALID = [
         "Datasets:\n  d: {}\n",
         ["2: unknown label 'Datasets' (did you mean 'Dataset'?): expected one of " + LABELS],
     ),
-    ("Zoo:\n", [f"2: unknown label 'Zoo': expected one of {LABELS}"]),
+    (
+        "Zoo:\n",
+        [
+            f"2: unknown label 'Zoo': expected one of {LABELS}, or a class of a module named by "
+            "GENAI_GRAPH_MODELS"
+        ],
+    ),
     (
         "Dataset:\n  d: {num_row: 5}\n",
         [

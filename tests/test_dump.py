@@ -20,6 +20,7 @@ from graphs import AWKWARD_TEXTS, content, load_dump
 
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
+from genai_graph.errors import OutputError
 from genai_graph.exchange import graph_reader
 from genai_graph.storage import batching
 
@@ -341,13 +342,19 @@ def test_invalid_stored_value_is_reported(change: str, message: str, tmp_path: P
     assert message in str(raised.value)
 
 
-def test_undeclared_properties_are_skipped_with_a_warning(
+def test_undeclared_properties_are_skipped_only_on_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     small_graph()
     query("MATCH (n:Metric) SET n.colour = 'red'", write=True)
     query("MATCH (:Model)-[r:TRAINED_ON]->(:Dataset) SET r.weight = 1", write=True)
-    dump(tmp_path / "out.jsonl")
+    with pytest.raises(
+        OutputError, match=r"would lack Metric\.colour, Model-TRAINED_ON->Dataset\.w"
+    ):
+        dump(tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+    caplog.clear()
+    dump(tmp_path / "out.jsonl", declared_only=True)
     assert sorted(record.message for record in caplog.records) == [
         "skipped the property 'colour', which Metric does not declare",
         "skipped the property 'weight', which Model-TRAINED_ON->Dataset does not declare",

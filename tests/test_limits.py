@@ -28,14 +28,20 @@ from genai_graph import (
     query,
 )
 from genai_graph.database import Connection
-from genai_graph.errors import PropertyError, QueryError, TransactionError, UnsupportedError
+from genai_graph.errors import (
+    DeclarationError,
+    PropertyError,
+    QueryError,
+    TransactionError,
+    UnsupportedError,
+)
 from genai_graph.storage.batching import batch_by_key
 from genai_graph.storage.rows import NodeRow
 
 
 def test_node_classes_can_not_be_subclassed() -> None:
     # A subclass would have another label, without a unique uid.
-    with pytest.raises(UnsupportedError, match="Own: the node classes can't be subclassed"):
+    with pytest.raises(DeclarationError, match="Own: Dataset can't be subclassed: add properties"):
         type("Own", (Dataset,), {"__module__": "user.program"})
 
 

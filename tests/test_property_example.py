@@ -18,27 +18,20 @@ from genai_graph.errors import PropertyError
 
 CODE = examples(ROOT / "docs" / "architecture.md")
 UUID = uuid.UUID("12345678-1234-5678-1234-567812345678")
-# In a separate process, since a class can't be removed from the registry. The formats read the
-# registry when they are imported, so the class is registered before that, as in models.py.
+# In a separate process, since the registry of this one is closed.
 PROGRAM = (
     CODE
     + """
 import sys
 from pathlib import Path
 
-import genai_graph.models
-from genai_graph.ogm.node import Node
-from genai_graph.registry import register
+from genai_graph import Node, check, clear, connect, dump, load
 
 
 class Deployment(Node):
-    __module__ = "genai_graph.models"  # only classes of the package are accepted
     request = UUIDProperty(index=True, help_text="request that started it")
 
 
-register(Deployment)
-
-from genai_graph import check, clear, connect, dump, load
 from genai_graph.errors import FixtureError, PropertyError
 
 value = uuid.UUID(sys.argv[1])

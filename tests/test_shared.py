@@ -19,7 +19,7 @@ from genai_graph import (
     query,
     schema,
 )
-from genai_graph.errors import UnsupportedError
+from genai_graph.errors import OutputError, UnsupportedError
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -92,7 +92,9 @@ def test_dump_skips_data_of_other_applications_and_loads_again(
     )
     query("MATCH (n:Dataset) MATCH (m:Model) CREATE (n)-[:LIKES]->(m)", write=True)
     query("CREATE (:Model {car: 'a strange one'})", write=True)
-    assert dump(f"out.{format}", format=format) == (3, 2)
+    with pytest.raises(OutputError, match="would lack edges LIKES, which no loaded class declares"):
+        dump(f"out.{format}", format=format)
+    assert dump(f"out.{format}", format=format, declared_only=True) == (3, 2)
     assert "skipped the property 'other_property', which Model does not declare" in caplog.text
     files = Path("out.csv").iterdir() if format == "csv" else [Path(f"out.{format}")]
     text = "".join(path.read_text() for path in files)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from genai_graph import registry
 from genai_graph.database import current_connection, query, quote_name
 from genai_graph.database.error_translation import translate_errors
 from genai_graph.errors import EditionError
@@ -59,11 +60,13 @@ def statements(database: str | None = None, encrypted: str | None = None) -> lis
 
     Raises `SettingsError` if `encrypted` is invalid.
     """
+    registry.close()
     return [line for role in ROLES for line in _statements(role, database, encrypted)]
 
 
 def script(database: str | None = None, encrypted: str | None = None) -> str:
     """Return the statements as a commented script for cypher-shell or Neo4j Browser."""
+    registry.close()
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
         f"// Then give each user one: GRANT ROLE {READER.name} TO ann",

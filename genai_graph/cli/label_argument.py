@@ -10,8 +10,9 @@ import click
 def known_label(context: Any, parameter: Any, label: str) -> str:
     """Return a known label; raise a usage error for an unknown one."""
     from genai_graph.exchange.formats.builders import unknown_label
-    from genai_graph.registry import NODES
+    from genai_graph.registry import NODES, close
 
+    close()
     if label not in NODES:
         raise click.BadParameter(unknown_label(label))
     return label

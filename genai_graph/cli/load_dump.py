@@ -107,6 +107,9 @@ def check(files: tuple[str, ...], **options: Any) -> None:
 @click.option("--exclude", multiple=True, callback=known_labels, help="Exclude this label.")
 @click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing output.")
 @click.option("--decrypt", is_flag=True, help="Decrypt encrypted values.")
+@click.option(
+    "--declared-only", is_flag=True, help="Leave out what the loaded classes do not declare."
+)
 def dump(output: str, labels: tuple[str, ...], **options: Any) -> None:
     """Write the graph to a file.
 

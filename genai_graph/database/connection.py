@@ -66,6 +66,8 @@ class Connection:
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
         _require_no_transaction()
+        for step in _before_connecting:
+            step()
         self.read_only = read_only
         self.sandbox: Sandbox | None = None
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
@@ -307,6 +309,12 @@ def before_first_write(step: Callable[[], object]) -> None:
     _before_first_write.append(step)
 
 
+def before_connecting(step: Callable[[], object]) -> None:
+    """Register a function to be called before each connection is opened."""
+    _before_connecting.append(step)
+
+
+_before_connecting: list[Callable[[], object]] = []
 _before_first_write: list[Callable[[], object]] = []
 _connections: list[Connection] = []
 _inherited: list[Any] = []  # connections of the parent process, in a forked child

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
         "properties to encrypt, such as `metadata,Dataset.creator`; default: sensitive ones",
     )
 
+    models: str | None = _setting(
+        "GENAI_GRAPH_MODELS", "modules with your own node classes and properties, comma-separated"
+    )
+
     @field_validator("uri")
     @classmethod
     def _check_uri(cls, uri: str | None) -> str | None:

@@ -9,6 +9,7 @@ from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from genai_graph import registry
 from genai_graph.errors import FixtureError, FixtureIssue, PropertyError, SettingsError
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
@@ -16,6 +17,7 @@ from genai_graph.exchange.formats.records import (
     InvalidNode,
     NodeRecord,
     TruncatedFile,
+    UnloadedModules,
     with_uid_fields,
 )
 from genai_graph.exchange.progress import NO_PROGRESS
@@ -41,12 +43,6 @@ if TYPE_CHECKING:
 
 MAX_ERRORS = 100
 EdgeIdentity = tuple[Any, ...]  # the edge type, the uids of both ends, the values of the key
-# By label, the edge type that must end at each of its nodes: a Metric needs its Experiment.
-_REQUIRED_EDGE = {edge_type.target: edge_type for edge_type in EDGES if edge_type.single_source}
-_REQUIRED_PROPERTIES = {
-    label: tuple(name for name in required_properties(cls) if name != "uid")
-    for label, cls in NODES.items()
-}
 # An edge is one 64-bit integer, the number of its source in the upper half and of its target in
 # the lower: 8 bytes instead of about 100 for a tuple of two ints, and sorting finds duplicates.
 _SOURCE_SHIFT = 32
@@ -68,6 +64,7 @@ def check(
     Raises `FixtureError` with all errors (at most `max_errors` are listed), `SettingsError`.
     """
     require_minimum(1, max_errors=max_errors)
+    registry.close()
     stream = RecordStream(open_sources(fixtures, format), progress)
     index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
     return index.node_count, index.edge_count
@@ -148,6 +145,10 @@ class ReferenceIndex:
         self.has_errors = False
         self.is_truncated = False
         self.uid_tables = {label: UidTable() for label in NODES}
+        self._required = {
+            label: tuple(name for name in required_properties(cls) if name != "uid")
+            for label, cls in NODES.items()
+        }
         self.duplicates: dict[str, set[str]] = defaultdict(set)
         # Nodes without a required property: allowed if they exist in the graph.
         self.incomplete: dict[str, set[str]] = defaultdict(set)
@@ -168,7 +169,7 @@ class ReferenceIndex:
         label, given = record.label, record.given
         self.node_count += 1
         self.declare(label, record.uid)
-        for name in _REQUIRED_PROPERTIES[label]:
+        for name in self._required[label]:
             if given.get(name) is None:  # it may still follow from the uid
                 if _missing_properties(record):
                     self.incomplete[label].add(record.uid)
@@ -370,7 +371,8 @@ class ConsistencyErrors:
                     yield f"{subject}: {name}: is required"
             yield from self._encryption_errors.get((label, uid), ())
         if uid in self._orphans.get(label, ()):
-            edge_type = _REQUIRED_EDGE[label]
+            # A Metric needs its Experiment.
+            edge_type = next(one for one in EDGES if one.target == label and one.single_source)
             fix = f"nest it under one, or add an edge {edge_type}"
             yield f"{subject}: has no {edge_type.source}: {fix}"
 
@@ -391,6 +393,8 @@ def check_records(
             encryption_check.add_node(record)
         elif isinstance(record, InvalidNode):
             index.declare(record.label, record.uid)
+        elif isinstance(record, UnloadedModules):
+            continue
         elif isinstance(record, InvalidEdge):
             index.targets_of_invalid_edges[record.edge_type].add(record.target)
         else:

@@ -43,12 +43,13 @@ class GraphReader:
     """Reads the nodes of some labels, and the edges between them."""
 
     def __init__(self, labels: Collection[str], *, decrypt: bool = False) -> None:
+        # The properties that were read and skipped, as (label or edge type, name).
+        self.undeclared: set[tuple[str, str]] = set()
         self._decrypt = decrypt
         self._labels = [label for label in NODES if label in labels]
         self._edge_types = [
             edge_type for edge_type in EDGES if {edge_type.source, edge_type.target} <= {*labels}
         ]
-        self._warned: set[tuple[str, str]] = set()
 
     def records(self) -> Records:
         """Yield all nodes by label and uid, then all edges by type and uids."""
@@ -154,8 +155,8 @@ class GraphReader:
         """Return the declared properties in order of declaration, and warn of undeclared ones."""
         declared = properties_of(cls)
         for name in stored.keys() - declared.keys():
-            if (owner, name) not in self._warned:
-                self._warned.add((owner, name))
+            if (owner, name) not in self.undeclared:
+                self.undeclared.add((owner, name))
                 _log.warning("skipped the property %r, which %s does not declare", name, owner)
         given = {}
         for name, prop in declared.items():

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
-_TYPES = edge_type_names()
-_ANY_TYPE = "|".join(map(quote_name, _TYPES))
-
-
 def findings(edge_type: EdgeType) -> Iterator[Finding]:
     """Yield the violations of the edges of a type."""
     setter = f"MATCH (:{edge_type.source})-[r:{edge_type.type}]->(:{edge_type.target}) SET r"
@@ -96,19 +92,20 @@ def _cycles(edge_type: EdgeType, successors: dict[str, set[str]]) -> Iterator[Fi
 
 def undeclared_edges(label: str) -> Iterator[Finding]:
     """Yield the edges at nodes of a label with a declared type, but between the wrong labels."""
-    targets: dict[str, list[str]] = {type_: [] for type_ in _TYPES}
+    targets: dict[str, list[str]] = {type_: [] for type_ in edge_type_names()}
     for edge_type in EDGES:
         if edge_type.source == label:
             targets[edge_type.type].append(edge_type.target)
     start = f"UNWIND $uids AS uid {match_uid('a', label, 'uid')} MATCH (a)"
+    any_type = "|".join(map(quote_name, targets))
     columns = "a.uid AS uid, type(r) AS type, labels(b) AS labels, b.uid AS other"
     outgoing = (
-        f"{start}-[r:{_ANY_TYPE}]->(b) "
+        f"{start}-[r:{any_type}]->(b) "
         f"WHERE none(one IN labels(b) WHERE one IN $targets[type(r)]) RETURN {columns}"
     )
     # Edges from a node with one of the labels are reported as its outgoing edges.
     incoming = (
-        f"{start}<-[r:{_ANY_TYPE}]-(b) "
+        f"{start}<-[r:{any_type}]-(b) "
         f"WHERE none(one IN labels(b) WHERE one IN $labels) RETURN {columns}"
     )
     for page in iter_pages(label):

@@ -17,12 +17,12 @@ from genai_graph.database.transaction import (
     run_in_transaction,
     transaction_state,
 )
-from genai_graph.errors import NotSavedError, PropertyError, UnsupportedError
+from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
 from genai_graph.ogm import html
 from genai_graph.ogm.managers import NodeSet
 from genai_graph.ogm.resolution import install_resolver
-from genai_graph.ogm.stubs import NodeBase
-from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
+from genai_graph.ogm.stubs import NodeBase, NodeMeta
+from genai_graph.ogm.uids import join_parts, parse_versioned_uid, split_uid, versioned_uid
 from genai_graph.properties.encryption import decrypt_values, refuse_overwrite
 from genai_graph.properties.messages import describe
 from genai_graph.properties.types import (
@@ -40,7 +40,7 @@ from genai_graph.properties.validation import (
     normalize_stored_values,
     require_fields,
 )
-from genai_graph.registry import properties_of
+from genai_graph.registry import NODES, properties_of, register
 from genai_graph.storage import batching
 from genai_graph.storage.lookups import find_nodes, node_missing_error
 from genai_graph.storage.nodes import create_nodes, delete_node, update_nodes, upsert_nodes
@@ -76,7 +76,16 @@ class _NodeSetDescriptor:
         return NodeSet(owner)
 
 
-class Node(NodeBase):
+class NodeType(NodeMeta):
+    """The metaclass of nodes: registers each class, unless it is abstract."""
+
+    def __init__(self, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
+        super().__init__(name, bases, namespace)
+        if "__abstract_node__" not in namespace:
+            register(self)  # type: ignore[arg-type]  # it is a subclass of Node
+
+
+class Node(NodeBase, metaclass=NodeType):
     """A node of the graph. Its properties are keyword arguments, validated here and by `save`.
 
     `uid` is the only key. If it is not given, it is derived from other properties; once saved it
@@ -101,17 +110,22 @@ class Node(NodeBase):
     created_at = DateTimeProperty(help_text="time of the first save, unless given")
     updated_at = DateTimeProperty(help_text="time of the last change of a value")
 
+    # Properties whose values, joined by "/", are the uid of a node without a given one.
+    uid_from: ClassVar[tuple[str, ...]] = ()
     # Properties encoded in a derived uid, and properties that must be given together.
     uid_fields: ClassVar[frozenset[str]] = frozenset()
     required_together: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        if cls.__module__.partition(".")[0] != __package__.partition(".")[0]:
-            raise UnsupportedError(
-                f"{cls.__name__}: the node classes can't be subclassed: put additional values into "
-                "metadata"
-            )
         super().__init_subclass__(**options)
+        for base in cls.__mro__[1:]:
+            if base in NODES.values():  # a node is read by one label
+                raise DeclarationError(
+                    f"{cls.__name__}: {base.__name__} can't be subclassed: add properties to it "
+                    f"with @extend({base.__name__}), or declare a subclass of Node"
+                )
+        if cls.uid_from:
+            cls.uid_fields = frozenset(cls.uid_from)
 
     def __init__(self, **values: Any) -> None:
         known = properties_of(type(self))
@@ -162,13 +176,28 @@ class Node(NodeBase):
 
     @classmethod
     def build_uid(cls, values: Mapping[str, Any]) -> str:
-        """Return the uid derived from the values of a node."""
-        raise NotImplementedError
+        """Return the uid derived from the values of a node, by default those of `uid_from`.
+
+        Raises `PropertyError` if one of them is missing, or none is declared.
+        """
+        if not cls.uid_from:
+            raise PropertyError(f"{cls.__name__}.uid: is required: expected a string, got nothing")
+        parts = [str(values[name]) for name in cls.uid_from if values.get(name) is not None]
+        if len(parts) < len(cls.uid_from):
+            missing = next(name for name in cls.uid_from if values.get(name) is None)
+            raise PropertyError(
+                f"{cls.__name__}.{missing}: is required, since the uid is derived from it: "
+                "give it, or a uid"
+            )
+        return join_parts(parts, "/")
 
     @classmethod
     def parse_uid(cls, uid: str) -> dict[str, str]:
         """Return the values encoded in a derived uid: the inverse of `build_uid`."""
-        return {}
+        parts = split_uid(uid, "/")
+        if len(parts) != len(cls.uid_from):
+            return {}
+        return dict(zip(cls.uid_from, parts, strict=True))
 
     @classmethod
     def check_constraints(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import neomodel
 
-from genai_graph.errors import UnsupportedError
+from genai_graph.errors import DeclarationError
+from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.managers import RelationshipManager
-from genai_graph.registry import EdgeType
+from genai_graph.registry import NODES, OUTGOING, EdgeType
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from genai_graph.ogm.edge import Edge
     from genai_graph.ogm.node import Node
 
 T = TypeVar("T", bound="Node")
@@ -27,6 +27,7 @@ class _Relationship(Generic[T]):
     name: str
     owner: Any
     definition: dict[str, Any]
+    _other_end: str
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -39,31 +40,49 @@ class _Relationship(Generic[T]):
     def __get__(self, node: Node | None, owner: Any = None) -> Any:
         return self if node is None else node.__dict__[self.name]
 
+    def lookup_node_class(self) -> None:
+        """Find the class at the other end; neomodel looks names up in the caller's globals."""
+        self.definition["node_class"] = NODES[self._other_end]
+
 
 class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
     """A relationship to nodes of another class, which declares the edge type.
 
+    `target` is a class or, if it is declared later, its name. `reverse` is the name of the
+    attribute to add to it for the same edges, such as ``deployments``.
+
     Cycles are refused if it is `acyclic`. A node has at most one target with `at_most_one`, or is
     the only source of its targets with `exclusive` (not both). `start_at_target` says that the
     target usually has fewer edges of this type than the source.
+
+    Raises `DeclarationError` if the edge type can't be declared like this.
     """
 
     def __init__(
         self,
-        target: str,
+        target: str | type[T],
         type: str,
-        model: type[Edge],
+        model: type[Edge] = Edge,
         *,
+        reverse: str | None = None,
         acyclic: bool = False,
         at_most_one: bool = False,
         exclusive: bool = False,
         start_at_target: bool = False,
     ) -> None:
+        self._other_end = target if isinstance(target, str) else target.__label__
         if at_most_one and exclusive:
-            raise UnsupportedError(f"{type} to {target}: choose at_most_one or exclusive, not both")
-        super().__init__(_import_path(target), type, cardinality=_MANAGER, model=model)
-        self._target = target
+            raise DeclarationError(
+                f"{type} to {self._other_end}: choose at_most_one or exclusive, not both"
+            )
+        if not (isinstance(type, str) and type.isidentifier() and type.isascii()):
+            raise DeclarationError(
+                f"relationship to {self._other_end}: expected an edge type of letters, digits and "
+                f"underscores such as DEPLOYS, got {type!r}"
+            )
+        super().__init__(self._other_end, type, cardinality=_MANAGER, model=model)
         self._type = type
+        self.reverse = reverse
         self._constraints = {
             "acyclic": acyclic,
             "single_target": at_most_one,
@@ -74,27 +93,27 @@ class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
     @property
     def edge_type(self) -> EdgeType:
         """The type of the edges."""
-        key = tuple(self.definition["model"].identified_by.items())
-        return EdgeType(
-            self.owner.__label__, self._type, self._target, **self._constraints, key=key
-        )
+        model = self.definition["model"]
+        key = tuple(model.identified_by.items())
+        label, other = self.owner.__label__, self._other_end
+        return EdgeType(label, self._type, other, **self._constraints, key=key)
+
+    def reversed(self) -> RelationshipFrom[Any]:
+        """Return the relationship of the other end."""
+        model = self.definition["model"]
+        return RelationshipFrom(self.owner.__label__, self.name, self._type, model)
 
 
 class RelationshipFrom(_Relationship[T], neomodel.RelationshipFrom):
     """The same edges seen from their target; `reverse_of` names the attribute of the source."""
 
     def __init__(self, source: str, reverse_of: str, type: str, model: type[Edge]) -> None:
-        super().__init__(_import_path(source), type, cardinality=_MANAGER, model=model)
+        super().__init__(source, type, cardinality=_MANAGER, model=model)
+        self._other_end = source
         self.reverse_of = reverse_of
 
     @property
     def edge_type(self) -> EdgeType:
         """The type of the edges, as the source declares it."""
-        self.lookup_node_class()
-        edge_type: EdgeType = getattr(self.definition["node_class"], self.reverse_of).edge_type
+        edge_type: EdgeType = OUTGOING[self._other_end][self.reverse_of].edge_type
         return edge_type
-
-
-def _import_path(label: str) -> str:
-    # neomodel looks a bare name up in the globals of the first caller.
-    return f"genai_graph.models.{label}"

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+    NodeMeta = type
+
     class NodeBase:
         """`neomodel.StructuredNode`."""
 
         DoesNotExist: ClassVar[type[DoesNotExist]]
-        __label__: ClassVar[str]
+        __label__: str
         __all_relationships__: ClassVar[tuple[tuple[str, Any], ...]]
         deleted: bool
         element_id_property: Any
@@ -83,4 +85,5 @@ if TYPE_CHECKING:
 else:
     ManagerBase = neomodel.RelationshipManager
     NodeBase = neomodel.StructuredNode
+    NodeMeta = type(neomodel.StructuredNode)
     NodeSetBase = neomodel.NodeSet

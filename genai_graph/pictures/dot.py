@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text, truncate
-from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
+from genai_graph.pictures.style import INK, MAX_LINE_LENGTH, color_of
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
@@ -24,7 +24,7 @@ def draw(subgraph: Subgraph) -> str:
     for node, name in names.items():
         width = ", penwidth=3" if node.distance == 0 else ""
         label = _label(node.label, node.uid)
-        lines.append(f'  {name} [label={label}, fillcolor="{COLORS[node.label]}"{width}];')
+        lines.append(f'  {name} [label={label}, fillcolor="{color_of(node.label)}"{width}];')
     for edge in subgraph.edges:
         label = _label(edge.type, *map(to_text, edge.properties.values()))
         lines.append(f"  {names[edge.source]} -> {names[edge.target]} [label={label}];")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text
-from genai_graph.pictures.style import COLORS, INK
+from genai_graph.pictures.style import INK, color_of
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
@@ -29,7 +29,7 @@ def draw(subgraph: Subgraph) -> str:
         label = "<br>".join([edge.type, *values])
         lines.append(f'  {names[edge.source]} -->|"{label}"| {names[edge.target]}')
     for label in sorted({node.label for node in subgraph.nodes}):
-        lines.append(f"  classDef {label} fill:{COLORS[label]},stroke:{INK},color:{INK}")
+        lines.append(f"  classDef {label} fill:{color_of(label)},stroke:{INK},color:{INK}")
     lines.append("  style n0 stroke-width:4px")
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text, truncate
 from genai_graph.pictures.spanning_tree import build_spanning_tree
-from genai_graph.pictures.style import COLORS, INK, MAX_LINE_LENGTH
+from genai_graph.pictures.style import INK, MAX_LINE_LENGTH, color_of
 
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
@@ -122,7 +122,7 @@ def _draw_node(picture: Element, node: SubgraphNode, box: _Box) -> None:
         "width": f"{box.width:g}",
         "height": str(_BOX_HEIGHT),
         "rx": "6",
-        "fill": COLORS[node.label],
+        "fill": color_of(node.label),
         "stroke": INK,
         "stroke-width": "3" if node.distance == 0 else "1",
     }

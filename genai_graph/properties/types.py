@@ -344,8 +344,10 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
     csv_types = ("long", "int", "short", "byte")
     is_msgspec_native = True
 
-    def __init__(self, *, minimum: int = INTEGER_MIN, help_text: str = "") -> None:
-        super().__init__(help_text=help_text)
+    def __init__(
+        self, *, minimum: int = INTEGER_MIN, index: bool = False, help_text: str = ""
+    ) -> None:
+        super().__init__(index=index, help_text=help_text)
         self.minimum = minimum
         self.annotation = Annotated[int, Meta(ge=minimum, le=INTEGER_MAX)]
 
@@ -373,24 +375,39 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
 
 class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
     expected = "a number"
-    annotation: Any = float | Literal["NaN", "Infinity", "-Infinity"]
-    type_name = "number"
     csv_types = ("double", "float")
     is_json_native = False
 
-    def __init__(self, *, index: bool = False, help_text: str = "") -> None:
+    def __init__(
+        self, *, minimum: float | None = None, index: bool = False, help_text: str = ""
+    ) -> None:
         super().__init__(index=index, help_text=help_text)
+        self.minimum = minimum
+        self.annotation = (
+            float | Literal["NaN", "Infinity", "-Infinity"]
+            if minimum is None
+            else Annotated[float, Meta(ge=minimum)] | Literal["Infinity"]
+        )
+
+    @property
+    def type_name(self) -> str:  # type: ignore[override]
+        return "number" if self.minimum is None else f"number from {self.minimum}"
 
     def validate(self, value: Any) -> float:
         """Accept a float, or an int that a float can represent, but no bool."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.refuse_type(value)
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
             raise PropertyError(
                 f"expected a number in the range of a float, got {describe(value)}"
             ) from None
+        if self.minimum is not None and not number >= self.minimum:  # true for NaN
+            raise PropertyError(
+                f"expected a number of at least {self.minimum}, got {describe(value)}"
+            )
+        return number
 
     def from_msgspec(self, value: float | str) -> float:
         return NON_FINITE[value] if isinstance(value, str) else value

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import genai_graph
 from genai_graph.errors import GenaiGraphError
+from genai_graph.registry import NODES
 
 if TYPE_CHECKING:
     from genai_graph.database import Connection
 
-_NAMES = (
-    *("Dataset", "Experiment", "Metric", "Model", "Project"),
-    *("ask", "atomic", "check", "dump", "errors", "load", "query", "verify"),
-)
+_NAMES = ("ask", "atomic", "check", "dump", "errors", "load", "query", "verify")
 
 
 def build_namespace() -> dict[str, Any]:
     """Return the names that are defined when the shell starts."""
-    return {name: getattr(genai_graph, name) for name in _NAMES}
+    return {
+        **{label: NODES[label] for label in sorted(NODES)},
+        **{name: getattr(genai_graph, name) for name in _NAMES},
+    }
 
 
 def build_banner(connection: Connection) -> str:
@@ -31,7 +32,7 @@ def build_banner(connection: Connection) -> str:
     restrictions += " (sandbox: rolled back at the end)" if connection.sandbox else ""
     return (
         f"genai_graph {genai_graph.__version__} on {connection.engine} at {connection.uri}"
-        f"{restrictions}\nDefined: {', '.join(_NAMES)}"
+        f"{restrictions}\nDefined: {', '.join(build_namespace())}"
     )
 
 

@@ -5,6 +5,7 @@ Each rule is a regular expression that matches the code up to the cursor. Python
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,10 +26,6 @@ _QUESTION = re.compile(rf"{_ASK}(?P<fragment>[\w-]*)\Z")
 _PARAMETERS = re.compile(rf"""{_ASK}(?P<question>[\w-]+)['"]\s*,(?P<parameters>[^()]*)\Z""")
 _PARAMETER_VALUE = re.compile(rf"""(?s:.*)\b(?P<name>\w+)\s*=\s*{_OPEN_STRING}""")
 _PARAMETER_NAME = re.compile(r"""(?s:.*,)?\s*(?P<fragment>\w*)\Z""")
-# Dataset.nodes.get(uid="..., and in Cypher (d:Dataset {uid: '...
-_UID = re.compile(
-    rf"""(?s:.*)\b(?P<label>{"|".join(NODES)})\b[^'"]*\buid\s*[:=]\s*{_OPEN_STRING}"""
-)
 _CYPHER = r"""(?s:.*)\bquery\(\s*['"](?s:.*)"""
 _LABEL = re.compile(rf"{_CYPHER}\(\w*:(?P<fragment>\w*)\Z")
 _EDGE_TYPE = re.compile(rf"{_CYPHER}\[\w*:(?:\w+\|)*(?P<fragment>\w*)\Z")
@@ -47,13 +44,20 @@ def complete(code: str) -> Completion | None:
         return _complete_word(match["fragment"], list_questions())
     if match := _PARAMETERS.match(code):
         return _complete_parameter(match["question"], match["parameters"])
-    if match := _UID.match(code):
+    if match := _uid_pattern().match(code):
         return _complete_uid(match["label"], match["fragment"], match["quote"])
     if match := _LABEL.match(code):
         return _complete_word(match["fragment"], NODES)
     if match := _EDGE_TYPE.match(code):
         return _complete_word(match["fragment"], edge_type_names())
     return None
+
+
+@functools.cache
+def _uid_pattern() -> re.Pattern[str]:
+    """Return the pattern of Dataset.nodes.get(uid="..., and in Cypher (d:Dataset {uid: '..."""
+    labels = "|".join(map(re.escape, NODES))
+    return re.compile(rf"""(?s:.*)\b(?P<label>{labels})\b[^'"]*\buid\s*[:=]\s*{_OPEN_STRING}""")
 
 
 def _complete_word(fragment: str, words: Iterable[str]) -> Completion:

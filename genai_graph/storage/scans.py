@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, current_connection, match_uid, query, quote_name
-from genai_graph.registry import NODES, properties_of
+from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage import batching
 from genai_graph.storage.batching import chunk_by_size
 
@@ -140,9 +140,9 @@ def read_edges(
 ) -> list[list[Any]]:
     """Return edges of sources (or targets) as lists of source, target, properties and a name.
 
-    The name is that of a target with a single source, under which documents nest it, else empty. At
-    most `limit` edges are returned in any order, or with `skip` in the order of the name, the other
-    uid and the key.
+    The name is that of a target with a single source, under which documents nest it, else empty.
+    Timestamps are returned as text. At most `limit` edges are returned in any order, or with `skip`
+    in the order of the name, the other uid and the key.
     """
     near, far = ("a", "b") if by_source else ("b", "a")
     label = edge_type.source if by_source else edge_type.target
@@ -153,9 +153,18 @@ def read_edges(
         f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
         f"MATCH {edge_type.pattern_from(by_source=by_source)} "
         f"WITH a, r, b, {name} AS name {order}LIMIT $limit "
-        "RETURN collect([a.uid, b.uid, properties(r), name]) AS edges",
+        f"RETURN collect([a.uid, b.uid, {_edge_values(edge_type)}, name]) AS edges",
         uids=list(uids),
         limit=clamp_limit(limit),
         skip=skip,
     )
     return list(found[0]["edges"])
+
+
+@functools.cache
+def _edge_values(edge_type: EdgeType) -> str:
+    """Return a Cypher expression for the properties of an edge `r`, with timestamps as text."""
+    declared = properties_of(EDGES[edge_type]).items()
+    timestamps = [quote_name(name) for name, prop in declared if prop.is_timestamp]
+    as_text = "".join(f", {name}: toString(r.{name})" for name in timestamps)
+    return f"r {{.*{as_text}}}" if timestamps else "properties(r)"

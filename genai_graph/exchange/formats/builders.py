@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import FixtureIssue, PropertyError, PropertyTypeError
-from genai_graph.exchange.formats.records import EdgeRecord, InvalidEdge, InvalidNode, NodeRecord
+from genai_graph.exchange.formats.records import (
+    EdgeRecord,
+    InvalidEdge,
+    InvalidNode,
+    NodeRecord,
+    UnloadedModules,
+)
 from genai_graph.properties.json_values import refuse_surrogates
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.validation import collect_errors, deflate_values
-from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, edge_type_names, properties_of
+from genai_graph.registry import (
+    EDGES,
+    INCOMING,
+    MODULES,
+    MODULES_SETTING,
+    NODES,
+    OUTGOING,
+    edge_type_names,
+    properties_of,
+)
 from genai_graph.storage.rows import estimate_size
 
 if TYPE_CHECKING:
@@ -25,7 +40,23 @@ if TYPE_CHECKING:
 
 
 FORMAT = "genai_graph/1"
+MODELS = "models"  # key of the header for the modules with users' own classes
 HEADER_HINT = f'start the file with "format": "{FORMAT}"'
+
+
+def fixture_header() -> dict[str, Any]:
+    """Return the header of a fixture; it names the modules with users' own classes, if any."""
+    return {"format": FORMAT, **({MODELS: list(MODULES)} if MODULES else {})}
+
+
+def check_modules(named: Any, location: SourceLocation) -> Iterator[FixtureIssue]:
+    """Yield an error unless the modules in a header are a list, and a note of missing ones."""
+    if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        message = f"{MODELS}: expected a list of modules, got {describe(named)}"
+        yield FixtureIssue(location, message)
+    elif missing := ",".join(name for name in named if name not in MODULES):
+        message = f"was written with {missing}, not loaded here: set {MODULES_SETTING}={missing}"
+        yield UnloadedModules(location, message)
 
 
 def build_node(
@@ -100,7 +131,12 @@ def resolve_edge_type(type_: Any, source: Any, target: Any) -> EdgeType | str:
 def unknown_label(label: object) -> str:
     """Return the error for an unknown label."""
     hint = did_you_mean(str(label), NODES)
-    return f"unknown label {describe(label)}{hint}: expected one of {', '.join(NODES)}"
+    own = (
+        ""
+        if hint or not isinstance(label, str)
+        else f", or a class of a module named by {MODULES_SETTING}"
+    )
+    return f"unknown label {describe(label)}{hint}: expected one of {', '.join(NODES)}{own}"
 
 
 def unknown_key(label: str, name: str) -> str:

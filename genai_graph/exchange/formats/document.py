@@ -19,8 +19,10 @@ from genai_graph.errors import FixtureIssue, SourceLocation
 from genai_graph.exchange.formats.builders import (
     FORMAT,
     HEADER_HINT,
+    MODELS,
     build_edge,
     build_node,
+    check_modules,
     uid_error,
     unknown_key,
     unknown_label,
@@ -72,8 +74,10 @@ def _read_sections(content: Any, location: SourceLocation) -> Iterator[Record]:
     elif content["format"] != FORMAT:
         message = f"format: expected {FORMAT}, got {describe(content['format'])}"
         yield FixtureIssue(SourceLocation(file, content.lines["format"]), message)
+    if MODELS in content:
+        yield from check_modules(content[MODELS], SourceLocation(file, content.lines[MODELS]))
     for label, section in content.items():
-        if label == "format":
+        if label in ("format", MODELS):
             continue
         location = SourceLocation(file, content.lines[label])
         if label not in NODES:

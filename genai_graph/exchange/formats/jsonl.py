@@ -30,8 +30,11 @@ from genai_graph.exchange.formats import json_decoders
 from genai_graph.exchange.formats.builders import (
     FORMAT,
     HEADER_HINT,
+    MODELS,
     build_edge,
     build_node,
+    check_modules,
+    fixture_header,
     resolve_edge_type,
     uid_error,
     unknown_label,
@@ -92,8 +95,10 @@ def records(
     readable = _until_error(lines, read_errors)
     first = next(readable, b"")
     header = _parse_header(first)
+    modules = [] if header is None else header.pop(MODELS, [])
     if header != {"format": FORMAT} and not read_errors:
         yield FixtureIssue(SourceLocation(file, 1), _header_error(header, first))
+    yield from check_modules(modules, SourceLocation(file, 1))
     number = 1 if header is None else 2
     if header is None:
         readable = itertools.chain([first], readable)
@@ -130,7 +135,7 @@ def _header_error(header: dict[str, Any] | None, line: bytes) -> str:
     if header is None:
         return f"missing header: {HEADER_HINT}"
     if len(header) > 1:
-        return f"format: expected {FORMAT} and nothing else in the header"
+        return f"format: expected {FORMAT}, and nothing else but {MODELS} in the header"
     return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
@@ -343,7 +348,7 @@ def _parse(line: bytes) -> Any:
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
     """Write records as JSON Lines, in the given order."""
     encode_lines = msgspec.json.Encoder().encode_lines
-    stream.write(encode_lines([{"format": FORMAT}]))
+    stream.write(encode_lines([fixture_header()]))
     for batch in batch_by_size(records, _BATCH_LINES):
         stream.write(encode_lines([_row(record) for record in batch]))
 

@@ -66,6 +66,12 @@ class TruncatedFile(FixtureIssue):
     __slots__ = ()
 
 
+class UnloadedModules(FixtureIssue):
+    """A note, listed only beside errors: the file was written with classes that are not loaded."""
+
+    __slots__ = ()
+
+
 # A format yields records and errors in the order of the file.
 Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue
 

@@ -7,6 +7,7 @@ nesting would overflow the stack.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from genai_graph.exchange.formats.builders import FORMAT
+from genai_graph.exchange.formats.builders import fixture_header
 from genai_graph.exchange.formats.parsing import (
     MAX_DEPTH,
     Document,
@@ -219,7 +220,11 @@ def _line_of(event: Event) -> int:
 
 # Writing
 
-_ATTRIBUTES = {rel.edge_type: name for rels in OUTGOING.values() for name, rel in rels.items()}
+
+@functools.cache
+def _attributes() -> dict[EdgeType, str]:
+    """Return the attributes under which the edges of each type are written."""
+    return {rel.edge_type: name for rels in OUTGOING.values() for name, rel in rels.items()}
 
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
@@ -228,7 +233,9 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     Edges must follow their source. A metric must follow the edge from its experiment and its own
     edges, because it is written under the experiment.
     """
-    stream.write(f"format: {FORMAT}\n".encode())
+    for name, value in fixture_header().items():
+        text = value if isinstance(value, str) else f"[{', '.join(map(yaml_string, value))}]"
+        stream.write(f"{name}: {text}\n".encode())
     writer = _DocumentWriter()
     for batch in batch_by_size(records, _BATCH_RECORDS):
         lines = [f"{line}\n" for record in batch for line in writer.lines(record)]
@@ -288,7 +295,7 @@ class _DocumentWriter:
             self._edges_of_metric.append(record)
             return
         if edge_type is not self._edge_type:
-            yield f"    {_ATTRIBUTES[edge_type]}:"
+            yield f"    {_attributes()[edge_type]}:"
             self._edge_type, self._metric_name = edge_type, None
         if edge_type.single_source:
             self._metric_edge, self._edges_of_metric = record, []
@@ -316,7 +323,7 @@ class _DocumentWriter:
         if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split"), model):
             yield "uid", yaml_string(record.uid)
         for own_edge in self._edges_of_metric:
-            yield _ATTRIBUTES[own_edge.edge_type], yaml_string(own_edge.target)
+            yield _attributes()[own_edge.edge_type], yaml_string(own_edge.target)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
 

@@ -1,0 +1,189 @@
+"""Users' own node classes and properties: the example of the documentation, and bad declarations.
+
+The registry of a process closes at its first connection, so each test runs programs of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, write_file
+from documentation import blocks, console
+from test_documentation import assert_printed
+
+from genai_graph.database import Connection
+
+PAGE = ROOT / "docs" / "own-classes.md"
+MODULE = next(text for language, text in blocks(PAGE) if language == "python")
+GENAI_GRAPH = Path(sys.executable).with_name("genai-graph")
+
+
+def run(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def run_program(text: str, **variables: str) -> str:
+    """Run a program and return its output, or the last line of its error."""
+    result = run(sys.executable, write_file("program.py", text), **variables)
+    return result.stdout if result.returncode == 0 else result.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def team_graph() -> str:
+    """The module of the documentation, in the current directory."""
+    write_file("team_graph.py", MODULE)
+    return "team_graph"
+
+
+def test_examples_of_the_documentation_run(graph: Connection, team_graph: str) -> None:
+    output = ""
+    for language, text in blocks(PAGE)[1:]:
+        if language == "python":
+            output = run_program(text)
+        elif language == "output":
+            assert_printed(text, output)
+        elif language == "yaml":
+            write_file("deployments.yaml", text)
+        elif language == "console":
+            for command in console(text):
+                result = run(GENAI_GRAPH, *command.arguments, **command.variables)
+                assert_printed(command.output, result.stdout + result.stderr)
+
+
+FORMATS = ["jsonl", "yaml", "csv", "cypher"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_round_trip(graph: Connection, team_graph: str, format: str) -> None:
+    example = blocks(PAGE)[1][1]
+    assert run_program(example)
+    settings = {"GENAI_GRAPH_MODELS": team_graph}
+    command = (GENAI_GRAPH, "dump", "--format", format)
+    assert run(*command, "-o", f"one.{format}", **settings).returncode == 0
+    if format == "cypher":
+        assert (
+            "`DEPLOYS`" in Path("one.cypher").read_text()
+            or "DEPLOYS" in Path("one.cypher").read_text()
+        )
+        return
+    assert run(GENAI_GRAPH, "clear", "--yes", **settings).returncode == 0
+    loaded = run(GENAI_GRAPH, "load", f"one.{format}", **settings)
+    assert "Deployment-DEPLOYS->Model: 1 created" in loaded.stderr, loaded.stderr
+    assert run(*command, "-o", f"two.{format}", **settings).returncode == 0
+    one, two = Path(f"one.{format}"), Path(f"two.{format}")
+    files = sorted(one.iterdir()) if format == "csv" else [one]
+    for file in files:
+        other = two / file.name if format == "csv" else two
+        assert file.read_bytes() == other.read_bytes()
+    assert run(GENAI_GRAPH, "verify", **settings).returncode == 0
+
+
+def test_errors_in_fixtures_name_file_and_line(team_graph: str) -> None:
+    write_file(
+        "bad.yaml",
+        "format: genai_graph/1\nDeployment:\n  d@1:\n    regon: eu\n"
+        "    model: {m: {since: yesterday}}\nModel:\n  m: {name: m, cost_usd: -1}\n",
+    )
+    result = run(GENAI_GRAPH, "check", "bad.yaml", GENAI_GRAPH_MODELS=team_graph)
+    assert result.returncode == 1
+    errors = result.stderr
+    assert "bad.yaml:4: Deployment 'd@1': regon: Deployment has no such property" in errors
+    assert "did you mean 'region'" in errors
+    assert "bad.yaml:5: Deployment 'd@1': model: 'm': since: expected a time" in errors
+    assert "bad.yaml:7: Model 'm': cost_usd: expected a number of at least 0" in errors
+
+
+def test_schema_and_diagram_show_own_classes(team_graph: str) -> None:
+    settings = {"GENAI_GRAPH_MODELS": team_graph}
+    shown = run(GENAI_GRAPH, "schema", "show", **settings).stdout
+    for name in ("Model.team", "Deployment.uid", "Deployment.region", "Person.email"):
+        assert f" on {name}\n" in shown
+    assert "Deployment -->|DEPLOYS| Model" in run(GENAI_GRAPH, "schema", "draw", **settings).stdout
+    assert "Deployment" in run(GENAI_GRAPH, "access", "show", **settings).stdout
+
+
+def test_setting_is_read_from_the_env_file(team_graph: str) -> None:
+    write_file(".env", "GENAI_GRAPH_MODELS=team_graph\n")
+    assert "Deployment.uid" in run(GENAI_GRAPH, "schema", "show").stdout
+
+
+def test_missing_module_is_named() -> None:
+    result = run(GENAI_GRAPH, "schema", "show", GENAI_GRAPH_MODELS="no_such_module")
+    assert result.returncode == 1
+    assert "GENAI_GRAPH_MODELS: can't import no_such_module" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+HEAD = """
+from genai_graph import Dataset, Edge, Model, Node, RelationshipTo, VersionedNode, check, extend
+from genai_graph.properties import *
+import neomodel
+"""
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ("@extend(Model)\nclass X:\n    name = StringProperty()", "Model.name: Model already has"),
+        ("@extend(Model)\nclass X:\n    lineage = StringProperty()", "Model.lineage: Model alre"),
+        ("@extend(Model)\nclass X:\n    id = StringProperty()", "Model.id: this name is reserved"),
+        (
+            "@extend(Model)\nclass X:\n    a__b = StringProperty()",
+            "Model.a__b: this name is reserv",
+        ),
+        ("@extend(Model)\nclass X:\n    a = RequiredStringProperty()", "X.a: an additional proper"),
+        ("@extend(Model)\nclass X:\n    a = 3", "X.a: expected a property of genai_graph.propert"),
+        ("@extend(int)\nclass X:\n    a = StringProperty()", "extend: expected a node class"),
+        ("class X(Model):\n    pass", "X: Model can't be subclassed: add properties to it"),
+        ("class Model(Node):\n    pass", "the label Model is declared by genai_graph.models"),
+        ("class X(Node):\n    a = neomodel.StringProperty()", "X.a: StringProperty of neomodel"),
+        ("class X(Node):\n    a = StringProperty(unique=True)", "X.a: only the uid is unique"),
+        (
+            "class X(Node):\n    m = RelationshipTo(Model, 'ON', reverse='projects')",
+            "Model.projects: Model already has an attribute of this name",
+        ),
+        (
+            "class X(Node):\n    m = RelationshipTo(Model, 'a b')",
+            "expected an edge type of letters",
+        ),
+        (
+            "class X(Node):\n    m = RelationshipTo(Model, 'ON', exclusive=True)",
+            "X.m: exclusive is for the metrics of an experiment",
+        ),
+        (
+            "class X(Node):\n    m = RelationshipTo('Modle', 'ON')\n"
+            "open('f.jsonl', 'w').write('{\"format\":\"genai_graph/1\"}')\ncheck('f.jsonl')",
+            "X-ON->Modle: no module declares the class Modle",
+        ),
+        (
+            "open('f.jsonl', 'w').write('{\"format\":\"genai_graph/1\"}')\ncheck('f.jsonl')\n"
+            "class X(Node):\n    pass",
+            "X: declared by __main__ after the first connection, load or check",
+        ),
+        (
+            "open('f.jsonl', 'w').write('{\"format\":\"genai_graph/1\"}')\ncheck('f.jsonl')\n"
+            "@extend(Model)\nclass X:\n    a = StringProperty()",
+            "Model: declared by __main__ after the first connection, load or check",
+        ),
+        ("class X(Node):\n    pass\nX()", "X.uid: is required"),
+        (
+            "class X(Node):\n    uid_from = ('a',)\n    a = StringProperty()\nX()",
+            "X.a: is required, since the uid is derived from it",
+        ),
+    ],
+)
+def test_bad_declaration(declaration: str, message: str) -> None:
+    error = run_program(f"{HEAD}\n{declaration}\n")
+    assert message in error
+    assert "genai_graph.errors." in error
