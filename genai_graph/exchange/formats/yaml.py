@@ -318,12 +318,13 @@ class _DocumentWriter:
 
     def _metric_entries(self, edge: EdgeRecord, record: NodeRecord) -> Iterator[tuple[str, str]]:
         given = record.given
-        ends = {_ATTRIBUTES[own.edge_type]: own.target for own in self._edges_of_metric}
+        attributes = _attributes()
+        ends = {attributes[own.edge_type]: own.target for own in self._edges_of_metric}
         dataset, model = ends.get("dataset"), ends.get("model")
         if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split"), model):
             yield "uid", yaml_string(record.uid)
         for own_edge in self._edges_of_metric:
-            yield _attributes()[own_edge.edge_type], yaml_string(own_edge.target)
+            yield attributes[own_edge.edge_type], yaml_string(own_edge.target)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
 
