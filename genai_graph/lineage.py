@@ -167,7 +167,7 @@ def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
             edge_type.type,
             nodes[edge_type.source, source],
             nodes[edge_type.target, target],
-            properties,
+            _in_order(edge_type, properties),
         )
         for (edge_type, source, target, _), properties in sorted(
             traversal.edges.items(), key=lambda item: (str(item[0][0]), *item[0][1:])
@@ -175,6 +175,12 @@ def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
     ]
     ordered = tuple(nodes.values())
     return Subgraph(ordered[0], ordered, tuple(edges), depth, limit, traversal.is_cut)
+
+
+def _in_order(edge_type: EdgeType, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of an edge in order of declaration, whatever the engine's order."""
+    names = (*properties_of(EDGES[edge_type]), *sorted(properties))
+    return {name: properties[name] for name in names if name in properties}
 
 
 def _redacted_properties(label: str, stored: dict[str, Any]) -> dict[str, Any]:

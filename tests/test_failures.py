@@ -86,6 +86,7 @@ WRITER = textwrap.dedent("""
             dataset = Dataset.upsert(uid=f"d{number}", size=2)
             model = Model.upsert(uid=f"m{number}")
             model.trained_on.connect(dataset)
+            model.trained_on.connect(dataset, {"role": "validation", "split": "val"})
             run.models.connect(model)
             for step in order.sample(numbers, 3):
                 run.record("loss", step / 2, step=step, dataset=dataset)
@@ -119,14 +120,14 @@ def test_concurrent_processes_on_neo4j_create_no_duplicates(
         ]
         edges = query(
             "MATCH (a)-[r]->(b) RETURN type(r) AS type, count(r) AS all, "
-            "count(DISTINCT [a.uid, b.uid]) AS pairs ORDER BY type"
+            "count(DISTINCT [a.uid, b.uid, coalesce(r.role, '')]) AS identities ORDER BY type"
         )
-        assert all(row["all"] == row["pairs"] for row in edges), edges
+        assert all(row["all"] == row["identities"] for row in edges), edges
         assert {row["type"]: row["all"] for row in edges} == {
             "EVALUATED_ON": 3,
             "HAS": 3,
             "RUN": 3,
-            "TRAINED_ON": ROWS,
+            "TRAINED_ON": ROWS + 3,
         }
         histories = query("MATCH (n:Metric) RETURN n.steps AS steps, n.values AS values")
         assert histories == [{"steps": [0, 1, 2], "values": [0, 0.5, 1]}] * 3

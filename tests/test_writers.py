@@ -65,6 +65,7 @@ def write_shared_nodes() -> None:
         model = Model.upsert(name=f"m{number}")
         project.datasets.connect(dataset)
         model.trained_on.connect(dataset, {"role": "training"})
+        model.trained_on.connect(dataset, {"role": "validation", "split": "val"})
         Experiment.upsert(uid="run").record("loss", number / 2, step=number, dataset=dataset)
 
 
@@ -77,12 +78,13 @@ def find_errors() -> list[str]:
         if row != {"all": count, "uids": count}:
             errors.append(f"{label}: {row}, expected {count}")
     edges = query(
-        "MATCH (a)-[r]->(b) WITH a.uid AS a, type(r) AS type, b.uid AS b, count(r) AS count "
-        "RETURN a, type, b, count"
+        "MATCH (a)-[r]->(b) "
+        "WITH a.uid AS a, type(r) AS type, r.role AS role, b.uid AS b, count(r) AS count "
+        "RETURN a, type, role, b, count"
     )
     errors += [str(edge) for edge in edges if edge["count"] != 1]
-    if len(edges) != 4 * NODES:
-        errors.append(f"{len(edges)} edges, expected {4 * NODES}")
+    if len(edges) != 5 * NODES:
+        errors.append(f"{len(edges)} edges, expected {5 * NODES}")
     return errors
 
 
