@@ -227,6 +227,29 @@ def test_concurrent_writers_give_a_node_one_neighbour(
         query(f"MATCH (a)-[r:{type_}]->(b) WHERE {where}.uid = $uid DELETE r", write=True, uid=uid)
 
 
+@pytest.mark.parametrize("attribute", ["part_of", "parents"])
+def test_concurrent_writers_form_no_cycle_of_two(graph: Connection, attribute: str) -> None:
+    cls: Any = Experiment if attribute == "part_of" else Model
+    name = {} if cls is Experiment else {"name": "n"}
+    one, other = (cls(uid=uid, **name).save() for uid in ("one", "other"))
+    barrier = threading.Barrier(2)
+
+    def attempt(ends: tuple[Any, Any]) -> str:
+        barrier.wait()
+        try:
+            getattr(ends[0], attribute).connect(ends[1])
+        except EdgeError as error:
+            return str(error)
+        return ""
+
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(attempt, [(one, other), (other, one)]))
+        assert sorted(map(bool, outcomes)) == [False, True], outcomes
+        assert "cycle" in "".join(outcomes)
+        query("MATCH ()-[r]->() DELETE r", write=True)
+
+
 # Files
 
 
