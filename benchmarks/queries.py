@@ -80,7 +80,7 @@ def _typical(sample: Sample, label: str) -> str:
 def _question(
     title: str, name: str, values: Mapping[str, Any], limit: int = 0, label: str | None = None
 ) -> Contender:
-    parameters = {key: values[key] for key in get_question(name).parameters}
+    parameters = {key: values.get(key) for key in get_question(name).parameters}
 
     def run() -> dict[str, float]:
         with clock() as time:

@@ -137,6 +137,8 @@ def _question(question: Question) -> str:
         parts.append("\n".join(map(_parameter, question.parameters.values())))
     columns = question.columns.items()
     parts.append(_table(["column", ""], *([f"`{name}`", text] for name, text in columns)))
+    if question.not_judged:
+        parts.append("Not judged, but named in a notice: {1} (`{0}`).".format(*question.not_judged))
     return "\n\n".join(parts)
 
 

@@ -6,6 +6,7 @@ Hence it ends in spite of cycles, and several paths to a node cost no more than 
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from genai_graph.registry import EdgeType
 
-MAX_DEPTH, MAX_NODES = 8, 5_000  # default limits of a traversal
+MAX_NODES = 5_000  # default limit of a traversal
 
 _NodeKey = tuple[str, str]  # label, uid
 # Type, uid of the source, uid of the target, key in a form that can be sorted.
@@ -56,17 +57,27 @@ class Step(NamedTuple):
 def neighbourhood(label: str, uid: str, *, depth: int = 1, limit: int = MAX_NODES) -> Subgraph:
     """Return everything within `depth` edges of a node, of all types and in both directions."""
     steps = [Step(edge_type, by_source) for edge_type in EDGES for by_source in (True, False)]
+    _validate("depth", depth, minimum=0)
     return _traverse(label, uid, steps, depth, limit)
 
 
-def lineage(uid: str, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+def lineage(uid: str, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
     """Return everything that a model depends on (see `Model.lineage`)."""
-    return _traverse("Model", uid, list(_lineage_steps(by_source=True)), depth, limit)
+    return _follow_lineage("Model", uid, depth, limit, by_source=True)
 
 
-def impact(uid: str, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+def impact(uid: str, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
     """Return everything that depends on a dataset (see `Dataset.impact`)."""
-    return _traverse("Dataset", uid, list(_lineage_steps(by_source=False)), depth, limit)
+    return _follow_lineage("Dataset", uid, depth, limit, by_source=False)
+
+
+def _follow_lineage(
+    label: str, uid: str, depth: int | None, limit: int, *, by_source: bool
+) -> Subgraph:
+    if depth is not None:
+        _validate("depth", depth, minimum=0)
+    steps = list(_lineage_steps(by_source=by_source))
+    return _traverse(label, uid, steps, depth, limit, reports_depth=True)
 
 
 def _lineage_steps(*, by_source: bool) -> Iterator[Step]:
@@ -83,10 +94,23 @@ class _Traversal:
         self.distances = {root: 0}
         self.edges: dict[_EdgeKey, Mapping[str, Any]] = {}
         self.is_cut = False
+        self.is_cut_at_depth = False
         self._limit = limit
 
     def follow(self, step: Step, uids: list[str], distance: int) -> None:
         """Follow a step from some nodes."""
+        for edge, properties in self._read(step, uids):
+            self._add(edge, properties, distance)
+
+    def look_further(self, step: Step, uids: list[str]) -> None:
+        """Find out whether a step leads from some nodes to one that was not found."""
+        self.is_cut_at_depth |= any(
+            end not in self.distances
+            for (edge_type, source, target), _ in self._read(step, uids)
+            for end in ((edge_type.source, source), (edge_type.target, target))
+        )
+
+    def _read(self, step: Step, uids: list[str]) -> Iterator[tuple[_EdgeKey, Mapping[str, Any]]]:
         # The limit bounds the edges read. The database does not sort them: that is slow for a hub.
         limit = self._limit * min(EDGES_PER_NODE, len(uids))
         found = read_edges(step.edge_type, uids, limit + 1, by_source=step.by_source)
@@ -97,8 +121,7 @@ class _Traversal:
             edges, key=lambda edge: (edge[0], edge[1], sort_key(edge[2]))
         ):
             if step.follows(properties):
-                key = (step.edge_type, source, target, sort_key(properties))
-                self._add(key, properties, distance)
+                yield (step.edge_type, source, target, sort_key(properties)), properties
 
     def _add(self, edge: _EdgeKey, properties: Mapping[str, Any], distance: int) -> None:
         edge_type, source, target, _ = edge
@@ -123,19 +146,36 @@ class _Traversal:
         return {label: sorted(uids) for label, uids in frontier.items()}
 
 
-def _traverse(label: str, uid: str, steps: list[Step], depth: int, limit: int) -> Subgraph:
-    _validate("depth", depth, minimum=0)
+def _traverse(
+    label: str,
+    uid: str,
+    steps: list[Step],
+    depth: int | None,
+    limit: int,
+    *,
+    reports_depth: bool = False,
+) -> Subgraph:
+    """Follow the steps from a node, to the end or over `depth` edges.
+
+    With `reports_depth` the subgraph says whether there is more beyond that depth.
+    """
     _validate("limit", limit, minimum=1)
     if not existing_uids(label, [uid]):
         raise node_not_found(label, uid)
     traversal = _Traversal((label, uid), limit)
-    for distance in range(1, depth + 1):
+    for distance in itertools.count(1):
         frontier = traversal.frontier(distance - 1)
-        if not frontier:
+        is_beyond = depth is not None and distance > depth
+        if not frontier or (is_beyond and not reports_depth):
             break
         for step in steps:
             for uids in batched(frontier.get(step.label, ())):
-                traversal.follow(step, uids, distance)
+                if is_beyond:
+                    traversal.look_further(step, uids)
+                else:
+                    traversal.follow(step, uids, distance)
+        if is_beyond:
+            break
     return _subgraph(traversal, depth, limit)
 
 
@@ -146,7 +186,7 @@ def _validate(name: str, value: Any, *, minimum: int) -> None:
         )
 
 
-def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
+def _subgraph(traversal: _Traversal, depth: int | None, limit: int) -> Subgraph:
     """Read the properties of the nodes, and sort nodes and edges."""
     keys = sorted(traversal.distances, key=lambda key: (traversal.distances[key], key))
     stored = {
@@ -174,7 +214,15 @@ def _subgraph(traversal: _Traversal, depth: int, limit: int) -> Subgraph:
         )
     ]
     ordered = tuple(nodes.values())
-    return Subgraph(ordered[0], ordered, tuple(edges), depth, limit, traversal.is_cut)
+    return Subgraph(
+        ordered[0],
+        ordered,
+        tuple(edges),
+        depth,
+        limit,
+        is_cut=traversal.is_cut or traversal.is_cut_at_depth,
+        is_cut_at_depth=traversal.is_cut_at_depth,
+    )
 
 
 def _in_order(edge_type: EdgeType, properties: Mapping[str, Any]) -> dict[str, Any]:

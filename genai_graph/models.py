@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from genai_graph import lineage as lineage_of
 from genai_graph.database.transaction import run_in_transaction
 from genai_graph.errors import PropertyError
-from genai_graph.lineage import MAX_DEPTH, MAX_NODES
+from genai_graph.lineage import MAX_NODES
 from genai_graph.metric_history import MetricHistory, history_errors, validate_recorded
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.managers import require_class
@@ -174,7 +174,7 @@ class Dataset(VersionedNode):
         "Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom
     )
 
-    def impact(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+    def impact(self, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that depends on the dataset: derived datasets and trained models.
 
         The inverse of `Model.lineage`: a dataset is in the lineage of a model if and only if the
@@ -213,12 +213,12 @@ class Model(VersionedNode):
     )
     metrics: RelationshipFrom[Metric] = RelationshipFrom("Metric", "model", "MEASURES", Measures)
 
-    def lineage(self, *, depth: int = MAX_DEPTH, limit: int = MAX_NODES) -> Subgraph:
+    def lineage(self, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that the model depends on: its ancestors, and all training data.
 
-        Follows DERIVED_FROM, and TRAINED_ON with the role training (the default), over at most
-        `depth` edges. Returns at most `limit` nodes and five times as many edges; `is_cut` is true
-        if there are more.
+        Follows DERIVED_FROM, and TRAINED_ON with the role training (the default), to the end or
+        over at most `depth` edges. Returns at most `limit` nodes and five times as many edges;
+        `is_cut` is true if there are more.
 
         Raises `NotSavedError`, `NodeNotFoundError`, `QuestionError` (invalid depth or limit).
         """

@@ -82,7 +82,13 @@ FILE_ORDER = {
         "types",
         "__init__",
     ],
-    "questions": ["catalog directions", "answer", "__init__"],
+    "questions": [
+        "catalog derivation directions spelling splits",
+        "facts",
+        "notices",
+        "answer",
+        "__init__",
+    ],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],
     "shell": ["completion", "ipython", "__init__"],
     "storage": [

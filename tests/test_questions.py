@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import FIXTURES, Run
 
-from genai_graph import Answer, ask, load, query
+from genai_graph import Answer, Model, ask, load, query
 from genai_graph.database import Connection
 from genai_graph.errors import (
     MissingExtraError,
@@ -22,17 +22,30 @@ from genai_graph.errors import (
     QuestionError,
     UnknownQuestionError,
 )
-from genai_graph.questions import get_question, list_questions
-from genai_graph.questions.directions import KNOWN_DIRECTIONS
+from genai_graph.questions import (
+    derivation,
+    get_question,
+    list_questions,
+    statement_parameters,
+)
 
 # The public interface: parameters with their defaults, and columns.
 CONTRACT = {
     "license-impact": ("licenses", "model dataset license"),
-    "contaminated-scores": ("", "model benchmark metric value trained_via certainty"),
+    "contaminated-scores": ("", "model benchmark metric value trained_via certainty trained_on"),
     "dataset-impact": ("dataset", "datasets models experiments metrics projects"),
-    "best-models": ("metric", "dataset best_model value candidates"),
-    "leaderboard": ("metric dataset", "rank model value"),
-    "regressions": ("", "parent child dataset metric old new delta"),
+    "best-models": (
+        "metric split=None unit=None",
+        "dataset best_model value candidates split unit experiment",
+    ),
+    "leaderboard": (
+        "metric dataset split=None unit=None",
+        "rank model value split unit experiment",
+    ),
+    "regressions": (
+        "split=None unit=None",
+        "parent child dataset metric old new delta split unit",
+    ),
     "lineage": ("model=None", "model depth chain"),
     "not-reproducible": ("", "experiment missing"),
     "orphans": ("", "kind uid"),
@@ -87,7 +100,8 @@ VALUES = {
     "metric": "acc@1",
     "model": None,
     "min_shared": 2,
-    "known_directions": KNOWN_DIRECTIONS,
+    "split": None,
+    "unit": None,
 }
 
 
@@ -96,8 +110,11 @@ def test_every_file_runs_unmodified(graph: Connection) -> None:
     load(FIXTURES / "torchvision.yaml")
     for name in list_questions():
         text = files("genai_graph.questions").joinpath(f"{name}.cypher").read_text("utf-8")
-        given = {key: VALUES[key] for key in get_question(name).parameters}
-        assert query(text, VALUES) == ask(name, **given), name
+        question = get_question(name)
+        given = {key: VALUES[key] for key in question.parameters}
+        found = query(text, statement_parameters(name, **given))
+        found = [row for row in found if row.pop("is_judged", True)]
+        assert found == ask(name, **given), name
 
 
 def test_answers_of_an_empty_graph_are_empty(graph: Connection) -> None:
@@ -135,16 +152,51 @@ def test_license_impact_follows_parents_and_derived_datasets(graph: Connection) 
     assert rows(ask("license-impact", licenses=["GPL"])) == []
 
 
-def test_lineage_is_followed_over_eight_steps(graph: Connection) -> None:
-    """`m0` is trained; `m8` is eight steps away from it, `m9` nine."""
-    load_graph("Dataset: {d: {license: NC}}\nModel: {m0: {trained_on: [d]}}")
-    for step in range(1, 10):
+def test_lineage_is_followed_to_its_end(graph: Connection) -> None:
+    """`d00` is 30 steps from `d30`, on which `m00` was trained, and this 30 steps from `m30`."""
+    load_graph("Dataset: {d30: {}}\nModel: {m00: {trained_on: [d30]}}")
+    models, datasets = ([f"{name}{step:02}" for step in range(31)] for name in "md")
+    load_graph(
+        f"Dataset: {{{', '.join(f'{uid}: {{license: NC}}' for uid in datasets)}}}\n"
+        f"Model: {{{', '.join(f'{uid}: {{}}' for uid in models)}}}\n"
+        "Experiment: {run: {models: [m30], metrics: {acc: {value: 1, dataset: d00}}}}"
+    )
+    derive_models(*zip(models[1:], models, strict=False))
+    query(
+        "UNWIND $steps AS step MATCH (a:Dataset {uid: step[0]}) MATCH (b:Dataset {uid: step[1]}) "
+        "CREATE (a)-[:DERIVED_FROM {kind: 'version'}]->(b)",
+        write=True,
+        steps=[list(step) for step in zip(datasets[1:], datasets, strict=False)],
+    )
+    impact = [(row["model"], row["dataset"]) for row in ask("license-impact", licenses=["NC"])]
+    assert impact == [(model, dataset) for model in models for dataset in datasets]
+    (deepest,) = ask("lineage", model="m30")
+    assert (deepest["depth"], deepest["chain"]) == (30, models[::-1])
+    assert len(ask("lineage")) == 30
+    assert rows(ask("dataset-impact", dataset="d00")) == [(31, 31, 1, 1, [])]
+    assert rows(ask("dependency-share")) == [("d30", "NC", 31, 100.0)]
+    assert [row[:6] for row in rows(ask("contaminated-scores"))] == [
+        ("m30", "d00", "run/acc/d00", 1.0, "m00", "suspected")
+    ]
+    lineage = Model.nodes.get(uid="m30").lineage()
+    assert (len(lineage.nodes), lineage.depth, lineage.is_cut) == (62, None, False)
+
+
+def test_a_lineage_that_is_too_large_is_cut_with_a_notice(
+    graph: Connection, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six models follow `m0`: 6 pairs after one step, 11 after two."""
+    load_graph("Dataset: {d: {}}\nModel: {m0: {trained_on: [d]}}")
+    for step in range(1, 7):
         load_graph(f"Model: {{m{step}: {{parents: [m{step - 1}]}}}}")
-    reached = [row["model"] for row in ask("license-impact", licenses=["NC"])]
-    assert reached == [f"m{step}" for step in range(9)]
-    (deepest,) = ask("lineage", model="m9")
-    assert deepest["depth"] == 8
-    assert deepest["chain"] == [f"m{step}" for step in range(9, 0, -1)]
+    assert ask("dependency-share").notices == []
+    monkeypatch.setattr(derivation, "MAX_PAIRS", 10)
+    answer = ask("dependency-share")
+    assert rows(answer) == [("d", None, 3, 100.0)]
+    (notice,) = answer.notices
+    assert notice.startswith("incomplete: lineage was followed over 2 steps only")
+    result = cli("ask", "dependency-share", "--strict")
+    assert (result.exit_code, result.stderr) == (1, f"{notice}\n")
 
 
 def test_questions_terminate_on_cycles(graph: Connection) -> None:
@@ -168,7 +220,10 @@ def test_questions_terminate_on_cycles(graph: Connection) -> None:
         ("b", 2, ["b", "c", "a"]),
         ("c", 2, ["c", "a", "b"]),
     ]
-    assert rows(ask("contaminated-scores")) == [("b", "d", "run/acc/d", 1.0, "a", "suspected")]
+    assert rows(ask("contaminated-scores")) == [
+        ("b", "d", "run/acc/d", 1.0, "a", "suspected", "d"),
+        ("b", "d", "run/acc/d", 1.0, "a", "suspected", "e"),
+    ]
     assert rows(ask("dataset-impact", dataset="d")) == [(2, 3, 1, 1, [])]
     assert [row[2:] for row in rows(ask("dependency-share"))] == [(3, 100.0), (3, 100.0)]
     for name in ("regressions", "stale-models", "shared-data", "orphans"):
@@ -267,15 +322,16 @@ def test_contaminated_scores_are_certain_or_suspected(graph: Connection) -> None
     derived from `base`; its score on `clean` is valid, because it was only tested there. The score
     of `r-tuned` is not one of `base`, which is an input. The score of `mixed` has no split, and the
     model is derived from both, on two paths from `base`. The training split of `blurred` is
-    unknown. `partly` was trained on a subset of the benchmark, which is another dataset.
+    unknown. `partly` was trained on a dataset that is derived from the benchmark.
     """
     load_graph(SCORES)
     assert rows(ask("contaminated-scores")) == [
-        ("base", "bench", "r-base/acc/bench/test", 0.9, "base", "certain"),
-        ("blurred", "bench", "r-blurred/acc/bench/test", 0.6, "blurred", "suspected"),
-        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "base", "suspected"),
-        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "tuned", "suspected"),
-        ("tuned", "bench", "r-tuned/acc/bench/test", 0.8, "base", "certain"),
+        ("base", "bench", "r-base/acc/bench/test", 0.9, "base", "certain", "bench"),
+        ("blurred", "bench", "r-blurred/acc/bench/test", 0.6, "blurred", "suspected", "bench"),
+        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "base", "suspected", "bench"),
+        ("mixed", "bench", "r-mixed/acc/bench", 0.7, "tuned", "suspected", "bench"),
+        ("partly", "bench", "r-partly/acc/bench", 0.5, "partly", "suspected", "half"),
+        ("tuned", "bench", "r-tuned/acc/bench/test", 0.8, "base", "certain", "bench"),
     ]
 
 
@@ -291,7 +347,8 @@ def test_an_empty_split_is_an_unknown_one(graph: Connection) -> None:
         """
     )
     query("MATCH (s:Metric {uid: 'score'}) SET s.split = ''", write=True)
-    assert [row[-1] for row in rows(ask("contaminated-scores"))] == ["suspected", "suspected"]
+    found = [row["certainty"] for row in ask("contaminated-scores")]
+    assert found == ["suspected", "suspected"]
 
 
 IMPACT = """
@@ -357,16 +414,20 @@ def test_best_models_use_the_direction_of_the_metric(graph: Connection) -> None:
     d1: a and b are equal, and a is first; NaN is not compared; the score of an experiment without
     models belongs to no model. d2: minus infinity is a value. d3: one score declares that less is
     better, so c wins (the score of `rb` is not one of c, which is an input). d4: only NaN. d5: the
-    declarations contradict each other, so no model is the best.
+    declarations contradict each other, so no model is the best in any split.
     """
     load_graph(BEST)
-    assert rows(ask("best-models", metric="ACC")) == [
-        ("d1", "a", 0.9, 3),
-        ("d2", "b", 0.5, 2),
-        ("d3", "c", 1.0, 2),
-        ("d4", None, None, 0),
-        ("d5", None, None, 2),
+    answer = ask("best-models", metric="ACC")
+    assert rows(answer) == [
+        ("d1", "a", 0.9, 3, None, None, "ra"),
+        ("d2", "b", 0.5, 2, None, None, "rb"),
+        ("d3", "c", 1.0, 2, None, None, "rc"),
+        ("d4", None, None, 0, None, None, None),
+        ("d5", None, None, 1, None, None, None),
+        ("d5", None, None, 1, "x", None, None),
     ]
+    (notice,) = answer.notices
+    assert notice.startswith("not ranked: 2 scores of 'ACC'")
     assert rows(ask("best-models", metric="acc")) == []
 
 
@@ -383,12 +444,18 @@ def test_the_direction_of_an_unknown_metric_is_not_guessed(graph: Connection) ->
             metrics: {zeal: [{value: 3, dataset: d}, {value: 2, dataset: d, split: x}]}
         """
     )
-    assert rows(ask("best-models", metric="zeal")) == [("d", None, None, 3)]
-    assert rows(ask("leaderboard", metric="zeal", dataset="d")) == [
-        (None, "a", 2.0),
-        (None, "a", 3.0),
-        (None, "b", 1.0),
+    assert rows(ask("best-models", metric="zeal")) == [
+        ("d", None, None, 2, None, None, None),
+        ("d", None, None, 1, "x", None, None),
     ]
+    board = ask("leaderboard", metric="zeal", dataset="d")
+    assert rows(board) == [
+        (None, "a", 3.0, None, None, "r2"),
+        (None, "b", 1.0, None, None, "r1"),
+        (None, "a", 2.0, "x", None, "r2"),
+    ]
+    (notice,) = board.notices
+    assert notice.startswith("not ranked: 3 scores of 'zeal'")
 
 
 def test_lower_losses_are_better(graph: Connection) -> None:
@@ -410,11 +477,16 @@ def test_lower_losses_are_better(graph: Connection) -> None:
           r6: {models: [n], metrics: {loss: {value: .nan, dataset: d}}}
         """
     )
-    *ranked, last = rows(ask("leaderboard", metric="loss", dataset="d"))
-    assert ranked == [(1, "b", 0.1), (2, "a", 0.2), (3, "c", math.inf)]
-    assert last[:2] == (None, "n")
+    *ranked, last, on_x = rows(ask("leaderboard", metric="loss", dataset="d"))
+    assert [row[:3] for row in ranked] == [(1, "b", 0.1), (2, "a", 0.2), (3, "c", math.inf)]
+    assert (last[:2], on_x[:2], on_x[3]) == ((None, "n"), (None, "b"), "x")
     assert math.isnan(last[2])
-    assert rows(ask("best-models", metric="loss")) == [("d", "b", 0.1, 6), ("e", "a", 0.0, 1)]
+    assert math.isnan(on_x[2])
+    assert [row[:5] for row in rows(ask("best-models", metric="loss"))] == [
+        ("d", "b", 0.1, 6, None),
+        ("d", None, None, 0, "x"),
+        ("e", "a", 0.0, 1, None),
+    ]
 
 
 def test_leaderboard_ranks_are_dense(graph: Connection) -> None:
@@ -430,16 +502,14 @@ def test_leaderboard_ranks_are_dense(graph: Connection) -> None:
           ra: {models: [a], metrics: {acc: {value: 3, dataset: x}}}
         """
     )
-    assert rows(ask("leaderboard", metric="acc", dataset="x")) == [
-        (1, "a", 3.0),
-        (2, "b", 2.0),
-        (2, "c", 2.0),
-        (3, "d", 1.0),
+    expected = [
+        (1, "a", 3.0, None, None, "ra"),
+        (2, "b", 2.0, None, None, "rb"),
+        (2, "c", 2.0, None, None, "rc"),
+        (3, "d", 1.0, None, None, "rd"),
     ]
-    assert rows(ask("leaderboard", metric="acc", dataset="x", limit=2)) == [
-        (1, "a", 3.0),
-        (2, "b", 2.0),
-    ]
+    assert rows(ask("leaderboard", metric="acc", dataset="x")) == expected
+    assert rows(ask("leaderboard", metric="acc", dataset="x", limit=2)) == expected[:2]
     assert rows(ask("leaderboard", metric="other", dataset="x")) == []
 
 
@@ -481,13 +551,16 @@ def test_regressions_compare_equal_splits(graph: Connection) -> None:
     `worse`, and `old` is not its parent.
     """
     load_graph(REGRESSIONS)
-    (first, *others) = rows(ask("regressions"))
+    answer = ask("regressions")
+    (first, *others) = rows(answer)
     assert first[:6] == ("better", "both", "d", "acc", 1.0, 0.95)
     assert first[6] == pytest.approx(-0.05)
     assert others == [
-        ("old", "worse", "d", "acc", 0.9, 0.5, -0.4),
-        ("old", "worse", "d", "loss", 0.25, 0.75, 0.5),
+        ("old", "worse", "d", "acc", 0.9, 0.5, -0.4, "test", None),
+        ("old", "worse", "d", "loss", 0.25, 0.75, 0.5, "test", None),
     ]
+    (notice,) = answer.notices
+    assert notice.startswith("not judged (1 in total): 'zeal' (1): it is unknown whether")
 
 
 def test_lineage_shows_the_longest_chain_to_a_root(graph: Connection) -> None:
@@ -589,8 +662,9 @@ def test_values_that_are_not_numbers_are_ignored(graph: Connection, value: objec
         """
     )
     query("MATCH (m:Metric {uid: 'odd'}) SET m.value = $value", write=True, value=value)
-    assert rows(ask("leaderboard", metric="acc", dataset="d")) == [(1, "old", 0.9), (2, "new", 0.8)]
-    assert rows(ask("best-models", metric="acc")) == [("d", "old", 0.9, 2)]
+    board = rows(ask("leaderboard", metric="acc", dataset="d"))
+    assert [row[:3] for row in board] == [(1, "old", 0.9), (2, "new", 0.8)]
+    assert [row[:4] for row in rows(ask("best-models", metric="acc"))] == [("d", "old", 0.9, 2)]
     (worse,) = rows(ask("regressions"))
     assert worse[:6] == ("old", "new", "d", "acc", 0.9, 0.8)
 
@@ -663,7 +737,7 @@ def test_stale_models_with_more_than_eight_versions(graph: Connection) -> None:
     load_graph("Dataset: {d@0: {}}\nModel: {m: {trained_on: [d@0]}}")
     for version in range(1, 12):
         load_graph(f"Dataset: {{d@{version}: {{parents: {{d@{version - 1}: {{kind: version}}}}}}}}")
-    assert rows(ask("stale-models")) == [("d", "d@0", "d@8", ["m"])]
+    assert rows(ask("stale-models")) == [("d", "d@0", "d@11", ["m"])]
 
 
 def test_shared_data_compares_training_datasets(graph: Connection) -> None:
@@ -769,9 +843,18 @@ def test_errors_of_ask(
          "no Metric has the name 'Acc@' (did you mean 'acc@1'?)"),
         (["best-models", "--metric", "x"],
          "no Metric has the name 'x': examples are 'acc@1', 'loss'"),
-        (["leaderboard", "--metric", "loss", "--dataset", "d"], ""),
-        (["license-impact", "--licenses", "mit", "--licenses", "GPL"],
-         "no Dataset has the license 'mit' or 'GPL' (did you mean 'MIT'?)"),
+        (["leaderboard", "--metric", "acc@1", "--dataset", "d"],
+         "no scores of 'acc@1' on 'd', but on 'e'"),
+        (["leaderboard", "--metric", "acc@1", "--dataset", "e", "--split", "val"],
+         "no scores of 'acc@1' on 'e' to compare: the split is empty"),
+        (["leaderboard", "--metric", "loss", "--dataset", "e"],
+         "not judged: 1 score of 'loss' without a dataset"),
+        (["best-models", "--metric", "ACC@1"],
+         "not included: scores with another spelling of 'ACC@1': 'acc@1' (1)"),
+        (["contaminated-scores"],
+         "not judged: 1 score without a dataset: 'loss' (1)"),
+        (["license-impact", "--licenses", "GPL", "--licenses", "MITT"],
+         "no Dataset has the license 'GPL' or 'MITT' (did you mean 'MIT'?)"),
         (["license-impact", "--licenses", "mit", "--licenses", "MIT"], ""),
     ],
 )  # fmt: skip
@@ -789,6 +872,8 @@ def test_an_empty_answer_reports_unknown_values(
     result = cli("ask", *arguments)
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.strip() == notice
+    strict = cli("ask", *arguments, "--strict")
+    assert (strict.exit_code, strict.stderr) == (int(bool(notice)), result.stderr)
 
 
 def test_to_pandas(graph: Connection) -> None:
@@ -811,7 +896,7 @@ def test_ask_lists_the_questions_without_a_database(cli: Run, own_home: Path) ->
     listed = [json.loads(line) for line in cli("ask").stdout.splitlines()]
     assert [row["question"] for row in listed] == list(list_questions())
     options = {row["question"]: row["options"] for row in listed}
-    assert options["leaderboard"] == "--metric TEXT --dataset UID"
+    assert options["leaderboard"] == "--metric TEXT --dataset UID [--split TEXT] [--unit TEXT]"
     assert options["shared-data"] == "[--min-shared N]"
     assert options["license-impact"] == "--licenses TEXT..."
     for name in list_questions():

@@ -12,6 +12,7 @@ from textwrap import dedent
 from typing import Any
 from xml.etree import ElementTree
 
+import click
 import pytest
 from conftest import FIXTURES, Run
 from traps import TRAPS
@@ -146,15 +147,29 @@ def test_traversal_of_a_cycle_terminates(graph: Connection) -> None:
 @pytest.mark.parametrize(("depth", "uids"), [(0, "m0"), (1, "m0 m1"), (3, "m0 m1 m2 m3")])
 def test_depth_limits_the_traversal(graph: Connection, depth: int, uids: str) -> None:
     load_yaml(CHAIN)
-    assert [node.uid for node in model("m0").lineage(depth=depth).nodes] == uids.split()
+    subgraph = model("m0").lineage(depth=depth)
+    assert [node.uid for node in subgraph.nodes] == uids.split()
+    assert (subgraph.is_cut, subgraph.is_cut_at_depth) == (True, True)
 
 
-def test_default_depth_of_lineage_is_eight(graph: Connection) -> None:
+def test_lineage_is_followed_to_its_end(graph: Connection, cli: Run) -> None:
     load_yaml(CHAIN)
-    assert len(model("m0").lineage().nodes) == 1 + 8
+    whole = model("m0").lineage()
+    assert whole.nodes[-1].distance == len(whole.nodes) - 1 > 8
+    assert (whole.is_cut, whole.notice) == (False, "")
+    last = len(whole.nodes) - 1
+    assert not model("m0").lineage(depth=last).is_cut
+    cut = model("m0").lineage(depth=last - 1)
+    assert cut.notice == f"incomplete: the lineage goes on beyond the depth of {last - 1}"
+    arguments = ("lineage", "m0", "--depth", last - 1)
+    shown = cli(*arguments)
+    assert (shown.exit_code, shown.stderr) == (0, f"{cut.notice}; raise --depth\n")
+    assert cli(*arguments, "--strict").exit_code == 1
+    assert cli("lineage", "m0", "--strict").exit_code == 0
+    assert not model("m0").neighbourhood(depth=1).is_cut  # all that was asked for
 
 
-@pytest.mark.parametrize("depth", [-1, 1.5, True, "1", None])
+@pytest.mark.parametrize("depth", [-1, 1.5, True, "1"])
 def test_invalid_depth_is_rejected(graph: Connection, depth: Any) -> None:
     node = Model(name="m").save()
     with pytest.raises(QuestionError, match="depth: expected an integer of at least 0"):
@@ -402,7 +417,9 @@ def test_options_of_the_commands_match_the_library() -> None:
         main.commands["impact"]: Dataset.impact,
     }
     for command, function in functions.items():
-        options = {option.name: option.default for option in command.params}
+        options = {
+            option.name: option.get_default(click.Context(command)) for option in command.params
+        }
         for name in ("depth", "limit"):
             assert options[name] == inspect.signature(function).parameters[name].default
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genai_graph.cli.connecting import connect
-from genai_graph.cli.output import format_option, write_rows
-from genai_graph.errors import UnknownQuestionError
+from genai_graph.cli.output import format_option, strict_option, write_rows
+from genai_graph.errors import UnknownQuestionError, escape_unprintable
 
 if TYPE_CHECKING:
     from genai_graph.questions import Parameter, Question
@@ -62,20 +62,25 @@ def _summarize(question: Question) -> dict[str, Any]:
 
 
 def _build_command(question: Question) -> click.Command:
-    def run(format: str | None, **parameters: Any) -> None:
+    def run(format: str | None, strict: bool, **parameters: Any) -> None:
         from genai_graph import ask
 
         with connect():
             answer = ask(question.name, **parameters)
         write_rows(answer, format, question.columns)
-        if answer.notice:
-            click.echo(answer.notice, err=True)
+        for notice in answer.notices:
+            click.echo(escape_unprintable(notice), err=True)
+        if strict and answer.notices:
+            raise SystemExit(1)
 
     columns = ["\b", "Columns:"]  # \b keeps click from joining the lines of a paragraph
     for name, text in question.columns.items():
         entry = f"{name}: {text}"
         columns.append(textwrap.fill(entry, 76, initial_indent="  ", subsequent_indent="    "))
-    paragraphs = [f"{question.title}.", question.description, "\n".join(columns)]
+    not_judged = question.not_judged and "Not judged, but named in a notice ({}): {}.".format(
+        *question.not_judged
+    )
+    paragraphs = [f"{question.title}.", question.description, "\n".join(columns), not_judged]
     command = click.Command(
         question.name,
         params=[_build_option(parameter) for parameter in question.parameters.values()],
@@ -89,7 +94,7 @@ def _build_command(question: Question) -> click.Command:
         show_default=True,
         help="Maximum number of rows; 0 means no limit.",
     )
-    return limit(format_option(command))
+    return limit(format_option(strict_option(command)))
 
 
 def _build_option(parameter: Parameter) -> click.Option:

@@ -20,6 +20,12 @@ format_option = click.option(
     help="Output format. Default: a table on a terminal, else JSON Lines.",
 )
 
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if there are notices on standard error about what is missing.",
+)
+
 
 def write_rows(rows: Rows, format: str | None, columns: Iterable[str] = ()) -> None:
     """Write rows with equal keys to standard output.

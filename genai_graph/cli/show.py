@@ -9,6 +9,7 @@ import click
 
 from genai_graph.cli.connecting import connect
 from genai_graph.cli.label_argument import known_label
+from genai_graph.cli.output import strict_option
 from genai_graph.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
 
 # Also in pictures/formats.py and lineage.py; repeated because their imports would slow down --help.
 FORMATS = ("tree", "json", "mermaid", "dot", "svg", "html")
-_MAX_DEPTH, _MAX_NODES = 8, 5_000
+_MAX_NODES = 5_000
 
 
-def _picture_options(depth: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _picture_options(depth: int | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of a picture to a command; `depth` is the default of --depth."""
+    # Since click 8.3 an explicit default of None counts as a value.
+    default: dict[str, Any] = {} if depth is None else {"default": depth, "show_default": True}
     options = [
         click.option(
             "--depth",
             type=click.IntRange(min=0),
-            default=depth,
-            show_default=True,
-            help="Maximum number of edges to follow.",
+            help="Maximum number of edges to follow." + " Default: to the end." * (depth is None),
+            **default,
         ),
         click.option(
             "--limit",
@@ -52,6 +54,7 @@ def _picture_options(depth: int) -> Callable[[Callable[..., Any]], Callable[...,
             help="Output file; - is standard output.",
         ),
         click.option("--force", is_flag=True, help="Overwrite an existing file."),
+        strict_option,
     ]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,8 +81,8 @@ def show(label: str, uid: str, depth: int, limit: int, **picture: Any) -> None:
 
 @click.command()
 @click.argument("model")
-@_picture_options(depth=_MAX_DEPTH)
-def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
+@_picture_options(depth=None)
+def lineage(model: str, depth: int | None, limit: int, **picture: Any) -> None:
     """Show the parents and data of a model.
 
     MODEL is a uid. Included are all ancestors, and the datasets that the model and its ancestors
@@ -92,8 +95,8 @@ def lineage(model: str, depth: int, limit: int, **picture: Any) -> None:
 
 @click.command()
 @click.argument("dataset")
-@_picture_options(depth=_MAX_DEPTH)
-def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
+@_picture_options(depth=None)
+def impact(dataset: str, depth: int | None, limit: int, **picture: Any) -> None:
     """Show everything derived from a dataset.
 
     DATASET is a uid. Included are derived datasets, the models trained on any of them, and the
@@ -104,7 +107,9 @@ def impact(dataset: str, depth: int, limit: int, **picture: Any) -> None:
     _draw(lambda: impact(dataset, depth=depth, limit=limit), **picture)
 
 
-def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: bool) -> None:
+def _draw(
+    read: Callable[[], Subgraph], format: str | None, output: str, force: bool, strict: bool
+) -> None:
     from genai_graph.exchange.output import open_output
     from genai_graph.pictures.formats import draw
     from genai_graph.pictures.mermaid import exceeded_limits
@@ -116,9 +121,12 @@ def _draw(read: Callable[[], Subgraph], format: str | None, output: str, force: 
     with open_output(output, overwrite=force) as stream:
         stream.write(picture.encode())
     if subgraph.is_cut:
-        click.echo(f"{subgraph.notice}; raise --limit or lower --depth", err=True)
+        advice = "raise --depth" if subgraph.is_cut_at_depth else "raise --limit or lower --depth"
+        click.echo(f"{subgraph.notice}; {advice}", err=True)
     if chosen == "mermaid" and (exceeded := exceeded_limits(picture)):
         click.echo(f"to draw this, raise in the configuration of Mermaid: {exceeded}", err=True)
+    if strict and subgraph.is_cut:
+        raise SystemExit(1)
 
 
 def _format_from_name(output: str) -> str:

@@ -68,21 +68,25 @@ class SubgraphEdge:
 class Subgraph:
     """Nodes and edges around a root, in a stable order.
 
-    The root is first; the other nodes are sorted by distance, label and uid. If `is_cut` is true,
-    the graph has more nodes or edges within `depth` than `limit` allows, and the database decides
-    which of them are included.
+    The root is first; the other nodes are sorted by distance, label and uid. `depth` is the maximum
+    distance, or None. If `is_cut` is true, there is more: the graph has more nodes or edges within
+    `depth` than `limit` allows, and the database decides which of them are included, or a lineage
+    goes on beyond `depth` (`is_cut_at_depth`).
     """
 
     root: SubgraphNode
     nodes: tuple[SubgraphNode, ...] = field(repr=False)
     edges: tuple[SubgraphEdge, ...] = field(repr=False)
-    depth: int
+    depth: int | None
     limit: int
     is_cut: bool
+    is_cut_at_depth: bool = False
 
     @property
     def notice(self) -> str:
-        """A note on the limit if the subgraph is cut, else ""."""
+        """A note on the depth or limit if the subgraph is cut, else ""."""
+        if self.is_cut_at_depth:
+            return f"incomplete: the lineage goes on beyond the depth of {self.depth:,}"
         max_edges = self.limit * EDGES_PER_NODE
         notice = f"incomplete: cut at the limit of {self.limit:,} nodes and {max_edges:,} edges"
         return notice if self.is_cut else ""

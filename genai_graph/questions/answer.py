@@ -8,9 +8,11 @@ from genai_graph.database import clamp_limit, query
 from genai_graph.errors import MissingExtraError, QuestionError
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.questions.catalog import get_question
-from genai_graph.questions.directions import KNOWN_DIRECTIONS
+from genai_graph.questions.facts import SUPPLIERS, GraphFacts
+from genai_graph.questions.notices import describe_not_judged, find_notices
+from genai_graph.questions.splits import canonical_name
 from genai_graph.storage.lookups import existing_uids
-from genai_graph.storage.suggestions import describe_missing_value, node_not_found
+from genai_graph.storage.suggestions import node_not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,15 +25,16 @@ if TYPE_CHECKING:
 class Answer(list[dict[str, Any]]):
     """The answer to a question: a list of rows, each a dict.
 
-    `notice` explains an empty answer, if a parameter has a value that no node has.
+    `notices` say what could not be judged, such as metrics of which it is unknown whether greater
+    is better, and which values of parameters the graph lacks or has in another spelling.
     """
 
     def __init__(
-        self, question: Question, rows: Iterable[dict[str, Any]], notice: str = ""
+        self, question: Question, rows: Iterable[dict[str, Any]], notices: Iterable[str] = ()
     ) -> None:
         super().__init__(rows)
         self.question = question
-        self.notice = notice
+        self.notices = list(notices)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a DataFrame; an empty answer keeps its columns.
@@ -48,7 +51,8 @@ class Answer(list[dict[str, Any]]):
         """Return the first rows as an HTML table, for notebooks."""
         columns = self.question.columns
         rows = [[row.get(name) for name in columns] for row in self[:MAX_ROWS]]
-        note = self.notice or remaining_rows_note(len(self) - len(rows), "to_pandas()")
+        remaining = remaining_rows_note(len(self) - len(rows), "to_pandas()")
+        note = "; ".join(filter(None, [*self.notices, remaining]))
         return html_table(self.question.title, columns, rows, note=note)
 
 
@@ -62,29 +66,54 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     `NodeNotFoundError` if a parameter is the uid of a node that does not exist.
     """
     question = get_question(name)
-    values = question.validate(parameters)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
+    facts, statement_values = _prepare(question, parameters)
+    rows, not_judged = _run(question, statement_values, limit)
+    notices = describe_not_judged(question, not_judged) + find_notices(question, facts, rows)
+    return Answer(question, rows, notices)
+
+
+def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
+    """Return all parameters of the statement of a question, with those that `ask` supplies.
+
+    Raises the same errors as `ask`.
+    """
+    return _prepare(get_question(name), parameters)[1]
+
+
+def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, dict[str, Any]]:
+    """Validate parameters, and read what the statement needs besides."""
+    values = question.validate(given)
     for parameter in question.parameters.values():
         uid = values[parameter.name]
         if parameter.label and uid is not None and not existing_uids(parameter.label, [uid]):
             raise node_not_found(parameter.label, uid)
+    if values.get("split"):
+        values["split"] = canonical_name(values["split"])
+    facts = GraphFacts(values)
+    return facts, {**values, **{name: SUPPLIERS[name](facts) for name in question.supplied}}
+
+
+def _run(
+    question: Question, parameters: dict[str, Any], limit: int
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows, and the names of what was not judged."""
+    columns = f"[{', '.join(question.columns)}]"
     # One record with all rows, because the driver has a cost per record.
-    records = query(
-        f"CALL () {{\n{question.cypher}\n{'LIMIT $limit' if limit else ''}}} "
-        f"RETURN collect([{', '.join(question.columns)}]) AS rows",
-        {**values, "known_directions": KNOWN_DIRECTIONS, "limit": clamp_limit(limit)},
+    if question.not_judged is None:
+        limited = "LIMIT $limit" if limit else ""
+        returned = f"collect({columns}) AS rows"
+    else:
+        limited = ""
+        first = "[..$limit]" if limit else ""
+        returned = (
+            f"collect(CASE WHEN is_judged THEN {columns} END){first} AS rows, "
+            f"collect(CASE WHEN NOT is_judged THEN {question.not_judged[0]} END) AS not_judged"
+        )
+    (record,) = query(
+        f"CALL () {{\n{question.cypher}\n{limited}}} RETURN {returned}",
+        {**parameters, "limit": clamp_limit(limit)},
     )
-    rows = [dict(zip(question.columns, row, strict=True)) for row in records[0]["rows"]]
-    return Answer(question, rows, "" if rows else _explain_no_rows(question, values))
-
-
-def _explain_no_rows(question: Question, values: Mapping[str, Any]) -> str:
-    """Return a message about parameters with values that no node has, or ""."""
-    reasons = []
-    for parameter in question.parameters.values():
-        if parameter.values_from:
-            value = values[parameter.name]
-            wanted = [value] if isinstance(value, str) else value
-            reasons.append(describe_missing_value(*parameter.values_from, wanted))
-    return "; ".join(filter(None, reasons))
+    rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
+    return rows, record.get("not_judged", [])

@@ -8,21 +8,27 @@ header is the source of the command, its options, its help and the documentation
     // A paragraph with details, optional.
     //
     // Parameters:
-    //   metric (string, from Metric.name): the name of the metric
+    //   metric (string): the name of the metric
     //   min_shared (integer, default 1): ...
     // Supplied by ask:
     //   known_directions (map): ...
     // Columns:
     //   model: ...
+    // Not judged:
+    //   metric: ...
 
-``from LABEL.PROPERTY`` names the property that contains the possible values. A parameter with a
-default is optional. An entry is continued by lines with deeper indentation.
+A parameter with a default is optional. An entry is continued by lines with deeper indentation.
+
+A statement with an entry ``Not judged`` returns a column `is_judged` as well. Rows in which it is
+false are no part of the answer: the entry describes them in a notice, which names the values of its
+column.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -34,27 +40,22 @@ from genai_graph.properties.messages import describe, did_you_mean
 _SUFFIX = ".cypher"
 _ENTRY = re.compile(
     r"  (?P<name>\w+)"
-    r"(?: \((?P<type>.*?)(?:, from (?P<label>\w+)\.(?P<property>\w+))?"
-    r"(?:, default (?P<default>.*))?\))?"
+    r"(?: \((?P<type>.*?)(?:, default (?P<default>.*))?\))?"
     r": (?P<text>.*)"
 )
-_SECTION = re.compile(r"^(Parameters|Supplied by ask|Columns):\n", re.MULTILINE)
+_SECTION = re.compile(r"^(Parameters|Supplied by ask|Columns|Not judged):\n", re.MULTILINE)
 _UID_TYPE = re.compile(r"uid of a (\w+)")
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a question.
-
-    `values_from` is the label and property that contain the possible values, if there are any.
-    """
+    """A parameter of a question."""
 
     name: str
     type: str
     help: str
     is_required: bool = True
     default: Any = None
-    values_from: tuple[str, str] | None = None
 
     @property
     def label(self) -> str | None:
@@ -63,7 +64,7 @@ class Parameter:
         return match and match[1]
 
     def validate(self, value: Any) -> Any:
-        """Return a valid value unchanged, or raise `QuestionError`; values are never converted."""
+        """Return a valid value, or raise `QuestionError`; text is normalized to NFC, as in uids."""
         if value is None and not self.is_required:
             return None
         if self.type == "list of strings":
@@ -74,7 +75,7 @@ class Parameter:
             is_valid = _is_string(value)
         if not is_valid:
             raise QuestionError(f"{self.name}: expected {self.expected}, got {_describe(value)}")
-        return value
+        return _normalize(value)
 
     @property
     def expected(self) -> str:
@@ -85,6 +86,12 @@ class Parameter:
 
 def _is_string(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _normalize(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_normalize(item) for item in value]
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _describe(value: Any) -> str:
@@ -100,13 +107,19 @@ def _describe(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Question:
-    """A question: a Cypher statement with the help of its parameters and columns."""
+    """A question: a Cypher statement with the help of its parameters and columns.
+
+    `supplied` are the names of the parameters that `ask` supplies. `not_judged` is the column and
+    the description of the rows that could not be judged, if the statement returns such rows.
+    """
 
     name: str
     title: str
     description: str
     parameters: dict[str, Parameter]
+    supplied: tuple[str, ...]
     columns: dict[str, str]
+    not_judged: tuple[str, str] | None
     cypher: str
 
     def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,12 +171,15 @@ def parse_question(name: str, text: str) -> Question:
     title, _, description = summary.partition("\n\n")
     by_heading = dict(zip(sections[::2], map(_parse_entries, sections[1::2]), strict=True))
     parameters = [_to_parameter(entry) for entry in by_heading.get("Parameters", [])]
+    not_judged = [(entry["name"], entry["text"]) for entry in by_heading.get("Not judged", [])]
     return Question(
         name,
         title.strip(),
         " ".join(description.split()),
         {parameter.name: parameter for parameter in parameters},
+        tuple(entry["name"] for entry in by_heading.get("Supplied by ask", [])),
         {entry["name"]: entry["text"] for entry in by_heading["Columns"]},
+        not_judged[0] if not_judged else None,
         body.strip().removesuffix(";"),
     )
 
@@ -185,5 +201,4 @@ def _to_parameter(entry: re.Match[str]) -> Parameter:
         entry["text"],
         is_required=default is None,
         default=None if default in (None, "null") else int(default),
-        values_from=(entry["label"], entry["property"]) if entry["label"] else None,
     )

@@ -1,30 +1,51 @@
 // Find scores measured on training data
 //
 // A score is contaminated if its model, or an ancestor of it, was trained on the dataset that the
-// score was measured on.
+// score was measured on, or on one that shares data with it: one is derived from the other, or both
+// from a third. Scores of failed and killed runs do not count.
 //
+// Supplied by ask:
+//   ancestors (map): the ancestors of each model, over any number of steps, by uid
+//   relatives (map): how datasets are related by derivation, by the uid of the evaluated dataset and
+//     that of the other one: related if they share data, else unknown
+//   overlaps (map): the verdict on the score, by the relation of the datasets (same, related or
+//     unknown), the split of the training and that of the score; none if the splits differ
 // Columns:
 //   model: the model with the score
 //   benchmark: the dataset that the score was measured on
 //   metric: the uid of the score
 //   value: the value of the score
-//   trained_via: the model that was trained on the dataset: the model itself or an ancestor
-//   certainty: certain if training and evaluation used the same split, suspected if one is unknown
+//   trained_via: the model that was trained on the data: the model itself or an ancestor
+//   certainty: certain if training and evaluation used the same dataset and their splits share data;
+//     suspected if a split is unknown or unclear, or if one dataset is derived from the other or
+//     both from a third
+//   trained_on: the dataset that the model was trained on
+// Not judged:
+//   benchmark: a subset of a dataset, another subset of which was training data; they may overlap
 
-// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 MATCH (x:Experiment)-[:HAS]->(score:Metric)-[:EVALUATED_ON]->(d:Dataset)
-MATCH (x)-[run:RUN]->(m:Model)
-WHERE coalesce(run.role, 'output') = 'output'
-   OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
-MATCH (m)-[:DERIVED_FROM*0..2]->(trained2:Model) WITH DISTINCT m, d, score, trained2
-MATCH (trained2)-[:DERIVED_FROM*0..2]->(trained4:Model) WITH DISTINCT m, d, score, trained4
-MATCH (trained4)-[:DERIVED_FROM*0..2]->(trained6:Model) WITH DISTINCT m, d, score, trained6
-MATCH (trained6)-[:DERIVED_FROM*0..2]->(trained:Model) WITH DISTINCT m, d, score, trained
-MATCH (trained)-[data:TRAINED_ON]->(d)
+WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
+OPTIONAL MATCH (score)-[:MEASURES]->(measured:Model)
+OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
+  WHERE measured IS NULL AND (coalesce(run.role, 'output') = 'output'
+    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
+WITH DISTINCT score, d, coalesce(measured, ran) AS m
+WHERE m IS NOT NULL
+WITH toStringOrNull(m.uid) AS model, toStringOrNull(d.uid) AS benchmark, collect(score) AS scores
+UNWIND [model] + coalesce($ancestors[model], []) AS trained_via
+MATCH (trained:Model {uid: trained_via})-[data:TRAINED_ON]->(t:Dataset)
 WHERE coalesce(data.role, 'training') = 'training'
-WITH m, d, score, trained, coalesce(data.split, '') AS seen, coalesce(score.split, '') AS scored
-WHERE seen = '' OR scored = '' OR seen = scored
-RETURN m.uid AS model, d.uid AS benchmark, score.uid AS metric, score.value AS value,
-       trained.uid AS trained_via,
-       CASE WHEN '' IN [seen, scored] THEN 'suspected' ELSE 'certain' END AS certainty
-ORDER BY model, benchmark, metric, trained_via;
+WITH model, benchmark, scores, trained_via, toStringOrNull(t.uid) AS trained_on,
+     coalesce(toStringOrNull(data.split), '') AS seen
+WITH *, CASE WHEN trained_on = benchmark THEN 'same' ELSE $relatives[benchmark][trained_on] END
+     AS relation
+WHERE relation IS NOT NULL
+UNWIND scores AS score
+WITH model, benchmark, score, trained_via, trained_on,
+     $overlaps[relation][seen][coalesce(toStringOrNull(score.split), '')] AS verdict
+WHERE verdict IS NOT NULL
+// Of several splits that the model was trained on, the worst verdict: certain, suspected, unknown.
+WITH model, benchmark, score, trained_via, trained_on, min(verdict) AS certainty
+RETURN model, benchmark, score.uid AS metric, score.value AS value, trained_via, certainty,
+       trained_on, certainty <> 'unknown' AS is_judged
+ORDER BY model, benchmark, metric, trained_via, trained_on;

@@ -1,7 +1,12 @@
 // Count the dependants of a dataset
 //
+// Counts the runs of every status, with their scores.
+//
 // Parameters:
 //   dataset (uid of a Dataset): the dataset
+// Supplied by ask:
+//   derived_datasets (map): the datasets derived from a dataset, over any number of steps, by its uid
+//   derived_models (map): the models derived from a model, over any number of steps, by its uid
 // Columns:
 //   datasets: the number of datasets: this one and those derived from it
 //   models: the number of models that were trained on these datasets, and of their descendants
@@ -9,22 +14,16 @@
 //   metrics: the number of scores of these models
 //   projects: the projects that contain these models, a list
 
-// Lineage is followed two steps at a time, with DISTINCT: the number of paths grows exponentially.
 MATCH (d:Dataset {uid: $dataset})
-MATCH (d)<-[:DERIVED_FROM*0..2]-(derived2:Dataset) WITH DISTINCT derived2
-MATCH (derived2)<-[:DERIVED_FROM*0..2]-(derived4:Dataset) WITH DISTINCT derived4
-MATCH (derived4)<-[:DERIVED_FROM*0..2]-(derived6:Dataset) WITH DISTINCT derived6
-MATCH (derived6)<-[:DERIVED_FROM*0..2]-(derived:Dataset) WITH DISTINCT derived
-WITH collect(derived) AS datasets
+WITH [d.uid] + coalesce($derived_datasets[d.uid], []) AS datasets
 WITH datasets, COLLECT {
-  UNWIND datasets AS d
-  MATCH (d)<-[data:TRAINED_ON]-(trained:Model)
+  UNWIND datasets AS uid
+  MATCH (:Dataset {uid: uid})<-[data:TRAINED_ON]-(trained:Model)
   WHERE coalesce(data.role, 'training') = 'training'
-  WITH DISTINCT trained
-  MATCH (trained)<-[:DERIVED_FROM*0..2]-(m2:Model) WITH DISTINCT m2
-  MATCH (m2)<-[:DERIVED_FROM*0..2]-(m4:Model) WITH DISTINCT m4
-  MATCH (m4)<-[:DERIVED_FROM*0..2]-(m6:Model) WITH DISTINCT m6
-  MATCH (m6)<-[:DERIVED_FROM*0..2]-(m:Model) WITH DISTINCT m
+  WITH DISTINCT toStringOrNull(trained.uid) AS trained
+  UNWIND [trained] + coalesce($derived_models[trained], []) AS model
+  WITH DISTINCT model
+  MATCH (m:Model {uid: model})
   RETURN m
 } AS models
 RETURN size(datasets) AS datasets, size(models) AS models,
@@ -40,6 +39,11 @@ RETURN size(datasets) AS datasets, size(models) AS models,
        OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
     WITH DISTINCT x
     MATCH (x)-[:HAS]->(score:Metric)
+    WHERE NOT EXISTS { MATCH (score)-[:MEASURES]->(:Model) }
+    RETURN DISTINCT score
+  } + COUNT {
+    UNWIND models AS m
+    MATCH (m)<-[:MEASURES]-(score:Metric)<-[:HAS]-(:Experiment)
     RETURN DISTINCT score
   } AS metrics,
   COLLECT {

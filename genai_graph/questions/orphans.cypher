@@ -19,6 +19,7 @@ CALL () {
   WHERE NOT EXISTS { MATCH (m)<-[:RUN]-(:Experiment) }
     AND NOT EXISTS { MATCH (m)-[:TRAINED_ON]->(:Dataset) }
     AND NOT EXISTS { MATCH (m)<-[:DERIVED_FROM]-(:Model) }
+    AND NOT EXISTS { MATCH (m)<-[:MEASURES]-(:Metric) }
   RETURN 'Model' AS kind, m.uid AS uid
   UNION ALL
   MATCH (score:Metric)
