@@ -7,6 +7,8 @@ and ``<!-- end -->``; with ``--check`` it exits with 1 if a page is out of date.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -151,6 +153,29 @@ def _parameter(parameter: Parameter) -> str:
 # Commands
 
 
+# Habits
+
+
+def _habits() -> str:
+    """Return a table for each class of tests/test_habits.py, with a row for each test."""
+    tree = ast.parse((ROOT / "tests" / "test_habits.py").read_text(encoding="utf-8"))
+    return "\n\n".join(_habit_table(cls) for cls in tree.body if isinstance(cls, ast.ClassDef))
+
+
+def _habit_table(cls: ast.ClassDef) -> str:
+    title = (ast.get_docstring(cls) or "").removesuffix(".")
+    rows = []
+    for test in cls.body:
+        if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+            habit, _, here = inspect.cleandoc(ast.get_docstring(test) or "").partition("\n\n")
+            rows.append([_without_stop(habit), _without_stop(" ".join(here.split()))])
+    return _table([title, "here"], *rows)
+
+
+def _without_stop(text: str) -> str:
+    return text if text.endswith("...") else text.removesuffix(".")
+
+
 def _commands() -> str:
     commands = sorted(command_line.commands.items())
     return _table(
@@ -198,6 +223,7 @@ def _default(value: object) -> str:
 
 SECTIONS: dict[str, Callable[[], str]] = {
     "graph": _graph,
+    "habits": _habits,
     "every-node": _shared,
     "edges": _edges,
     "sensitive": _sensitive,

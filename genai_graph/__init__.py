@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
+    from genai_graph.ogm.aggregates import Avg, Count, Max, Min, Sum
+    from genai_graph.ogm.conditions import Q
     from genai_graph.ogm.edge import Edge
     from genai_graph.ogm.extension import extend
     from genai_graph.ogm.node import Node, VersionedNode
+    from genai_graph.ogm.node_set import NodeSet
     from genai_graph.ogm.relationships import RelationshipTo
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
     from genai_graph.questions import Answer, ask
@@ -27,22 +30,29 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Avg",
     "Connection",
+    "Count",
     "Dataset",
     "Edge",
     "Experiment",
     "Finding",
     "FixtureError",
     "GenaiGraphError",
+    "Max",
     "Metric",
+    "Min",
     "Model",
     "Node",
+    "NodeSet",
     "Project",
+    "Q",
     "RelationshipTo",
     "Report",
     "Subgraph",
     "SubgraphEdge",
     "SubgraphNode",
+    "Sum",
     "VersionedNode",
     "__version__",
     "ask",
@@ -64,6 +74,9 @@ _MODULES = {
     "Edge": "ogm.edge",
     "RelationshipTo": "ogm.relationships",
     "extend": "ogm.extension",
+    **dict.fromkeys(["Avg", "Count", "Max", "Min", "Sum"], "ogm.aggregates"),
+    "NodeSet": "ogm.node_set",
+    "Q": "ogm.conditions",
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),

@@ -30,6 +30,9 @@ name. Messages name the object, the location and the fix.
     ├── EdgeError (ValueError)              the schema does not allow this edge
     │   └── EdgeTypeError (TypeError)       an end of the edge has the wrong class
     ├── DeclarationError (TypeError)        a node class, property or relationship is misdeclared
+    ├── ProtectedError (ValueError)         other nodes depend on the node to be deleted
+    ├── NodeSetError (ValueError)           a filter, an order or a slice is invalid
+    │   └── NodeSetTypeError (TypeError)    an argument of the wrong type
     ├── QuestionError (ValueError)          invalid parameters of a question
     │   └── UnknownQuestionError (LookupError)  no question has this name
     ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
@@ -156,6 +159,18 @@ class EdgeTypeError(EdgeError, TypeError):
 
 class DeclarationError(GenaiGraphError, TypeError):
     """A node class, a property or a relationship is declared wrongly or too late."""
+
+
+class ProtectedError(GenaiGraphError, ValueError):
+    """A node can't be deleted, because other nodes depend on it."""
+
+
+class NodeSetError(GenaiGraphError, ValueError):
+    """A node set can't be filtered, ordered, sliced or changed as requested."""
+
+
+class NodeSetTypeError(NodeSetError, TypeError):
+    """An argument for a node set has the wrong type."""
 
 
 class QuestionError(GenaiGraphError, ValueError):

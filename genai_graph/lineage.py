@@ -106,7 +106,7 @@ class _Traversal:
         """Find out whether a step leads from some nodes to one that was not found."""
         self.is_cut_at_depth |= any(
             end not in self.distances
-            for (edge_type, source, target), _ in self._read(step, uids)
+            for (edge_type, source, target, _), _ in self._read(step, uids)
             for end in ((edge_type.source, source), (edge_type.target, target))
         )
 

@@ -51,7 +51,7 @@ FILE_ORDER = {
         "__init__",
     ],
     "database": [
-        "cypher error_translation keyring query_logging security settings values",
+        "cypher error_translation keyring query_logging rows security settings values",
         "driver",
         "connection",
         "sandbox transaction",
@@ -70,7 +70,18 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "integrity": ["findings", "edge_checks schema_checks", "node_checks", "__init__"],
-    "ogm": ["edge resolution stubs uids", "html", "managers", "node relationships", "extension"],
+    "ogm": [
+        "edge json_ready lookups resolution stubs uids",
+        "bulk_writes conditions html",
+        "aggregates",
+        "compiler",
+        "prefetch result_shapes",
+        "node_set",
+        "related_set",
+        "managers node",
+        "relationships",
+        "extension",
+    ],
     "pictures": [
         "html_table spanning_tree style",
         "dot html_page mermaid svg text_tree",
@@ -94,7 +105,7 @@ FILE_ORDER = {
     "storage": [
         "batching encrypted_values lookups rows",
         "edge_rules nodes scans",
-        "edges exclusive_nodes suggestions",
+        "bulk_deletes edges exclusive_nodes suggestions",
     ],
 }
 LINES = {

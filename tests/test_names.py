@@ -117,7 +117,7 @@ with gg.connect():
         run.projects.all(), run.models.all(), run.metrics.order_by("name").all(),
         run.datasets.all(), metric.experiment.all(), metric.dataset.all(),
         [gg.Project.nodes.get(uid="p")], [gg.Dataset.nodes.first(uid="raw")],
-        gg.Model.nodes.filter(trained_on__uid="d@1").all()[0][:2],
+        gg.Model.nodes.filter(uid="m").traverse("trained_on").all()[0][:2],
         list(gg.Experiment.nodes), list(gg.Metric.nodes),
     ]
     for nodes in found:

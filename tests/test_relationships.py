@@ -625,10 +625,9 @@ def test_filter_validates_names_and_values(
 
 def test_node_set_filter_across_relationship(trained: Model) -> None:
     Model(name="untrained").save()
-    assert [row[0] for row in Model.nodes.filter(trained_on__name="two").all()] == [trained]
+    assert Model.nodes.filter(trained_on__name="two").all() == [trained]
     assert Model.nodes.filter(trained_on__name="untrained").all() == []
-    rows = Model.nodes.filter(**{"trained_on|role": "training"}).all()
-    assert [row[0] for row in rows] == [trained]
+    assert Model.nodes.filter(**{"trained_on|role": "training"}).all() == [trained]
     uids = {node.name for node in Dataset.nodes.filter(trained_models__exists=True)}
     assert uids == {"one", "two", "three", "four"}
 

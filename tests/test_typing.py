@@ -27,7 +27,17 @@ def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None
     reveal_type(Model.upsert(name="x"))  # Model
     reveal_type(run.record("accuracy", 0.9).value)  # float
     reveal_type(dataset.created_at)  # datetime | None
-    reveal_type(query("RETURN 1"))  # list[dict[str, Any]]
+    reveal_type(query("RETURN 1"))  # Rows
+    reveal_type(query("RETURN 1")[0])  # dict[str, Any]
+    reveal_type(Model.nodes.first())  # Model | None
+    reveal_type(Model.nodes[0])  # Model
+    reveal_type(Model.nodes[:2])  # NodeSet[Model]
+    reveal_type(Model.nodes.values("uid")[0])  # dict[str, Any]
+    reveal_type(project.models[0])  # Model
+    reveal_type(project.models.filter(name="x").count())  # int
+    reveal_type(project.models.get_or_create(name="x"))  # tuple[Model, bool]
+    Model.nodes.cuont()  # error: [attr-defined]
+    project.models.cuont()  # error: [attr-defined]
     project.datasets.connect(model)  # error: [arg-type]
     model.trained_on.connect("x")  # error: [arg-type]
     run.record(3)  # error: [arg-type]

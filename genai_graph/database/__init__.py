@@ -9,7 +9,6 @@ tests/test_upstream.py:
   but the next connection may be to another server.
 - neomodel `db._NODE_CLASS_REGISTRY` (registry.py) and `sync_._registry.registry.get_class`
   (ogm/resolution.py): nodes with additional labels are read by their registered class.
-- neomodel `QueryBuilder._ast` (ogm/managers.py): its queries have no index hints.
 - `neo4j._codec.packstream.Structure` (values.py): the driver takes 80 microseconds to convert a
   datetime, which is most of the time of a load with timestamps.
 - `json.decoder.scanstring` (exchange/formats/json.py): errors need the line of every key.

@@ -13,6 +13,7 @@ from neomodel import db
 
 from genai_graph.database.connection import current_connection, graph_driver
 from genai_graph.database.cypher import forbidden_in_read_mode, may_write
+from genai_graph.database.rows import Rows
 from genai_graph.database.values import convert_items
 from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
 
@@ -129,8 +130,8 @@ def query(
     *,
     write: bool = False,
     **kwargs: Any,
-) -> list[dict[str, Any]]:
-    """Run a Cypher statement and return its rows as dicts of plain Python values.
+) -> Rows:
+    """Run a Cypher statement and return its rows, a list of dicts of plain Python values.
 
     Parameters are keyword arguments, or items of a dict if a name is not a Python identifier. Nodes
     and relationships become dicts of their properties, and times become aware datetimes in UTC.
@@ -142,16 +143,15 @@ def query(
         return _read(transaction.run(cypher, {**(parameters or {}), **kwargs}))[0]
 
 
-def execute_write(
-    cypher: str, /, **parameters: Any
-) -> tuple[list[dict[str, Any]], SummaryCounters]:
+def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and the update counters."""
     with _transaction(cypher, write=True) as transaction:
         return _read(transaction.run(cypher, parameters))
 
 
-def _read(result: QueryResult) -> tuple[list[dict[str, Any]], SummaryCounters]:
-    return [convert_items(record) for record in result], result.consume()
+def _read(result: QueryResult) -> tuple[Rows, SummaryCounters]:
+    columns = result.keys()
+    return Rows(map(convert_items, result), columns), result.consume()
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.ogm.stubs import NodeBase
@@ -12,7 +11,7 @@ from genai_graph.registry import properties_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from genai_graph.ogm.managers import NodeSet
+    from genai_graph.ogm.node_set import NodeSet
 
 # Properties of every class. They are listed last; the table of a node set omits some of them.
 _COMMON = ("description", "tags", "metadata", "origin", "created_at", "updated_at")
@@ -36,16 +35,19 @@ def node_table(node: Any) -> str:
 def node_set_table(nodes: NodeSet[Any]) -> str:
     """Return the first nodes of a set, one per row."""
     total = len(nodes)
-    first = copy.copy(nodes)  # neomodel's node sets are mutable
-    first.limit = min(MAX_ROWS, getattr(nodes, "limit", None) or MAX_ROWS)
-    columns, rows = _columns_and_rows(first.all())
+    columns, rows = _columns_and_rows(nodes.preview(MAX_ROWS))
     title = f"{nodes.source_class.__name__}: {total:,}"
     note = remaining_rows_note(total - len(rows), "all()")
     return html_table(title, columns, rows, note=note)
 
 
 def _columns_and_rows(results: list[Any]) -> tuple[dict[str, str], list[list[Any]]]:
-    if results and not isinstance(results[0], NodeBase):  # `traverse` returns lists
+    if results and isinstance(results[0], dict):  # of `values`
+        return dict.fromkeys(results[0], ""), [list(row.values()) for row in results]
+    if results and not isinstance(results[0], (NodeBase, list)):  # of `values_list`
+        rows = [list(row) if isinstance(row, tuple) else [row] for row in results]
+        return {f"{number}": "" for number in range(1, len(rows[0]) + 1)}, rows
+    if results and isinstance(results[0], list):  # of `traverse`
         columns = [f"{number} {type(item).__name__}" for number, item in enumerate(results[0], 1)]
         rows = [[_uid_or_value(item) for item in result] for result in results]
         return dict.fromkeys(columns, ""), rows

@@ -1,33 +1,25 @@
-"""Node sets and relationship managers: neomodel's, with nodes matched by uid.
+"""Relationship managers: the edges of one type at a node, with the nodes matched by uid.
 
 Nodes are never matched by element id: the embedded engine reuses the id of a deleted node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import neomodel
-from neomodel.sync_.match import QueryBuilder
 from neomodel.util import RelationshipDirection
 
-from genai_graph.database import atomic, match_uid, run_in_transaction
+from genai_graph.database import atomic, run_in_transaction
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError
-from genai_graph.ogm import html
-from genai_graph.ogm.stubs import ManagerBase, NodeSetBase
-from genai_graph.properties.encryption import refuse_search
+from genai_graph.ogm.related_set import RelatedSet
+from genai_graph.ogm.stubs import ManagerBase
 from genai_graph.properties.messages import describe
-from genai_graph.properties.types import Property
 from genai_graph.properties.validation import deflate_values, full_clean
 from genai_graph.storage.edges import delete_edges, find_edges, read_neighbours, upsert_edge
 from genai_graph.storage.rows import EdgeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from typing_extensions import Self
-
     from genai_graph.ogm.edge import Edge
     from genai_graph.ogm.node import Node
     from genai_graph.registry import EdgeType
@@ -44,75 +36,7 @@ def require_class(node: Any, expected: type, subject: str) -> None:
         )
 
 
-class UidQueryBuilder(QueryBuilder):
-    """Queries that start at a node matched by label and uid instead of its element id."""
-
-    def build_node(self, node: Any) -> str:
-        """Start at a single node."""
-        ident: str = node.__label__.lower()
-        placeholder = self._register_place_holder(ident)
-        self._ast.lookup = f"{match_uid(ident, node.__label__, f'${placeholder}')} WITH {ident}"
-        self._query_params[placeholder] = node.saved_uid
-        self._ast.return_clause = ident
-        self._ast.result_class = type(node)
-        return ident
-
-    def build_traversal(self, traversal: Any) -> str:
-        """Return each node once, although several edges may lead to it."""
-        if not traversal.definition["model"].identified_by:
-            return str(super().build_traversal(traversal))
-        others, self._ast.where = self._ast.where, []
-        ident = str(super().build_traversal(traversal))
-        where = f" WHERE {' AND '.join(self._ast.where)}" if self._ast.where else ""
-        pattern = self._ast.match.pop()
-        self._ast.lookup = f"{self._ast.lookup} MATCH {pattern}{where} WITH DISTINCT {ident}"
-        self._ast.where = others
-        return ident
-
-    def contains_uid(self, uid: str) -> bool:
-        """Return whether a node with this uid is among the results."""
-        ident = self._ast.return_clause
-        placeholder = self._register_place_holder(f"{ident}_contains")
-        self._ast.where.append(f"{ident}.uid = ${placeholder}")
-        self._query_params[placeholder] = uid
-        return self._count() >= 1
-
-
-class _UidQueries:
-    """Mixin for node sets that use `UidQueryBuilder`."""
-
-    query_cls: Any = UidQueryBuilder
-
-    def __contains__(self, node: Any) -> bool:
-        found: bool = self.query_cls(self).build_ast().contains_uid(node.saved_uid)
-        return found
-
-
-class _RelatedNodes(_UidQueries, neomodel.Traversal):
-    """The nodes at the other ends of the edges of one node."""
-
-    def match(self, **filters: Any) -> Any:
-        super().match(**filters)
-        return NodeSet(self)
-
-
-class NodeSet(_UidQueries, NodeSetBase[T]):
-    """neomodel's NodeSet, with nodes matched by uid; its bulk methods call those of `Node`."""
-
-    def order_by(self, *names: Any) -> Self:
-        """Order by properties; raise `UnsupportedError` for an encrypted one."""
-        for name in names:
-            prop = getattr(self.source_class, str(name).lstrip("-"), None)
-            if isinstance(prop, Property):
-                refuse_search(prop)
-        return super().order_by(*names)
-
-    def _repr_html_(self) -> str:
-        """Show the first nodes in a notebook, one per row."""
-        return html.node_set_table(self)
-
-
-class RelationshipManager(ManagerBase, Generic[T]):
+class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
     """The edges of one type at a node, and the nodes at their other ends."""
 
     def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
@@ -125,6 +49,7 @@ class RelationshipManager(ManagerBase, Generic[T]):
         Raises `NotSavedError`, `EdgeTypeError` (wrong node class), `PropertyError`, `EdgeError` (a
         cycle, or more edges than allowed), `NodeNotFoundError`.
         """
+        self.set_prefetched(None)
         source, target = self._ends(node)
         row = EdgeRow(source, target, self._values(properties), 0)
         return self._edge(run_in_transaction(lambda: upsert_edge(self.edge_type, row)), node)
@@ -135,11 +60,13 @@ class RelationshipManager(ManagerBase, Generic[T]):
         The values are keyword arguments or, as for `connect`, a dict. `disconnect(node)` deletes
         all edges, `disconnect(node, role="test")` those with this role.
         """
+        self.set_prefetched(None)
         having = self._values(properties) | self._values(values)
         delete_edges(self.edge_type, *self._ends(node), having)
 
     def disconnect_all(self) -> None:
         """Delete all edges of this type at the node."""
+        self.set_prefetched(None)
         uid = self.source.saved_uid
         delete_edges(self.edge_type, *((uid, None) if self._outgoing else (None, uid)))
 
@@ -192,46 +119,6 @@ class RelationshipManager(ManagerBase, Generic[T]):
         """Return whether there is an edge to a node."""
         return bool(find_edges(self.edge_type, *self._ends(node), {}))
 
-    def all(self) -> list[T]:
-        """Return the nodes at the other ends."""
-        return self._nodes().all()
-
-    def single(self) -> T | None:
-        """Return one of the nodes at the other ends, or None."""
-        return next(iter(self.all()), None)
-
-    def get(self, **filters: Any) -> T:
-        """Return the only matching node, or raise as `NodeSet.get` does."""
-        return self._nodes().get(**filters)
-
-    def get_or_none(self, **filters: Any) -> T | None:
-        """Return the only matching node, or None."""
-        return self._nodes().get_or_none(**filters)
-
-    def filter(self, *args: Any, **filters: Any) -> NodeSet[T]:
-        """Return the matching nodes."""
-        return self._nodes().filter(*args, **filters)
-
-    def exclude(self, *args: Any, **filters: Any) -> NodeSet[T]:
-        """Return the nodes that do not match."""
-        return self._nodes().exclude(*args, **filters)
-
-    def order_by(self, *names: Any) -> NodeSet[T]:
-        """Return the nodes ordered by properties; ``-name`` is descending."""
-        return self._nodes().order_by(*names)
-
-    def match(self, **filters: Any) -> NodeSet[T]:
-        """Return the nodes whose edges have these properties."""
-        nodes: NodeSet[T] = self._new_traversal().match(**filters)
-        return nodes
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.all())
-
-    def _repr_html_(self) -> str:
-        """Show the first nodes at the other ends in a notebook."""
-        return self._nodes()._repr_html_()
-
     def __contains__(self, node: Any) -> bool:
         return self.is_connected(node)
 
@@ -265,10 +152,3 @@ class RelationshipManager(ManagerBase, Generic[T]):
         ends = (self.source, node) if self._outgoing else (node, self.source)
         edge._source, edge._target = ends
         return edge
-
-    def _new_traversal(self) -> _RelatedNodes:
-        _ = self.source.saved_uid  # raises NotSavedError
-        return _RelatedNodes(self.source, self.name, self.definition)
-
-    def _nodes(self) -> NodeSet[T]:
-        return NodeSet(self._new_traversal())

@@ -19,7 +19,8 @@ from genai_graph.database.transaction import (
 )
 from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
 from genai_graph.ogm import html
-from genai_graph.ogm.managers import NodeSet
+from genai_graph.ogm.json_ready import from_json_ready, to_json_ready
+from genai_graph.ogm.node_set import NodeSet
 from genai_graph.ogm.resolution import install_resolver
 from genai_graph.ogm.stubs import NodeBase, NodeMeta
 from genai_graph.ogm.uids import join_parts, parse_versioned_uid, split_uid, versioned_uid
@@ -34,6 +35,7 @@ from genai_graph.properties.types import (
     StringProperty,
 )
 from genai_graph.properties.validation import (
+    clean_fields,
     deflate_values,
     full_clean,
     inflate_values,
@@ -129,6 +131,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     def __init__(self, **values: Any) -> None:
         known = properties_of(type(self))
+        values = from_json_ready(type(self), values)
         # None means "not set"; unknown names are kept for validation to reject.
         given = {
             name: value for name, value in values.items() if value is not None or name not in known
@@ -243,12 +246,54 @@ class Node(NodeBase, metaclass=NodeType):
         if stored is None:
             raise node_missing_error(self.__label__, uid)
         self._set_stored(stored)
+        for name, _ in self.__all_relationships__:
+            self.__dict__[name].set_prefetched(None)
 
     def _set_stored(self, stored: Mapping[str, Any]) -> None:
         """Set the attributes from stored properties."""
         fresh = type(self).inflate(stored)
         names = (*properties_of(type(self)), "_stored", "_state", "_defaults")
         self.__dict__.update({name: fresh.__dict__[name] for name in names})
+        self._deferred = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values that are set, as JSON-ready values: times become ISO 8601 texts.
+
+        ``type(node)(**node.to_dict())`` is an equal node.
+        """
+        self.read_deferred()
+        values = {
+            name: value
+            for name, value in self.__properties__.items()
+            if value or value is not self._defaults.get(name, self)
+        }
+        return to_json_ready(type(self), values)
+
+    # Deferred properties
+
+    _deferred: frozenset[str] = frozenset()
+
+    def defer(self, names: Iterable[str]) -> None:
+        """Forget properties that were not read; they are read when they are used."""
+        self._deferred = frozenset(names)
+        for name in self._deferred:
+            del self.__dict__[name]
+
+    def read_deferred(self) -> None:
+        """Read the deferred properties; those that were assigned meanwhile keep their values."""
+        names, self._deferred = self._deferred, frozenset()
+        if not names:
+            return
+        uid = self.saved_uid
+        stored = find_nodes(self.__label__, [uid]).get(uid)
+        if stored is None:
+            raise node_missing_error(self.__label__, uid)
+        fresh = type(self).inflate(stored)
+        for name in names:
+            self.__dict__.setdefault(name, fresh.__dict__[name])
+            if name in fresh._defaults:
+                self._defaults[name] = fresh._defaults[name]
+        self._stored = {**(self._stored or {}), **{n: (fresh._stored or {})[n] for n in names}}
 
     def neighbourhood(self, *, depth: int = 1, limit: int = lineage.MAX_NODES) -> Subgraph:
         """Return everything within `depth` edges of the node, of all types and in both directions.
@@ -333,6 +378,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     def _validated_values(self) -> dict[str, Any]:
         """Return the validated attributes; an unmodified empty default counts as not set."""
+        self.read_deferred()
         values = {
             name: None if value is self._defaults.get(name, self) and not value else value
             for name, value in self.__properties__.items()
@@ -354,6 +400,32 @@ class Node(NodeBase, metaclass=NodeType):
         changes = changed_values(before, without_null_timestamps(values))
         refuse_overwrite(cls.__label__, before["uid"], before, changes)
         return {"updated_at": now(), **changes} if changes else {}
+
+    def changes_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the database values of properties that differ from the stored ones.
+
+        They are validated on their own and against the constraints between properties. Raises
+        `PropertyError`.
+        """
+        cls = type(self)
+        given = {
+            name: None
+            if (value := getattr(self, name, self)) is self._defaults.get(name, cls) and not value
+            else value
+            for name in names
+        }
+        cleaned = clean_fields(cls, given)
+        for name, error in cls.check_constraints({**self.__properties__, **cleaned}):
+            if name in cleaned:
+                raise type(error)(f"{cls.__name__}.{name}: {error}")
+        return self._changes({"uid": self.saved_uid, **deflate_values(cls, cleaned)})
+
+    def set_written(self, changes: Mapping[str, Any]) -> None:
+        """Take over the database values that were written; other attributes are kept."""
+        self._stored = {**(self._stored or {}), **changes}
+        self._state = transaction_state()
+        if "updated_at" in changes:
+            self.updated_at = changes["updated_at"]
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:
@@ -398,6 +470,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     @classmethod
     def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        values = from_json_ready(cls, values)
         given = {name: value for name, value in values.items() if (name, value) != ("uid", None)}
         validated = full_clean(cls, given)
         return {"uid": validated.get("uid") or cls.build_uid(given), **validated}
@@ -429,6 +502,11 @@ class Node(NodeBase, metaclass=NodeType):
 
     def _delete_owned(self) -> None:
         """Delete the nodes that belong to this one only; by default, there are none."""
+
+    @classmethod
+    def _delete_owned_by(cls, uids: list[str]) -> dict[str, int]:
+        """Do the same for several nodes; return the numbers of deleted nodes by label."""
+        return {}
 
     def _run_hook(self, name: str) -> None:
         """Call a hook of neomodel, if the class defines it."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neomodel.sync_._registry import registry as neomodel_registry
 
 from genai_graph.errors import UnsupportedError
 from genai_graph.registry import NODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _get_class_by_exact_labels = neomodel_registry.get_class
 
@@ -18,12 +21,18 @@ def _get_class(labels: frozenset[Any], database_name: str | None) -> Any | None:
     registered = [label for label in NODES if label in labels]
     if found is not None or not registered:
         return found
+    refuse_several(registered)
+    return NODES[registered[0]]
+
+
+def refuse_several(labels: Iterable[str]) -> None:
+    """Raise `UnsupportedError` if a node has the labels of several classes."""
+    registered = [label for label in NODES if label in labels]
     if len(registered) > 1:
         raise UnsupportedError(
             f"a node has the labels {' and '.join(registered)}, but can only be read as one: "
             "`genai-graph verify` reports its uid and how to fix it"
         )
-    return NODES[registered[0]]
 
 
 def install_resolver() -> None:

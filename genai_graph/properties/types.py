@@ -50,6 +50,7 @@ from genai_graph.properties.literals import (
 )
 from genai_graph.properties.messages import AmbiguousScalar, describe, did_you_mean
 from genai_graph.properties.redaction import strip_credentials, warn_of_credentials
+from genai_graph.registry import properties_of
 
 if TYPE_CHECKING:
     from neo4j.time import DateTime
@@ -91,6 +92,21 @@ class Property(Generic[V]):
         def __get__(self, instance: object, owner: Any = None) -> V: ...
         def __get__(self, instance: Any, owner: Any = None) -> Any: ...
         def __set__(self, instance: object, value: V) -> None: ...
+
+    else:
+
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
+            """Return the property itself, or on a node the value that was not read with it.
+
+            A value that was read is an attribute of the node, which Python prefers.
+            """
+            if instance is None:
+                return self
+            instance.read_deferred()
+            name = next(
+                name for name, prop in properties_of(type(instance)).items() if prop is self
+            )
+            return instance.__dict__[name]
 
     # Python and database values
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, query
-from genai_graph.errors import MissingExtraError, QuestionError
+from genai_graph.database.rows import Rows
+from genai_graph.errors import QuestionError
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.questions.catalog import get_question
 from genai_graph.questions.facts import SUPPLIERS, GraphFacts
@@ -17,12 +18,10 @@ from genai_graph.storage.suggestions import node_not_found
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pandas
-
     from genai_graph.questions.catalog import Question
 
 
-class Answer(list[dict[str, Any]]):
+class Answer(Rows):
     """The answer to a question: a list of rows, each a dict.
 
     `notices` say what could not be judged, such as metrics of which it is unknown whether greater
@@ -32,20 +31,9 @@ class Answer(list[dict[str, Any]]):
     def __init__(
         self, question: Question, rows: Iterable[dict[str, Any]], notices: Iterable[str] = ()
     ) -> None:
-        super().__init__(rows)
+        super().__init__(rows, question.columns)
         self.question = question
         self.notices = list(notices)
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return the rows as a DataFrame; an empty answer keeps its columns.
-
-        Raises `MissingExtraError` if pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError:
-            raise MissingExtraError("pandas", "pandas") from None
-        return pandas.DataFrame(list(self), columns=list(self.question.columns))
 
     def _repr_html_(self) -> str:
         """Return the first rows as an HTML table, for notebooks."""

@@ -1,0 +1,145 @@
+"""Aggregate functions for `aggregate` and `annotate`: Count, Avg, Min, Max, Sum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import neomodel
+
+from genai_graph.errors import NodeSetError, NodeSetTypeError
+from genai_graph.ogm.conditions import Target, resolve_exactly
+from genai_graph.properties.encryption import refuse_search
+from genai_graph.properties.messages import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Aggregate:
+    """An aggregate of a property, or of related nodes: ``Count("metrics")``.
+
+    With `distinct`, equal values count once. Related nodes always count once.
+    """
+
+    function: ClassVar[str]
+
+    def __init__(self, name: str, *, distinct: bool = False) -> None:
+        self.name = name
+        self.distinct = distinct
+
+    @property
+    def default_alias(self) -> str:
+        """The name of the result if none is given, such as ``size__avg``."""
+        return f"{self.name}__{self.function}".replace("|", "__").replace("*__", "")
+
+    def resolve(self, label: str) -> ResolvedAggregate:
+        """Return the aggregate for a label. Raises `UnknownPropertyError`, `NodeSetError`."""
+        target = resolve_exactly(label, self.name)
+        if target.is_node and target.path:
+            self.refuse_node(target)
+        else:
+            self.refuse_property(target)
+        return ResolvedAggregate(target, self.function, self.distinct)
+
+    def refuse_node(self, target: Target) -> None:
+        """Raise `NodeSetError` if the function does not apply to nodes."""
+        raise NodeSetError(f"{self!r}: is a relationship: add a property, such as {self.name}__uid")
+
+    def refuse_property(self, target: Target) -> None:
+        """Raise `NodeSetError` if the function does not apply to values of the property."""
+        prop = target.prop
+        if prop.is_json or hasattr(prop, "item"):
+            raise NodeSetError(f"{self!r}: expected a property with an order, not {prop.type_name}")
+        refuse_search(prop)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class Count(Aggregate):
+    """The number of values, of related nodes, or of nodes: ``Count("*")``."""
+
+    function = "count"
+
+    def resolve(self, label: str) -> ResolvedAggregate:
+        """Return the aggregate for a label."""
+        if self.name == "*":
+            return ResolvedAggregate(Target((), label, "uid"), "count", distinct=False)
+        return super().resolve(label)
+
+    def refuse_node(self, target: Target) -> None:
+        """Accept related nodes."""
+
+    def refuse_property(self, target: Target) -> None:
+        """Accept every property; different values are counted only if they can be compared."""
+        if self.distinct:
+            refuse_search(target.prop)
+
+
+class Min(Aggregate):
+    """The smallest value."""
+
+    function = "min"
+
+
+class Max(Aggregate):
+    """The largest value."""
+
+    function = "max"
+
+
+class _Numeric(Aggregate):
+    def refuse_property(self, target: Target) -> None:
+        """Accept numbers."""
+        if not isinstance(target.prop, (neomodel.IntegerProperty, neomodel.FloatProperty)):
+            raise NodeSetError(f"{self!r}: expected a number, not {target.prop.type_name}")
+
+
+class Avg(_Numeric):
+    """The mean of numbers."""
+
+    function = "avg"
+
+
+class Sum(_Numeric):
+    """The sum of numbers; None if there are none."""
+
+    function = "sum"
+
+
+class ResolvedAggregate(NamedTuple):
+    """An aggregate of a target."""
+
+    target: Target
+    function: str
+    distinct: bool = False
+
+    def expression(self, value: str) -> str:
+        """Return the Cypher expression for an expression of the values."""
+        call = f"{self.function}({'DISTINCT ' if self.distinct else ''}{value})"
+        if self.function == "sum":  # Cypher's sum of no values is 0
+            return f"CASE WHEN count({value}) = 0 THEN null ELSE {call} END"
+        return call
+
+    def to_python(self, value: Any) -> Any:
+        """Convert a result of the database."""
+        if value is None or self.function not in ("min", "max"):
+            return value
+        return self.target.prop.to_python(value)
+
+
+def resolve_aggregates(
+    label: str, positional: Iterable[Any], named: Mapping[str, Any], taken: Iterable[str]
+) -> dict[str, ResolvedAggregate]:
+    """Return aggregates by alias. Raises `NodeSetError` for an alias that is taken."""
+    aggregates = {getattr(one, "default_alias", ""): one for one in positional}
+    resolved = {}
+    for alias, aggregate in {**aggregates, **named}.items():
+        if not isinstance(aggregate, Aggregate):
+            raise NodeSetTypeError(
+                f"expected an aggregate, as Count(...), got {describe(aggregate)}"
+            )
+        if alias in taken or alias.startswith("_"):
+            raise NodeSetError(f"{alias}: {label} already has this name: choose another one")
+        resolved[alias] = aggregate.resolve(label)
+    return resolved

@@ -1,0 +1,254 @@
+"""The shapes of results: nodes, values, groups of values, and nodes with related ones.
+
+A shape completes a statement that binds the nodes `n` of a set, and converts its rows.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.database import quote_name
+from genai_graph.errors import NodeSetError
+from genai_graph.ogm.compiler import Compiler, Selection
+from genai_graph.ogm.conditions import Path, Target, uses_alias
+from genai_graph.ogm.resolution import refuse_several
+from genai_graph.properties.encryption import decrypt_values, refuse_search
+from genai_graph.properties.validation import inflate_values
+from genai_graph.registry import NODES, properties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from genai_graph.ogm.aggregates import ResolvedAggregate
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NodeShape:
+    """Nodes, with the values of annotations as attributes; `names` are loaded, all if None."""
+
+    names: frozenset[str] | None = None
+
+    has_one_row_per_node = True
+
+    def statement(self, compiler: Compiler, selection: Selection) -> str:
+        """Return a statement with one row per node."""
+        selected = compiler.select(selection)
+        labels = "CASE WHEN size(labels(n)) > 1 THEN labels(n) END"
+        columns = [f"{self._values()} AS node", f"{labels} AS labels"]
+        columns += [compiler.alias(alias) for alias in selection.annotations]
+        order, limits = compiler.order(selection.order), compiler.limits(selection.slice)
+        return f"{selected} RETURN {', '.join(columns)}{order}{limits}"
+
+    def _values(self) -> str:
+        if self.names is None:
+            return "properties(n)"
+        names = sorted({"uid", *self.names})
+        return f"{{{', '.join(f'{quote_name(name)}: n.{quote_name(name)}' for name in names)}}}"
+
+    def convert(self, rows: Iterable[Row], compiler: Compiler, selection: Selection) -> list[Any]:
+        """Return the nodes."""
+        cls: Any = NODES[selection.label]
+        nodes = []
+        for row in rows:
+            refuse_several(row["labels"] or ())
+            node = cls.inflate(row["node"])
+            if self.names is not None:
+                node.defer(set(properties_of(cls)) - {"uid", *self.names})
+            for alias, aggregate in selection.annotations.items():
+                node.__dict__[alias] = aggregate.to_python(row[compiler.alias(alias)])
+            nodes.append(node)
+        return nodes
+
+
+@dataclass(frozen=True)
+class ValuesShape:
+    """Values: dicts, tuples (`form` is "tuple" or "named") or single values ("flat").
+
+    A related value gives a row for each related node, or one row with None.
+    """
+
+    names: tuple[str, ...]
+    targets: tuple[Target, ...]
+    form: str = "dict"
+    is_distinct: bool = False
+    groups: dict[str, ResolvedAggregate] = field(default_factory=dict)
+
+    @property
+    def has_one_row_per_node(self) -> bool:
+        """Whether each node gives exactly one row."""
+        return not (self.is_distinct or self.groups or any(one.path for one in self.targets))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the values."""
+        return (*self.names, *self.groups)
+
+    def statement(self, compiler: Compiler, selection: Selection) -> str:
+        """Return a statement with a row per node, per related node, or per group."""
+        if self.groups:
+            return self._grouped(compiler, selection)
+        clauses = compiler.select(selection)
+        bound: dict[Path, tuple[str, str]] = {(): ("n", "")}
+        for target in self.targets:
+            clauses += _bind(compiler, target.path, bound)
+        known = {target: _value(compiler, target, bound) for target in self.targets}
+        columns = [f"{known[target]} AS c{at}" for at, target in enumerate(self.targets)]
+        for at, target in enumerate(self.targets):
+            if _is_encryptable(target):
+                if self.is_distinct:
+                    refuse_search(target.prop)
+                else:  # the key depends on the uid
+                    columns.append(f"{bound[target.path][0]}.uid AS u{at}")
+        order = self._order(compiler, selection, known)
+        distinct = "DISTINCT " if self.is_distinct else ""
+        limits = compiler.limits(selection.slice)
+        return f"{clauses} RETURN {distinct}{', '.join(columns)}{order}{limits}"
+
+    def _order(self, compiler: Compiler, selection: Selection, known: dict[Target, str]) -> str:
+        if not self.is_distinct and not self.groups:
+            return compiler.order(selection.order, known)
+        selected = {target: f"c{at}" for at, target in enumerate(self.targets)}
+        for ordering in selection.order:
+            target = ordering.target
+            is_group = target is not None and target.is_alias and target.name in self.groups
+            if target is not None and target not in selected and not is_group:
+                raise NodeSetError(
+                    f"order_by({target.name!r}): distinct values and groups can be ordered by the "
+                    f"selected values only: {', '.join(self.columns)}"
+                )
+        return compiler.order(selection.order, selected)
+
+    def _grouped(self, compiler: Compiler, selection: Selection) -> str:
+        """Return a statement with a row for each combination of the values."""
+        for target in self.targets:
+            if _is_encryptable(target):
+                refuse_search(target.prop)
+        paths = {one.target.path for one in self.groups.values()} - {()}
+        if len(paths) > 1 or any(target.path for target in self.targets):
+            raise NodeSetError(
+                "values().annotate(): group by properties of the node itself, and aggregate over "
+                "one relationship at a time"
+            )
+        before = [tree for tree in selection.conditions if not uses_alias(tree)]
+        after = [tree for tree in selection.conditions if uses_alias(tree)]
+        clauses = compiler.match(selection.label, before, "n")
+        bound: dict[Path, tuple[str, str]] = {(): ("n", "")}
+        for path in paths:
+            clauses += f"{_bind(compiler, path, bound)} WITH DISTINCT n, {', '.join(bound[path])}"
+        columns = [f"n.{quote_name(one.name)} AS c{at}" for at, one in enumerate(self.targets)]
+        columns += [
+            f"{one.expression(_value(compiler, one.target, bound))} AS {compiler.alias(alias)}"
+            for alias, one in self.groups.items()
+        ]
+        names = [f"c{at}" for at in range(len(self.targets))]
+        names += map(compiler.alias, self.groups)
+        conditions = " AND ".join(compiler.condition(tree, ("n", "")) for tree in after)
+        where = f" WHERE {conditions}" if conditions else ""
+        order = self._order(compiler, selection, {})
+        limits = compiler.limits(selection.slice)
+        return (
+            f"{clauses} WITH {', '.join(columns)}{where} RETURN {', '.join(names)}{order}{limits}"
+        )
+
+    def convert(self, rows: Iterable[Row], compiler: Compiler, selection: Selection) -> list[Any]:
+        """Return dicts, tuples or single values."""
+        converted = []
+        for row in rows:
+            values = [_to_python(one, row, at) for at, one in enumerate(self.targets)]
+            for alias, aggregate in self.groups.items():
+                values.append(aggregate.to_python(row[compiler.alias(alias)]))
+            converted.append(values)
+        if self.form == "flat":
+            return [values[0] for values in converted]
+        if self.form == "dict":
+            return [dict(zip(self.columns, values, strict=True)) for values in converted]
+        if self.form == "named":
+            row_class = namedtuple("Row", self.columns)  # type: ignore[misc]
+            return [row_class(*values) for values in converted]
+        return [tuple(values) for values in converted]
+
+
+@dataclass(frozen=True)
+class TraversalShape:
+    """Lists of a node, and the related node and the edge of each step of the paths."""
+
+    paths: tuple[Path, ...]
+
+    has_one_row_per_node = False
+
+    def statement(self, compiler: Compiler, selection: Selection) -> str:
+        """Return a statement with a row per combination of related nodes."""
+        clauses, columns = compiler.select(selection), ["properties(n) AS c0"]
+        for path in self.paths:
+            node = "n"
+            for step in path:
+                node, edge, walked = compiler.walk(node, (step,), optional=False)
+                clauses += f" {walked}"
+                columns.append(f"properties({node}) AS c{len(columns)}")
+                columns.append(f"properties({edge}) AS c{len(columns)}")
+        order, limits = compiler.order(selection.order), compiler.limits(selection.slice)
+        return f"{clauses} RETURN {', '.join(columns)}{order}{limits}"
+
+    def convert(self, rows: Iterable[Row], compiler: Compiler, selection: Selection) -> list[Any]:
+        """Return the lists."""
+        converted = []
+        for row in rows:
+            items: list[Any] = [NODES[selection.label].inflate(row["c0"])]
+            for path in self.paths:
+                near = items[0]
+                for step in path:
+                    far: Any = NODES[step.far].inflate(row[f"c{len(items)}"])
+                    edge = step.edge_class.inflate(row[f"c{len(items) + 1}"])
+                    edge._source, edge._target = (near, far) if step.outgoing else (far, near)
+                    items += [far, edge]
+                    near = far
+            converted.append(items)
+        return converted
+
+
+Shape = NodeShape | ValuesShape | TraversalShape
+
+
+def _bind(compiler: Compiler, path: Path, bound: dict[Path, tuple[str, str]]) -> str:
+    """Return the clauses that match a path, except for its parts that are bound already."""
+    clauses = ""
+    for length in range(1, len(path) + 1):
+        if path[:length] not in bound:
+            near = bound[path[: length - 1]][0]
+            node, edge, walked = compiler.walk(near, path[length - 1 : length], optional=True)
+            bound[path[:length]] = node, edge
+            clauses += f" {walked}"
+    return clauses
+
+
+def _value(compiler: Compiler, target: Target, bound: Mapping[Path, tuple[str, str]]) -> str:
+    if target.is_alias:
+        return compiler.alias(target.name)
+    variable = bound[target.path][target.on_edge]
+    return variable if target.is_node else f"{variable}.{quote_name(target.name)}"
+
+
+def _is_encryptable(target: Target) -> bool:
+    return not target.is_alias and not target.on_edge and target.prop.encryptable
+
+
+def _to_python(target: Target, row: Row, position: int) -> Any:
+    """Return the value of a column as the attribute of a node would have it."""
+    stored = row[f"c{position}"]
+    if target.is_alias:
+        return stored
+    if stored is None:
+        return target.prop.empty()
+    if f"u{position}" in row:
+        values = {"uid": row[f"u{position}"], target.name: stored}
+        stored = decrypt_values(target.label, values)[target.name]
+    return inflate_values(target.cls, {target.name: stored})[target.name]
+
+
+def with_alias(shape: ValuesShape, groups: Mapping[str, ResolvedAggregate]) -> ValuesShape:
+    """Return a shape that groups by its values."""
+    return replace(shape, groups={**shape.groups, **groups})
