@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from neomodel.exceptions import NeomodelException
 from traps import TRAPS
 
 from genai_graph import Count, Dataset, Experiment, Max, Model, Project, Q, connect, query
@@ -136,7 +137,7 @@ def test_text_of_users_never_becomes_part_of_a_statement(
     @given(key=KEYS, value=VALUES)
     def attack(key: Any, value: Any) -> None:
         sent.clear()
-        with contextlib.suppress(GenaiGraphError, IndexError, Model.DoesNotExist):
+        with contextlib.suppress(GenaiGraphError, IndexError, NeomodelException):
             ENTRIES[entry](key, value)
         for statement in sent:
             # A quoted name is one that a class declares, and nothing else is quoted.
@@ -191,6 +192,7 @@ def test_slices_are_those_of_a_list(models: list[Model], bounds: slice, expected
         assert "".join(getattr(one, "name", one) for one in sliced) == expected
         assert (sliced.count(), sliced.exists()) == (len(expected), bool(expected))
         assert len(list(sliced.iterator(1))) == len(expected)
+    assert len(list(ordered.iterator(2**63))) == 3
     list(ordered)
     assert "".join(model.name for model in ordered[bounds]) == expected
 
@@ -201,6 +203,15 @@ def test_a_slice_of_zero_step_and_of_a_step_are_errors(models: list[Model]) -> N
     with pytest.raises(ValueError, match="step"):
         Model.nodes[::2][1:]
     assert Model.nodes.order_by("name")[::2][1] == models[2]
+
+
+def test_first_and_last_of_values(models: list[Model]) -> None:
+    names = Model.nodes.values_list("name", flat=True)
+    assert (names.first(), names.last(), names.reverse().all()) == ("a", "c", ["c", "b", "a"])
+    related = Model.nodes.values_list("name", "projects__name")
+    assert (related.first(), related.last()) == (("a", "p"), ("c", "q"))
+    assert sorted(names.distinct()) == ["a", "b", "c"]
+    assert Model.nodes.values("size").distinct().order_by("-size").first() == {"size": 2}
 
 
 # Immutability

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from neomodel.exceptions import MultipleNodesReturned
 
-from genai_graph.database import query, quote_name
+from genai_graph.database import clamp_limit, query, quote_name
 from genai_graph.database.rows import Rows
 from genai_graph.errors import DatabaseError, NodeSetError, NodeSetTypeError
 from genai_graph.ogm import bulk_writes, html, prefetch
@@ -195,14 +195,15 @@ class NodeSet(Generic[T]):
         order = self._selection.order
         uid = Target((), self.label, "uid")
         is_definite = any(one.target in (None, uid) for one in order)
-        if is_definite or not isinstance(self._shape, NodeShape):
+        shape = self._shape
+        if is_definite or (isinstance(shape, ValuesShape) and (shape.is_distinct or shape.groups)):
             return self
         return self._select(order=(*order, Ordering(uid, order[0].descending if order else False)))
 
     def reverse(self) -> Self:
         """Return the nodes in the opposite order; without an order, of that by uid."""
         require_unsliced(self.is_sliced, "reverse")
-        ordered = self._ordered() if self._shape.has_one_row_per_node else self
+        ordered = self._ordered()
         return ordered._select(order=tuple(one.reversed() for one in ordered._selection.order))
 
     def distinct(self) -> Self:
@@ -377,10 +378,13 @@ class NodeSet(Generic[T]):
             raise NodeSetError(
                 f"chunk_size: expected an integer from 1, got {describe(chunk_size)}"
             )
+        return self._pages(chunk_size)
+
+    def _pages(self, chunk_size: int) -> Iterator[T]:
         if not self._shape.has_one_row_per_node:
             yield from self._clone()._fetched()
             return
-        for uids in batched(self.uids(), chunk_size):
+        for uids in batched(self.uids(), clamp_limit(chunk_size)):
             yield from (
                 self._clone(_step=1)
                 ._select(conditions=(_uid_in(self.label, uids),), slice=EVERYTHING)
