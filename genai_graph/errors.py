@@ -26,6 +26,7 @@ name. Messages name the object, the location and the fix.
     │   └── UnknownPropertyError (TypeError)  the class has no such property
     ├── NodeExistsError (ValueError)        a node with this uid already exists
     ├── NodeNotFoundError (LookupError)     no node has this uid
+    ├── MultipleNodesError (ValueError)     several nodes match, and one was expected
     ├── NotSavedError (ValueError)          the node has not been saved
     ├── EdgeError (ValueError)              the schema does not allow this edge
     │   └── EdgeTypeError (TypeError)       an end of the edge has the wrong class
@@ -122,11 +123,17 @@ class TransactionMemoryError(TransactionError, MemoryError):
 
 
 class PropertyError(GenaiGraphError, ValueError):
-    """A property value is invalid; `path` leads to the invalid part of a nested value."""
+    """A property value is invalid; `path` leads to the invalid part of a nested value.
 
-    def __init__(self, message: str, path: tuple[str | int, ...] = ()) -> None:
+    `python_fix` is advice for Python programs, which messages about files omit.
+    """
+
+    def __init__(
+        self, message: str, path: tuple[str | int, ...] = (), python_fix: str = ""
+    ) -> None:
         super().__init__(message)
         self.path = path
+        self.python_fix = python_fix
 
 
 class PropertyTypeError(PropertyError, TypeError):
@@ -143,6 +150,10 @@ class NodeExistsError(GenaiGraphError, ValueError):
 
 class NodeNotFoundError(GenaiGraphError, LookupError):
     """No node has this uid."""
+
+
+class MultipleNodesError(GenaiGraphError, ValueError):
+    """Several nodes match, and one was expected."""
 
 
 class NotSavedError(GenaiGraphError, ValueError):

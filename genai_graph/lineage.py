@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import QuestionError
+from genai_graph.names import normalize_name
 from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
 from genai_graph.properties import encryption
 from genai_graph.properties.messages import describe
@@ -160,6 +161,7 @@ def _traverse(
     With `reports_depth` the subgraph says whether there is more beyond that depth.
     """
     _validate("limit", limit, minimum=1)
+    uid = normalize_name(uid) if isinstance(uid, str) else uid
     if not existing_uids(label, [uid]):
         raise node_not_found(label, uid)
     traversal = _Traversal((label, uid), limit)

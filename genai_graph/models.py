@@ -14,12 +14,24 @@ from genai_graph import lineage as lineage_of
 from genai_graph.database.transaction import run_in_transaction
 from genai_graph.errors import PropertyError
 from genai_graph.lineage import MAX_NODES
-from genai_graph.metric_history import MetricHistory, history_errors, validate_recorded
+from genai_graph.metric_history import (
+    MetricHistory,
+    history_errors,
+    stored_history_errors,
+    validate_recorded,
+)
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.managers import require_class
 from genai_graph.ogm.node import Node, VersionedNode
 from genai_graph.ogm.relationships import RelationshipFrom, RelationshipTo
-from genai_graph.ogm.uids import escape_part, metric_uid, parse_metric_uid, unescape_part
+from genai_graph.ogm.uids import (
+    escape_part,
+    join_parts,
+    metric_uid,
+    parse_metric_uid,
+    split_uid,
+    unescape_part,
+)
 from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
@@ -41,6 +53,8 @@ from genai_graph.storage.rows import EdgeRow
 if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
 
+# The positions of the uids of other nodes in the uid of a metric, by relationship.
+_METRIC_UID_PARTS = {"experiment": 0, "dataset": 2, "model": 4}
 DATA_ROLES = ("training", "validation", "test")
 USED_ROLES = (*DATA_ROLES, "other")  # other: such as inference or calibration
 MODEL_ROLES = ("output", "input")
@@ -61,7 +75,7 @@ class TrainedOn(Edge):
     identified_by: ClassVar = {"role": "training", "split": None}
 
     role = StringProperty(choices=DATA_ROLES, help_text="default: training")
-    split = StringProperty(help_text="split of the dataset, such as train")
+    split = StringProperty(is_name=True, help_text="split of the dataset, such as train")
     revision = StringProperty(help_text="commit or revision of the dataset")
 
 
@@ -71,7 +85,7 @@ class Run(Edge):
     identified_by: ClassVar = {"role": "output"}
 
     role = StringProperty(choices=MODEL_ROLES, help_text="default: output")
-    step = IntegerProperty(help_text="training step of a checkpoint")
+    step = IntegerProperty(allow_float=True, help_text="training step of a checkpoint")
 
 
 class Used(Edge):
@@ -117,7 +131,7 @@ class DatasetDerivedFrom(DerivedFrom):
 class Project(Node):
     """A body of work, such as an MLflow experiment. Its uid is its name."""
 
-    name = RequiredStringProperty(index=True, help_text="name of the project")
+    name = RequiredStringProperty(index=True, is_name=True, help_text="name of the project")
     owner = StringProperty(index=True, help_text="person or team responsible")
     url = LocationProperty(help_text="home page")
     license = StringProperty(help_text="license of the project")
@@ -160,19 +174,19 @@ class Dataset(VersionedNode):
 
     projects: RelationshipFrom[Project] = RelationshipFrom("Project", "datasets", "HAS", Has)
     trained_models: RelationshipFrom[Model] = RelationshipFrom(
-        "Model", "trained_on", "TRAINED_ON", TrainedOn
+        "Model", "trained_on", "TRAINED_ON", TrainedOn, protects=True
     )
     experiments: RelationshipFrom[Experiment] = RelationshipFrom(
         "Experiment", "datasets", "USED", Used
     )
     metrics: RelationshipFrom[Metric] = RelationshipFrom(
-        "Metric", "dataset", "EVALUATED_ON", EvaluatedOn
+        "Metric", "dataset", "EVALUATED_ON", EvaluatedOn, protects=True
     )
     parents: RelationshipTo[Dataset] = RelationshipTo(
         "Dataset", "DERIVED_FROM", DatasetDerivedFrom, acyclic=True
     )
     children: RelationshipFrom[Dataset] = RelationshipFrom(
-        "Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom
+        "Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom, protects=True
     )
 
     def impact(self, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
@@ -210,9 +224,11 @@ class Model(VersionedNode):
         "Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True
     )
     children: RelationshipFrom[Model] = RelationshipFrom(
-        "Model", "parents", "DERIVED_FROM", ModelDerivedFrom
+        "Model", "parents", "DERIVED_FROM", ModelDerivedFrom, protects=True
     )
-    metrics: RelationshipFrom[Metric] = RelationshipFrom("Metric", "model", "MEASURES", Measures)
+    metrics: RelationshipFrom[Metric] = RelationshipFrom(
+        "Metric", "model", "MEASURES", Measures, protects=True
+    )
 
     def lineage(self, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
         """Return everything that the model depends on: its ancestors, and all training data.
@@ -229,7 +245,7 @@ class Model(VersionedNode):
 class Experiment(Node):
     """One run of training or evaluation (an MLflow run). Its uid is random unless given."""
 
-    name = StringProperty(index=True, help_text="name of the run")
+    name = StringProperty(index=True, is_name=True, help_text="name of the run")
     status = StringProperty(
         index=True,
         choices=("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"),
@@ -281,9 +297,10 @@ class Experiment(Node):
 
         There is one Metric per name, dataset, split and `model`: the model whose score it is, if
         the experiment ran several. With a `step` the value is added to its history, replacing the
-        value of the same step; `values` with `steps` (default 0, 1, 2, ...) adds several at once.
-        `value` is then the one with the largest step. Without a step only `value` changes. Other
-        properties, such as `greater_is_better` or `unit`, are set as given.
+        value of the same step; `values` with `steps` adds several at once, and `values` alone is
+        the whole history, at the steps 0, 1, 2, ... `value` and `step` are then those of the
+        largest step. A value without a step sets `value` and clears `step`. Other properties, such
+        as `greater_is_better` or `unit`, are set as given.
 
         Raises `PropertyError`, `EdgeTypeError` (`dataset` is not a Dataset, or `model` not a
         Model), `NotSavedError`.
@@ -341,16 +358,18 @@ class Metric(Node):
     Created by `Experiment.record`. Its uid is ``experiment/name[/dataset[/split[/model]]]``.
     """
 
-    name = RequiredStringProperty(index=True, help_text="such as accuracy")
+    name = RequiredStringProperty(index=True, is_name=True, help_text="such as accuracy")
     value = RequiredFloatProperty(index=True, help_text="latest value; may be NaN or infinite")
-    step = IntegerProperty(help_text="step of `value`")
-    split = StringProperty(help_text="split of the dataset, such as val")
+    step = IntegerProperty(allow_float=True, help_text="step of `value`")
+    split = StringProperty(is_name=True, help_text="split of the dataset, such as val")
     unit = StringProperty(help_text="unit, such as ms")
     greater_is_better = BooleanProperty(help_text="unknown if not set")
     recorded_at = DateTimeProperty(help_text="time of the measurement")
     ci_lower = FloatProperty(help_text="lower bound of the confidence interval")
     ci_upper = FloatProperty(help_text="upper bound of the confidence interval")
-    steps = ArrayProperty(IntegerProperty(), help_text="steps of the history, ascending")
+    steps = ArrayProperty(
+        IntegerProperty(allow_float=True), help_text="steps of the history, ascending"
+    )
     values = ArrayProperty(FloatProperty(), help_text="values of the history, parallel to `steps`")
 
     experiment: RelationshipFrom[Experiment] = RelationshipFrom("Experiment", "metrics", "HAS", Has)
@@ -360,6 +379,7 @@ class Metric(Node):
     model: RelationshipTo[Model] = RelationshipTo("Model", "MEASURES", Measures, at_most_one=True)
 
     uid_fields = frozenset({"name", "split"})
+    uid_references = ("experiment", "dataset", "model")
     required_together = ("steps", "values")
 
     @classmethod
@@ -368,6 +388,11 @@ class Metric(Node):
         if "steps" not in values and "values" not in values:  # the common case, kept cheap
             return iter(())
         return history_errors(values)
+
+    @classmethod
+    def stored_errors(cls, stored: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield an error if `value` and `step` contradict the history."""
+        return stored_history_errors(stored)
 
     @classmethod
     def build_uid(cls, values: Mapping[str, Any]) -> str:
@@ -384,6 +409,21 @@ class Metric(Node):
         if key is None:
             return {}
         return {"name": key.name} if key.split is None else {"name": key.name, "split": key.split}
+
+    @classmethod
+    def renamed_uid(cls, uid: str, values: Mapping[str, Any]) -> str:
+        """Return the uid with the name replaced."""
+        parts = split_uid(uid, "/")
+        return join_parts([parts[0], values["name"], *parts[2:]], "/")
+
+    @classmethod
+    def replace_in_uid(cls, uid: str, reference: str, old: str, new: str) -> str | None:
+        """Return the uid with that of the experiment, dataset or model replaced, or None."""
+        parts, position = split_uid(uid, "/"), _METRIC_UID_PARTS[reference]
+        if len(parts) <= position or parts[position] != old or join_parts(parts, "/") != uid:
+            return None
+        parts[position] = new
+        return join_parts(parts, "/")
 
 
 def _recorded_uid(node: Node | None, expected: type[Node], name: str) -> str | None:

@@ -25,17 +25,29 @@ class Status:
     nodes: dict[str, int]
     edges: dict[str, int]
 
+    def _schema_state(self) -> str:
+        if not self.drift:
+            return "up to date"
+        is_new = all(line.startswith("missing:") for line in self.drift.splitlines())
+        if self.is_empty and is_new:
+            return "none yet: the graph is empty, and the first write installs the schema"
+        return "differs: see genai-graph schema check"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the graph has no nodes of the models."""
+        return not any(self.nodes.values())
+
     def as_dict(self) -> dict[str, Any]:
         """Return the values as a dict, as printed by ``status --json``."""
-        return {**asdict(self), "schema_up_to_date": not self.drift}
+        return {**asdict(self), "schema_up_to_date": not self.drift, "empty": self.is_empty}
 
     def __str__(self) -> str:
-        schema_state = "differs: see genai-graph schema check" if self.drift else "up to date"
         lines = [
             f"engine    {self.engine} {self.version} ({self.edition})",
             f"address   {self.uri}",
             f"database  {self.database or 'default'}",
-            f"schema    {schema_state}",
+            f"schema    {self._schema_state()}",
         ]
         counts = {**self.nodes, **self.edges}
         width = max(map(len, counts))

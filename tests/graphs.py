@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from genai_graph import load, query
 from genai_graph.database import atomic, quote_name
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, Record
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import metric_uid
 from genai_graph.properties.types import (
     ArrayProperty,
@@ -66,6 +67,11 @@ def texts() -> st.SearchStrategy[str]:
     return st.one_of(st.text(), st.sampled_from(AWKWARD_TEXTS), st.text('",;\n\r\x1f a'))
 
 
+def names() -> st.SearchStrategy[str]:
+    """Draw uids and names, which are stored in Unicode normal form C."""
+    return st.one_of(st.text(min_size=1), texts().filter(bool)).map(normalize_name)
+
+
 def json_values() -> st.SearchStrategy[Any]:
     leaves = st.one_of(
         st.none(),
@@ -99,6 +105,8 @@ def database_values(prop: Any) -> st.SearchStrategy[Any]:
         return st.datetimes(timezones=st.just(timezone.utc)).map(lambda time: time.replace(fold=0))
     if prop.choices:
         return st.sampled_from(sorted(prop.choices))
+    if prop.is_name:
+        return names() if prop.is_required else texts().map(normalize_name)
     return texts().filter(bool) if prop.is_required else texts()
 
 
@@ -127,7 +135,7 @@ def any_records(draw: st.DrawFn) -> Graph:
     """Draw a node and an unrelated edge."""
     label = draw(st.sampled_from(sorted(NODES)))
     name = draw(st.sampled_from(sorted(EDGE_TYPES)))
-    uids = st.text(min_size=1)
+    uids = names()
     node_values = given_values(properties_of(NODES[label]))
     edge_values = given_values(properties_of(EDGES[EDGE_TYPES[name]]))
     return [
@@ -147,7 +155,7 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 def _uids() -> st.SearchStrategy[list[str]]:
     short = st.text("a@/%é😀", min_size=1, max_size=4)
-    return st.lists(st.one_of(short, texts().filter(bool)), max_size=3, unique=True)
+    return st.lists(st.one_of(short, names()), max_size=3, unique=True)
 
 
 def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
@@ -160,9 +168,9 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
         if draw(st.booleans()):
             uid = metric_uid(
                 owner,
-                draw(texts().filter(bool)),
-                draw(st.one_of(st.none(), st.sampled_from(uids["Dataset"] or [""]), texts())),
-                draw(st.one_of(st.none(), texts())),
+                draw(names()),
+                draw(st.one_of(st.none(), st.sampled_from(uids["Dataset"] or [""]), names())),
+                draw(st.one_of(st.none(), names())),
                 draw(st.one_of(st.none(), st.sampled_from(uids["Model"] or ["m"]))),
             )
         owners.setdefault(uid, owner)

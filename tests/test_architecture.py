@@ -25,7 +25,7 @@ Layers = Sequence[Sequence[str]]
 # own package; names of one layer don't import each other. `exchange.formats` is not in `exchange`.
 LAYERS: Layers = [
     ["errors"],
-    ["formatting"],
+    ["conversion", "formatting", "names"],
     ["server", "pictures"],
     ["database"],
     ["registry"],
@@ -69,9 +69,9 @@ FILE_ORDER = {
         "builders csv_cells csv_schema cypher json",
         "csv document jsonl yaml",
     ],
-    "integrity": ["findings", "edge_checks schema_checks", "node_checks", "__init__"],
+    "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
     "ogm": [
-        "edge json_ready lookups resolution stubs uids",
+        "edge json_ready lookup_errors lookups resolution stubs uids",
         "bulk_writes conditions html",
         "aggregates",
         "compiler",
@@ -105,7 +105,7 @@ FILE_ORDER = {
     "storage": [
         "batching encrypted_values lookups rows",
         "edge_rules nodes scans",
-        "bulk_deletes edges exclusive_nodes suggestions",
+        "bulk_deletes edges exclusive_nodes protection renaming suggestions",
     ],
 }
 LINES = {

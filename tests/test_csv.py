@@ -284,7 +284,7 @@ def test_invalid_json_in_a_cell_is_rejected(text: str) -> None:
     ("columns", "cells", "problem"),
     [
         ("value:double", "abc", "value: expected a number, got 'abc'"),
-        ("value:double", "inf", "value: expected a number, got 'inf'"),
+        ("value:double", "inf", "value: expected a number, got 'inf': write Infinity"),
         (
             "value:double",
             "1e999",
@@ -293,7 +293,7 @@ def test_invalid_json_in_a_cell_is_rejected(text: str) -> None:
         (
             "value:double,greater_is_better:boolean",
             "1,TRUE",
-            "greater_is_better: expected true or false, got 'TRUE'",
+            "greater_is_better: expected true or false, got 'TRUE': write true",
         ),
         (
             "value:double,steps:long[],values:double[]",

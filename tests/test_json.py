@@ -78,7 +78,7 @@ def test_invalid_value_is_reported_with_its_line(line: str, problem: str) -> Non
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ('"nan"', "expected a number, got 'nan'"),
+        ('"nan"', "expected a number, got 'nan': write NaN"),
         ('"0.5"', "expected a number, got '0.5'"),
         ("true", "expected a number, got True"),
         ("null", "is required and can't be removed"),

@@ -19,6 +19,7 @@ import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, query, registry
 from genai_graph.database import Connection
 from genai_graph.errors import EdgeTypeError, FixtureError, UnknownPropertyError
+from genai_graph.names import normalize_name
 from genai_graph.registry import properties_of
 
 ODD = [
@@ -32,7 +33,7 @@ ODD = [
     " spaces around it ",
     "$uid {name} [0] (x) <b> & ; # ~",
     "\u2028\u2029\x85\x0b\x0c",
-    "e\u0301 is not \u00e9",
+    "\u00e9 in normal form C",
     "\u202eright to left\u200f\u200d",
     "\U0001f469\u200d\U0001f52c \U0010ffff \ufffe \ufeff",
     "\x01\x1f\x7f\x9f",
@@ -48,7 +49,7 @@ ODD = [
 ]
 texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40
-)
+).map(normalize_name)
 on_the_graph = settings(
     max_examples=20,
     deadline=None,
@@ -308,7 +309,7 @@ def check_queries(one: str, other: str, data: dict[str, Any], uid: str) -> None:
 
 
 def test_similar_strings_are_different_uids(graph: Connection) -> None:
-    names = ["é", "e\u0301", "E", "e", "e ", " e", "e\n", "\uff45", "ß", "ss", "\u017f"]
+    names = ["é", "E", "e", "e ", " e", "e\n", "\uff45", "ß", "ss", "\u017f"]
     for number, name in enumerate(names):
         Dataset(name=name, size=number).save()
     assert [Dataset.nodes.get(uid=name).size for name in names] == list(range(len(names)))

@@ -29,6 +29,7 @@ from genai_graph.errors import (
     UnknownPropertyError,
     UnsupportedError,
 )
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import MetricKey, metric_uid, parse_metric_uid, split_uid
 
 MOMENT = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=timezone.utc)
@@ -146,7 +147,9 @@ fast_settings = settings(max_examples=200, deadline=None, database=None)
 type_settings = settings(max_examples=50, deadline=None, database=None)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30).map(
+    normalize_name
+)
 integers = st.integers(*INTEGERS)
 zones = st.builds(
     timezone, st.timedeltas(timedelta(hours=-23, minutes=-59), timedelta(hours=23, minutes=59))
@@ -166,11 +169,9 @@ any_value = st.one_of(
     texts,
     st.binary(max_size=9),
     st.dates(),
-    st.tuples(texts),
     st.dictionaries(texts, integers, max_size=2),
-    st.sets(integers, max_size=2),
+    st.sets(integers, min_size=1, max_size=2),
     st.complex_numbers(),
-    st.decimals(),
     st.builds(object),
     st.just(int),
 )
@@ -321,7 +322,7 @@ def test_missing_required_property_is_rejected(cls: type[Any], name: str, given:
         (Dataset, "size", 11.0, "an integer", "11.0"),
         (Dataset, "size", True, "an integer", "True"),
         (Dataset, "tags", "fraud", "a list of strings", "'fraud'"),
-        (Dataset, "tags", ("a",), "a list of strings", "('a',) (tuple)"),
+        (Dataset, "tags", {"a": 1}, "a list of strings", "a map"),
         (Dataset, "tags", ["a", 2], "item 2: expected a string", "2"),
         (Dataset, "tags", ["a", None], "item 2: expected a string", "nothing"),
         (Metric, "value", "0.98", "a number", "'0.98'"),
@@ -431,7 +432,7 @@ def test_error_for_huge_integer_is_short(cls: type[Any], name: str, value: Any) 
 @pytest.mark.parametrize(
     ("value", "path", "hint"),
     [
-        ({"a": {"b": [1, (1, 2)]}}, "a.b[1]", "a list"),
+        ({"a": {"b": [1, {1, 2}]}}, "a.b[1]", "a list"),
         ({"a": {1, 2}}, "a", "a list"),
         ({"a": [math.nan]}, "a[0]", "null or a string"),
         ([1, -math.inf], "[1]", "null or a string"),
@@ -514,7 +515,7 @@ def test_errors_derive_from_package_and_builtin_errors() -> None:
 @given(value=any_value)
 def test_any_value_of_wrong_type_is_rejected(label: str, name: str, type_: Any, value: Any) -> None:
     assume(not isinstance(value, type_) or (isinstance(value, bool) and type_ is not bool))
-    with pytest.raises(PropertyTypeError, match=rf"{label}\.{name}: expected .*, got "):
+    with pytest.raises(PropertyTypeError, match=rf"{label}\.{name}: .*expected .*, got "):
         make_node(LABELS[label], **{name: value})
 
 
@@ -567,7 +568,7 @@ def test_project_uid_round_trips(name: str) -> None:
 
 @pytest.mark.parametrize("label", ["Dataset", "Model"])
 @fast_settings
-@given(name=names, version=st.none() | texts)
+@given(name=names, version=st.none() | texts.map(normalize_name))
 @example(name="a@b", version="c")
 @example(name="a", version="b@c")
 @example(name="a%40b", version="%")
@@ -964,11 +965,11 @@ def test_save_of_node_deleted_elsewhere_raises_error(graph: Connection) -> None:
     assert count_nodes("Dataset") == 0
 
 
-def test_uid_is_kept_when_name_changes(graph: Connection) -> None:
-    node = Dataset(name="iris", version="1").save()
+def test_given_uid_is_kept_when_name_changes(graph: Connection) -> None:
+    node = Dataset(uid="ds-1", name="iris", version="1").save()
     node.name, node.version = "flowers", "2"
     node.save()
-    assert (node.uid, Dataset.nodes.get(name="flowers").uid) == ("iris@1", "iris@1")
+    assert (node.uid, Dataset.nodes.get(name="flowers").uid) == ("ds-1", "ds-1")
 
 
 def test_changed_uid_is_rejected(graph: Connection) -> None:
@@ -1185,7 +1186,7 @@ def test_unsaved_node_raises_error(graph: Connection, name: str) -> None:
 def test_delete_removes_node_and_its_edges(graph: Connection) -> None:
     dataset, model = Dataset(name="iris").save(), Model(name="m").save()
     model.trained_on.connect(dataset)
-    assert dataset.delete() is True
+    assert dataset.delete(force=True) is True
     assert count_nodes("Dataset") == 0
     assert model.trained_on.all() == []
     assert Model.nodes.get(uid="m") == model

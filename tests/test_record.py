@@ -199,8 +199,7 @@ def test_metrics_are_separate_per_experiment(run: Experiment) -> None:
 
 def test_renamed_dataset_keeps_its_metric(run: Experiment, imagenet: Dataset) -> None:
     run.record("accuracy", 0.1, dataset=imagenet)
-    imagenet.name = "renamed"
-    imagenet.save()
+    imagenet.rename("renamed")
     run.record("accuracy", 0.2, dataset=Dataset.nodes.get(name="renamed"))
     assert only_metric().value == 0.2
 
@@ -234,7 +233,7 @@ def test_value_of_same_step_is_replaced(run: Experiment) -> None:
 def test_record_without_step_changes_value_only(run: Experiment) -> None:
     run.record("loss", values=[0.3, 0.2], steps=[10, 20])
     metric = run.record("loss", 7)
-    assert (metric.value, metric.step) == (7.0, 20)
+    assert (metric.value, metric.step) == (7.0, None)
     assert history(metric) == [(10, 0.3), (20, 0.2)]
     metric = run.record("loss", 0.25, step=15)
     assert (metric.value, metric.step) == (0.2, 20)
@@ -422,7 +421,7 @@ def test_record_is_rolled_back_with_outer_block(run: Experiment) -> None:
         ({"value": True}, "value", "expected a number, got True"),
         ({"value": [0.5]}, "value", "expected a number, got a list"),
         ({"value": 1, "step": "3"}, "step", "expected an integer, got '3'"),
-        ({"value": 1, "step": 1.0}, "step", "expected an integer, got 1.0"),
+        ({"value": 1, "step": 1.5}, "step", "expected an integer, got 1.5"),
         ({"value": 1, "step": True}, "step", "expected an integer, got True"),
         ({"value": 1, "step": 2**63}, "step", "expected an integer of at most"),
         ({"values": [1, "2"]}, "values", "item 2: expected a number, got '2'"),
@@ -433,7 +432,7 @@ def test_record_is_rolled_back_with_outer_block(run: Experiment) -> None:
         ({"values": b"ab"}, "values", "expected"),
         ({"values": {0.5, 0.4}}, "values", "expected"),
         ({"values": [1, 2], "steps": b"ab"}, "steps", "expected"),
-        ({"values": [1, 2], "steps": [0, 1.0]}, "steps", "item 2: expected an integer, got 1.0"),
+        ({"values": [1, 2], "steps": [0, 1.5]}, "steps", "item 2: expected an integer, got 1.5"),
         ({"values": [1], "steps": 5}, "steps", "expected"),
         ({"values": [1], "steps": "5"}, "steps", "a list of integers, got '5'"),
         ({"values": [1], "steps": [1, 2]}, "values", "as many values as steps"),
@@ -576,7 +575,7 @@ def test_delete_experiment_deletes_metrics_recorded_by_copies(run: Experiment) -
 
 def test_delete_dataset_keeps_metrics(run: Experiment, imagenet: Dataset) -> None:
     metric = run.record("accuracy", 0.9, dataset=imagenet)
-    imagenet.delete()
+    imagenet.delete(force=True)
     assert run.metrics.all() == [metric]
     assert metric.dataset.all() == []
 

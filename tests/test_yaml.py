@@ -103,7 +103,7 @@ def test_invalid_integer_is_rejected(text: str, problem: str) -> None:
         ("high", "expected a number, got 'high'"),
         ("'0.5'", "expected a number, got '0.5'"),
         ("true", "expected a number, got True"),
-        ("nan", "expected a number, got 'nan'"),
+        ("nan", "expected a number, got 'nan': write NaN"),
         ("017.5", "expected a number, got 017.5 (a number that YAML versions read differently)"),
         ("1e400", "expected a number, got 1e400 (a number out of the range of a float)"),
         ("1" + "0" * 400, "expected a number in the range of a float, got an integer of 1329 bits"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from genai_graph.errors import SettingsError
 
 _log = logging.getLogger("genai_graph")
+_VARIABLE = re.compile(
+    r"\ufeff?\s*(?:export\s+)?(?P<quote>['\"]?)(?P<name>\w+)(?P=quote)\s*(?P<equals>=?)"
+)
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
 
@@ -147,12 +151,34 @@ def read_settings(**arguments: object) -> Settings:
     values = {str(aliases[name]): value for name, value in arguments.items() if value is not None}
     env_file = os.environ.get("GENAI_GRAPH_ENV_FILE", ".env")
     try:
+        _check_lines(env_file, {str(alias) for alias in aliases.values()})
         return Settings(_env_file=env_file or None, **values)  # type: ignore[arg-type,call-arg]
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file}: not UTF-8 text: save the file as UTF-8") from None
     except ValidationError as error:
         errors = (f"{item['loc'][0]}: {item['msg']}" for item in error.errors(include_input=False))
         raise SettingsError("; ".join(errors).replace("Value error, ", "")) from None
+
+
+def _check_lines(env_file: str, variables: set[str]) -> None:
+    """Raise `SettingsError` for a line that begins with a variable but does not set it.
+
+    python-dotenv ignores such lines, for example those of YAML.
+    """
+    try:
+        text = Path(env_file).read_text(encoding="utf-8") if env_file else ""
+    except OSError:  # there is none
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _VARIABLE.match(line)
+        if match is not None and match["name"].upper() in variables:
+            name, place = match["name"], f"{env_file}:{number}"
+            if line.startswith("\ufeff"):
+                raise SettingsError(
+                    f"{place}: starts with a byte order mark: save the file without"
+                )
+            if not match["equals"]:
+                raise SettingsError(f"{place}: {name}: expected NAME=VALUE: write {name}=...")
 
 
 def _read_secret(path: Path) -> SecretStr:

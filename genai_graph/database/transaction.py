@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import db
 
+from genai_graph.conversion import InexactValueError, to_parameter
 from genai_graph.database.connection import current_connection, graph_driver
 from genai_graph.database.cypher import forbidden_in_read_mode, may_write
 from genai_graph.database.rows import Rows
 from genai_graph.database.values import convert_items
-from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError, TransientError
+from genai_graph.errors import (
+    DatabaseError,
+    QueryError,
+    ReadOnlyError,
+    TransactionError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,14 +140,24 @@ def query(
 ) -> Rows:
     """Run a Cypher statement and return its rows, a list of dicts of plain Python values.
 
-    Parameters are keyword arguments, or items of a dict if a name is not a Python identifier. Nodes
-    and relationships become dicts of their properties, and times become aware datetimes in UTC.
+    Parameters are keyword arguments, or items of a dict if a name is not a Python identifier.
+    Values of NumPy and pandas, decimals, sets and paths are converted if nothing is lost. Nodes and
+    relationships become dicts of their properties, and times become aware datetimes in UTC.
 
     Raises `ReadOnlyError` if the statement writes without `write=True`, and `QueryError` if it is
-    invalid.
+    invalid or a parameter can't be sent to the database.
     """
+    try:
+        values = {
+            name: to_parameter(value, f"parameter {name}")
+            for name, value in {**(parameters or {}), **kwargs}.items()
+        }
+    except InexactValueError as error:
+        raise QueryError(str(error)) from None
+    except RecursionError:
+        raise QueryError("a parameter is nested too deeply") from None
     with _transaction(cypher, write) as transaction:
-        return _read(transaction.run(cypher, {**(parameters or {}), **kwargs}))[0]
+        return _read(transaction.run(cypher, values))[0]
 
 
 def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCounters]:

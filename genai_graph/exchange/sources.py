@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from genai_graph.errors import FixtureFileError, FixtureIssue, SettingsError, SourceLocation
-from genai_graph.exchange.filenames import SUFFIXES, format_of
+from genai_graph.exchange.filenames import SUFFIXES, format_of, suffix_of
 from genai_graph.exchange.formats import csv, document, json, jsonl, yaml
 from genai_graph.exchange.formats.compression import (
     READ_ERRORS,
@@ -52,7 +52,7 @@ class FixtureSource:
         self.name, self._path = self._locate(name)
         self._format = format or self._detect_format()
         if self._format == "csv" and not self._path.is_dir():
-            raise _file_error(self.name, "not a directory: CSV is a directory of files")
+            raise _file_error(self.name, csv.file_error(Path(self.name)))
         if self._format != "csv" and self._path.is_dir():
             raise _file_error(self.name, "is a directory: use --format csv, or name its files")
         self.size = csv.size(self._path) if self._format == "csv" else self._path.stat().st_size
@@ -123,6 +123,8 @@ class FixtureSource:
             raise _file_error(self.name, "Cypher can't be loaded: run it with cypher-shell")
         if known is not None:
             return known
+        if suffix_of(Path(self.name)) in (".csv", ".tsv"):
+            raise _file_error(self.name, csv.file_error(Path(self.name)))
         try:
             with open_compressed(self._path) as stream:
                 start = stream.read(4096)

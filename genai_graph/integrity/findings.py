@@ -19,7 +19,7 @@ _MAX_EXAMPLES = 5
 class Finding:
     """A constraint violation in the graph.
 
-    `kind` is the constraint: schema, uid, labels, missing, value, undeclared, duplicate,
+    `kind` is the constraint: schema, uid, similar, labels, missing, value, undeclared, duplicate,
     cardinality, ends, cycle or duplicate_metric. `subject` is the index, label, property or edge
     type. `uids` are those of the node, of an edge (source, target), or of the first nodes with an
     undeclared property. `hint` says how to fix it.

@@ -11,11 +11,13 @@ from genai_graph.errors import PropertyError
 from genai_graph.exchange.graph_reader import stored_value_errors, timestamp_names
 from genai_graph.integrity.findings import Finding, UndeclaredProperties
 from genai_graph.integrity.schema_checks import INSTALL
+from genai_graph.integrity.uid_checks import SimilarUids, spelling_finding
+from genai_graph.names import is_normalized_name
 from genai_graph.properties import encryption
 from genai_graph.properties.encryption import EncryptedValue
 from genai_graph.properties.messages import describe
 from genai_graph.registry import NODES, properties_of
-from genai_graph.storage.lookups import count_without_uid
+from genai_graph.storage.lookups import count_nodes, count_without_uid
 from genai_graph.storage.scans import iter_pages_by_size
 
 
@@ -24,8 +26,11 @@ def findings(label: str) -> Iterator[Finding]:
     yield from _missing_uids(label)
     setter = f"MATCH (n:{label}) SET n"
     undeclared = UndeclaredProperties(label, properties_of(NODES[label]), setter)
+    similar = SimilarUids(label, count_nodes(label))
     for uids in iter_pages_by_size(label):
         for uid, nodes in _read(label, uids).items():
+            similar.add(uid)
+            yield from spelling_finding(label, uid)
             if len(nodes) > 1:
                 problem = f"{label} {uid!r}: {len(nodes)} nodes have this uid"
                 yield Finding("uid", label, (uid,), problem, f"delete all but one, and {INSTALL}")
@@ -34,6 +39,7 @@ def findings(label: str) -> Iterator[Finding]:
                 yield from _value_findings(label, uid, values)
                 undeclared.add(values, uid)
     yield from undeclared.findings()
+    yield from similar.findings()
 
 
 def _read(label: str, uids: list[str]) -> dict[str, list[tuple[list[str], dict[str, Any]]]]:
@@ -85,7 +91,10 @@ def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Fi
         for name, value in encryption.decrypt_values(label, values).items()
         if isinstance(value, EncryptedValue) and value.is_corrupt
     }
-    for name, error in (*stored_value_errors(cls, values), *corrupt.items()):
+    errors = (*stored_value_errors(cls, values), *cls.stored_errors(values), *corrupt.items())
+    for name, error in errors:
+        if name == "uid" and not is_normalized_name(uid):  # see `spelling_finding`
+            continue
         value, problem = values.get(name), str(error)
         kind = "missing" if value is None else "value"
         if isinstance(value, list) and name in timestamps:  # wrapped in a list by `_read`

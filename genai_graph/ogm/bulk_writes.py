@@ -18,6 +18,7 @@ from genai_graph.properties.validation import clean_fields, deflate_values, full
 from genai_graph.storage import batching, bulk_deletes
 from genai_graph.storage.edges import merge_edges
 from genai_graph.storage.nodes import update_nodes
+from genai_graph.storage.protection import refuse_protected
 from genai_graph.storage.rows import EdgeRow, NodeRow, WriteCounts, estimate_size
 
 if TYPE_CHECKING:
@@ -161,12 +162,12 @@ def delete(nodes: Any, *, force: bool) -> tuple[int, dict[str, int]]:
     with atomic():
         if any(hasattr(cls, hook) for hook in ("pre_delete", "post_delete")):
             for node in list(nodes):
-                node.delete()
+                node.delete(force=force)
                 counts[label] = counts.get(label, 0) + 1
             return sum(counts.values()), counts
         uids = nodes.uids()
         if not force:
-            bulk_deletes.refuse_protected(label, uids)
+            refuse_protected(label, uids)
         for batch in batching.batched(uids):
             for owned, number in cls._delete_owned_by(batch).items():
                 counts[owned] = counts.get(owned, 0) + number

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from neomodel import db
 
 from genai_graph import lineage
+from genai_graph.conversion import is_missing, without_missing
 from genai_graph.database.cypher import match_uid
 from genai_graph.database.transaction import (
     atomic,
@@ -18,8 +19,10 @@ from genai_graph.database.transaction import (
     transaction_state,
 )
 from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
+from genai_graph.names import normalize_name, normalize_optional
 from genai_graph.ogm import html
 from genai_graph.ogm.json_ready import from_json_ready, to_json_ready
+from genai_graph.ogm.lookup_errors import DoesNotExist
 from genai_graph.ogm.node_set import NodeSet
 from genai_graph.ogm.resolution import install_resolver
 from genai_graph.ogm.stubs import NodeBase, NodeMeta
@@ -45,7 +48,15 @@ from genai_graph.properties.validation import (
 from genai_graph.registry import NODES, properties_of, register
 from genai_graph.storage import batching
 from genai_graph.storage.lookups import find_nodes, node_missing_error
-from genai_graph.storage.nodes import create_nodes, delete_node, update_nodes, upsert_nodes
+from genai_graph.storage.nodes import (
+    create_nodes,
+    delete_node,
+    lock_node,
+    update_nodes,
+    upsert_nodes,
+)
+from genai_graph.storage.protection import refuse_protected
+from genai_graph.storage.renaming import move_node
 from genai_graph.storage.rows import (
     TIMESTAMPS,
     NodeRow,
@@ -64,6 +75,8 @@ if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph
 
 T = TypeVar("T", bound="Node")
+
+UNCHANGED: Any = object()  # the default of an argument where None has a meaning
 
 _REPR_LENGTH = 79
 _NEOMODEL_ATTRIBUTES = frozenset({"element_id_property", "deleted"})
@@ -114,8 +127,11 @@ class Node(NodeBase, metaclass=NodeType):
 
     # Properties whose values, joined by "/", are the uid of a node without a given one.
     uid_from: ClassVar[tuple[str, ...]] = ()
-    # Properties encoded in a derived uid, and properties that must be given together.
+    # Properties encoded in a derived uid, those of them that `rename` changes, relationships to the
+    # nodes whose uids it contains, and properties that must be given together.
     uid_fields: ClassVar[frozenset[str]] = frozenset()
+    rename_fields: ClassVar[tuple[str, ...]] = ("name",)
+    uid_references: ClassVar[tuple[str, ...]] = ()
     required_together: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -128,13 +144,16 @@ class Node(NodeBase, metaclass=NodeType):
                 )
         if cls.uid_from:
             cls.uid_fields = frozenset(cls.uid_from)
+        cls.DoesNotExist = type(f"{cls.__name__}DoesNotExist", (DoesNotExist,), {})
 
     def __init__(self, **values: Any) -> None:
         known = properties_of(type(self))
         values = from_json_ready(type(self), values)
         # None means "not set"; unknown names are kept for validation to reject.
         given = {
-            name: value for name, value in values.items() if value is not None or name not in known
+            name: value
+            for name, value in values.items()
+            if name not in known or not is_missing(value)
         }
         values = full_clean(type(self), given)
         if "uid" not in values:
@@ -147,6 +166,7 @@ class Node(NodeBase, metaclass=NodeType):
         super().__init__(**values)
         self._stored: dict[str, Any] | None = None
         self._state: TransactionState | None = None  # of the transaction that read or wrote it
+        self._renamed_from: str | None = None
         self._defaults: dict[str, Any] = {}
         for name, prop in properties_of(type(self)).items():
             if self.__dict__[name] is None and (empty := prop.empty()) is not None:
@@ -203,8 +223,34 @@ class Node(NodeBase, metaclass=NodeType):
         return dict(zip(cls.uid_from, parts, strict=True))
 
     @classmethod
+    def has_derived_uid(cls, values: Mapping[str, Any]) -> bool:
+        """Return whether the uid of a node is the one derived from its values."""
+        fields = cls.parse_uid(values["uid"])
+        return bool(fields) and all(
+            fields.get(name) == normalize_optional(values.get(name)) for name in cls.uid_fields
+        )
+
+    @classmethod
+    def renamed_uid(cls, uid: str, values: Mapping[str, Any]) -> str:
+        """Return the uid of a node with a derived uid for other values."""
+        return cls.build_uid(values)
+
+    @classmethod
+    def replace_in_uid(cls, uid: str, reference: str, old: str, new: str) -> str | None:
+        """Return a uid with another uid of the node at the end of one of `uid_references`.
+
+        Returns None if the uid does not contain the old one.
+        """
+        return None
+
+    @classmethod
     def check_constraints(cls, values: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
         """Yield (property, error) for each violated constraint between values."""
+        return iter(())
+
+    @classmethod
+    def stored_errors(cls, stored: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:
+        """Yield (property, error) for contradictions between stored values, for `verify`."""
         return iter(())
 
     @property
@@ -392,11 +438,13 @@ class Node(NodeBase, metaclass=NodeType):
         """Return the database values that differ from the stored ones, with `updated_at`."""
         cls = type(self)
         before = normalize_stored_values(cls, self._stored or {})
-        if values["uid"] != before["uid"]:
+        if values["uid"] != normalize_optional(before["uid"]):
             raise PropertyError(
                 f"{cls.__name__}.uid: can't be changed once saved: expected {before['uid']!r}, "
                 f"got {describe(values['uid'])}"
             )
+        values["uid"] = before["uid"]  # another program may have stored it in another normal form
+        self._refuse_renaming(before, values)
         changes = changed_values(before, without_null_timestamps(values))
         refuse_overwrite(cls.__label__, before["uid"], before, changes)
         return {"updated_at": now(), **changes} if changes else {}
@@ -426,6 +474,59 @@ class Node(NodeBase, metaclass=NodeType):
         self._state = transaction_state()
         if "updated_at" in changes:
             self.updated_at = changes["updated_at"]
+
+    def _refuse_renaming(self, before: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Raise `PropertyError` if a property changes from which the uid is derived."""
+        cls = type(self)
+        changed = [
+            name
+            for name in cls.uid_fields
+            if normalize_optional(before.get(name)) != values.get(name)
+        ]
+        if changed and cls.has_derived_uid(before):
+            name = min(changed)
+            fix = f"call rename({'' if name == 'name' else f'{name}='}{values.get(name)!r})"
+            if name not in cls.rename_fields:
+                fix = f"create another {cls.__name__}"
+            raise PropertyError(
+                f"{cls.__name__}.{name}: the uid {before['uid']!r} is derived from it: {fix}"
+            )
+
+    def rename(self, name: str) -> Self:
+        """Change the name, and the uid if it is derived from the name; return the node.
+
+        The node keeps its edges. The uids of other nodes that contain its uid, such as those of the
+        metrics of a dataset, change as well. All of this is one transaction. A uid that is not
+        derived, because it was given, stays the same. Other unsaved changes are kept.
+
+        Raises `NodeExistsError` if one of the new uids exists, `NotSavedError`,
+        `NodeNotFoundError`, `PropertyError`.
+        """
+        return self._rename({"name": name})
+
+    def _rename(self, given: Mapping[str, Any]) -> Self:
+        cls = type(self)
+        fields = clean_fields(cls, given)
+        self._read_if_uncertain()
+        uid = self.saved_uid
+
+        def write() -> dict[str, Any]:
+            before = lock_node(cls.__label__, uid)
+            if before is None:
+                raise node_missing_error(cls.__label__, uid)
+            values = {**before, **fields}
+            is_derived = cls.has_derived_uid(before)
+            new_uid = cls.renamed_uid(uid, values) if is_derived else normalize_name(uid)
+            if new_uid == uid and all(before.get(name) == fields[name] for name in fields):
+                return dict(fields)
+            return move_node(cls.__label__, uid, new_uid, deflate_values(cls, fields))
+
+        written = run_in_transaction(write)
+        self._renamed_from = uid
+        self._stored = {**(self._stored or {}), **written}
+        self._state = transaction_state()
+        self.__dict__.update(inflate_values(cls, written))
+        return self
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:
@@ -470,15 +571,22 @@ class Node(NodeBase, metaclass=NodeType):
 
     @classmethod
     def _with_uid(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        values = from_json_ready(cls, values)
-        given = {name: value for name, value in values.items() if (name, value) != ("uid", None)}
+        given = without_missing(from_json_ready(cls, values))
+        if given.get("uid") is None:
+            given.pop("uid", None)
         validated = full_clean(cls, given)
-        return {"uid": validated.get("uid") or cls.build_uid(given), **validated}
+        return {"uid": validated.get("uid") or cls.build_uid(validated), **validated}
 
-    def delete(self) -> bool:
-        """Delete the node and its edges. Raises `NodeNotFoundError` if it no longer exists."""
-        self._run_hook("pre_delete")
+    def delete(self, *, force: bool = False) -> bool:
+        """Delete the node and its edges.
+
+        Raises `ProtectedError` if other nodes depend on it, such as models trained on a dataset,
+        unless `force` is true, and `NodeNotFoundError` if it no longer exists.
+        """
         with atomic():
+            if not force:
+                refuse_protected(self.__label__, [self.saved_uid])
+            self._run_hook("pre_delete")
             self._delete_owned()
             delete_node(self.__label__, self.saved_uid)
         self.deleted = True
@@ -495,6 +603,8 @@ class Node(NodeBase, metaclass=NodeType):
             return
         uid = self.saved_uid
         stored = find_nodes(self.__label__, [uid]).get(uid)
+        if stored is None and self._renamed_from is not None:  # in that transaction
+            stored = find_nodes(self.__label__, [self._renamed_from]).get(self._renamed_from)
         if stored is None:  # the node was created in that transaction
             for name in TIMESTAMPS:
                 self.__dict__[name] = None
@@ -562,10 +672,13 @@ class VersionedNode(Node):
 
     __abstract_node__ = True
 
-    name = RequiredStringProperty(index=True, help_text="name, the same for all versions")
-    version = StringProperty(index=True, help_text="version, such as 2.1")
+    name = RequiredStringProperty(
+        index=True, is_name=True, help_text="name, the same for all versions"
+    )
+    version = StringProperty(index=True, is_name=True, help_text="version, such as 2.1")
 
     uid_fields = frozenset({"name", "version"})
+    rename_fields = ("name", "version")
 
     @classmethod
     def build_uid(cls, values: Mapping[str, Any]) -> str:
@@ -577,6 +690,14 @@ class VersionedNode(Node):
     def parse_uid(cls, uid: str) -> dict[str, str]:
         """Return the name, and the version if there is one."""
         return parse_versioned_uid(uid)
+
+    def rename(self, name: str = UNCHANGED, *, version: str | None = UNCHANGED) -> Self:
+        """Change the name or the version, and the uid if it is derived from them.
+
+        A version of None removes the version. See `Node.rename`.
+        """
+        given = {"name": name, "version": version}
+        return self._rename({key: value for key, value in given.items() if value is not UNCHANGED})
 
 
 def _batches(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[list[NodeRow]]:

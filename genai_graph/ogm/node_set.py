@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
-from neomodel.exceptions import MultipleNodesReturned
-
 from genai_graph.database import clamp_limit, query, quote_name
 from genai_graph.database.rows import Rows
 from genai_graph.errors import DatabaseError, NodeSetError, NodeSetTypeError
@@ -32,6 +30,7 @@ from genai_graph.ogm.conditions import (
     require_unsliced,
     resolve_exactly,
 )
+from genai_graph.ogm.lookup_errors import MultipleNodesReturned
 from genai_graph.ogm.result_shapes import NodeShape, Shape, TraversalShape, ValuesShape, with_alias
 from genai_graph.properties.encryption import refuse_search
 from genai_graph.properties.messages import describe, did_you_mean

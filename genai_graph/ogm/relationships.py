@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import neomodel
 
-from genai_graph.errors import DeclarationError
+from genai_graph.errors import DeclarationError, UnknownPropertyError
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.managers import RelationshipManager
+from genai_graph.properties.validation import relationship_hint
 from genai_graph.registry import NODES, OUTGOING, EdgeType
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class _Relationship(Generic[T]):
     def lookup_node_class(self) -> None:
         """Find the class at the other end; neomodel looks names up in the caller's globals."""
         self.definition["node_class"] = NODES[self._other_end]
+
+    def __set__(self, node: Node, value: object) -> None:
+        """Raise `UnknownPropertyError`: edges are connected, not assigned."""
+        subject = f"{type(node).__name__}.{self.name}"
+        raise UnknownPropertyError(f"{subject}: {relationship_hint(type(node), self.name)}")
 
 
 class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
@@ -105,12 +111,24 @@ class RelationshipTo(_Relationship[T], neomodel.RelationshipTo):
 
 
 class RelationshipFrom(_Relationship[T], neomodel.RelationshipFrom):
-    """The same edges seen from their target; `reverse_of` names the attribute of the source."""
+    """The same edges seen from their target; `reverse_of` names the attribute of the source.
 
-    def __init__(self, source: str, reverse_of: str, type: str, model: type[Edge]) -> None:
+    A node is not deleted while sources exist if the relationship `protects` it.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        reverse_of: str,
+        type: str,
+        model: type[Edge],
+        *,
+        protects: bool = False,
+    ) -> None:
         super().__init__(source, type, cardinality=_MANAGER, model=model)
         self._other_end = source
         self.reverse_of = reverse_of
+        self.protects = protects
 
     @property
     def edge_type(self) -> EdgeType:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from genai_graph.conversion import (
+    is_missing,
+    is_number,
+    nested_list,
+    to_exact_float,
+    to_exact_int,
+    unwrap,
+)
 from genai_graph.errors import PropertyError, PropertyTypeError
 from genai_graph.properties.messages import describe
 
@@ -44,11 +54,37 @@ def validate_json(value: Any, path: Path = ()) -> Any:
     """Return a copy of a JSON value, or raise `PropertyError` with the path to the error."""
     if len(path) > MAX_DEPTH:
         raise PropertyError(f"expected JSON of at most {MAX_DEPTH} levels", path)
-    validate = _VALIDATORS.get(type(value)) or _validator_of_subclass(value)
+    validate = _VALIDATORS.get(type(value))
     if validate is None:
-        advice = ": use a list" if isinstance(value, (tuple, set)) else ""
-        raise PropertyTypeError(f"expected JSON, got {describe(value)}{_at(path)}{advice}", path)
+        value = _to_builtin(value)
+        validate = _VALIDATORS.get(type(value)) or _validator_of_subclass(value)
+    if validate is None:
+        found = f"expected JSON, got {describe(value)}{_at(path)}"
+        raise PropertyTypeError(f"{found}{_advice(value)}", path)
     return validate(value, path)
+
+
+def _to_builtin(value: Any) -> Any:
+    """Return a value of another library as the JSON value that it is exactly, if possible."""
+    if is_missing(value):
+        return None
+    value = nested_list(unwrap(value))
+    if type(value) in _VALIDATORS or not is_number(value):
+        return value
+    numbers = (to_exact_int(value), to_exact_float(value))
+    return next((number for number in numbers if number is not None), value)
+
+
+def _advice(value: Any) -> str:
+    if isinstance(value, (set, frozenset)):
+        return ": use a list, such as sorted(...)"
+    if isinstance(value, date):
+        return ": write it as a string, such as value.isoformat()"
+    if isinstance(value, os.PathLike):
+        return ": write it as a string, str(...)"
+    if is_number(value):
+        return ": convert it with float(...), or write it as a string"
+    return ""
 
 
 def validate_json_size(encoded: bytes) -> None:
@@ -121,7 +157,7 @@ def _float(value: float, path: Path) -> float:
     return float(value)
 
 
-def _list(value: list[Any], path: Path) -> list[Any]:
+def _list(value: list[Any] | tuple[Any, ...], path: Path) -> list[Any]:
     return [validate_json(item, (*path, index)) for index, item in enumerate(value)]
 
 
@@ -156,5 +192,7 @@ _VALIDATORS: dict[type, Callable[[Any, Path], Any]] = {
     float: _float,
     type(None): _unchanged,
     list: _list,
+    tuple: _list,
     dict: _object,
+    Mapping: _object,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,10 +35,14 @@ def describe(value: Any) -> str:
     if isinstance(value, int) and value.bit_length() > 128:  # Python may refuse to print it
         return f"an integer of {value.bit_length()} bits"
     text = repr(value)
+    if "\n" in text:  # a table or an array
+        text = " ".join(text.split())
     short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."
     if isinstance(value, (str, bool, int, float)) and type(value).__module__ == "builtins":
         return short
-    return f"{short} ({type(value).__name__})"
+    module = type(value).__module__
+    is_known = module.partition(".")[0] in sys.stdlib_module_names
+    return f"{short} ({'' if is_known else f'{module}.'}{type(value).__name__})"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,16 +12,28 @@ content of a CSV cell.
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+import os
+from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NoReturn, TypeVar, overload
 
 import msgspec
 import neomodel
 from msgspec import Meta
 
+from genai_graph.conversion import (
+    is_missing,
+    is_number,
+    is_numpy_time,
+    to_datetime,
+    to_exact_float,
+    to_exact_int,
+    to_list,
+    unwrap,
+)
 from genai_graph.database.values import parse_datetime, to_utc
 from genai_graph.errors import PropertyError, PropertyTypeError
 from genai_graph.formatting import NON_FINITE, non_finite_name
+from genai_graph.names import normalize_name
 from genai_graph.properties import encryption
 from genai_graph.properties.json_values import (
     INTEGER_MAX,
@@ -50,7 +62,6 @@ from genai_graph.properties.literals import (
 )
 from genai_graph.properties.messages import AmbiguousScalar, describe, did_you_mean
 from genai_graph.properties.redaction import strip_credentials, warn_of_credentials
-from genai_graph.registry import properties_of
 
 if TYPE_CHECKING:
     from neo4j.time import DateTime
@@ -103,10 +114,16 @@ class Property(Generic[V]):
             if instance is None:
                 return self
             instance.read_deferred()
-            name = next(
-                name for name, prop in properties_of(type(instance)).items() if prop is self
-            )
-            return instance.__dict__[name]
+            return instance.__dict__[self.name]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        # neomodel sets the names only for the properties of classes that are not abstract.
+        self.name = name
+
+    @property
+    def _subject(self) -> str:
+        """The property in messages: `Class.name`, or the name if several classes inherit it."""
+        return f"{self.owner.__name__}.{self.name}" if self.owner else str(self.name)
 
     # Python and database values
 
@@ -207,27 +224,34 @@ class Property(Generic[V]):
     def deflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Validate a value to search for and convert it to the database value."""
         encryption.refuse_search(self)
+        subject = self._subject
+        if self.name and is_missing(value):
+            raise PropertyTypeError(
+                f"{subject}: expected {self.expected}, got nothing: use {self.name}__isnull=True"
+            )
         try:
             return self.to_db(self.validate(value))
         except PropertyError as error:
-            prefix = f"{self.owner.__name__}.{self.name}: " if self.owner else ""
-            raise type(error)(f"{prefix}{error}") from None
+            raise type(error)(f"{subject}: {error}{error.python_fix}") from None
 
     def inflate(self, value: Any, *_: Any, **__: Any) -> Any:
         """Convert a database value to the Python value."""
         return self.to_python(value)
 
-    def refuse_type(self, value: Any, advice: str = "") -> NoReturn:
-        """Raise the error for a value of the wrong type."""
-        raise PropertyTypeError(f"expected {self.expected}, got {describe(value)}{advice}")
+    def refuse_type(self, value: Any, advice: str = "", *, python_fix: str = "") -> NoReturn:
+        """Raise the error for a value of the wrong type; `python_fix` is not shown for files."""
+        message = f"expected {self.expected}, got {describe(value)}{advice}"
+        raise PropertyTypeError(message, python_fix=python_fix)
 
 
 class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
-    """A string; `choices` are the only values accepted, `sensitive` ones can be encrypted."""
+    """A string; `choices` are the only values accepted, `sensitive` ones can be encrypted.
+
+    Names and unique strings are stored in Unicode normal form C.
+    """
 
     expected = "a string"
     keeps_empty_cells = True
-    is_msgspec_native = True
 
     def __init__(
         self,
@@ -236,6 +260,7 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         index: bool = False,
         choices: tuple[str, ...] | None = None,
         sensitive: bool = False,
+        is_name: bool = False,
         help_text: str = "",
     ) -> None:
         named = None if choices is None else {choice: choice for choice in choices}
@@ -243,6 +268,8 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
             unique_index=unique, required=unique, index=index, choices=named, help_text=help_text
         )
         self.sensitive = sensitive
+        self.is_name = is_name or unique
+        self.is_msgspec_native = not self.is_name
         self._max_bytes = MAX_INDEXED_BYTES if self.is_indexed else MAX_TEXT_BYTES
         # A character has up to four bytes: strings up to this length need no count of bytes.
         self._safe_length = self._max_bytes // 4
@@ -259,10 +286,13 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         return f"one of {', '.join(f'`{choice}`' for choice in self.choices)}"
 
     def validate(self, value: Any) -> str:
-        """Accept a string that can be encoded in UTF-8."""
+        """Accept a string that can be encoded in UTF-8; a name is normalized."""
+        value = unwrap(value)
         if not isinstance(value, str):
-            self.refuse_type(value)
+            self.refuse_type(value, python_fix=_missing_hint(value))
         refuse_surrogates(value)
+        if self.is_name:
+            value = normalize_name(value)
         if self.choices is not None and value not in self.choices:
             raise PropertyError(
                 f"expected one of {', '.join(self.choices)}, got {describe(value)}"
@@ -274,6 +304,13 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
             self._validate_size(value)
         return str.__str__(value)  # the value of an enum member, not its name
 
+    def verify_stored(self, value: Any) -> str:
+        """Reject a stored name that is not in normal form C: lookups would not find it."""
+        text = self.validate(value)
+        if text != value:
+            raise PropertyError("is not in Unicode normal form C (NFC)")
+        return text
+
     @property
     def encryptable(self) -> bool:
         return not (self.is_required or self.is_indexed or self.choices)
@@ -281,8 +318,13 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
     def size_expression(self, value: str) -> str:
         return "" if self.is_indexed or self.choices else _length(value)
 
+    def from_msgspec(self, value: str) -> str:
+        return value if value.isascii() else self.validate(value)
+
     def from_csv(self, text: str) -> str:
         # Text decoded from UTF-8 has no surrogates, so only these rules are checked.
+        if self.is_name:
+            text = normalize_name(text)
         if self.choices is None and int(self.is_required) <= len(text) <= self._safe_length:
             return text
         return self.validate(text)
@@ -318,20 +360,16 @@ class RequiredStringProperty(_String[str]):
 class LocationProperty(StringProperty):
     """A path or URL, stored without credentials."""
 
-    is_msgspec_native = False
-
     def __init__(
         self, *, index: bool = False, sensitive: bool = False, help_text: str = ""
     ) -> None:
         super().__init__(index=index, sensitive=sensitive, help_text=help_text)
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        # neomodel sets these, but not for the properties of abstract classes.
-        self.owner, self.name = owner, name
+        self.is_msgspec_native = False
 
     def validate(self, value: Any) -> str:
-        """Accept a string and remove credentials from it, with a warning."""
-        return self.from_msgspec(super().validate(value))
+        """Accept a string or path and remove credentials from it, with a warning."""
+        path = os.fspath(value) if isinstance(value, os.PathLike) else value
+        return self.from_msgspec(super().validate(path))
 
     def verify_stored(self, value: Any) -> str:
         """Reject a stored string with credentials: every reader can see them."""
@@ -346,7 +384,7 @@ class LocationProperty(StringProperty):
     def from_msgspec(self, value: str) -> str:
         bare = strip_credentials(value)
         if bare is not value:
-            warn_of_credentials(f"{self.owner.__name__}.{self.name}", bare)
+            warn_of_credentials(self._subject, bare)
         return bare
 
     def from_csv(self, text: str) -> str:
@@ -354,17 +392,23 @@ class LocationProperty(StringProperty):
 
 
 class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type: ignore[misc]
-    """A signed 64-bit integer, optionally with a minimum."""
+    """A signed 64-bit integer, optionally with a minimum; `allow_float` for integral floats."""
 
     expected = "an integer"
     csv_types = ("long", "int", "short", "byte")
     is_msgspec_native = True
 
     def __init__(
-        self, *, minimum: int = INTEGER_MIN, index: bool = False, help_text: str = ""
+        self,
+        *,
+        minimum: int = INTEGER_MIN,
+        allow_float: bool = False,
+        index: bool = False,
+        help_text: str = "",
     ) -> None:
         super().__init__(index=index, help_text=help_text)
         self.minimum = minimum
+        self._allow_float = allow_float
         self.annotation = Annotated[int, Meta(ge=minimum, le=INTEGER_MAX)]
 
     @property
@@ -372,16 +416,19 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
         return "integer" if self.minimum == INTEGER_MIN else f"integer from {self.minimum}"
 
     def validate(self, value: Any) -> int:
-        """Accept an int in range, but no bool and no float."""
-        if not isinstance(value, int) or isinstance(value, bool):
-            self.refuse_type(value)
-        if value < self.minimum:
+        """Accept an integer in range, of any numeric type, but no bool."""
+        integer = to_exact_int(value, allow_float=self._allow_float)
+        if integer is None:
+            found = unwrap(value)
+            fix = _missing_hint(found) or _conversion_hint(found, int)
+            self.refuse_type(value, python_fix=fix)
+        if integer < self.minimum:
             raise PropertyError(
                 f"expected an integer of at least {self.minimum}, got {describe(value)}"
             )
-        if value > INTEGER_MAX:
+        if integer > INTEGER_MAX:
             raise PropertyError(f"expected an integer of at most 2^63-1, got {describe(value)}")
-        return int(value)
+        return integer
 
     def parse_csv(self, text: str) -> int | str:
         digits = text.removeprefix("-")
@@ -410,15 +457,17 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         return "number" if self.minimum is None else f"number from {self.minimum}"
 
     def validate(self, value: Any) -> float:
-        """Accept a float, or an int that a float can represent, but no bool."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            self.refuse_type(value)
-        try:
-            number = float(value)
-        except OverflowError:
+        """Accept a number of any type that a float represents exactly, but no bool."""
+        number = value if type(value) is float else to_exact_float(value)
+        if number is None:
+            found = unwrap(value)
+            hint = _conversion_hint(found, float)
+            if not is_number(found):
+                self.refuse_type(value, python_fix=hint)
             raise PropertyError(
-                f"expected a number in the range of a float, got {describe(value)}"
-            ) from None
+                f"expected a number that a float represents exactly, got {describe(value)}",
+                python_fix=hint,
+            )
         if self.minimum is not None and not number >= self.minimum:  # true for NaN
             raise PropertyError(
                 f"expected a number of at least {self.minimum}, got {describe(value)}"
@@ -432,7 +481,16 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         return value if value - value == 0 else non_finite_name(value)  # false for NaN and inf
 
     def from_file(self, value: Any) -> Any:
-        return NON_FINITE.get(value, value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return NON_FINITE[value] if value in NON_FINITE else self._refuse_spelling(value)
+
+    def _refuse_spelling(self, text: str) -> str:
+        """Reject other spellings of NaN and infinity with the right one; return other text."""
+        name = _OTHER_SPELLINGS.get(text.strip().lower())
+        if name is not None:
+            self.refuse_type(text, f": write {name}")
+        return text
 
     def to_yaml(self, value: float) -> str:
         return yaml_number(value)
@@ -442,7 +500,7 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
             return NON_FINITE[text]
         value = _parse_decimal(text)
         if value is None:
-            return text
+            return self._refuse_spelling(text)
         if value - value != 0:  # infinite
             return AmbiguousScalar(text, "a number out of the range of a float")
         return value
@@ -478,11 +536,15 @@ class BooleanProperty(Property["bool | None"], neomodel.BooleanProperty):  # typ
 
     def validate(self, value: Any) -> bool:
         """Accept a bool."""
-        if not isinstance(value, bool):
-            self.refuse_type(value)
-        return value
+        found = unwrap(value)
+        if not isinstance(found, bool):
+            self.refuse_type(value, python_fix=_missing_hint(found))
+        return found
 
     def parse_csv(self, text: str) -> bool | str:
+        lower = text.strip().lower()
+        if text != lower and lower in ("true", "false"):
+            self.refuse_type(text, f": write {lower}")
         return {"true": True, "false": False}.get(text, text)
 
     def to_csv(self, value: bool) -> str:
@@ -504,11 +566,14 @@ class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormat
     def validate(self, value: Any) -> datetime:
         """Accept an aware datetime and convert it to UTC."""
         if not isinstance(value, datetime):
-            self.refuse_type(value)
+            self.refuse_type(value, python_fix=_datetime_hint(value))
         if value.utcoffset() is None:
-            self.refuse_type(value, ": add a time zone, for example tzinfo=timezone.utc")
+            is_pandas = hasattr(value, "tz_localize")
+            example = 'value.tz_localize("UTC")' if is_pandas else "tzinfo=timezone.utc"
+            self.refuse_type(value, f": add a time zone, for example {example}")
+        name = self._subject
         try:
-            return value.astimezone(timezone.utc)
+            return to_datetime(value, name).astimezone(timezone.utc)
         except OverflowError:
             raise PropertyError(f"expected a time in the years 1 to 9999, got {value}") from None
 
@@ -633,10 +698,14 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
         self.is_json_native = item.is_json_native
 
     def validate(self, value: Any) -> list[Any]:
-        """Accept a list of valid items; the error names the first invalid one."""
-        if not isinstance(value, list):
+        """Accept a list, tuple or 1-d array of valid items, and a set of strings.
+
+        The error names the first invalid item.
+        """
+        items = to_list(value, ordered=not self._has_strings)
+        if not isinstance(items, list):
             self.refuse_type(value)
-        return [self._validate_item(position, item) for position, item in enumerate(value)]
+        return [self._validate_item(position, item) for position, item in enumerate(items)]
 
     def to_python(self, value: Any) -> list[Any]:
         return list(value)
@@ -687,7 +756,39 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
         try:
             return self.item.validate(value)
         except PropertyError as error:
-            raise type(error)(f"item {position + 1}: {error}", (position,)) from None
+            message = f"item {position + 1}: {error}"
+            raise type(error)(message, (position,), error.python_fix) from None
+
+
+def _conversion_hint(value: Any, type_: type[int] | type[float]) -> str:
+    """Return the advice to convert a value that the type accepts, but not without loss."""
+    if isinstance(value, (str, bytes, bool)) or is_numpy_time(value):
+        return ""
+    if getattr(value, "ndim", 0):
+        return ": give one number, such as array.item()"
+    try:
+        type_(value)
+    except OverflowError:
+        return ": it is out of range"
+    except (TypeError, ValueError, ArithmeticError):
+        return ""
+    return f": convert it with {type_.__name__}(...)"
+
+
+def _missing_hint(value: Any) -> str:
+    """Return the advice for NaN, with which pandas marks missing values of any type."""
+    return ": give None for a missing value" if isinstance(value, float) and value != value else ""
+
+
+def _datetime_hint(value: Any) -> str:
+    """Return the advice to convert a date, or a time of NumPy, to a time with a time zone."""
+    if isinstance(value, date):
+        return ": a date is no time: give datetime(year, month, day, tzinfo=timezone.utc)"
+    if is_numpy_time(value):
+        return (
+            ': add a time zone: value.astype("datetime64[us]").item().replace(tzinfo=timezone.utc)'
+        )
+    return _missing_hint(value)
 
 
 def _length(value: str) -> str:
@@ -704,4 +805,10 @@ def _parse_decimal(text: str) -> float | None:
         return None
 
 
+# Of pandas, NumPy, Python and YAML, in lower case.
+_OTHER_SPELLINGS = {
+    **dict.fromkeys(["nan", ".nan"], "NaN"),
+    **dict.fromkeys(["inf", "+inf", ".inf", "+.inf", "infinity", "+infinity"], "Infinity"),
+    **dict.fromkeys(["-inf", "-.inf", "-infinity"], "-Infinity"),
+}
 _DECIMAL_CHARACTERS = frozenset("0123456789+-.eE")

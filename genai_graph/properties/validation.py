@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from genai_graph.conversion import is_missing
 from genai_graph.errors import PropertyError, UnknownPropertyError
 from genai_graph.properties.encryption import EncryptedValue
 from genai_graph.properties.messages import did_you_mean
@@ -29,9 +30,8 @@ def collect_errors(
     for name, value in values.items():
         try:
             if name not in known:
-                hint = did_you_mean(name, known)
-                owner = name_in_errors or cls.__name__
-                raise UnknownPropertyError(f"{owner} has no such property{hint}")
+                raise UnknownPropertyError(_unknown(cls, name, name_in_errors or cls.__name__))
+            value = None if is_missing(value) else value
             if value is None and known[name].is_required:
                 raise PropertyError("is required and can't be removed")
             is_final = value is None or isinstance(value, EncryptedValue)
@@ -41,13 +41,26 @@ def collect_errors(
     return normalized, errors
 
 
+def _unknown(cls: Any, name: str, owner: str) -> str:
+    hint = relationship_hint(cls, name)
+    return hint or f"{owner} has no such property{did_you_mean(name, properties_of(cls))}"
+
+
+def relationship_hint(cls: Any, name: str) -> str:
+    """Return how to connect nodes, if the name is that of a relationship, else ""."""
+    if name not in dict(getattr(cls, "__all_relationships__", ())):
+        return ""
+    variable = cls.__name__.lower()
+    return f"is a relationship: save the node, then call {variable}.{name}.connect(node)"
+
+
 def full_clean(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normalized values; raise `PropertyError` for the first error.
 
     Checks each value and the constraints between them.
     """
     normalized = clean_fields(cls, values)
-    for name, error in cls.check_constraints(values):
+    for name, error in cls.check_constraints(normalized):
         raise _with_class(cls, name, error)
     return normalized
 
@@ -61,7 +74,7 @@ def clean_fields(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_class(cls: Any, name: str, error: PropertyError) -> PropertyError:
-    return type(error)(f"{cls.__name__}.{name}: {error}")
+    return type(error)(f"{cls.__name__}.{name}: {error}{error.python_fix}")
 
 
 def missing_fields(cls: Any, values: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from genai_graph.conversion import to_exact_int
 from genai_graph.database import clamp_limit, query
 from genai_graph.database.rows import Rows
 from genai_graph.errors import QuestionError
@@ -54,10 +55,11 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     `NodeNotFoundError` if a parameter is the uid of a node that does not exist.
     """
     question = get_question(name)
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+    row_limit = to_exact_int(limit)
+    if row_limit is None or row_limit < 0:
         raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
     facts, statement_values = _prepare(question, parameters)
-    rows, not_judged = _run(question, statement_values, limit)
+    rows, not_judged = _run(question, statement_values, row_limit)
     notices = describe_not_judged(question, not_judged) + find_notices(question, facts, rows)
     return Answer(question, rows, notices)
 

@@ -34,7 +34,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from genai_graph.conversion import is_missing, to_exact_int, to_list, unwrap
 from genai_graph.errors import QuestionError, UnknownQuestionError
+from genai_graph.names import normalize_name
 from genai_graph.properties.messages import describe, did_you_mean
 
 _SUFFIX = ".cypher"
@@ -64,9 +66,13 @@ class Parameter:
         return match and match[1]
 
     def validate(self, value: Any) -> Any:
-        """Return a valid value, or raise `QuestionError`; text is normalized to NFC, as in uids."""
+        """Return a valid value, or raise `QuestionError`.
+
+        Values of other libraries are converted if nothing is lost; names are normalized.
+        """
         if value is None and not self.is_required:
             return None
+        value = self._to_builtin(value)
         if self.type == "list of strings":
             is_valid = isinstance(value, (list, tuple)) and value and all(map(_is_string, value))
         elif self.type == "integer":
@@ -77,11 +83,27 @@ class Parameter:
             raise QuestionError(f"{self.name}: expected {self.expected}, got {_describe(value)}")
         return _normalize(value)
 
+    def _to_builtin(self, value: Any) -> Any:
+        """Convert a value of another library; values that don't fit are left for `validate`."""
+        if self.type == "integer":
+            number = to_exact_int(value)
+            return value if number is None else number
+        if self.type == "list of strings":
+            items = to_list(value, ordered=False)
+            return list(map(_plain_string, items)) if isinstance(items, list) else value
+        return _plain_string(value)
+
     @property
     def expected(self) -> str:
         """The type with an article, for error messages."""
         article = "an" if self.type[0] in "aeio" else "a"
         return f"{article} {self.type}" if self.label is None else f"the {self.type}"
+
+
+def _plain_string(value: Any) -> Any:
+    """Return a string without its subclass, in normal form; other values unchanged."""
+    value = unwrap(value)
+    return normalize_name(str.__str__(value)) if isinstance(value, str) else value
 
 
 def _is_string(value: Any) -> bool:
@@ -134,7 +156,7 @@ class Question:
                 raise QuestionError(f"{self.name}: unknown parameter {name!r}{hint}")
         values = {}
         for name, parameter in self.parameters.items():
-            value = parameter.default if given.get(name) is None else given[name]
+            value = parameter.default if is_missing(given.get(name)) else given[name]
             if value is None and parameter.is_required:
                 raise QuestionError(f"{self.name}: {name} is required: give {parameter.expected}")
             values[name] = parameter.validate(value)

@@ -32,6 +32,7 @@ from genai_graph.storage.rows import (
     new_node_values,
     now,
     without_null_timestamps,
+    zeros_as_null,
 )
 
 if TYPE_CHECKING:
@@ -180,9 +181,9 @@ def _apply_changes(
     complete = [(uid, {"updated_at": moment, **changed}) for uid, changed in changes]
     rows = query(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-        "SET n += row[1] RETURN count(n) AS count",
+        "SET n += row[2] SET n += row[1] RETURN count(n) AS count",
         write=True,
-        rows=[[uid, _pack_map(changed)] for uid, changed in complete],
+        rows=[[uid, _pack_map(changed), zeros_as_null(changed)] for uid, changed in complete],
     )
     if rows[0]["count"] < len(changes):  # deleted meanwhile
         raise_missing(label, [uid for uid, _ in changes])

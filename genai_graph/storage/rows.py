@@ -95,12 +95,31 @@ def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, A
     }
 
 
+def zeros_as_null(values: dict[str, Any]) -> dict[str, None]:
+    """Return null for each value that is or contains 0.0, to be set before the values.
+
+    Neo4j does not replace 0.0 by -0.0, nor a list by an equal one with the other zero.
+    """
+    return {name: None for name, value in values.items() if _has_zero(value)}
+
+
+def _has_zero(value: Any) -> bool:
+    if isinstance(value, list):
+        return 0.0 in value
+    return isinstance(value, float) and value == 0
+
+
 def values_equal(one: Any, other: Any) -> bool:
-    """Compare two database values; unlike with ``==``, NaN equals NaN, and 1 is not 1.0 or True."""
+    """Compare two database values as they are stored.
+
+    Unlike with ``==``, NaN equals NaN, 1 is not 1.0 or True, and 0.0 is not -0.0.
+    """
     if type(one) is not type(other) and isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
         return False
     if isinstance(one, float) and isinstance(other, float):
-        return one == other or (math.isnan(one) and math.isnan(other))
+        if one == other:
+            return one != 0 or math.copysign(1, one) == math.copysign(1, other)
+        return math.isnan(one) and math.isnan(other)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(values_equal, one, other))
     return bool(one == other)

@@ -12,6 +12,7 @@ from genai_graph.exchange.formats.records import (
     NodeRecord,
     UnloadedModules,
 )
+from genai_graph.names import normalize_name
 from genai_graph.properties.json_values import refuse_surrogates
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.validation import collect_errors, deflate_values
@@ -63,7 +64,7 @@ def build_node(
     label: str, uid: str, values: Mapping[str, Any], location: SourceLocation, locate: Locate
 ) -> Iterator[Record]:
     """Yield the record of a node, or its errors."""
-    cls = NODES[label]
+    cls, uid = NODES[label], normalize_name(uid)
     given, errors = _deflate(cls, label, values)
     errors += [("uid", (), str(error)) for _, error in collect_errors(cls, {"uid": uid})[1]]
     for name, path, message in errors:
@@ -84,6 +85,7 @@ def build_edge(
     subject: str,
 ) -> Iterator[Record]:
     """Yield the record of an edge, or its errors; `subject` names the edge in them."""
+    source, target = normalize_name(source), normalize_name(target)
     given, errors = _deflate(EDGES[edge_type], str(edge_type), values)
     for name, path, message in errors:
         yield FixtureIssue(locate(name, *path), f"{subject}: {name}: {message}")

@@ -12,9 +12,32 @@ from typing import IO, Any
 
 _BUFFER_BYTES = 1 << 20
 _GZIP_MAGIC, _XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ\x00"
+_READ_COMPRESSIONS = "only gzip and xz are read: decompress it"
+_TABLE = "tables are read as CSV only, in a directory of files such as Model.csv"
+# The first bytes of files that are often taken for fixtures, and what they are.
+_OTHER_CONTENT = {
+    **{b"BZh%d" % n: f"is compressed by bzip2: {_READ_COMPRESSIONS}" for n in range(1, 10)},
+    b"(\xb5/\xfd": f"is compressed by zstd: {_READ_COMPRESSIONS}",
+    b'\x04"M\x18': f"is compressed by lz4: {_READ_COMPRESSIONS}",
+    b"7z\xbc\xaf\x27\x1c": "is a 7z archive: extract it",
+    b"PK\x03\x04": "is a zip archive: extract it",
+    b"PK\x05\x06": "is an empty zip archive",
+    b"PAR1": f"is a Parquet file: {_TABLE}",
+    b"ARROW1": f"is an Arrow file: {_TABLE}",
+    b"\xd0\xcf\x11\xe0": f"is an Excel workbook: {_TABLE}",
+    b"SQLite format 3\x00": "is an SQLite database, and no fixture",
+    b"\x89HDF": "is an HDF5 file, and no fixture",
+    b"%PDF": "is a PDF file, and no fixture",
+}
+_WORKBOOK_PARTS = (b"[Content_Types].xml", b"xl/")  # an .xlsx file is a zip archive of them
+_TAR_MAGIC, _TAR_OFFSET = b"ustar", 257
 
 # Raised by opening and reading files.
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+class OtherContentError(OSError):
+    """The content of a file is not text; the message says what it is."""
 
 
 def open_compressed(path: Path, advance: Callable[[int], None] | None = None) -> IO[bytes]:
@@ -28,18 +51,51 @@ def open_compressed(path: Path, advance: Callable[[int], None] | None = None) ->
     stream: Any = io.BufferedReader(raw, _BUFFER_BYTES)
     try:
         start = stream.peek(len(_XZ_MAGIC))
+        decompress = _decompressor(start)
+        _refuse_other_content(path, decompress)
     except OSError:
         stream.close()
         raise
+    return stream if decompress is None else _DecompressedFile(decompress(stream), stream)
+
+
+def _decompressor(start: bytes) -> Any:
+    """Return the function that decompresses a file with these first bytes, or None."""
     if start.startswith(_GZIP_MAGIC):
-        return _DecompressedFile(gzip.GzipFile(fileobj=stream, mode="rb"), stream)
-    if start.startswith(_XZ_MAGIC):
-        return _DecompressedFile(lzma.LZMAFile(stream), stream)
-    return stream  # type: ignore[no-any-return]
+        return lambda stream: gzip.GzipFile(fileobj=stream, mode="rb")
+    return lzma.LZMAFile if start.startswith(_XZ_MAGIC) else None
+
+
+def _refuse_other_content(path: Path, decompress: Any) -> None:
+    """Raise `OtherContentError` if a file, decompressed, is not text."""
+    with path.open("rb") as file:
+        content = file if decompress is None else decompress(file)
+        try:
+            start = content.read(_TAR_OFFSET + len(_TAR_MAGIC))
+        except READ_ERRORS:  # reported with its line when the file is read
+            return
+    reason = _describe_content(start)
+    if decompress is not None and _decompressor(start) is not None:
+        reason = "is compressed twice: decompress it once"
+    elif decompress is not None and reason:
+        reason = f"its content {reason}"
+    if reason:
+        raise OtherContentError(reason)
+
+
+def _describe_content(start: bytes) -> str:
+    """Return what a file with these first bytes is, or "" if it may be text."""
+    if start.startswith(b"PK") and any(part in start for part in _WORKBOOK_PARTS):
+        return f"is an Excel workbook: {_TABLE}"
+    if start[_TAR_OFFSET:].startswith(_TAR_MAGIC):
+        return "is a tar archive: extract it"
+    return next((text for magic, text in _OTHER_CONTENT.items() if start.startswith(magic)), "")
 
 
 def read_error_message(error: BaseException) -> str:
     """Return the message for one of `READ_ERRORS`."""
+    if isinstance(error, OtherContentError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"can't be read: {error.strerror}"
     return f"can't be decompressed: {error}"

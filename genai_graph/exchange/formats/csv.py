@@ -47,6 +47,7 @@ from genai_graph.exchange.formats.records import (
     TruncatedFile,
     group_key,
 )
+from genai_graph.names import normalize_name
 from genai_graph.properties.json_values import parse_json
 from genai_graph.properties.literals import LIST_SEPARATOR, csv_quote
 from genai_graph.properties.messages import describe, did_you_mean
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zip", ".zst")
+_OTHER_SEPARATORS = {";": "semicolons (;)", "\t": "tabs", "|": "vertical bars (|)"}
 _COLUMN = re.compile(r"([^:]*)(?::([^:()]+)(?:\(([^()]*)\))?)?")
 _SAFE_UID_LENGTH = MAX_INDEXED_BYTES // 4  # a character has up to four bytes
 _ADMIN_BUFFER_BYTES = 4 * 1024 * 1024  # the default of neo4j-admin; each row must fit into it
@@ -88,10 +91,13 @@ def records(
     except OSError as error:
         yield TruncatedFile(SourceLocation(str(directory), 1), read_error_message(error))
         return
-    if not found:
+    if not found and not _compressed(directory):
         example = next(iter(schemas))
         message = f"directory without CSV files such as {example}: name the files in it instead"
         yield FixtureIssue(SourceLocation(str(directory), 1), message)
+    for name in sorted(_compressed(directory)):
+        message = "CSV files are read uncompressed: decompress it"
+        yield FixtureIssue(SourceLocation(str(directory / name), 1), message)
     for name in sorted(found - schemas.keys()):
         hint = did_you_mean(name, schemas)
         message = f"unknown file name{hint}: expected one of {', '.join(schemas)}"
@@ -107,6 +113,14 @@ def records(
             advance(path.stat().st_size)
 
 
+def file_error(path: Path) -> str:
+    """Return the error for a CSV file that was named instead of its directory."""
+    problem = "not a directory: CSV is a directory of files, one for each label and edge type"
+    if path.name in {schema.name for schema in csv_schemas().values()}:
+        return f"{problem}: name {str(path.parent)!r}"
+    return f"{problem}, such as Model.csv"
+
+
 def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Record]:
     rows = iter_rows(stream, file)
     header = next(rows, None)
@@ -119,10 +133,25 @@ def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Reco
         yield malformed_row(header[1], file, header[0])
     else:
         reader = CsvReader(schema, map(cell_text, cells))
-        for message in reader.errors:
+        separator = _other_separator(header[1])
+        errors = reader.errors
+        if separator and not reader.has_keys:
+            errors = [f"cells are separated by {separator}: write commas"]
+        for message in errors:
             yield FixtureIssue(SourceLocation(file, header[0]), message)
         if reader.has_keys:
             yield from _read_rows(rows, file, reader)
+
+
+def _compressed(directory: Path) -> list[str]:
+    """Return the names of compressed CSV files in a directory."""
+    found = (path for path in directory.iterdir() if path.suffix.lower() in _COMPRESSED)
+    return [path.name for path in found if path.with_suffix("").suffix.lower() == ".csv"]
+
+
+def _other_separator(header: str) -> str:
+    """Return the description of a separator other than the comma, or ""."""
+    return next((name for mark, name in _OTHER_SEPARATORS.items() if mark in header), "")
 
 
 def _read_rows(
@@ -229,7 +258,7 @@ class CsvReader:
         if self._group_column is not None and self._group_error(cells):
             raise PropertyError("row of another label or type")
         if isinstance(group, str):
-            uid = cell_text(cells[self._uid_columns[0]])
+            (uid,) = self._uids(cells)
             if not 0 < len(uid) <= _SAFE_UID_LENGTH:
                 properties_of(NODES[group])["uid"].validate(uid)
             for _, error in NODES[group].check_constraints(given):
@@ -241,7 +270,7 @@ class CsvReader:
         return EdgeRecord(source, target, given, size, group, file, line)
 
     def _uids(self, cells: list[str]) -> list[str]:
-        return [cell_text(cells[index]) for index in self._uid_columns]
+        return [normalize_name(cell_text(cells[index])) for index in self._uid_columns]
 
     def validate_row(self, cells: list[str], location: SourceLocation) -> Iterator[Record]:
         """Yield the record of a row, or all of its errors; slower than `read_row`."""

@@ -37,6 +37,7 @@ from genai_graph.exchange.formats.parsing import (
 )
 from genai_graph.exchange.formats.records import InvalidEdge, InvalidNode, TruncatedFile
 from genai_graph.models import Metric
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import metric_uid
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.registry import NODES, OUTGOING, properties_of
@@ -96,7 +97,7 @@ def _read_node(label: str, uid: str, body: Any, location: SourceLocation) -> Ite
     if not isinstance(body, LocatedDict):
         message = f"{subject}: expected a map of properties, got {describe(body)}"
         yield FixtureIssue(location, message)
-        yield InvalidNode(label, uid, location)
+        yield InvalidNode(label, normalize_name(uid), location)
         return
     locate = partial(_locate, body, location)
     values = {name: value for name, value in body.items() if _is_property(label, name)}
@@ -191,7 +192,7 @@ def _read_metrics(
             message = f"{subject}: expected a map of metrics by name, got {describe(value)}"
             yield FixtureIssue(location, message)
         for target in value if isinstance(value, LocatedList) else ():
-            yield InvalidEdge(edge_type, str(target))
+            yield InvalidEdge(edge_type, normalize_name(str(target)))
         return
     for name, entry in value.items():
         if isinstance(entry, LocatedList):

@@ -56,6 +56,7 @@ from genai_graph.exchange.formats.records import (
     TruncatedFile,
     select,
 )
+from genai_graph.names import normalize_name
 from genai_graph.ogm.node import Node
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.registry import EDGES, NODES, properties_of
@@ -186,11 +187,19 @@ def _node_reader() -> _ReadLines:
                 for _, error in itertools.chain.from_iterable(map(check_constraints, same_label)):
                     raise error
         return [
-            NodeRecord(row.uid, given, len(text), type(row).__name__, file, line)
+            NodeRecord(_uid(row), given, len(text), type(row).__name__, file, line)
             for line, row, given, text in zip(itertools.count(number), decoded, values, lines)
         ]
 
     return read
+
+
+def _uid(row: Any) -> str:
+    """Return the uid of a decoded node, normalized."""
+    uid: str = row.uid
+    if uid.isascii():
+        return uid
+    return properties_of(NODES[type(row).__name__])["uid"].validate(uid)  # type: ignore[no-any-return]
 
 
 @functools.cache
@@ -207,6 +216,7 @@ def _edge_reader() -> _ReadLines:
             target_label, target = row.target
             edge_type = edge_types[type(row).__name__, source_label, target_label]
             given = {} if row.props is no_props else _edge_values(edge_type, bytes(row.props))
+            source, target = normalize_name(source), normalize_name(target)
             found.append(EdgeRecord(source, target, given, len(text), edge_type, file, line))
         return found
 
@@ -278,7 +288,7 @@ def _validate_node(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
         if isinstance(props, dict):
             message = "uid: already given outside of props; remove it from props"
         yield FixtureIssue(location, f"{label} {uid!r}: {message}")
-        yield InvalidNode(label, uid, location)
+        yield InvalidNode(label, normalize_name(uid), location)
     else:
         yield from build_node(label, uid, props, location, lambda *path: location)
 
