@@ -12,7 +12,15 @@ from genai_graph import errors
 from genai_graph.errors import FixtureError, GenaiGraphError
 
 if TYPE_CHECKING:
-    from genai_graph.database import Connection, atomic, connect, query
+    from genai_graph.database import (
+        Connection,
+        aatomic,
+        aquery,
+        atomic,
+        connect,
+        on_commit,
+        query,
+    )
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
     from genai_graph.ogm.node_set import NodeSet
     from genai_graph.ogm.relationships import RelationshipTo
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
-    from genai_graph.questions import Answer, ask
+    from genai_graph.questions import Answer, aask, ask
 
 __version__ = "0.1.0"
 
@@ -55,6 +63,9 @@ __all__ = [
     "Sum",
     "VersionedNode",
     "__version__",
+    "aask",
+    "aatomic",
+    "aquery",
     "ask",
     "atomic",
     "check",
@@ -64,10 +75,12 @@ __all__ = [
     "errors",
     "extend",
     "load",
+    "on_commit",
     "query",
     "verify",
 ]
 
+_DATABASE = ["Connection", "aatomic", "aquery", "atomic", "connect", "on_commit", "query"]
 _MODULES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
     **dict.fromkeys(["Node", "VersionedNode"], "ogm.node"),
@@ -78,9 +91,9 @@ _MODULES = {
     "NodeSet": "ogm.node_set",
     "Q": "ogm.conditions",
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
-    **dict.fromkeys(["Connection", "atomic", "connect", "query"], "database"),
+    **dict.fromkeys(_DATABASE, "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
-    **dict.fromkeys(["Answer", "ask"], "questions"),
+    **dict.fromkeys(["Answer", "aask", "ask"], "questions"),
     **dict.fromkeys(["Finding", "verify"], "integrity"),
 }
 

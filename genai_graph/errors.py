@@ -44,7 +44,7 @@ name. Messages name the object, the location and the fix.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +52,22 @@ if TYPE_CHECKING:
 
 class GenaiGraphError(Exception):
     """Base class of all errors of this package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Constructors take other arguments than `args`. Workers of a process pool return errors
+        # pickled: one that could not be read would block the pool for ever.
+        return rebuild_error, (type(self), self.args, self.__dict__)
+
+
+def rebuild_error(cls: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """Return an error with these arguments and attributes, without a call of its constructor."""
+    builtin = cls  # the built-in class that determines the memory layout
+    while builtin.__module__ != "builtins":
+        builtin = builtin.__base__
+    error = builtin.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class SettingsError(GenaiGraphError, ValueError):

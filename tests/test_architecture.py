@@ -51,10 +51,11 @@ FILE_ORDER = {
         "__init__",
     ],
     "database": [
-        "cypher error_translation keyring query_logging rows security settings values",
+        "cypher error_translation keyring ownership query_logging rows security settings values",
         "driver",
         "connection",
         "sandbox transaction",
+        "asynchronous",
         "__init__ indexes",
     ],
     "exchange": [

@@ -377,7 +377,7 @@ def test_connection_may_be_closed_inside_its_block(graph: Connection) -> None:
 
 def test_close_inside_a_transaction_rolls_back(graph: Connection) -> None:
     def write_and_close() -> None:
-        inner = connect()
+        inner = connect(writer_timeout=50)
         with atomic():
             query("CREATE (:Thing)", write=True)
             inner.close()
@@ -418,7 +418,7 @@ def test_connect_in_a_thread_applies_to_the_program(embedded_engine: Engine) -> 
 FORK = """
     import gc, os, sys, genai_graph
     from genai_graph import atomic, connect, query
-    from genai_graph.errors import NotConnectedError
+    from genai_graph.errors import TransactionError
 
     def in_child(work):
         sys.stdout.flush()
@@ -434,16 +434,16 @@ FORK = """
                 os._exit(code)
         assert os.waitpid(child, 0)[1] == 0
 
-    def not_connected():
+    def refused():
         try:
             query("RETURN 1 AS one")
-        except NotConnectedError:
-            print("not connected")
+        except TransactionError as error:
+            print(error)
 
-    def reconnect():
-        not_connected()
-        with connect(writer_timeout=20):
-            query("CREATE (:Thing {by: 'child'})", write=True)
+    def write():
+        query("CREATE (:Thing {by: 'child'})", write=True)
+        with connect(writer_timeout=20) as again:
+            assert again is connection
 
     def things():
         return [row["by"] for row in query("MATCH (n:Thing) RETURN n.by AS by ORDER BY by")]
@@ -455,34 +455,36 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 
 @needs_fork
-def test_forked_child_must_reconnect(
+def test_forked_child_opens_the_connection_again(
     embedded: Connection,
 ) -> None:
     done = python(
         FORK
         + """
-    in_child(reconnect)
+    in_child(write)
     query("CREATE (:Thing {by: 'parent'})", write=True)
     print(things())
     """
     )
-    assert done.stdout == "not connected\n['child', 'parent']\n", done.stderr
+    assert done.stdout == "['child', 'parent']\n", done.stderr
 
 
 @needs_fork
-def test_child_forked_in_a_transaction_is_not_connected(embedded: Connection) -> None:
+def test_child_forked_in_a_transaction_cannot_use_it(embedded: Connection) -> None:
     done = python(
         FORK
         + """
     with atomic():
         query("CREATE (:Thing {by: 'first'})", write=True)
-        in_child(not_connected)
+        in_child(refused)
         query("CREATE (:Thing {by: 'second'})", write=True)
+    in_child(write)
     print(things())
-    in_child(reconnect)
     """
     )
-    assert done.stdout == "not connected\n['first', 'second']\nnot connected\n", done.stderr
+    message, after = done.stdout.splitlines()
+    assert "forked inside an atomic() block" in message
+    assert after == "['child', 'first', 'second']", done.stderr
 
 
 @needs_fork

@@ -129,7 +129,7 @@ def test_concurrent_writes_of_asyncio_tasks_are_rejected(embedded: Connection) -
 
 def test_connect_in_a_transaction_is_rejected(graph: Connection) -> None:
     with atomic(), pytest.raises(TransactionError, match="end it before you connect elsewhere"):
-        connect()
+        connect(writer_timeout=50)
 
 
 def test_bulk_save_rejects_nodes_of_another_class(graph: Connection) -> None:

@@ -226,7 +226,7 @@ def test_other_threads_and_connections_are_rejected(graph: Connection) -> None:
         with pytest.raises(TransactionError, match="other threads can only read"):
             run_in_thread(create_thing)
         with pytest.raises(TransactionError, match="leave it before you connect"):
-            connect()
+            connect(writer_timeout=1)
         with pytest.raises(TransactionError, match="don't nest"), sandbox():
             pass
         assert names() == ["a"]

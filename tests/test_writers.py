@@ -419,7 +419,7 @@ def test_close_in_a_transaction_releases_the_lock(
     embedded: Connection,
 ) -> None:
     def close_early() -> None:
-        inner = connect()
+        inner = connect(writer_timeout=50)
         with atomic():
             create_thing()
             inner.close()

@@ -3,8 +3,12 @@
 The package uses some private API of its dependencies, for lack of a public one. It is pinned by
 tests/test_upstream.py:
 
-- neomodel `db._active_transaction`, `db._session` (connection.py, transaction.py): the only way to
-  learn whether a transaction is open, and to cancel it without talking to the server.
+- neomodel `db._connection`, and the property `_active_transaction` of its class (connection.py):
+  the only way to tell neomodel which transaction is open.
+- neomodel `sync_.query.UniqueProperty` (error_translation.py): the class of the error that it
+  raises in place of the driver's.
+- `neo4j.Result._buffer_all`, `Result._obtain_summary`, `Transaction._results` (driver.py): results
+  that outlive their transaction.
 - neomodel `db._database_version`, `db._database_edition` (connection.py): cached for the process,
   but the next connection may be to another server.
 - neomodel `db._NODE_CLASS_REGISTRY` (registry.py) and `sync_._registry.registry.get_class`
@@ -14,14 +18,24 @@ tests/test_upstream.py:
 - `json.decoder.scanstring` (exchange/formats/json.py): errors need the line of every key.
 """
 
+from genai_graph.database.asynchronous import aatomic, aquery, run_in_worker
 from genai_graph.database.connection import Connection, connect, current_connection
 from genai_graph.database.cypher import clamp_limit, match_uid, quote_name
 from genai_graph.database.query_logging import log_queries_to
 from genai_graph.database.sandbox import sandbox
-from genai_graph.database.transaction import atomic, execute_write, query, retry, run_in_transaction
+from genai_graph.database.transaction import (
+    atomic,
+    execute_write,
+    on_commit,
+    query,
+    retry,
+    run_in_transaction,
+)
 
 __all__ = [
     "Connection",
+    "aatomic",
+    "aquery",
     "atomic",
     "clamp_limit",
     "connect",
@@ -29,9 +43,11 @@ __all__ = [
     "execute_write",
     "log_queries_to",
     "match_uid",
+    "on_commit",
     "query",
     "quote_name",
     "retry",
     "run_in_transaction",
+    "run_in_worker",
     "sandbox",
 ]

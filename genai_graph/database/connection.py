@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
+import signal
+import sys
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
-from typing import TYPE_CHECKING, Any
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import neo4j
 from neomodel import db
 from pydantic import SecretStr
 
 from genai_graph.database.driver import GraphDriver, GraphSession
-from genai_graph.database.error_translation import connection_error, translate_error
+from genai_graph.database.error_translation import (
+    as_driver_error,
+    connection_error,
+    translate_error,
+)
 from genai_graph.database.keyring import Keyring
+from genai_graph.database.ownership import Owner, context_transaction
 from genai_graph.database.security import security_options
-from genai_graph.database.settings import read_settings
+from genai_graph.database.settings import Settings, read_settings
 from genai_graph.errors import (
     GenaiGraphError,
     NotConnectedError,
     SettingsError,
     TransactionError,
     UnavailableError,
+    UnsupportedError,
     strip_tracebacks,
 )
 from genai_graph.server.engines import managed_engine
 from genai_graph.server.locks import WriterLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from neo4j.api import BookmarkManager
 
+    from genai_graph.database.driver import GraphTransaction
     from genai_graph.database.sandbox import Sandbox
-    from genai_graph.database.settings import Settings
     from genai_graph.server.lifecycle import Lease, ManagedEngine
 
 
@@ -54,7 +65,10 @@ class Connection:
     """An open connection to the graph; all threads use the one that was opened last.
 
     Created by `connect`. It is closed by `close`, at the end of its `with` block, or when the
-    program exits; then the connection opened before it is used again.
+    program exits; then the connection opened before it is used again. If `connect` has returned it
+    several times, it is closed when `close` was called, or a block was left, as many times.
+
+    A forked process opens it again on first use. It can't be copied or pickled.
     """
 
     uri: str
@@ -65,39 +79,62 @@ class Connection:
     largest_message: int | None = None  # bytes of a statement with its parameters
 
     def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
-        _require_no_transaction()
-        for step in _before_connecting:
-            step()
         self.read_only = read_only
         self.sandbox: Sandbox | None = None
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
+        self._settings = settings
+        self.key = _identity(settings, read_only)
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._is_prepared = False
         self._prepare_lock = threading.RLock()
+        self._is_inherited = False  # in a forked process, until it is opened again
+        self._blocks = threading.local()
         self.write_lock: WriterLock | None = None  # None if the engine has concurrent writers
         self.writer_timeout = settings.writer_timeout
         self.bookmarks: BookmarkManager | None = None  # makes reads wait for the last writes
         self.keyring = None if settings.keys is None else _read_keyring(settings.keys)
         self.encrypted = settings.encrypted  # overrides `sensitive` of the models
+        self._open()
+
+    def _open(self) -> None:
         try:
-            if settings.uri is None:
-                self._open_managed(settings)
+            if self._settings.uri is None:
+                self._open_managed(self._settings)
             else:
-                self._open_server(settings, settings.uri)
+                self._open_server(self._settings, self._settings.uri)
         except BaseException:
-            self.close()
+            self._release()
             raise
-        with _connections_lock:
-            _connections.append(self)
-        db.driver = graph_driver  # type: ignore[assignment]
-        _clear_server_version()
+        if parent_process() is not None:
+            # The workers of a pool end without calling the functions registered with atexit.
+            Finalize(None, _close_all, exitpriority=0)
+            _exit_on_sigterm()
 
     def __enter__(self) -> Connection:
+        self._open_blocks.append(0)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        opened = self._open_blocks.pop()
+        self._count(opened)
+        if opened >= 0:  # else `close` was called in the block
+            self.close()
+
+    def _count(self, opened: int) -> None:
+        if self._open_blocks:
+            self._open_blocks[-1] += opened
+
+    @property
+    def _open_blocks(self) -> list[int]:
+        """For each `with` block of this thread: calls of `connect` in it less those of `close`."""
+        blocks: list[int] = self._blocks.__dict__.setdefault("blocks", [])
+        return blocks
+
+    def __reduce__(self) -> NoReturn:
+        raise UnsupportedError(
+            "a connection can't be copied or pickled: call connect() where it is needed"
+        )
 
     def __repr__(self) -> str:
         return f"<Connection {self.engine} {self.uri}>"
@@ -128,10 +165,18 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the last client of the embedded engine stops it."""
+        self._count(-1)
         with _connections_lock:
+            for index in reversed(range(len(_connections))):
+                if _connections[index] is self:
+                    del _connections[index]
+                    break
             if self in _connections:
-                _connections.remove(self)
+                return
         _clear_server_version()
+        self._release()
+
+    def _release(self) -> None:
         drivers, self._drivers = self._drivers, {}
         for driver in drivers.values():
             driver.close()
@@ -142,11 +187,38 @@ class Connection:
     def detach_in_child(self) -> None:
         """Discard the connection in a forked child: sockets and lease belong to the parent."""
         # Referenced forever: when collected, they would send messages on the parent's sockets.
-        _inherited.append((self._drivers, self.sandbox))
+        _inherited.append((self._drivers, self.sandbox, self.bookmarks))
         self._drivers, self.sandbox = {}, None
         if self._lease is not None:
             self._lease.close_in_child()
             self._lease = None
+        self._prepare_lock = threading.RLock()
+        self._is_inherited = True
+
+    def open_in_child(self) -> None:
+        """Open an inherited connection for the forked process, on its first use."""
+        with _connect_lock:
+            if self._is_inherited:
+                self._open()
+                self._is_inherited = False
+
+    def answers(self) -> bool:
+        """Return whether an open connection can be used again.
+
+        Raises as `connect` if a server can't be reached; a managed engine may have been stopped.
+        """
+        if self._is_inherited:
+            self.open_in_child()
+        if self.is_stopping():
+            return False
+        try:
+            for mode in self._drivers:
+                self._verify(mode)
+        except UnavailableError:
+            if self._lease is None:
+                raise
+            return False
+        return True
 
     def is_stopping(self) -> bool:
         """Return whether the connection is to a managed engine that is stopping or has stopped."""
@@ -186,21 +258,32 @@ class Connection:
 
     def _add_driver(self, mode: str, address: str, auth: neo4j.Auth | None, **options: Any) -> None:
         """Create a driver and verify connectivity; later failures surface only after retries."""
-        timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
         if self.engine == "neo4j":
             # Warnings about labels that do not exist yet: normal in a new graph.
             options["notifications_disabled_classifications"] = ["UNRECOGNIZED"]
-        try:
-            driver = self._drivers[mode] = neo4j.GraphDatabase.driver(
+        with self._translate_connect_errors():
+            self._drivers[mode] = neo4j.GraphDatabase.driver(
                 address, auth=auth, connection_timeout=ADDRESS_TIMEOUT, **options
             )
+        self._verify(mode)
+
+    def _verify(self, mode: str) -> None:
+        """Raise an error unless the server answers in time."""
+        timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
+        driver = self._drivers[mode]
+        with self._translate_connect_errors():
             _call_with_timeout(lambda: _verify(driver, self.database, timeout), timeout + _GRACE)
+
+    @contextlib.contextmanager
+    def _translate_connect_errors(self) -> Iterator[None]:
+        try:
+            yield
         except SettingsError:
             raise
         except FutureTimeoutError as error:
             raise connection_error(self.uri, TimeoutError()) from strip_tracebacks(error)
         except neo4j.exceptions.Neo4jError as error:
-            raise translate_error(error) from strip_tracebacks(error)
+            raise as_driver_error(translate_error(error), error) from strip_tracebacks(error)
         except (neo4j.exceptions.DriverError, ValueError) as error:
             # The driver raises some failures to resolve a host name as ValueError.
             raise connection_error(self.uri, error) from strip_tracebacks(error)
@@ -251,6 +334,9 @@ def connect(
 ) -> Connection:
     """Connect to the graph; all code in this process then uses this connection.
 
+    With the settings of a connection that is open, that connection is returned and used again.
+    Other settings open another one, which is used until it is closed.
+
     Omitted arguments default to the environment variables `NEO4J_URI`, `NEO4J_USERNAME`,
     `NEO4J_PASSWORD` (or the file `NEO4J_PASSWORD_FILE`), `NEO4J_DATABASE`,
     `NEO4J_TRUSTED_CERTIFICATES` (a file of certificate authorities; implies TLS with every scheme),
@@ -278,7 +364,40 @@ def connect(
         "writer_timeout": writer_timeout,
     }
     del password  # the frames of an error keep their variables
-    return Connection(read_settings(**arguments), read_only=read_only)
+    return _connect(read_settings(**arguments), read_only)
+
+
+def _connect(settings: Settings, read_only: bool) -> Connection:
+    with _connect_lock:
+        for step in _before_connecting:
+            step()
+        key = _identity(settings, read_only)
+        connection = next((one for one in reversed(_connections) if one.key == key), None)
+        if connection is None or not _is_in_use(connection):
+            _require_no_transaction()
+            if connection is None or not connection.answers():
+                connection = Connection(settings, read_only=read_only)
+        connection._count(1)
+        with _connections_lock:
+            _connections.append(connection)
+    db.driver = graph_driver  # type: ignore[assignment]
+    _clear_server_version()
+    return connection
+
+
+def _is_in_use(connection: Connection) -> bool:
+    """Return whether a connection is the current one, with an open transaction or sandbox."""
+    is_busy = connection.sandbox is not None or active_transaction() is not None
+    return is_busy and connection is _latest_connection()
+
+
+def _identity(settings: Settings, read_only: bool) -> tuple[Any, ...]:
+    """Return what distinguishes connections; relative paths depend on the current directory."""
+    values = (getattr(settings, name) for name in Settings.model_fields)
+    return (
+        read_only,
+        *(value.absolute() if isinstance(value, Path) else value for value in values),
+    )
 
 
 def current_connection() -> Connection:
@@ -289,11 +408,40 @@ def current_connection() -> Connection:
     return connection
 
 
+def active_transaction() -> GraphTransaction | None:
+    """Return the open transaction of the context, or None.
+
+    Raises `TransactionError` in code that was started inside an atomic block and runs after it, or
+    in a process forked inside it: its statements would not be part of the transaction.
+    """
+    transaction = context_transaction.get()
+    if transaction is None:
+        return None
+    caller, owner = Owner.current(), getattr(transaction, "owner", None)
+    if owner is None:  # neomodel uses a driver of its own
+        return transaction
+    if owner.process != caller.process:
+        raise TransactionError(
+            "this process was forked inside an atomic() block, which belongs to the parent "
+            "process: fork before the block, or leave it first"
+        )
+    if not transaction.has_ended:
+        return transaction
+    # Left in another context, where the variable could not be reset.
+    if owner.thread == caller.thread and owner.task in (caller.task, None):
+        context_transaction.set(None)
+        return None
+    raise TransactionError(
+        "the atomic() block in which this code was started has ended: wait for its tasks and "
+        "threads inside the block"
+    )
+
+
 def _require_no_transaction() -> None:
     connection = _latest_connection()
     if connection is not None and connection.sandbox is not None:
         raise TransactionError("a sandbox is active: leave it before you connect elsewhere")
-    if db._active_transaction is not None:
+    if active_transaction() is not None:
         raise TransactionError("a transaction is open: end it before you connect elsewhere")
 
 
@@ -319,11 +467,15 @@ _before_first_write: list[Callable[[], object]] = []
 _connections: list[Connection] = []
 _inherited: list[Any] = []  # connections of the parent process, in a forked child
 _connections_lock = threading.Lock()
+_connect_lock = threading.RLock()
 
 
 def _latest_connection() -> Connection | None:
     with _connections_lock:
-        return _connections[-1] if _connections else None
+        connection = _connections[-1] if _connections else None
+    if connection is not None and connection._is_inherited:
+        connection.open_in_child()
+    return connection
 
 
 def _clear_server_version() -> None:
@@ -334,18 +486,27 @@ def _clear_server_version() -> None:
 
 @atexit.register
 def _close_all() -> None:
-    while (connection := _latest_connection()) is not None:
+    while True:
+        with _connections_lock:
+            if not _connections:
+                return
+            connection = _connections[-1]
         connection.close()
 
 
+def _exit_on_sigterm() -> None:
+    """Let a worker that its pool terminates close its connections: it may be the last client."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def _after_fork() -> None:
-    global _connections_lock
-    _connections_lock = threading.Lock()  # another thread may have held it during the fork
-    for connection in _connections:
+    global _connections_lock, _connect_lock
+    # Other threads may have held them during the fork.
+    _connections_lock, _connect_lock = threading.Lock(), threading.RLock()
+    for connection in {id(connection): connection for connection in _connections}.values():
         connection.detach_in_child()
-    _connections.clear()
-    db._active_transaction = None
-    db._session = None
 
 
 if hasattr(os, "register_at_fork"):
@@ -354,3 +515,13 @@ if hasattr(os, "register_at_fork"):
 graph_driver: GraphDriver = GraphDriver(_latest_connection)
 if db.driver is None:  # so that a query before connect() raises NotConnectedError
     db.driver = graph_driver  # type: ignore[assignment]
+
+
+# neomodel looks here for an open transaction: one that has ended must not be used.
+def _set_active_transaction(_: object, transaction: GraphTransaction | None) -> None:
+    context_transaction.set(transaction)
+
+
+type(db._connection)._active_transaction = property(  # type: ignore[assignment]
+    lambda _: active_transaction(), _set_active_transaction
+)

@@ -34,6 +34,10 @@ _EXPLAINS = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bEXPLAIN\b", re.IGNORECASE)
 _COMMITS = re.compile(r"\bIN\s+(?:\S+\s+CONCURRENT\s+)?TRANSACTIONS\b", re.IGNORECASE)
 _LOADS_FILES = re.compile(r"(?<![A-Za-z_.:$&|])LOAD\s+CSV(?!\w)", re.IGNORECASE)
 _PROFILES = re.compile(r"\s*(?:CYPHER\b[\s\w.=]*?)?\bPROFILE\b", re.IGNORECASE)
+_ELEMENT_ID = re.compile(r"\b(?:elementId|id)\s*\(\s*\w+\s*\)\s*(?:=|<>|IN\b)", re.IGNORECASE)
+_CREATES_RULE = re.compile(
+    r"^(\s*CREATE\s+(?:CONSTRAINT|INDEX)\s+(?:`(?:``|[^`])*`|\w+))\s+(FOR\b)", re.IGNORECASE
+)
 _ESCAPE = "\\u"  # may encode any letter, so that no keyword is recognized
 
 _MAX_ROWS = 1_000_000_000
@@ -74,6 +78,21 @@ def survives_rollback(cypher: str) -> bool:
     """Return whether a statement may have effects that can't be rolled back."""
     text = _strip_quoted(cypher)
     return _ESCAPE in text or _administers(text) or _COMMITS.search(text) is not None
+
+
+def commits_in_batches(cypher: str) -> bool:
+    """Return whether a statement commits its own transactions: ``CALL {...} IN TRANSACTIONS``."""
+    return _COMMITS.search(_strip_quoted(cypher)) is not None
+
+
+def matches_element_ids(cypher: str) -> bool:
+    """Return whether a statement looks nodes up by their element ids."""
+    return _ELEMENT_ID.search(_strip_quoted(cypher)) is not None
+
+
+def create_if_missing(cypher: str) -> str:
+    """Make a statement that creates an index or a constraint repeatable."""
+    return _CREATES_RULE.sub(r"\1 IF NOT EXISTS \2", cypher)
 
 
 def _administers(text: str) -> bool:

@@ -8,26 +8,40 @@ is held around every transaction that may write.
 from __future__ import annotations
 
 import contextlib
+import threading
+import weakref
 from asyncio import CancelledError
-from functools import partial
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import neo4j
 from neo4j import READ_ACCESS, WRITE_ACCESS
+from neomodel import get_config
 
 from genai_graph.database import query_logging
-from genai_graph.database.cypher import may_write
-from genai_graph.database.error_translation import translate_errors
+from genai_graph.database.cypher import (
+    commits_in_batches,
+    create_if_missing,
+    matches_element_ids,
+    may_write,
+)
+from genai_graph.database.error_translation import is_server_failure, translate_errors
+from genai_graph.database.ownership import Owner, refuse_stray_write
 from genai_graph.database.values import message_size
-from genai_graph.errors import DatabaseError, NotConnectedError, QueryError
+from genai_graph.errors import (
+    DatabaseError,
+    GenaiGraphError,
+    NotConnectedError,
+    QueryError,
+    TransactionError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    import neo4j
-
     from genai_graph.database.connection import Connection
-    from genai_graph.server.locks import WriterLock
 
 
 class GraphDriver:
@@ -64,6 +78,7 @@ class GraphSession:
         self._mode = access_mode
         self._options = options
         self._session: neo4j.Session | None = None
+        self._transaction: GraphTransaction | None = None
 
     def __enter__(self) -> GraphSession:
         return self
@@ -75,7 +90,11 @@ class GraphSession:
             self.cancel()
 
     def close(self) -> None:
-        """Close the session."""
+        """Close the session, and roll back its transaction if it is open."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            with contextlib.suppress(GenaiGraphError):
+                transaction.close()
         session, self._session = self._session, None
         if session is not None:
             with translate_errors(self._connection.is_stopping):
@@ -87,7 +106,10 @@ class GraphSession:
         Ctrl-C may interrupt the driver in the middle of a message. The driver does the same itself
         when an asyncio task is cancelled.
         """
+        transaction, self._transaction = self._transaction, None
         session, self._session = self._session, None
+        if transaction is not None:
+            transaction.cancel()
         if session is not None:
             session.__exit__(CancelledError, CancelledError(), None)  # type: ignore[no-untyped-call]
 
@@ -102,60 +124,153 @@ class GraphSession:
     def run(
         self, query: Any, parameters: dict[str, Any] | None = None, **kwargs: Any
     ) -> QueryResult:
-        """Run one statement in its own transaction and read all of its rows."""
+        """Run one statement in its own transaction and read all of its rows.
+
+        A statement that commits in batches (``IN TRANSACTIONS``) is sent without a transaction.
+        """
         text = getattr(query, "text", query)
+        if commits_in_batches(text):
+            return self._run_in_batches(query, parameters, kwargs)
+        if self._connection.engine == "embedded":
+            # Its error for one that exists has another code than that which neomodel ignores.
+            text = create_if_missing(text)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
-        with self._begin(mode, {}) as transaction:
-            result = transaction.run(text, parameters, **kwargs).buffer()
+        timeout = getattr(query, "timeout", None) or get_config().transaction_timeout
+        options = {"timeout": timeout, "metadata": getattr(query, "metadata", None)}
+        with self._begin(mode, options) as transaction:
+            result = transaction.detach(transaction.run(text, parameters, **kwargs))
             transaction.commit()
             return result
 
+    def _run_in_batches(
+        self, query: Any, parameters: dict[str, Any] | None, kwargs: dict[str, Any]
+    ) -> QueryResult:
+        self._refuse_nesting()
+        with self._write_lock(self._mode), self._translate_errors():
+            session = self._open(self._mode)
+            query_logging.log_query(getattr(query, "text", query), parameters or {}, kwargs)
+            return QueryResult(session.run(query, parameters, **kwargs)).buffer()
+
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
+        self._refuse_nesting()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._write_lock(mode))
+            try:
+                with self._translate_errors():
+                    transaction = self._open(mode).begin_transaction(**options)
+            except BaseException as error:
+                with contextlib.suppress(DatabaseError):
+                    self.__exit__(type(error))
+                raise
+            release = stack.pop_all().close
+            self._transaction = GraphTransaction(transaction, release, self._connection)
+            return self._transaction
+
+    def _refuse_nesting(self) -> None:
+        if self._transaction is not None and not self._transaction.has_ended:
+            raise TransactionError("the session has an open transaction: end it before the next")
+
+    def _open(self, mode: str) -> neo4j.Session:
         self.close()  # the session of the previous transaction
-        write_lock = None
-        if mode == WRITE_ACCESS:
-            self._prepare_to_write()
-            write_lock = self._connection.write_lock
-            if write_lock is not None:
-                write_lock.acquire(self._connection.writer_timeout)
+        self._session = self._connection.driver(mode).session(
+            default_access_mode=mode,
+            database=self._connection.database,
+            bookmark_manager=self._connection.bookmarks,
+            **self._options,
+        )
+        return self._session
+
+    @contextlib.contextmanager
+    def _write_lock(self, mode: str) -> Iterator[None]:
+        """Hold the write lock of an engine with a single writer."""
+        if mode != WRITE_ACCESS:
+            yield
+            return
+        refuse_stray_write()
+        self._prepare_to_write()
+        lock = self._connection.write_lock
+        if lock is not None:
+            lock.acquire(self._connection.writer_timeout)
         try:
-            with translate_errors(self._connection.is_stopping):
-                self._session = self._connection.driver(mode).session(
-                    default_access_mode=mode,
-                    database=self._connection.database,
-                    bookmark_manager=self._connection.bookmarks,
-                    **self._options,
-                )
-                transaction = self._session.begin_transaction(**options)
-                return GraphTransaction(transaction, write_lock, self._connection)
-        except BaseException as error:
-            with contextlib.suppress(DatabaseError):
-                self.__exit__(type(error))
-            if write_lock is not None:
-                write_lock.release()
-            raise
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_errors(self._connection.is_stopping)
 
     def _prepare_to_write(self) -> None:
         self._connection.prepare_to_write()
 
 
 class TransactionState:
-    """Whether a transaction was committed. Objects read in a transaction refer to its state."""
+    """The outcome of a transaction, and what its end has to do.
 
-    is_committed = False
+    Objects read in a transaction refer to its state. Objects that it writes are restored when it is
+    rolled back: the attributes of each are kept, as they were before its first change.
+    """
+
+    def __init__(self, *, is_committed: bool = False) -> None:
+        self.is_committed = is_committed
+        self.on_commit: list[Callable[[], object]] = []
+        self._attributes: dict[int, tuple[weakref.ref[Any], dict[str, Any]]] = {}
+
+    def __deepcopy__(self, memo: object) -> TransactionState:
+        return self  # a copy of an object was read in the same transaction
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process nobody will report the outcome.
+        return _unpickle_state, (self.is_committed,)
+
+    def remember(self, node: Any, attributes: dict[str, Any] | None = None) -> None:
+        """Restore the attributes of an object if the transaction is rolled back."""
+        known = self._attributes.get(id(node))
+        if known is None or known[0]() is not node:
+            attributes = dict(node.__dict__ if attributes is None else attributes)
+            self._attributes[id(node)] = (weakref.ref(node), attributes)
+
+    def commit(self) -> None:
+        """Record that the transaction was committed, and call the functions that waited for it."""
+        self.is_committed = True
+        self._attributes.clear()
+        functions, self.on_commit = self.on_commit, []
+        for function in functions:
+            function()
+
+    def roll_back(self) -> None:
+        """Restore the objects that the transaction wrote."""
+        self.on_commit.clear()
+        attributes, self._attributes = self._attributes, {}
+        for reference, before in attributes.values():
+            if (node := reference()) is not None:
+                node.__dict__.clear()
+                node.__dict__.update(before)
+
+
+def _unpickle_state(is_committed: bool) -> TransactionState:
+    return TransactionState(is_committed=is_committed)
 
 
 class GraphTransaction:
-    """A transaction that releases the write lock when it ends."""
+    """A transaction that belongs to a thread or task, and ends with the release of its lock."""
 
     def __init__(
-        self, transaction: neo4j.Transaction, write_lock: WriterLock | None, connection: Connection
+        self, transaction: neo4j.Transaction, release: Callable[[], None], connection: Connection
     ) -> None:
         self.state = TransactionState()
+        self.owner = Owner.current()
+        self.has_ended = False
+        self.is_broken = False  # an inner block failed after it had made changes
+        self.failure: GenaiGraphError | None = None  # of a statement, which terminates it
         self._transaction = transaction
-        self._translate_errors = partial(translate_errors, connection.is_stopping)
-        self._write_lock = write_lock
+        self._release = release
+        self._write_lock = connection.write_lock
+        self._reuses_element_ids = connection.engine == "embedded"
+        self._is_stopping = connection.is_stopping
         self._largest_message = connection.largest_message
+        self._turn = threading.RLock()  # worker threads of a task use it one at a time
+        self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
     def __enter__(self) -> GraphTransaction:
         return self
@@ -170,14 +285,66 @@ class GraphTransaction:
         self, query: str, parameters: dict[str, Any] | None = None, **kwargs: Any
     ) -> QueryResult:
         """Run a statement; its rows are fetched as they are iterated."""
+        self.require_owner()
+        if commits_in_batches(query):
+            raise TransactionError(
+                "a statement with IN TRANSACTIONS commits by itself: run it outside of atomic()"
+            )
+        with self._turn:
+            return self._run(query, parameters, kwargs)
+
+    def _run(
+        self, query: str, parameters: dict[str, Any] | None, kwargs: dict[str, Any]
+    ) -> QueryResult:
         query_logging.log_query(query, parameters or {}, kwargs)
+        is_write = may_write(query)
+        if is_write and self._reuses_element_ids and matches_element_ids(query):
+            raise UnsupportedError(
+                "the embedded engine gives the element id of a deleted node to the next one, so a "
+                "write to a node found by its element id could change another node: derive the "
+                "class from genai_graph.Node, match by a property, or use a Neo4j server"
+            )
+        if is_write:
+            self._writes.append(None)
         with self._translate_errors():
             try:
                 self._validate_size(query, parameters, kwargs)
-                result = self._transaction.run(query, parameters, **kwargs)
-                return QueryResult(result, self._translate_errors)
+                result = self._transaction.run(query=query, parameters=parameters, **kwargs)
             except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                if isinstance(error, GenaiGraphError | neo4j.exceptions.Neo4jError):
+                    raise
+                if is_write:
+                    self._writes.pop()  # it was not sent
                 raise QueryError(f"parameters can't be sent to the database: {error}") from error
+        found = QueryResult(result, self._translate_errors)
+        if is_write:
+            self._writes[-1] = found
+        # Another thread of the task may run the next statement before the rows are read.
+        return found if self.owner.task is None else self.detach(found)
+
+    def detach(self, result: QueryResult) -> QueryResult:
+        """Read all rows of a result, so that they outlive the transaction."""
+        result.buffer()
+        if result._result in self._transaction._results:
+            self._transaction._results.remove(result._result)
+        return result
+
+    def hand_over(self, owner: Owner) -> None:
+        """Let the transaction, which a worker thread began, belong to a task and its thread."""
+        self.owner = owner
+        if self._write_lock is not None:
+            self._write_lock.hand_over(owner.thread)
+
+    def require_owner(self) -> None:
+        """Raise `TransactionError` unless the caller may use the transaction."""
+        if self.has_ended:
+            raise TransactionError("the transaction has ended: begin another")
+        reason = self.owner.reason_to_refuse(Owner.current())
+        if reason is not None:
+            raise TransactionError(
+                f"this transaction belongs to {reason}: use it where its atomic() block was "
+                "entered, and enter a block here for the statements that run here"
+            )
 
     def _validate_size(self, *message: Any) -> None:
         """Reject a message above the engine's limit before sending: it would get no response."""
@@ -188,61 +355,108 @@ class GraphTransaction:
                 f"{limit:,}: send smaller batches, or use a Neo4j server"
             )
 
+    @contextlib.contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            with translate_errors(self._is_stopping):
+                yield
+        except GenaiGraphError as error:
+            if is_server_failure(error):
+                self.failure = self.failure or error
+            raise
+
+    @property
+    def savepoint(self) -> tuple[int, int]:
+        """The position in the transaction: the numbers of writes and of functions to call."""
+        return len(self._writes), len(self.state.on_commit)
+
+    def abandon(self, savepoint: tuple[int, int]) -> bool:
+        """Drop what was registered since a savepoint; return whether anything has changed since.
+
+        A database can't undo a part of a transaction.
+        """
+        writes, functions = savepoint
+        del self.state.on_commit[functions:]
+        with self._turn:
+            return self.failure is not None or self.has_written(since=writes)
+
+    def has_written(self, since: int = 0) -> bool:
+        """Return whether any statement that may write changed anything or failed."""
+        return any(result is None or result.has_updates() for result in self._writes[since:])
+
+    def lock(self, query: str, **parameters: Any) -> QueryResult:
+        """Run a statement that writes only to take locks: it does not count as a write."""
+        result = self.run(query, parameters)
+        self._writes.pop()
+        return result
+
     def commit(self) -> None:
-        """Commit the transaction."""
-        self._end(self._transaction.commit)
-        self.state.is_committed = True
+        """Commit the transaction, then call the functions registered by `on_commit`."""
+        try:
+            self._end(self._transaction.commit)
+        except BaseException:
+            self.state.roll_back()
+            raise
+        self.state.commit()
 
     def rollback(self) -> None:
         """Roll the transaction back."""
-        self._end(self._transaction.rollback)
+        self._end(self._transaction.rollback, self.state.roll_back)
 
     def close(self) -> None:
         """Roll back unless the transaction has ended."""
-        self._end(self._transaction.close)
+        if not self.has_ended:
+            self._end(self._transaction.close, self.state.roll_back)
 
     def cancel(self) -> None:
         """Release the write lock without talking to the server; the session is cancelled, too."""
-        self._end(lambda: None)
+        if not self.has_ended:
+            self._end(lambda: None, self.state.roll_back)
 
-    def _end(self, action: Callable[[], None]) -> None:
-        try:
-            with self._translate_errors():
-                action()
-        finally:
-            write_lock, self._write_lock = self._write_lock, None
-            if write_lock is not None:
-                write_lock.release()
+    def _end(self, action: Callable[[], None], *afterwards: Callable[[], None]) -> None:
+        with self._turn:
+            self.has_ended = True
+            try:
+                with self._translate_errors():
+                    action()
+            finally:
+                release, self._release = self._release, _do_nothing
+                release()
+                for step in afterwards:
+                    step()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class QueryResult:
-    """The rows of a statement."""
+    """The rows of a statement, with the methods of `neo4j.Result`."""
 
     def __init__(
-        self, result: neo4j.Result, translate_errors: Callable[[], AbstractContextManager[None]]
+        self,
+        result: neo4j.Result,
+        translate_errors: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._result = result
         self._translate_errors = translate_errors
-        self._buffer: list[neo4j.Record] | None = None
-
-    def keys(self) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        return self._result.keys()
+        self._is_buffered = False
 
     def buffer(self) -> QueryResult:
-        """Read all rows, so that they outlive their transaction."""
+        """Read all rows."""
         with self._translate_errors():
-            self._buffer = list(self._result)
-            self._result.consume()
+            self._result._buffer_all()  # type: ignore[no-untyped-call]
+        self._is_buffered = True
         return self
 
-    def consume(self) -> neo4j.SummaryCounters:
-        """Discard the remaining rows and the parameters, and return the update counters.
+    def counters(self) -> neo4j.SummaryCounters:
+        """Discard the rows that are not buffered and the parameters; return the update counters.
 
         Until it ends, a transaction references its results, and these reference their parameters.
         """
         with self._translate_errors():
-            summary = self._result.consume()
+            result = self._result
+            summary = result._obtain_summary() if self._is_buffered else result.consume()
         if summary.parameters:
             summary.parameters.clear()
         return summary.counters
@@ -250,14 +464,22 @@ class QueryResult:
     def has_updates(self) -> bool:
         """Discard the remaining rows; return True if the statement changed anything or failed."""
         try:
-            counters = self.consume()
-        except DatabaseError:
+            counters = self.counters()
+        except GenaiGraphError:
             return True
         return counters.contains_updates or counters.contains_system_updates
 
     def __iter__(self) -> Iterator[neo4j.Record]:
-        if self._buffer is not None:
-            yield from self._buffer
-            return
         with self._translate_errors():
             yield from self._result
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a method of the driver's result, with translated errors."""
+        method = getattr(self._result, name)
+
+        @wraps(method)
+        def translated(*arguments: Any, **options: Any) -> Any:
+            with self._translate_errors():
+                return method(*arguments, **options)
+
+        return translated

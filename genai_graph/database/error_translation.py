@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neo4j import exceptions as driver
+from neomodel.exceptions import UniqueProperty
+from neomodel.sync_ import query as neomodel_query
 
 from genai_graph.errors import (
     AuthenticationError,
     DatabaseError,
+    GenaiGraphError,
     NodeExistsError,
     QueryError,
     ReadOnlyError,
@@ -20,13 +23,12 @@ from genai_graph.errors import (
     TransientError,
     UnavailableError,
     iter_causes,
+    rebuild_error,
     strip_tracebacks,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from genai_graph.errors import GenaiGraphError
 
 
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
@@ -49,13 +51,89 @@ def translate_errors(is_stopping: Callable[[], bool]) -> Iterator[None]:
     """
     try:
         yield
+    except GenaiGraphError:  # translated already
+        raise
     except (driver.Neo4jError, driver.DriverError) as error:
         translated = translate_error(error)
         if not isinstance(translated, _CALLER_ERRORS) and is_stopping():
             translated = _connection_lost(error)
-        raise translated from strip_tracebacks(error)
+        raise as_driver_error(translated, error) from strip_tracebacks(error)
     except BufferError as error:  # raised by the driver after Ctrl-C in the middle of a message
-        raise KeyboardInterrupt from error
+        if any(isinstance(cause, KeyboardInterrupt) for cause in iter_causes(error)):
+            raise KeyboardInterrupt from error
+        raise TransactionError(
+            "the connection is used by several threads at the same time: open a session or an "
+            "atomic() block in each of them"
+        ) from error
+
+
+def is_server_failure(error: BaseException) -> bool:
+    """Return whether a statement failed in the database, which terminates its transaction."""
+    cause = error.__cause__
+    return isinstance(cause, (driver.Neo4jError, *_UNREACHABLE)) and not isinstance(
+        cause, GenaiGraphError
+    )
+
+
+def as_driver_error(error: GenaiGraphError, cause: Exception) -> GenaiGraphError:
+    """Return an error of this package that is an instance of the driver's error class as well.
+
+    Code written for the driver or for neomodel finds `code`, `message` and the class it expects.
+    """
+    if isinstance(error, type(cause)):
+        return error
+    attributes = {**cause.__dict__, "_gql_cause": None, **error.__dict__}
+    both: GenaiGraphError = _rebuild(type(error), type(cause), error.args, attributes)
+    return both
+
+
+def node_exists_error(message: str) -> NodeExistsError:
+    """Return an error that is an instance of neomodel's `UniqueProperty` as well."""
+    error: Any = as_driver_error(NodeExistsError(message), UniqueProperty(message))
+    return error  # type: ignore[no-any-return]
+
+
+def _combine(ours: Any, theirs: Any) -> Any:
+    """Return a class derived from both."""
+    if (ours, theirs) in _combined:
+        return _combined[ours, theirs]
+    bases = [ours, theirs]
+    if issubclass(ours, NodeExistsError) and not issubclass(theirs, UniqueProperty):
+        bases.insert(1, UniqueProperty)
+    return _combined.setdefault((ours, theirs), type(ours.__name__, tuple(bases), dict(_COMBINED)))
+
+
+def _text(error: BaseException) -> str:
+    return str(error.args[0])
+
+
+def _reduce(error: BaseException) -> tuple[Any, ...]:
+    ours, *_, theirs = type(error).__bases__
+    # The driver's result or transaction of some errors can't be pickled.
+    attributes = {name: value for name, value in error.__dict__.items() if name in _PICKLED}
+    return _rebuild, (ours, theirs, error.args, attributes)
+
+
+def _rebuild(ours: Any, theirs: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    return rebuild_error(_combine(ours, theirs), args, attributes)
+
+
+# neomodel raises its own error in place of the driver's: it has to be one of ours as well.
+vars(neomodel_query)["UniqueProperty"] = node_exists_error
+# neomodel does not recognize the message of the embedded engine for a duplicate.
+vars(neomodel_query)["_UNIQUE_VIOLATION_MARKERS"] += ("Duplicated key",)
+_combined: dict[tuple[Any, Any], Any] = {}
+# The constructors of the driver's errors take other arguments.
+_COMBINED = {
+    "__module__": GenaiGraphError.__module__,
+    "__init__": lambda self, *args: None,
+    "__str__": _text,
+    "__reduce__": _reduce,
+}
+_PICKLED = (
+    *("_neo4j_code", "_classification", "_category", "_title", "_message", "_from_server"),
+    *("_gql_status", "_gql_status_description", "_gql_cause", "message"),
+)
 
 
 def _reason(error: BaseException) -> str:

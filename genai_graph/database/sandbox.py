@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
 from genai_graph.database.connection import current_connection
-from genai_graph.database.cypher import may_write, survives_rollback
+from genai_graph.database.cypher import survives_rollback
 from genai_graph.database.driver import GraphSession, GraphTransaction, TransactionState
 from genai_graph.errors import DatabaseError, TransactionError
 
@@ -103,7 +103,8 @@ class Sandbox:
     def roll_back(self, *, interrupted: bool = False) -> None:
         """Roll everything back; if a message was interrupted, by closing the socket."""
         transaction, self._transaction, self._has_written = self._transaction, None, False
-        self.state = TransactionState()
+        state, self.state = self.state, TransactionState()
+        state.roll_back()
         if transaction is None:
             return
         with contextlib.suppress(DatabaseError):  # without a response, the server rolls back, too
@@ -118,6 +119,12 @@ class Sandbox:
         """Raise an error if a failed statement has terminated the outer transaction."""
         if self._transaction is not None:
             self._transaction.run("RETURN 1").buffer()
+
+
+def _not_reversible() -> TransactionError:
+    return TransactionError(
+        "the effects of this statement can't be rolled back: run it outside the sandbox"
+    )
 
 
 class _OuterSession(GraphSession):
@@ -135,34 +142,30 @@ class _InnerSession(GraphSession):
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
         return self._box.begin(mode) or super()._begin(mode, options)
 
+    def _run_in_batches(self, *statement: Any) -> NoReturn:
+        raise _not_reversible()
+
 
 class _InnerTransaction(GraphTransaction):
     """A nested transaction; ending it does not end the sandbox."""
 
     def __init__(self, box: Sandbox, outer: GraphTransaction) -> None:
-        super().__init__(outer._transaction, None, box.connection)
+        super().__init__(outer._transaction, lambda: None, box.connection)
+        self._write_lock = None  # the outer transaction holds it
         self._box: Sandbox | None = box
-        self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
     def run(
         self, query: str, parameters: dict[str, Any] | None = None, **kwargs: Any
     ) -> QueryResult:
         """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
-            raise TransactionError(
-                "the effects of this statement can't be rolled back: run it outside the sandbox"
-            )
-        if not may_write(query):
-            return super().run(query, parameters, **kwargs)
-        self._writes.append(None)
-        self._writes[-1] = result = super().run(query, parameters, **kwargs)
-        return result
+            raise _not_reversible()
+        return super().run(query, parameters, **kwargs)
 
     def commit(self) -> None:
         """End the nested transaction; its changes remain in the sandbox."""
-        box, self._box = self._box, None
-        if box is not None:
-            box.commit(wrote=self._has_written())
+        if (box := self._leave()) is not None:
+            box.commit(wrote=self.has_written())
 
     def rollback(self) -> None:
         """Undo the changes, and with them the whole sandbox."""
@@ -170,16 +173,15 @@ class _InnerTransaction(GraphTransaction):
 
     def close(self) -> None:
         """Roll back unless the transaction has ended."""
-        box, self._box = self._box, None
-        if box is not None:
-            box.undo(wrote=self._has_written())
-
-    def _has_written(self) -> bool:
-        """Return whether any statement that may write changed anything or failed."""
-        return any(result is None or result.has_updates() for result in self._writes)
+        if (box := self._leave()) is not None:
+            box.undo(wrote=self.has_written())
 
     def cancel(self) -> None:
         """Roll everything back after an interruption in the middle of a message."""
-        box, self._box = self._box, None
-        if box is not None:
+        if (box := self._leave()) is not None:
             box.start_over(interrupted=True)
+
+    def _leave(self) -> Sandbox | None:
+        box, self._box = self._box, None
+        self.has_ended = True
+        return box

@@ -80,6 +80,7 @@ UNCHANGED: Any = object()  # the default of an argument where None has a meaning
 
 _REPR_LENGTH = 79
 _NEOMODEL_ATTRIBUTES = frozenset({"element_id_property", "deleted"})
+_BOOKKEEPING = ("_stored", "_state", "_defaults", *sorted(_NEOMODEL_ATTRIBUTES))
 
 install_resolver()
 
@@ -177,6 +178,16 @@ class Node(NodeBase, metaclass=NodeType):
 
     def __hash__(self) -> int:
         return hash((type(self), self.uid))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # neomodel's attributes, such as the managers of relationships, are made by the constructor.
+        names = (*properties_of(type(self)), *_BOOKKEEPING)
+        state = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        return {**state, "_defaults": dict(self._defaults)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set_attributes({})
+        self.__dict__.update(state)
 
     def __repr__(self) -> str:
         uid = str(self.uid)
@@ -369,6 +380,10 @@ class Node(NodeBase, metaclass=NodeType):
             if not isinstance(node, cls):
                 raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
         unique = list({id(node): node for node in nodes}.values())
+        state = transaction_state()
+        if state is not None:
+            for node in unique:
+                state.remember(node)
         classes: dict[Any, None] = dict.fromkeys(map(type, unique))
         attributes = [dict(node.__dict__) for node in unique]
         try:
@@ -542,26 +557,43 @@ class Node(NodeBase, metaclass=NodeType):
         merged: dict[str, dict[str, Any]] = {}
         for values in given:
             merged.setdefault(values["uid"], {}).update(values)
-        stored = run_in_transaction(partial(cls._upsert_rows, merged))
-        return [cls.inflate(stored[values["uid"]]) for values in given]
+        created: set[str] = set()
+        stored = run_in_transaction(partial(cls._upsert_rows, merged, created=created))
+        nodes = [cls.inflate(stored[values["uid"]]) for values in given]
+        cls._remember_unsaved(node for node in nodes if node.uid in created)
+        return nodes
+
+    @classmethod
+    def _remember_unsaved(cls, nodes: Iterable[Self]) -> None:
+        """Make new nodes unsaved ones if their transaction is rolled back."""
+        state = transaction_state()
+        if state is not None:
+            unsaved = dict.fromkeys(("_stored", "_state", *TIMESTAMPS))
+            for node in nodes:
+                state.remember(node, {**node.__dict__, **unsaved})
 
     @classmethod
     def _upsert_known(cls, values: Mapping[str, Any], before: dict[str, Any] | None) -> Self:
         """Upsert a node that was read in this transaction (None if it does not exist)."""
         row = cls._with_uid(values)
         uid = row["uid"]
-        return cls.inflate(cls._upsert_rows({uid: row}, {uid: before} if before else {})[uid])
+        node = cls.inflate(cls._upsert_rows({uid: row}, {uid: before} if before else {})[uid])
+        cls._remember_unsaved([] if before else [node])
+        return node
 
     @classmethod
     def _upsert_rows(
         cls,
         rows: Mapping[str, Mapping[str, Any]],
         known: Mapping[str, dict[str, Any]] | None = None,
+        created: set[str] | None = None,
     ) -> dict[str, dict[str, Any]]:
-        """Upsert validated values by uid, and return the nodes as stored."""
+        """Upsert validated values by uid, and return the nodes as stored; add new uids to a set."""
 
         def complete(row: NodeRow) -> dict[str, Any]:
             require_fields(cls, rows[row.uid])
+            if created is not None:
+                created.add(row.uid)
             return row.given
 
         stored: dict[str, dict[str, Any]] = {}
@@ -583,6 +615,9 @@ class Node(NodeBase, metaclass=NodeType):
         Raises `ProtectedError` if other nodes depend on it, such as models trained on a dataset,
         unless `force` is true, and `NodeNotFoundError` if it no longer exists.
         """
+        state = transaction_state()
+        if state is not None:
+            state.remember(self)
         with atomic():
             if not force:
                 refuse_protected(self.__label__, [self.saved_uid])

@@ -1,13 +1,14 @@
 """Questions about the graph: one .cypher file for each, and the code that runs them."""
 
 import genai_graph.models  # noqa: F401  (registers the node classes)
-from genai_graph.questions.answer import Answer, ask, statement_parameters
+from genai_graph.questions.answer import Answer, aask, ask, statement_parameters
 from genai_graph.questions.catalog import Parameter, Question, get_question, list_questions
 
 __all__ = [
     "Answer",
     "Parameter",
     "Question",
+    "aask",
     "ask",
     "get_question",
     "list_questions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.conversion import to_exact_int
-from genai_graph.database import clamp_limit, query
+from genai_graph.database import clamp_limit, query, run_in_worker
 from genai_graph.database.rows import Rows
 from genai_graph.errors import QuestionError
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
@@ -107,3 +107,8 @@ def _run(
     )
     rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
     return rows, record.get("not_judged", [])
+
+
+async def aask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
+    """Answer a question with `ask` in a worker thread."""
+    return await run_in_worker(ask, name, limit=limit, **parameters)

@@ -68,7 +68,8 @@ class WriterLock:
         self._path = path
         # Not in the locked file itself: on Windows other processes could not read it.
         self._pid_file = path.with_suffix(".pid")
-        self._thread_lock = threading.RLock()
+        self._thread_lock = threading.Lock()  # a transaction may end in another thread
+        self._holder = 0  # the thread that took it
         self._descriptor = -1
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset_in_child)
@@ -85,22 +86,29 @@ class WriterLock:
         """Wait for the lock for at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
         # The thread lock first: all threads of a process share the file lock.
-        if not self._thread_lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
-            raise self._timeout_error(timeout)
-        try:
-            if self._descriptor >= 0:  # asyncio tasks of one thread share the RLock
+        if not self._thread_lock.acquire(blocking=False):
+            if self._holder == threading.get_ident():  # such as another asyncio task
                 raise TransactionError(
                     "another transaction of this thread is writing: end it before the next one"
                 )
+            if not self._thread_lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+                raise self._timeout_error(timeout)
+        self._holder = threading.get_ident()
+        try:
             self._descriptor = self._lock_file(deadline, timeout)
         except BaseException:
+            self._holder = 0
             self._thread_lock.release()
             raise
+
+    def hand_over(self, thread: int) -> None:
+        """Let another thread be the holder, which must not wait for the lock."""
+        self._holder = thread
 
     def release(self) -> None:
         """Release the lock."""
         os.close(self._descriptor)
-        self._descriptor = -1
+        self._descriptor, self._holder = -1, 0
         self._thread_lock.release()
 
     def _lock_file(self, deadline: float, timeout: float) -> int:
@@ -136,5 +144,5 @@ class WriterLock:
     def _reset_in_child(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)  # the child's copy: the parent still holds the lock
-        self._thread_lock = threading.RLock()
-        self._descriptor = -1
+        self._thread_lock = threading.Lock()
+        self._descriptor, self._holder = -1, 0

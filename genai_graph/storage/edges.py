@@ -5,14 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import (
-    atomic,
-    current_connection,
-    execute_write,
-    match_uid,
-    query,
-    quote_name,
-)
+from genai_graph.database import atomic, current_connection, execute_write, match_uid, quote_name
+from genai_graph.database.transaction import lock, query
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing
@@ -86,7 +80,7 @@ def _find(
     restricted ends are locked first, until the transaction ends.
     """
     type_, neighbours = quote_name(edge_type.type), "[]"
-    lock = _lock_restricted_ends(edge_type)
+    lock_clause = _lock_restricted_ends(edge_type)
     if edge_type.single_target:
         neighbours = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
     elif edge_type.single_source:
@@ -95,14 +89,14 @@ def _find(
         {name: f"row[{index}]" for index, (name, _) in enumerate(edge_type.key, 2)}
     )
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
-    rows = query(
+    read = lock if lock_clause else query
+    rows = read(
         f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
-        f"{lock}OPTIONAL MATCH {edge_type.pattern}{where} "
+        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern}{where} "
         f"WITH row, r, {neighbours} AS neighbours "
         "WHERE r IS NOT NULL OR size(neighbours) > 0 "
         "RETURN collect([row, properties(r), neighbours]) AS found",
         rows=list(map(list, keys)),
-        write=True,
     )
     return {tuple(key): (values, uids) for key, values, uids in rows[0]["found"]}
 

@@ -12,7 +12,8 @@ import msgspec
 
 from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import match_uid, quote_name
-from genai_graph.database.transaction import atomic, execute_write, query
+from genai_graph.database.error_translation import node_exists_error
+from genai_graph.database.transaction import atomic, execute_write, lock, query
 from genai_graph.database.values import parse_datetime, to_bolt_datetime
 from genai_graph.errors import NodeExistsError, TransientError
 from genai_graph.properties import encryption
@@ -52,7 +53,7 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
     uids = [row["uid"] for row in rows]
     if len(set(uids)) < len(uids):
         duplicate = next(uid for index, uid in enumerate(uids) if uid in uids[:index])
-        raise NodeExistsError(f"duplicate {label} with uid {duplicate!r}: create each node once")
+        raise node_exists_error(f"duplicate {label} with uid {duplicate!r}: create each node once")
     try:
         # The embedded engine reports a duplicate only at the commit, so it is searched for here.
         created = query(
@@ -271,10 +272,9 @@ def lock_node(label: str, uid: str) -> dict[str, Any] | None:
     """
     if current_connection().engine == "embedded":
         return find_nodes(label, [uid]).get(uid)
-    rows = query(
+    rows = lock(
         f"{match_uid('n', label, '$uid')} SET n.updated_at = n.updated_at "
         "RETURN properties(n) AS found",
-        write=True,
         uid=uid,
     )
     return rows[0]["found"] if rows else None
@@ -292,7 +292,7 @@ def delete_node(label: str, uid: str) -> None:
 
 
 def _exists_error(label: str, uid: str) -> NodeExistsError:
-    return NodeExistsError(
+    return node_exists_error(
         f"a {label} with uid {uid!r} already exists: use {label}.upsert() to update it"
     )
 
