@@ -27,7 +27,7 @@ help: ## List the targets
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --upgrade 'pip>=25.1'
-	$(INSTALL) --editable '.[embedded,encryption,neo4j-server,shell]' --group dev
+	$(INSTALL) --editable '.[embedded,encryption,mlflow,neo4j-server,shell]' --group dev
 	@touch $@
 
 demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and rank them

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         query,
     )
     from genai_graph.exchange import Report, check, clear, dump, load
+    from genai_graph.importers import ImportReport, import_from
     from genai_graph.integrity import Finding, verify
     from genai_graph.models import Dataset, Experiment, Metric, Model, Project
     from genai_graph.ogm.aggregates import Avg, Count, Max, Min, Sum
@@ -47,6 +48,7 @@ __all__ = [
     "Finding",
     "FixtureError",
     "GenaiGraphError",
+    "ImportReport",
     "Max",
     "Metric",
     "Min",
@@ -74,6 +76,7 @@ __all__ = [
     "dump",
     "errors",
     "extend",
+    "import_from",
     "load",
     "on_commit",
     "query",
@@ -93,6 +96,7 @@ _MODULES = {
     **dict.fromkeys(["Subgraph", "SubgraphEdge", "SubgraphNode"], "pictures.subgraph"),
     **dict.fromkeys(_DATABASE, "database"),
     **dict.fromkeys(["Report", "check", "clear", "dump", "load"], "exchange"),
+    **dict.fromkeys(["ImportReport", "import_from"], "importers"),
     **dict.fromkeys(["Answer", "aask", "ask"], "questions"),
     **dict.fromkeys(["Finding", "verify"], "integrity"),
 }

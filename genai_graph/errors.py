@@ -40,6 +40,7 @@ name. Messages name the object, the location and the fix.
     ├── OutputError (OSError)               an output file can't be written
     └── FixtureError (ValueError)           errors in fixtures, each with file and line
         └── FixtureFileError (OSError)      a fixture can't be read
+            └── ImportSourceError           a source of an import can't be read
 """
 
 from __future__ import annotations
@@ -252,13 +253,16 @@ def escape_unprintable(text: str) -> str:
 
 
 class SourceLocation(NamedTuple):
-    """A line of a file: the path as given by the user, and a line number from 1."""
+    """A line of a file: the path as given by the user, and a line number from 1.
+
+    Imported records have no line; their `file` describes the place, such as `mlflow.db: run ab12`.
+    """
 
     file: str
-    line: int
+    line: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
+        return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
 class FixtureIssue(NamedTuple):
@@ -289,3 +293,10 @@ class FixtureError(GenaiGraphError, ValueError):
 
 class FixtureFileError(FixtureError, OSError):
     """A fixture can't be read."""
+
+
+class ImportSourceError(FixtureFileError):
+    """A source of an import can't be read at all: `source: problem: fix`."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__([FixtureIssue(SourceLocation(source), problem)])

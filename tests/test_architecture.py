@@ -36,6 +36,8 @@ LAYERS: Layers = [
     ["models"],
     ["schema", "schema_diagram", "access", "exchange.formats"],
     ["status", "exchange"],
+    ["importers"],
+    ["importers.mlflow"],
     ["questions", "integrity"],
     ["__init__"],  # the public names
     ["shell", "pytest_plugin"],
@@ -48,6 +50,7 @@ FILE_ORDER = {
     "cli": [
         "connecting label_argument output progress_bar server stdin",
         "access_commands ask load_dump query schema_commands shell show status_clear verify",
+        "import_command",
         "__init__",
     ],
     "database": [
@@ -69,6 +72,19 @@ FILE_ORDER = {
         "compression json_decoders parsing records",
         "builders csv_cells csv_schema cypher json",
         "csv document jsonl yaml",
+    ],
+    "importers": [
+        "files kinds licenses reconciling records safe_yaml secret_values times",
+        "json_ld",
+        "builder cards column_map context mlflow_conventions report scores spool",
+        "croissant csv_runs huggingface importing",
+        "__init__",
+    ],
+    "importers.mlflow": [
+        "entities histories",
+        "database datasets file_store nesting selection",
+        "mapping",
+        "__init__",
     ],
     "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
     "ogm": [
@@ -121,7 +137,9 @@ UPWARD_ANNOTATIONS = {("registry", "ogm"), ("registry", "properties")}
 FAST_START = ["cli", "pytest_plugin", "__init__"]
 # and of dependencies that are optional or rarely needed and slow to import.
 DEFERRED_FILES = ["shell.ipython"]
-DEFERRED_MODULES = ["cryptography", "jgo", "pandas", "readline", "rich", "rlcompleter"]
+DEFERRED_MODULES = [
+    *("cryptography", "httpx", "jgo", "pandas", "readline", "rich", "rlcompleter", "sqlalchemy")
+]
 LONGEST_FUNCTION = 60
 
 

@@ -19,6 +19,7 @@ import click
 from genai_graph import __version__
 from genai_graph.cli.access_commands import access
 from genai_graph.cli.ask import ask
+from genai_graph.cli.import_command import import_
 from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
 from genai_graph.cli.schema_commands import schema
@@ -117,7 +118,7 @@ def main() -> None:
 
 _COMMANDS = (
     *(ask, query, shell, show, lineage, impact),
-    *(load, check, dump, clear, verify, status),
+    *(load, import_, check, dump, clear, verify, status),
     *(access, schema, server),
 )
 for _command in _COMMANDS:

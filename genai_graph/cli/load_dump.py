@@ -26,27 +26,37 @@ max_errors_option = click.option(
 )
 
 
+# The options that load and import share.
+load_options = (
+    click.option("--dry-run", is_flag=True, help="Check against the graph, and write nothing."),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        default=5_000,
+        show_default=True,
+        help="Maximum number of rows per statement.",
+    ),
+    click.option(
+        "--atomic/--batched",
+        default=None,
+        help="Write in one transaction, or each batch in its own. Default: one transaction for up "
+        "to 100,000 nodes and edges with 64 MiB of values.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout."),
+    max_errors_option,
+)
+
+
+def _add_load_options(command: Any) -> Any:
+    for option in reversed(load_options):
+        command = option(command)
+    return command
+
+
 @click.command()
 @files_argument
 @format_option
-@click.option(
-    "--dry-run", is_flag=True, help="Check the files against the graph, and write nothing."
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=5_000,
-    show_default=True,
-    help="Maximum number of rows per statement.",
-)
-@click.option(
-    "--atomic/--batched",
-    default=None,
-    help="Write in one transaction, or each batch in its own. Default: one transaction for up to "
-    "100,000 nodes and edges with 64 MiB of values.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
-@max_errors_option
+@_add_load_options
 def load(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Load fixtures into the graph.
 

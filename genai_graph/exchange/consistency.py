@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from genai_graph.errors import SourceLocation
     from genai_graph.exchange.formats.records import Record
     from genai_graph.exchange.progress import Progress
+    from genai_graph.exchange.record_stream import Source
     from genai_graph.registry import EdgeType
     from genai_graph.storage.edge_rules import ExistingGraph
 
@@ -52,13 +53,14 @@ _KEY_MASK = (1 << _KEY_SHIFT) - 1
 
 
 def check(
-    *fixtures: str | PathLike[str],
+    *fixtures: str | PathLike[str] | Source,
     format: str | None = None,
     max_errors: int = MAX_ERRORS,
     progress: Progress = NO_PROGRESS,
 ) -> tuple[int, int]:
     """Check fixtures without a database, and return the numbers of their nodes and edges.
 
+    Fixtures are given as for `load`.
     Every node that the fixtures refer to must be in one of them.
 
     Raises `FixtureError` with all errors (at most `max_errors` are listed), `SettingsError`.
@@ -417,7 +419,10 @@ def _fixture_error(issues: Iterator[FixtureIssue], max_errors: int) -> FixtureEr
             file_order.setdefault(issue.location.file, len(file_order))
         elif issue not in listed:
             omitted += 1
-    ordered = sorted(listed, key=lambda each: (file_order[each.location.file], each.location.line))
+    # Sorting is stable: issues without a line stay in the order of their arrival.
+    ordered = sorted(
+        listed, key=lambda each: (file_order[each.location.file], each.location.line or 0)
+    )
     return FixtureError(ordered, omitted=omitted)
 
 

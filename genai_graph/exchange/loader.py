@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from genai_graph.exchange.consistency import ReferenceIndex
     from genai_graph.exchange.progress import Progress
+    from genai_graph.exchange.record_stream import Source
+    from genai_graph.storage.nodes import Reconcile
 
 TRANSACTION_ROWS = 100_000  # nodes and edges in one transaction by default
 _GC_THRESHOLD = 10_000  # allocated containers; Python's default of 700 collects 7 times per batch
@@ -100,7 +102,7 @@ def reduced_gc() -> Iterator[None]:
 
 @reduced_gc()
 def load(
-    *fixtures: str | PathLike[str],
+    *fixtures: str | PathLike[str] | Source,
     format: str | None = None,
     dry_run: bool = False,
     atomic: bool | None = None,
@@ -110,11 +112,12 @@ def load(
 ) -> Report:
     """Load fixtures into the graph.
 
-    A fixture is a path, a name that is short for ``fixtures/NAME.yaml``, or ``-`` for standard
-    input. The default format follows from the file extension. Nodes are merged by uid, edges by
-    their ends, role and split; properties and edges that are not in the files stay as they are.
-    Everything is checked before the first write, within the files and against the graph. With
-    `dry_run`, nothing is written, and the report counts the pending nodes and edges.
+    A fixture is a path, a name that is short for ``fixtures/NAME.yaml``, ``-`` for standard input,
+    or an object with the interface of `exchange.record_stream.Source`. The default format follows
+    from the file extension. Nodes are merged by uid, edges by their ends, role and split;
+    properties and edges that are not in the files stay as they are. Everything is checked before
+    the first write, within the files and against the graph. With `dry_run`, nothing is written, and
+    the report counts the pending nodes and edges.
 
     With `atomic`, everything is written in one transaction; with ``atomic=False``, each batch of at
     most `batch_size` rows and 8 MiB is a transaction. The default is one transaction for up to
@@ -127,11 +130,37 @@ def load(
     and any other `DatabaseError`, whose message says how much was written.
     """
     require_minimum(1, batch_size=batch_size, max_errors=max_errors)
+    return load_sources(
+        open_sources(fixtures, format),
+        dry_run=dry_run,
+        atomic=atomic,
+        batch_size=batch_size,
+        max_errors=max_errors,
+        progress=progress,
+    )
+
+
+def load_sources(
+    sources: Sequence[Source],
+    *,
+    dry_run: bool,
+    atomic: bool | None,
+    batch_size: int,
+    max_errors: int,
+    progress: Progress,
+    reconcile: Reconcile[NodeRecord] | None = None,
+    verb: str = "load",
+) -> Report:
+    """Load the records of sources; `load` describes the options.
+
+    `reconcile` returns the values to write to a node that exists: see `merge_nodes`. `verb` names
+    the command in messages.
+    """
     started = time.monotonic()
-    stream = CachedRecordStream(open_sources(fixtures, format), progress)
+    stream = CachedRecordStream(sources, progress)
     index = check_records(lambda: stream.records("checking"), LoadedGraph(), max_errors)
     size = index.node_count + index.edge_count, stream.bytes
-    writer = _BatchWriter(stream, index, batch_size, progress)
+    writer = _BatchWriter(stream, index, batch_size, progress, reconcile, verb)
     if current_connection().sandbox is not None:
         atomic = True
     if atomic is None:
@@ -216,7 +245,13 @@ class _BatchWriter:
     """Writes checked records batch by batch and keeps the report."""
 
     def __init__(
-        self, stream: RecordStream, index: ReferenceIndex, batch_size: int, progress: Progress
+        self,
+        stream: RecordStream,
+        index: ReferenceIndex,
+        batch_size: int,
+        progress: Progress,
+        reconcile: Reconcile[NodeRecord] | None,
+        verb: str,
     ) -> None:
         self.report = Report()
         self.total = index.node_count + index.edge_count
@@ -224,6 +259,8 @@ class _BatchWriter:
         self._index = index
         self._batch_size = batch_size
         self._progress = progress
+        self._reconcile = reconcile
+        self._verb = verb
         self._merged: set[str | EdgeType] = set()
 
     def start(self, *, concurrent: bool) -> None:
@@ -258,8 +295,8 @@ class _BatchWriter:
         if isinstance(key, EdgeType):
             return (merge_edges if key in self._merged else insert_edges)(key, rows)
         if key in self._merged:
-            return merge_nodes(key, rows, with_uid_fields)
-        counts = insert_nodes(key, rows, with_uid_fields)
+            return merge_nodes(key, rows, with_uid_fields, self._reconcile)
+        counts = insert_nodes(key, rows, with_uid_fields, self._reconcile)
         if counts.created < counts.total:  # another client has created some of them
             self._merged.add(key)
             self._merged.update(
@@ -282,12 +319,13 @@ class _BatchWriter:
         except GenaiGraphError as error:
             # Loading again would not help: an invalid value is always rejected.
             is_invalid = isinstance(error, PropertyError)
-            text = outcome("fix the value, and load again" if is_invalid else "load again")
+            again = f"{self._verb} again"
+            text = outcome(f"fix the value, and {again}" if is_invalid else again)
             if isinstance(error, TransactionMemoryError):
                 text += "; use smaller transactions: --batched, or a smaller --batch-size"
             raise append_to_message(error, text) from error.__cause__
         except BaseException:
-            self._progress.say(outcome("load again"))
+            self._progress.say(outcome(f"{self._verb} again"))
             raise
 
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from genai_graph.exchange.formats.records import Record
     from genai_graph.exchange.progress import Progress
-    from genai_graph.exchange.sources import Source
+
+
+class Source(Protocol):
+    """Records that can be read repeatedly: a fixture, or the spooled records of an import."""
+
+    @property
+    def size(self) -> int:
+        """The size in bytes, for the progress display."""
+
+    def records(
+        self, wanted: type[Record] | None, advance: Callable[[int], None]
+    ) -> Iterator[Record]:
+        """Yield all records and errors, or the records of one class and the errors, in order.
+
+        `advance` is called with the number of bytes read since its last call.
+        """
+        ...
 
 
 # Records are cached up to these limits, so that a small load parses its files once.
@@ -22,7 +38,7 @@ _MAX_CACHED_RECORDS = 100_000
 class RecordStream:
     """The records of fixtures, parsed on each call."""
 
-    def __init__(self, sources: list[Source], progress: Progress) -> None:
+    def __init__(self, sources: Sequence[Source], progress: Progress) -> None:
         self._sources = sources
         self._progress = progress
         self._size = sum(source.size for source in sources)

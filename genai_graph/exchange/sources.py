@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from genai_graph.exchange.formats.records import Record
+    from genai_graph.exchange.record_stream import Source
 
 
 Advance = Callable[[int], None]
@@ -148,9 +149,6 @@ class UnreadableSource:
         yield from map(TruncatedFile._make, self.errors)
 
 
-Source = FixtureSource | UnreadableSource
-
-
 def find_fixture(name: str) -> Path:
     """Return the path of a fixture; a name without a file is short for ``fixtures/NAME.yaml``."""
     if not name:  # would be the current directory
@@ -167,15 +165,22 @@ def find_fixture(name: str) -> Path:
     return found
 
 
-def open_sources(names: Iterable[str | PathLike[str]], format: str | None) -> list[Source]:
+def open_sources(
+    fixtures: Iterable[str | PathLike[str] | Source], format: str | None
+) -> list[Source]:
     """Open fixtures; raise `FixtureFileError` if none of them can be read.
 
+    A fixture that is a source is returned as it is.
     If only some can't be read, their errors are reported with those of the other fixtures.
     """
     sources: list[Source] = []
     errors: list[FixtureIssue] = []
     opened: set[str] = set()
-    for name in map(str, names):
+    for fixture in fixtures:
+        if not isinstance(fixture, (str, os.PathLike)):
+            sources.append(fixture)
+            continue
+        name = str(fixture)
         try:
             if name == STDIN and name in opened:
                 raise _file_error("<stdin>", "duplicate: standard input can be read only once")

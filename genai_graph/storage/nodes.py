@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 N = TypeVar("N", bound=NodeRow)
 Complete = Callable[[N], dict[str, Any]]
+Reconcile = Callable[[N, dict[str, Any]], dict[str, Any]]
 
 
 def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -88,7 +89,7 @@ def upsert_nodes(
     with atomic():
         stored = dict(find_nodes(label, uids) if known is None else known)
         new = [row for row in rows if row.uid not in stored]
-        changes = _changes(label, [row for row in rows if row.uid in stored], stored)
+        changes = _changes(label, [row for row in rows if row.uid in stored], stored, None)
         for row in new:
             stored[row.uid] = {**new_node_values(complete(row), now()), "uid": row.uid}
         if new and _insert_new(label, new, lambda row: stored[row.uid]) < len(new):
@@ -101,15 +102,20 @@ def upsert_nodes(
     return stored
 
 
-def merge_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
+def merge_nodes(
+    label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None = None
+) -> WriteCounts:
     """Create or update nodes by their uids, which must be distinct; return the counts.
 
-    `complete` returns the values of a new node.
+    `complete` returns the values of a new node. `reconcile` gets a row and the stored values of
+    its node, and returns the values to write; the default writes the given ones.
     """
-    return _merge(label, _encrypt_rows(label, rows), complete)
+    return _merge(label, _encrypt_rows(label, rows), complete, reconcile)
 
 
-def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
+def insert_nodes(
+    label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None = None
+) -> WriteCounts:
     """Create nodes that do not exist, with distinct uids; `complete` returns the values of each.
 
     On Neo4j another client may create some of them at the same time: those are updated.
@@ -118,7 +124,7 @@ def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteC
     created = _insert_new(label, rows, complete)
     if created == len(rows):
         return WriteCounts(created)
-    changed = _merge(label, rows, complete).changed
+    changed = _merge(label, rows, complete, reconcile).changed
     return WriteCounts(created, changed, len(rows) - created - changed)
 
 
@@ -129,14 +135,16 @@ def _encrypt_rows(label: str, rows: Sequence[N]) -> Sequence[N]:
     return [replace(row, given=encrypt(label, row.uid, row.given)) for row in rows]
 
 
-def _merge(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
+def _merge(
+    label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None
+) -> WriteCounts:
     with atomic():
         stored = _find_given_values(label, rows)
         new = [row for row in rows if row.uid not in stored]
-        changes = _changes(label, [row for row in rows if row.uid in stored], stored)
+        changes = _changes(label, [row for row in rows if row.uid in stored], stored, reconcile)
         created = _insert_new(label, new, complete) if new else 0
         if created < len(new):  # another client created some of them
-            again = _merge(label, rows, complete)
+            again = _merge(label, rows, complete, reconcile)
             created += again.created
             return WriteCounts(created, again.changed, len(rows) - created - again.changed)
         _apply_changes(label, changes)
@@ -144,14 +152,19 @@ def _merge(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
 
 
 def _changes(
-    label: str, rows: Iterable[NodeRow], stored: Mapping[str, dict[str, Any]]
+    label: str,
+    rows: Iterable[N],
+    stored: Mapping[str, dict[str, Any]],
+    reconcile: Reconcile[N] | None,
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return (uid, changed values) of the rows that differ from the stored nodes."""
     changes = []
     for row in rows:
-        changed = changed_values(stored[row.uid], without_null_timestamps(row.given))
+        before = stored[row.uid]
+        given = row.given if reconcile is None else reconcile(row, before)
+        changed = changed_values(before, without_null_timestamps(given))
         if changed:
-            encryption.refuse_overwrite(label, row.uid, stored[row.uid], changed)
+            encryption.refuse_overwrite(label, row.uid, before, changed)
             changes.append((row.uid, changed))
     return changes
 

@@ -21,7 +21,7 @@ class NodeRecord(NodeRow, frozen=True, gc=False):
 
     label: str
     file: str
-    line: int
+    line: int | None
 
     def __str__(self) -> str:
         return f"{self.label} {self.uid!r}"
@@ -37,7 +37,7 @@ class EdgeRecord(EdgeRow, frozen=True, gc=False):
 
     edge_type: EdgeType
     file: str
-    line: int
+    line: int | None
 
     @property
     def location(self) -> SourceLocation:

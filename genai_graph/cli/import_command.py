@@ -1,0 +1,129 @@
+"""The ``import`` command: each kind of source is a subcommand, built from its declaration."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genai_graph.cli.connecting import connect
+from genai_graph.cli.load_dump import load_options
+from genai_graph.errors import SettingsError
+
+if TYPE_CHECKING:
+    from genai_graph.importers.kinds import Kind, Option
+
+
+class KindGroup(click.Group):
+    """A group whose commands are the kinds of import, loaded when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the kinds."""
+        from genai_graph.importers.kinds import list_kinds
+
+        return list_kinds()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Return the command of a kind; raise a usage error for an unknown name."""
+        from genai_graph.importers.kinds import find_kind
+
+        try:
+            return _build_command(find_kind(cmd_name))
+        except SettingsError as error:
+            raise click.UsageError(str(error), ctx) from None
+
+
+@click.group(name="import", cls=KindGroup, subcommand_metavar="KIND [SOURCE]... [OPTIONS]")
+def import_() -> None:
+    """Import MLflow, Hugging Face, Croissant, CSV.
+
+    Reads existing records and merges them into the graph: importing again changes nothing. Items
+    that can't be imported are skipped, counted and reported. See genai-graph import KIND --help.
+    """
+
+
+_SHARED_OPTIONS = (
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Write a fixture (.jsonl, .jsonl.gz, .jsonl.xz, or - for stdout) instead of loading; "
+        "needs no database.",
+    ),
+    click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing output."),
+    click.option("--strict", is_flag=True, help="Treat items that would be skipped as errors."),
+    click.option(
+        "--namespace", metavar="NAME", help="Prefix for names that are local to the source."
+    ),
+    click.option("--map", metavar="FILE", help="YAML file of identities and terms."),
+)
+_project_option = click.option(
+    "--project", metavar="NAME", help="Project that owns the imported nodes."
+)
+
+
+def _build_command(kind: Kind) -> click.Command:
+    def run(sources: tuple[str, ...], as_json: bool, **options: Any) -> None:
+        if as_json and options["output"] == "-":
+            raise click.UsageError("--json and -o - both write to standard output: use one")
+        if kind.maximum_sources is not None and len(sources) > kind.maximum_sources:
+            raise click.UsageError(f"expected {kind.sources}, got {len(sources)} sources")
+        _import(kind, sources, as_json, options)
+
+    command: Any = click.Command(
+        kind.name,
+        params=[_build_option(option) for option in kind.options],
+        callback=run,
+        help=f"{kind.summary}\n\n{kind.description}",
+        short_help=kind.summary,
+    )
+    if kind.has_project:
+        command = _project_option(command)
+    for option in (*_SHARED_OPTIONS, *load_options):
+        command = option(command)
+    required = kind.minimum_sources > 0
+    arguments = click.argument("sources", metavar=kind.sources, nargs=-1, required=required)
+    result: click.Command = arguments(command)
+    return result
+
+
+def _import(kind: Kind, sources: tuple[str, ...], as_json: bool, options: dict[str, Any]) -> None:
+    from contextlib import nullcontext
+
+    from genai_graph import import_from
+    from genai_graph.cli.progress_bar import show_progress
+
+    connection: Any = nullcontext() if options["output"] else connect()
+    with connection, show_progress() as progress:
+        report = import_from(kind.name, *sources, progress=progress, **options)
+    for message in report.messages[: options["max_errors"]]:
+        click.echo(message, err=True)
+    omitted = len(report.messages) - options["max_errors"]
+    if omitted > 0:
+        click.echo(f"and {omitted:,} more", err=True)
+    if as_json:
+        click.echo(json.dumps(report.as_dict()))
+    else:
+        click.echo(str(report), err=True)
+    if options["dry_run"]:
+        click.echo("no errors; nothing was written (dry run)", err=True)
+
+
+def _build_option(option: Option) -> click.Option:
+    flag = f"--{option.flag or option.name.replace('_', '-')}"
+    if option.type is bool:
+        # Three states if there is no default: --history, --no-history, and neither.
+        names = f"{flag}/--no-{flag[2:]}" if option.default is None else flag
+        return click.Option(
+            [names, option.name], is_flag=True, default=option.default, help=option.help
+        )
+    return click.Option(
+        [flag, option.name],
+        type=click.IntRange(min=0) if option.type is int else str,
+        multiple=option.multiple,
+        default=option.default,
+        show_default=option.default is not None,
+        metavar=option.metavar or None,
+        help=option.help,
+    )

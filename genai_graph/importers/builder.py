@@ -1,0 +1,225 @@
+"""Records of nodes and edges from the values of a source, validated by the model classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import FixtureIssue, SourceLocation
+from genai_graph.exchange.formats.records import EdgeRecord, InvalidNode, NodeRecord
+from genai_graph.importers.records import ImportRecord, Notice, Skipped
+from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN, MAX_DEPTH
+from genai_graph.properties.messages import describe
+from genai_graph.properties.validation import collect_errors, deflate_values
+from genai_graph.registry import EDGES, NODES, properties_of
+from genai_graph.storage.rows import estimate_size
+
+if TYPE_CHECKING:
+    from genai_graph.registry import EdgeType
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# The properties by which two edges between the same nodes differ.
+_IDENTITY = {"TRAINED_ON": ("role", "split"), "USED": ("role", "split"), "RUN": ("role",)}
+_DEFAULT_ROLES = {"TRAINED_ON": "training", "USED": "training", "RUN": "output"}
+
+
+def time_of(milliseconds: Any) -> datetime | None:
+    """Return the time of a number of milliseconds since 1970, or None if it is out of range."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except (OverflowError, ValueError):
+        return None
+
+
+def plain_json(value: Any, depth: int = 0) -> Any:
+    """Return a value of a document as JSON that can be stored.
+
+    Integers over 64 bits, NaN and infinities become strings, as do values nested too deeply.
+    """
+    if isinstance(value, dict):
+        if depth >= MAX_DEPTH - 4:
+            return str(value)
+        return {str(key): plain_json(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return str(value) if depth >= MAX_DEPTH - 4 else [plain_json(x, depth + 1) for x in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return int(value) if INTEGER_MIN <= value <= INTEGER_MAX else str(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return str(value)
+
+
+class RecordBuilder:
+    """Builds the records of one source, which all have the same `origin`.
+
+    Experiments and metrics are built one by one. Projects, Datasets and Models occur in several
+    places of a source: they are collected by uid, with their edges, and built at the end. A later
+    place fills missing values.
+
+    A value that the model class rejects is skipped and reported; an invalid uid is an error.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._edge_types = {(each.source, each.type, each.target): each for each in EDGES}
+        self._nodes: dict[tuple[str, str], tuple[dict[str, Any], SourceLocation]] = {}
+        self._edges: dict[tuple[Any, ...], tuple[EdgeType, dict[str, Any], SourceLocation]] = {}
+        self._notices: dict[Notice, None] = {}
+
+    # Single records
+
+    def node(
+        self, label: str, uid: str, values: Mapping[str, Any], location: SourceLocation
+    ) -> Iterator[ImportRecord]:
+        """Yield the record of a node; values that are rejected are skipped."""
+        cls: Any = NODES[label]
+        invalid_uid = collect_errors(cls, {"uid": uid})[1]
+        if invalid_uid:
+            yield FixtureIssue(location, f"{label} {uid[:100]!r}: uid: {invalid_uid[0][1]}")
+            yield InvalidNode(label, uid, location)
+            return
+        known = properties_of(cls)
+        normalized, errors = collect_errors(
+            cls, {name: value for name, value in values.items() if name in known}
+        )
+        errors += cls.check_constraints(normalized)
+        for name, error in errors:
+            normalized.pop(name, None)
+            message = f"{label} {uid!r}: {name}: {error}"
+            yield Skipped(location, "properties", "invalid value", message=message)
+        normalized.setdefault("origin", self.origin)
+        given = deflate_values(cls, normalized)
+        yield NodeRecord(uid, given, estimate_size(given), label, location.file, location.line)
+
+    def metric(self, uid: str, given: dict[str, Any], location: SourceLocation) -> NodeRecord:
+        """Return the record of a Metric whose values are known to be valid: there are many."""
+        given["origin"] = self.origin
+        size = estimate_size(given)
+        return NodeRecord(uid, given, size, "Metric", location.file, location.line)
+
+    def edge(
+        self,
+        ends: tuple[str, str, str, str, str],
+        location: SourceLocation,
+        values: Mapping[str, Any] | None = None,
+    ) -> Iterator[EdgeRecord]:
+        """Yield the record of an edge: (source label, uid, type, target label, uid)."""
+        source_label, source, type_, target_label, target = ends
+        edge_type = self._edge_types.get((source_label, type_, target_label))
+        if edge_type is not None:
+            yield self._edge(edge_type, source, target, values or {}, location)
+
+    def _edge(
+        self,
+        edge_type: EdgeType,
+        source: str,
+        target: str,
+        values: Mapping[str, Any],
+        location: SourceLocation,
+    ) -> EdgeRecord:
+        given = {name: value for name, value in values.items() if value is not None}
+        size = estimate_size(given)
+        return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)
+
+    # Collected nodes and edges
+
+    def collect(
+        self, label: str, uid: str, values: Mapping[str, Any], location: SourceLocation
+    ) -> None:
+        """Add a node, or fill the missing values of one that was added before.
+
+        A different value is reported, and the first one is kept.
+        """
+        # Without a value for it, the keys of the importer are removed from the metadata.
+        given = {
+            name: value for name, value in values.items() if value is not None or name == "metadata"
+        }
+        found = self._nodes.get((label, uid))
+        if found is None:
+            self._nodes[label, uid] = {"origin": self.origin, **given}, location
+            return
+        before, first = found
+        for name, value in given.items():
+            if before.get(name) is None:
+                before[name] = value
+            elif name == "metadata" and value is not None:
+                before[name] = _fill(before[name], value)
+            elif value is not None and before[name] != value and first != location:
+                other = "another" if isinstance(value, (dict, list)) else describe(value)
+                kept = f"{other}: the value in {first.file} is kept"
+                self._notices[Notice(location, f"{label} {uid!r}: {name}: {kept}")] = None
+
+    def collect_edge(
+        self,
+        ends: tuple[str, str, str, str, str],
+        location: SourceLocation,
+        values: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an edge of collected nodes; see `edge`."""
+        source_label, source, type_, target_label, target = ends
+        edge_type = self._edge_types.get((source_label, type_, target_label))
+        if edge_type is None or (source_label == target_label and source == target):
+            return
+        given = {name: value for name, value in (values or {}).items() if value is not None}
+        # Two edges that differ in a property of their identity are two edges.
+        identity = [
+            given.get(name) or (_DEFAULT_ROLES[type_] if name == "role" else None)
+            for name in _IDENTITY.get(type_, ())
+        ]
+        key = (edge_type, source, target, *identity)
+        if key in self._edges:
+            before = self._edges[key][1]
+            before.update({name: given[name] for name in given.keys() - before.keys()})
+        else:
+            self._edges[key] = edge_type, given, location
+
+    def has_edges(self, label: str, uid: str) -> bool:
+        """Return whether an edge of a node was collected."""
+        return any(key[0].source == label and key[1] == uid for key in self._edges)
+
+    def finish(self) -> Iterator[ImportRecord]:
+        """Yield the collected nodes and edges, and the conflicts between their places."""
+        yield from self._notices
+        for (label, uid), (values, location) in self._nodes.items():
+            yield from self.node(label, uid, values, location)
+        cyclic = self._cyclic_edges()
+        for (_, source, target, *_), (edge_type, given, location) in self._edges.items():
+            if (edge_type, source, target) in cyclic:
+                message = f"{edge_type}: {source!r} to {target!r} is part of a cycle"
+                yield Skipped(location, "edges", "cycle", message=message)
+            else:
+                yield self._edge(edge_type, source, target, given, location)
+
+    def _cyclic_edges(self) -> set[tuple[EdgeType, str, str]]:
+        found: set[tuple[EdgeType, str, str]] = set()
+        for edge_type in EDGES:
+            if edge_type.acyclic:
+                pairs = {(key[1], key[2]) for key in self._edges if key[0] == edge_type}
+                found.update((edge_type, *pair) for pair in edges_in_cycles(pairs))
+        return found
+
+
+def _fill(before: Any, value: Any) -> Any:
+    """Add the missing keys of a map, and of the maps in it."""
+    if not isinstance(before, dict) or not isinstance(value, dict):
+        return before
+    common = {key: _fill(before[key], value[key]) for key in before.keys() & value.keys()}
+    return {**value, **before, **common}
+
+
+def edges_in_cycles(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the edges that are part of a cycle, or on a path between two cycles."""
+    remaining = set(pairs)
+    while True:
+        sources = {source for source, _ in remaining}
+        targets = {target for _, target in remaining}
+        kept = {pair for pair in remaining if pair[0] in targets and pair[1] in sources}
+        if len(kept) == len(remaining):
+            return kept
+        remaining = kept

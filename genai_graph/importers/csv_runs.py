@@ -1,0 +1,316 @@
+"""Import of tables of runs: from ``mlflow experiments csv``, or with a map of the columns."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from genai_graph.errors import ImportSourceError, SettingsError, SourceLocation
+from genai_graph.importers.builder import RecordBuilder, edges_in_cycles
+from genai_graph.importers.column_map import (
+    ColumnMap,
+    check_columns,
+    mlflow_columns,
+    read_column_map,
+)
+from genai_graph.importers.context import Context
+from genai_graph.importers.mlflow_conventions import (
+    PARENT,
+    RUN_NAME,
+    decode_value,
+    random_seed,
+    split_tags,
+    tag_properties,
+)
+from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
+from genai_graph.importers.secret_values import is_secret
+from genai_graph.importers.times import FILTERED, TimeRange
+from genai_graph.ogm.uids import escape_part, join_parts, metric_uid
+
+if TYPE_CHECKING:
+    from genai_graph.importers.records import ImportRecord
+
+_STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
+_ENDED = ("FINISHED", "FAILED", "KILLED")
+_MAX_CELL_BYTES = 8 * 2**20
+_NO_VALUE = ("", "-")
+_NUMBERS = {"inf": math.inf, "-inf": -math.inf, "infinity": math.inf, "-infinity": -math.inf}
+
+
+def records(
+    *files: str, context: Context | None = None, since: Any = None, until: Any = None
+) -> Iterator[ImportRecord]:
+    """Yield the records of tables of runs, one run per row.
+
+    The map of the context says which columns have which values; the columns of MLflow need none.
+    docs/importing.md describes the options. Raises `ImportSourceError` if a file can't be read, and
+    `SettingsError` for a map that does not fit.
+    """
+    times = TimeRange(since, until)
+    for file in files:
+        yield from _TableImport(context or Context(), times, file).records()
+
+
+class _TableImport:
+    """Maps the rows of one table."""
+
+    def __init__(self, context: Context, times: TimeRange, file: str) -> None:
+        self._context = context
+        self._times = times
+        self._file = file
+        self._builder = RecordBuilder(f"csv:{os.path.realpath(file)}")
+        self._reported: set[tuple[str, str]] = set()
+        self._events: list[ImportRecord] = []
+        self._columns = ColumnMap([])
+        self._runs: set[str] = set()
+        self._parents: dict[str, str] = {}
+
+    def records(self) -> Iterator[ImportRecord]:
+        yield SourceInfo(f"{self._file} (CSV)", item="runs")
+        try:
+            with Path(self._file).open(encoding="utf-8-sig", newline="") as stream:
+                yield from self._map_rows(stream)
+        except (OSError, ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+            if isinstance(error, (ImportSourceError, SettingsError)):
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise ImportSourceError(self._file, f"can't be read: {reason}") from None
+        pairs = {pair for pair in self._parents.items() if self._runs.issuperset(pair)}
+        for run, parent in sorted(pairs - edges_in_cycles(pairs)):
+            ends = ("Experiment", run, "PART_OF", "Experiment", parent)
+            yield from self._builder.edge(ends, SourceLocation(self._file))
+        yield from self._builder.finish()
+
+    def _map_rows(self, stream: IO[str]) -> Iterator[ImportRecord]:
+        csv.field_size_limit(_MAX_CELL_BYTES)
+        reader = csv.reader(stream)
+        header = next(reader, None)
+        if not header:
+            raise ImportSourceError(self._file, "is empty: expected a header")
+        repeated = next((name for at, name in enumerate(header) if name in header[:at]), None)
+        if repeated is not None:
+            raise ImportSourceError(self._file, f"has two columns {repeated!r}")
+        self._choose_columns(header)
+        yield from self._report_unmapped(header)
+        for cells in reader:
+            if not any(cells):
+                continue
+            location = SourceLocation(self._file, reader.line_num)
+            yield Read("runs")
+            if len(cells) != len(header):
+                message = f"expected {len(header)} cells, got {len(cells)}"
+                yield Skipped(location, "runs", "invalid row", message=message)
+                continue
+            yield from self._map_row(dict(zip(header, cells, strict=True)), location)
+            yield from self._events
+            self._events.clear()
+
+    def _choose_columns(self, header: Sequence[str]) -> None:
+        columns = read_column_map(self._context.sections) or mlflow_columns(header)
+        if columns is None:
+            raise SettingsError(
+                f"{self._file}: has no columns of MLflow (run_id, start_time, ...): "
+                "describe its columns with --map"
+            )
+        check_columns(columns, header, self._file)
+        self._columns = columns
+        self._parameters = columns.matching(columns.parameters, header)
+        self._metrics = columns.matching(columns.metrics, header)
+        self._tags = columns.matching(columns.mlflow_tags, header)
+
+    def _report_unmapped(self, header: Sequence[str]) -> Iterator[ImportRecord]:
+        mapped = {*self._columns.named_columns, *self._parameters, *self._metrics, *self._tags}
+        known = {"experiment_id", "artifact_uri"} if self._columns.has_prefixes else set()
+        unmapped = [name for name in header if name not in mapped and name not in known]
+        yield Read("columns", len(header))
+        yield Written("columns", len(header) - len(unmapped) - len(known & {*header}))
+        location = SourceLocation(self._file)
+        if known & {*header}:
+            yield Skipped(location, "columns", "ignored", len(known & {*header}))
+        if unmapped:
+            yield Skipped(location, "columns", "not mapped", len(unmapped))
+            yield Notice(location, f"columns are not imported: {', '.join(unmapped)}")
+
+    # Rows
+
+    def _map_row(self, row: dict[str, str], location: SourceLocation) -> Iterator[ImportRecord]:
+        parts = [row[name].strip() for name in self._columns.id]
+        if not all(parts):
+            message = f"has no value in the column {self._columns.id[parts.index('')]!r}"
+            yield Skipped(location, "runs", "without an id", message=message)
+            return
+        uid = parts[0] if len(parts) == 1 else join_parts(parts, "/")
+        values = self._values(row, location)
+        if values["started_at"] not in self._times:
+            yield Skipped(location, "runs", FILTERED)
+            return
+        yield Written("runs")
+        self._runs.add(uid)
+        parent = next((row[c] for c, name in self._tags.items() if name == PARENT and row[c]), None)
+        if parent is not None:
+            self._parents[uid] = parent
+        yield from self._builder.node("Experiment", uid, values, location)
+        project = self._project(row)
+        if project is not None:
+            self._builder.collect("Project", project, {}, location)
+            ends = ("Project", project, "HAS", "Experiment", uid)
+            yield from self._builder.edge(ends, location)
+        yield from self._map_metrics(uid, row, location)
+
+    def _project(self, row: dict[str, str]) -> str | None:
+        if self._context.project is not None:
+            return escape_part(self._context.project)
+        name = self._columns.project
+        if self._columns.project_column is not None:
+            name = row[self._columns.project_column].strip()
+        return escape_part(self._context.project_name(name)) if name else None
+
+    def _values(self, row: dict[str, str], location: SourceLocation) -> dict[str, Any]:
+        columns = self._columns.columns
+        given: dict[str, Any] = {
+            name: text
+            for name in ("name", "created_by", "description", "source")
+            if name in columns and (text := row[columns[name]].strip()) not in _NO_VALUE
+        }
+        mlflow_tags = {name: row[column] for column, name in self._tags.items() if row[column]}
+        groups = split_tags(mlflow_tags)
+        for name in groups.secrets:
+            self._skip_secret("tags", name, location)
+        given |= tag_properties(mlflow_tags)
+        if mlflow_tags.get(RUN_NAME):
+            given["name"] = mlflow_tags[RUN_NAME]
+        parameters = self._parameter_values(row, location)
+        status = self._status(row, location)
+        started = self._time(row, "started_at", location)
+        given |= {"status": status} if status else {}
+        ended = self._time(row, "ended_at", location)
+        if ended is None and started is not None and status in _ENDED:
+            ended = self._end(row, started, location)
+        always = {
+            "started_at": started,
+            "ended_at": ended,
+            "parameters": parameters,
+            "random_seed": random_seed(parameters),
+            "tags": [*groups.short, *self._split_tags(row)],
+            "metadata": groups.metadata,
+        }
+        written = ("ended_at", "tags", "metadata", "started_at")
+        return given | {k: v for k, v in always.items() if v is not None or k in written}
+
+    def _parameter_values(self, row: dict[str, str], location: SourceLocation) -> dict[str, str]:
+        found = {}
+        for column, name in self._parameters.items():
+            if row[column] == "":
+                continue
+            self._events.append(Read("parameters"))
+            if is_secret(name, row[column]):
+                self._skip_secret("parameters", name, location)
+            else:
+                found[name] = row[column]
+                self._events.append(Written("parameters"))
+        return found
+
+    def _skip_secret(self, item: str, name: str, location: SourceLocation) -> None:
+        if item != "parameters":
+            self._events.append(Read(item))
+        self._events.append(Skipped(location, item, "secret"))
+        if self._is_new("secret", name):
+            message = f"{item}: {name!r} looks like a secret and is not imported"
+            self._events.append(Notice(location, message))
+
+    def _split_tags(self, row: dict[str, str]) -> list[str]:
+        text = row[self._columns.tags].strip() if self._columns.tags else ""
+        if text in _NO_VALUE:
+            return []
+        separator = self._columns.tag_separator
+        parts = [text] if separator is None else text.split(separator)
+        return [part.strip() for part in parts if part.strip()]
+
+    def _status(self, row: dict[str, str], location: SourceLocation) -> str | None:
+        column = self._columns.columns.get("status")
+        text = row[column].strip() if column else ""
+        if text in _NO_VALUE:
+            return None
+        status = self._columns.statuses.get(text, text.upper())
+        if status in _STATUSES:
+            return status
+        if self._is_new("status", text):
+            self._events.append(Notice(location, f"unknown status {text!r}: map it in --map"))
+        return None
+
+    def _time(self, row: dict[str, str], name: str, location: SourceLocation) -> datetime | None:
+        column = self._columns.columns.get(name)
+        text = row[column].strip() if column else ""
+        if text in (*_NO_VALUE, "NaT"):
+            return None
+        try:
+            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+        except ValueError:
+            self._skip_value(f"{column}: expected a time, got {text!r}", location)
+            return None
+        if moment.tzinfo is None:
+            if self._is_new("zone", str(column)):
+                message = f"{column}: times without a time zone are taken as UTC"
+                self._events.append(Notice(location, message))
+            moment = moment.replace(tzinfo=timezone.utc)
+        return moment
+
+    def _end(
+        self, row: dict[str, str], started: datetime, location: SourceLocation
+    ) -> datetime | None:
+        column = self._columns.duration
+        text = row[column].strip() if column else ""
+        if text in _NO_VALUE:
+            return None
+        try:
+            return started + timedelta(seconds=float(text) * self._columns.duration_unit)
+        except (ValueError, OverflowError):
+            self._skip_value(f"{column}: expected a duration, got {text!r}", location)
+            return None
+
+    def _skip_value(self, message: str, location: SourceLocation) -> None:
+        self._events += [Read("values"), Skipped(location, "values", "invalid", message=message)]
+
+    def _map_metrics(
+        self, run: str, row: dict[str, str], location: SourceLocation
+    ) -> Iterator[ImportRecord]:
+        seen: set[str] = set()
+        for column, name in self._metrics.items():
+            text = row[column].strip()
+            if text in _NO_VALUE:
+                continue
+            yield Read("metrics")
+            value = _parse_number(text)
+            if value is not None and self._columns.has_prefixes:
+                value = decode_value(value, is_nan=False)
+            term = self._context.metric(name)
+            uid = metric_uid(run, term.name, None, term.split)
+            if value is None or not name or uid in seen:
+                problem = "is the uid of another column" if uid in seen else "expected a number"
+                message = f"metric {name!r}: {problem}, got {text[:40]!r}"
+                yield Skipped(location, "metrics", "invalid", message=message)
+                continue
+            seen.add(uid)
+            yield Written("metrics")
+            given = {"name": term.name, "value": value, **term.values}
+            yield self._builder.metric(uid, given, location)
+            yield from self._builder.edge(("Experiment", run, "HAS", "Metric", uid), location)
+
+    def _is_new(self, kind: str, name: str) -> bool:
+        is_new = (kind, name) not in self._reported
+        self._reported.add((kind, name))
+        return is_new
+
+
+def _parse_number(text: str) -> float | None:
+    if text.lower() in _NUMBERS:
+        return _NUMBERS[text.lower()]
+    try:
+        return float(text.replace("_", "x"))
+    except ValueError:
+        return None

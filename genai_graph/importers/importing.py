@@ -1,0 +1,174 @@
+"""Import: read a source once, check its records, and load them or write them to a fixture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import FixtureError, FixtureIssue, SettingsError
+from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
+from genai_graph.exchange.filenames import format_of
+from genai_graph.exchange.formats.records import EdgeRecord, InvalidEdge, InvalidNode, NodeRecord
+from genai_graph.exchange.loader import load_sources, reduced_gc
+from genai_graph.exchange.output import STDOUT, open_output
+from genai_graph.exchange.progress import NO_PROGRESS
+from genai_graph.exchange.record_stream import RecordStream
+from genai_graph.importers.context import Context
+from genai_graph.importers.kinds import Kind, find_kind
+from genai_graph.importers.reconciling import reconcile_with
+from genai_graph.importers.records import Read, Skipped, SourceInfo
+from genai_graph.importers.report import ImportReport
+from genai_graph.importers.spool import RecordSpool
+from genai_graph.properties.messages import did_you_mean
+from genai_graph.storage.batching import BATCH_ROWS
+from genai_graph.storage.edge_rules import EmptyGraph
+from genai_graph.storage.rows import WriteCounts
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from genai_graph.exchange.formats.records import Record
+    from genai_graph.exchange.progress import Progress
+    from genai_graph.importers.records import ImportRecord
+
+
+@reduced_gc()
+def import_from(
+    kind: str,
+    *sources: str | PathLike[str],
+    namespace: str | None = None,
+    map: str | PathLike[str] | Mapping[str, Any] | None = None,
+    project: str | None = None,
+    strict: bool = False,
+    output: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    atomic: bool | None = None,
+    batch_size: int = BATCH_ROWS,
+    max_errors: int = MAX_ERRORS,
+    progress: Progress = NO_PROGRESS,
+    **options: Any,
+) -> ImportReport:
+    """Import existing records into the graph, such as those of an MLflow store.
+
+    `kind` is ``mlflow``, ``huggingface``, ``croissant``, ``csv``, or one that another package
+    registers; docs/importing.md describes their `sources`, `options` and mapping. `namespace` is a
+    prefix for names that are local to the source, `map` has identities and terms (a path or a
+    dict), and `project` owns the imported nodes if the source has no projects.
+
+    Items that can't be imported are skipped and counted; with `strict`, they are errors. With
+    `output`, the records are written to a fixture instead of the graph. The other options are those
+    of `load`.
+
+    Raises `ImportSourceError` if a source can't be read, `FixtureError`, `SettingsError`,
+    `MissingExtraError`, `OutputError`, and `DatabaseError` as `load` does.
+    """
+    require_minimum(1, batch_size=batch_size, max_errors=max_errors)
+    found = find_kind(kind)
+    _validate_arguments(found, sources, project, options)
+    _validate_output(output)
+    context = Context(
+        namespace=namespace, map=map, project=project, extra_sections=found.map_sections
+    )
+    started = time.monotonic()
+    report, spool = ImportReport(), RecordSpool()
+    try:
+        records = found.read(*(str(source) for source in sources), context=context, **options)
+        spool.write(_count(records, report, strict, max_errors, progress))
+        if output is None:
+            loaded = load_sources(
+                [spool],
+                dry_run=dry_run,
+                atomic=atomic,
+                batch_size=batch_size,
+                max_errors=max_errors,
+                progress=progress,
+                reconcile=reconcile_with(found.metadata_keys),
+                verb="import",
+            )
+            report.nodes, report.edges = loaded.nodes, loaded.edges
+        else:
+            _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
+    finally:
+        spool.close()
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _validate_arguments(
+    kind: Kind, sources: tuple[Any, ...], project: str | None, options: Mapping[str, Any]
+) -> None:
+    maximum = kind.maximum_sources
+    if len(sources) < kind.minimum_sources or (maximum is not None and len(sources) > maximum):
+        raise SettingsError(f"import {kind.name}: expected {kind.sources}, got {len(sources)}")
+    if project is not None and not kind.has_project:
+        raise SettingsError(
+            f"project: can't be set for {kind.name}: the source has projects of its own "
+            "(map has names for them)"
+        )
+    known = [option.name for option in kind.options]
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise SettingsError(f"import {kind.name}: no option {name!r}{hint}")
+
+
+def _validate_output(output: str | PathLike[str] | None) -> None:
+    name = str(output)
+    if output is not None and name != STDOUT and format_of(Path(name)) not in (None, "jsonl"):
+        raise SettingsError(f"{name}: an import is written as JSON Lines: use .jsonl or .jsonl.gz")
+
+
+def _count(
+    records: Iterator[ImportRecord],
+    report: ImportReport,
+    strict: bool,
+    max_errors: int,
+    progress: Progress,
+) -> Iterator[Record]:
+    """Yield the nodes, edges and errors, and count all other records in the report.
+
+    With `strict`, raises `FixtureError` at the end if items were skipped that can't be imported.
+    """
+    refused: list[FixtureIssue] = []
+    omitted = 0
+    progress_item = ""
+    for record in records:
+        if isinstance(record, (NodeRecord, EdgeRecord, InvalidNode, InvalidEdge, FixtureIssue)):
+            yield record
+            continue
+        if isinstance(record, Skipped) and record.message and strict:
+            if len(refused) < max_errors:
+                refused.append(FixtureIssue(record.location, record.message))
+            else:
+                omitted += 1
+        if isinstance(record, SourceInfo):
+            progress_item = record.item
+            progress.start("reading", record.total)
+        if isinstance(record, Read) and record.item == progress_item:
+            progress.advance(record.count)
+        report.add(record)
+    if refused:
+        raise FixtureError(refused, omitted=omitted)
+
+
+def _write_fixture(
+    spool: RecordSpool,
+    output: str,
+    overwrite: bool,
+    dry_run: bool,
+    max_errors: int,
+    report: ImportReport,
+    progress: Progress,
+) -> None:
+    """Check the records without a database, and copy them to the output."""
+    stream = RecordStream([spool], progress)
+    index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
+    for key, count in index.counts.items():
+        group = report.nodes if isinstance(key, str) else report.edges
+        group[str(key)] = WriteCounts(pending=count) if dry_run else WriteCounts(created=count)
+    if not dry_run:
+        with open_output(output, overwrite=overwrite) as stream_out:
+            spool.copy_to(stream_out)

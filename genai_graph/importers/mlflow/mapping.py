@@ -1,0 +1,529 @@
+"""MLflow's experiments, runs, models and versions as records of the graph.
+
+The same graph comes from a database, a server and a file store: this module does not know which one
+it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import SourceLocation
+from genai_graph.importers.builder import RecordBuilder, time_of
+from genai_graph.importers.context import OTHER_ROLE
+from genai_graph.importers.mlflow.datasets import collect_dataset, dataset_uid
+from genai_graph.importers.mlflow.entities import ACTIVE, DELETED, Experiment, LoggedModel
+from genai_graph.importers.mlflow.histories import History, collect_histories
+from genai_graph.importers.mlflow.nesting import NestedRuns
+from genai_graph.importers.mlflow_conventions import (
+    IGNORED,
+    NOTE,
+    PARENT,
+    RUN_NAME,
+    TagGroups,
+    random_seed,
+    split_tags,
+    tag_properties,
+)
+from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
+from genai_graph.importers.secret_values import is_secret
+from genai_graph.importers.times import FILTERED
+from genai_graph.ogm.uids import escape_part, metric_uid, versioned_uid
+
+if TYPE_CHECKING:
+    from genai_graph.importers.context import Context
+    from genai_graph.importers.mlflow.entities import ModelPoint, ModelVersion, Run, Store
+    from genai_graph.importers.mlflow.selection import RunSelection
+    from genai_graph.importers.records import ImportRecord
+
+_RUN_STATUSES = frozenset(["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"])
+_MODEL_STATUSES = {
+    "PENDING": "PENDING",
+    "PENDING_REGISTRATION": "PENDING",
+    "READY": "READY",
+    "FAILED": "FAILED",
+    "FAILED_REGISTRATION": "FAILED",
+}
+_MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-zA-Z]+)\Z")
+_DEFAULT_EXPERIMENT = "Default"
+_DATA = tuple[str, str | None]  # the uid of a dataset, and its role
+
+
+class StoreMapping:
+    """Maps the content of one store; `records` yields it."""
+
+    def __init__(
+        self,
+        store: Store,
+        context: Context,
+        selection: RunSelection,
+        history: bool | None,
+        history_limit: int,
+    ) -> None:
+        self._store = store
+        self._context = context
+        self._selection = selection
+        self._history = history
+        self._history_limit = history_limit
+        self._builder = RecordBuilder(f"mlflow:{store.location}")
+        self._nested = NestedRuns(self._builder)
+        self._projects: dict[str, str] = {}  # uid by experiment id
+        self._empty_default: Experiment | None = None
+        self._models: dict[str, LoggedModel] = {}  # imported ones by id
+        self._model_reasons: dict[str, str] = {}  # of skipped ones, by id
+        self._touched_models: set[str] = set()  # by imported runs
+        self._output_models: set[str] = set()  # that name their run
+        self._runs: dict[str, str] = {}  # experiment id by run id, of imported runs
+        self._skipped_runs: dict[str, str] = {}  # reason by run id
+        self._data: dict[str, list[_DATA]] = {}  # datasets by run id
+        self._reported: set[tuple[str, str]] = set()
+        self._events: list[ImportRecord] = []  # counts and reports, yielded after each item
+
+    def records(self) -> Iterator[ImportRecord]:
+        """Yield the records of the store."""
+        schema = f", schema {self._store.schema}" if self._store.schema else ""
+        details = {"alembic_version": self._store.schema} if self._store.schema else {}
+        yield SourceInfo(f"{self._store.title} (MLflow{schema})", details, item="runs")
+        self._map_experiments()
+        for model in self._store.logged_models():
+            self._add_model(model)
+        for run in self._store.runs(self._selection, history=self._history):
+            if isinstance(run, (Skipped, Read)):
+                yield run
+            else:
+                yield from self._map_run(run)
+            yield from self._drain()
+        yield from self._nested.finish()
+        yield from self._finish_models()
+        for version in self._store.model_versions():
+            yield from self._map_version(version)
+        self._finish_default()
+        yield from self._drain()
+        yield from self._builder.finish()
+
+    def _drain(self) -> Iterator[ImportRecord]:
+        yield from self._events
+        self._events.clear()
+
+    def _at(self, text: str) -> SourceLocation:
+        return SourceLocation(f"{self._store.title}: {text}")
+
+    def _report_once(self, kind: str, name: str) -> bool:
+        """Return whether a name has not been reported yet."""
+        is_new = (kind, name) not in self._reported
+        self._reported.add((kind, name))
+        return is_new
+
+    # Experiments
+
+    def _map_experiments(self) -> None:
+        experiments = self._store.experiments()
+        self._selection.add(experiments)
+        for experiment in experiments:
+            self._events.append(Read("experiments"))
+            location = self._at(f"experiment {experiment.id}")
+            reason = self._selection.experiment_reason(experiment.id)
+            if reason is None and not experiment.name:
+                reason = "without a name"
+            if reason is not None:
+                self._events.append(Skipped(location, "experiments", reason))
+                continue
+            self._projects[experiment.id] = escape_part(self._project_name(experiment))
+            if experiment.name == _DEFAULT_EXPERIMENT:
+                self._empty_default = experiment
+                continue
+            self._events.append(Written("experiments"))
+            self._collect_project(experiment, location)
+
+    def _finish_default(self) -> None:
+        """Skip the experiment `Default` if it has no runs: every store has it."""
+        default = self._empty_default
+        if default is None:
+            return
+        location = self._at(f"experiment {default.id}")
+        project = self._projects[default.id]
+        if default.id in self._runs.values() or self._builder.has_edges("Project", project):
+            self._events.append(Written("experiments"))
+            self._collect_project(default, location)
+        else:
+            self._events.append(Skipped(location, "experiments", "without runs"))
+
+    def _collect_project(self, experiment: Experiment, location: SourceLocation) -> None:
+        groups = self._split_tags(experiment.tags, location)
+        tags = self._mark_deleted(groups.short, experiment.lifecycle_stage)
+        self._builder.collect(
+            "Project",
+            self._projects[experiment.id],
+            {
+                "created_at": time_of(experiment.creation_time),
+                "description": experiment.tags.get(NOTE) or None,
+                "tags": tags or None,
+                "metadata": groups.metadata,
+            },
+            location,
+        )
+
+    def _project_name(self, experiment: Experiment) -> str:
+        workspace = experiment.workspace
+        is_default = workspace in (None, "", "default")
+        name = experiment.name if is_default else f"{workspace}/{experiment.name}"
+        return self._context.project_name(name)
+
+    # Tags and parameters
+
+    def _split_tags(self, tags: dict[str, str], location: SourceLocation) -> TagGroups:
+        groups = split_tags(tags)
+        for name in groups.secrets:
+            self._skip_secret("tags", name, location)
+        return groups
+
+    def _mark_deleted(self, tags: list[str], lifecycle_stage: str) -> list[str]:
+        return tags if lifecycle_stage == ACTIVE else [DELETED, *tags]
+
+    def _skip_secret(self, item: str, name: str, location: SourceLocation) -> None:
+        self._events.append(Skipped(location, item, "secret"))
+        if self._report_once("secret", name):
+            self._events.append(
+                Notice(location, f"{item}: {name!r} looks like a secret and is not imported")
+            )
+
+    def _safe_params(self, params: dict[str, str], location: SourceLocation) -> dict[str, str]:
+        """Return the parameters without secrets."""
+        safe = {}
+        for name, value in params.items():
+            if is_secret(name, value):
+                self._skip_secret("parameters", name, location)
+            else:
+                safe[name] = value
+        self._events.append(Read("parameters", len(params)))
+        self._events.append(Written("parameters", len(safe)))
+        return safe
+
+    # Runs
+
+    def _map_run(self, run: Run) -> Iterator[ImportRecord]:
+        self._events.append(Read("runs"))
+        location = self._at(f"run {run.id}")
+        reason = self._selection.skip_reason(run)
+        if reason is not None:
+            self._skipped_runs[run.id] = reason
+            self._events.append(Skipped(location, "runs", reason))
+            return
+        self._runs[run.id] = run.experiment_id
+        self._events.append(Written("runs"))
+        values = self._run_values(run, location)
+        parent = run.tags.get(PARENT)
+        if parent:
+            self._nested.add(run.id, parent, values, location)
+        else:
+            self._nested.add_root(run.id)
+            yield from self._builder.node("Experiment", run.id, values, location)
+        ends = ("Project", self._projects[run.experiment_id], "HAS", "Experiment", run.id)
+        yield from self._builder.edge(ends, location)
+        yield from self._map_inputs(run, location)
+        yield from self._map_models_of_run(run, location)
+        yield from self._map_metrics(run, location)
+
+    def _run_values(self, run: Run, location: SourceLocation) -> dict[str, Any]:
+        """Return the properties of a run."""
+        groups = self._split_tags(run.tags, location)
+        self._count_tags(run.tags)
+        params = self._safe_params(run.params, location)
+        tags = self._mark_deleted(groups.short, run.lifecycle_stage)
+        status = run.status if run.status in _RUN_STATUSES else None
+        values = {
+            "name": run.name or run.tags.get(RUN_NAME),
+            "status": status,
+            "started_at": time_of(run.start_time),
+            "parameters": params,
+            "random_seed": random_seed(params),
+            "created_by": run.user_id,
+            "source": run.source_name,
+            "code_version": run.source_version,
+            **tag_properties(run.tags),
+        }
+        given = {name: value for name, value in values.items() if value not in (None, "")}
+        # Always written, because MLflow revokes them: a run can be resumed, a tag be deleted.
+        always = {
+            "ended_at": time_of(run.end_time),
+            "tags": tags,
+            "metadata": groups.metadata,
+        }
+        return {**given, **always}
+
+    def _count_tags(self, tags: dict[str, str]) -> None:
+        read = [key for key in tags if key not in IGNORED]
+        secret = sum(is_secret(key.removeprefix("mlflow."), tags[key]) for key in read)
+        self._events.append(Read("tags", len(read)))
+        self._events.append(Written("tags", len(read) - secret))
+
+    def _map_inputs(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
+        edges: dict[_DATA, None] = {}
+        for dataset in run.inputs:
+            self._events.append(Read("dataset inputs"))
+            if not dataset.name:
+                self._events.append(Skipped(location, "dataset inputs", "without a name"))
+                continue
+            self._events.append(Written("dataset inputs"))
+            uid = dataset_uid(dataset, self._context)
+            collect_dataset(dataset, uid, self._context, self._builder, location)
+            project = self._projects[run.experiment_id]
+            self._builder.collect_edge(("Project", project, "HAS", "Dataset", uid), location)
+            for word in dataset.contexts or [""]:
+                role, is_known = self._context.role(word)
+                edges[uid, role] = None
+                if not is_known and self._report_once("context", word):
+                    text = f"dataset context {word!r} is imported as '{OTHER_ROLE}'"
+                    self._events.append(Notice(location, text))
+        for uid, role in edges:
+            if role is None and (uid, "training") in edges:  # the same edge
+                continue
+            ends = ("Experiment", run.id, "USED", "Dataset", uid)
+            yield from self._builder.edge(ends, location, {"role": role})
+        self._data[run.id] = list(edges)
+
+    def _map_models_of_run(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
+        seen: set[tuple[str, str]] = set()
+        links: list[tuple[str, str, int | None]] = [
+            (model_id, "output", step) for model_id, step in run.outputs
+        ]
+        links += [(model_id, "input", None) for model_id in run.model_inputs]
+        for model_id, role, step in links:
+            model = self._models.get(model_id)
+            if model is None or (model_id, role) in seen:
+                continue
+            seen.add((model_id, role))
+            self._touched_models.add(model_id)
+            uid = self._logged_uid(model)
+            ends = ("Experiment", run.id, "RUN", "Model", uid)
+            yield from self._builder.edge(ends, location, {"role": role, "step": step})
+            if role == "output":
+                self._output_models.add(model_id)
+                self._collect_training(uid, run.id, location)
+
+    def _collect_training(self, model_uid: str, run_id: str, location: SourceLocation) -> None:
+        """Add the datasets of a run to a model that it produced, except those for other uses."""
+        for dataset, role in self._data.get(run_id, ()):
+            if role != OTHER_ROLE:
+                ends = ("Model", model_uid, "TRAINED_ON", "Dataset", dataset)
+                self._builder.collect_edge(ends, location, {"role": role})
+
+    # Metrics
+
+    def _map_metrics(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
+        measured: dict[tuple[str, str, str, str], list[ModelPoint]] = {}
+        repeated: Counter[tuple[str, int, int, float]] = Counter()
+        for point in run.model_points:
+            model = self._models.get(point.model_id)
+            if model is not None and point.dataset_name and point.key:
+                self._touched_models.add(point.model_id)
+                group = (point.key, *_dataset_of(point), point.model_id)
+                measured.setdefault(group, []).append(point)
+        for points in measured.values():
+            repeated.update({_point_key(point): 1 for point in points})
+        is_nan: set[tuple[str, int, int, float]] = set()
+
+        def own_points() -> Iterator[Any]:
+            for point in run.points:
+                key = _point_key(point) if repeated else None
+                if key is not None and repeated[key] > 0:
+                    repeated[key] -= 1
+                    if math.isnan(point.value):
+                        is_nan.add(key)
+                else:
+                    yield point
+
+        seen: set[str] = set()
+        for key, history in collect_histories(own_points()).items():
+            yield from self._map_metric(run, key, history, location, seen)
+        for (key, name, digest, model_id), points in measured.items():
+            history = History()
+            for point in points:
+                value = math.nan if _point_key(point) in is_nan else point.value
+                history.add(point.step, point.timestamp, value)
+            target = (name, digest, model_id)
+            yield from self._map_metric(run, key, history, location, seen, target)
+
+    def _map_metric(
+        self,
+        run: Run,
+        key: str,
+        history: History,
+        location: SourceLocation,
+        seen: set[str],
+        target: tuple[str, str, str] | None = None,
+    ) -> Iterator[ImportRecord]:
+        """Map the points of a metric, which may measure a model on a dataset (`target`)."""
+        self._events.append(Read("points", len(history)))
+        term = self._context.metric(key)
+        dataset = model = None
+        if target is not None:
+            name, digest, model_id = target
+            model = self._logged_uid(self._models[model_id])
+            dataset = self._context.dataset_uid(versioned_uid(name, digest), name=name)
+            self._builder.collect("Dataset", dataset, {}, location)
+        uid = metric_uid(run.id, term.name, dataset, term.split, model)
+        if not key or uid in seen:
+            message = f"metric {key!r}: " + (
+                f"{uid!r} is the uid of another metric of the run" if key else "has no name"
+            )
+            self._events.append(Skipped(location, "points", "of a metric", len(history), message))
+            return
+        seen.add(uid)
+        if folded := history.fold():
+            self._events.append(Skipped(location, "points", "at steps with another point", folded))
+        if thinned := history.thin(self._history_limit):
+            self._events.append(Skipped(location, "points", "thinned", thinned))
+            if self._report_once("thinned", uid):
+                text = f"metric {key!r}: {thinned:,} points were thinned (--history-limit)"
+                self._events.append(Notice(location, text))
+        self._events.append(Written("points", len(history)))
+        given: dict[str, Any] = {
+            "name": term.name,
+            "value": history.values[-1],
+            "step": history.steps[-1],
+            "recorded_at": time_of(history.times[-1]),
+            **term.values,
+        }
+        if self._history is not False:
+            given |= {"steps": history.steps.tolist(), "values": history.values.tolist()}
+        yield self._builder.metric(uid, given, location)
+        yield from self._builder.edge(("Experiment", run.id, "HAS", "Metric", uid), location)
+        if dataset is not None:
+            ends = ("Metric", uid, "EVALUATED_ON", "Dataset", dataset)
+            yield from self._builder.edge(ends, location)
+        if model is not None:
+            yield from self._builder.edge(("Metric", uid, "MEASURES", "Model", model), location)
+
+    # Models
+
+    def _add_model(self, model: LoggedModel) -> None:
+        self._events.append(Read("logged models"))
+        reason = self._selection.experiment_reason(model.experiment_id)
+        if reason is None and model.lifecycle_stage != ACTIVE and not self._selection.with_deleted:
+            reason = DELETED
+        if reason is None:
+            self._models[model.id] = model
+        else:
+            self._model_reasons[model.id] = reason
+            self._events.append(Skipped(self._at(f"model {model.id}"), "logged models", reason))
+
+    def _logged_uid(self, model: LoggedModel) -> str:
+        return self._context.model_uid(versioned_uid(model.name, model.id), name=model.name)
+
+    def _finish_models(self) -> Iterator[ImportRecord]:
+        for model in self._models.values():
+            location = self._at(f"model {model.id}")
+            is_made_by_imported = model.source_run_id in self._runs
+            if self._selection.times and not (
+                is_made_by_imported or model.id in self._touched_models
+            ):
+                self._events.append(Skipped(location, "logged models", FILTERED))
+                continue
+            self._events.append(Written("logged models"))
+            self._collect_logged_model(model, location)
+            if is_made_by_imported and model.id not in self._output_models:
+                uid, run_id = self._logged_uid(model), str(model.source_run_id)
+                ends = ("Experiment", run_id, "RUN", "Model", uid)
+                yield from self._builder.edge(ends, location, {"role": "output"})
+                self._collect_training(uid, run_id, location)
+
+    def _collect_logged_model(self, model: LoggedModel, location: SourceLocation) -> None:
+        groups = self._split_tags(model.tags, location)
+        params = self._safe_params(model.params, location)
+        tags = self._mark_deleted(groups.short, model.lifecycle_stage)
+        uid = self._logged_uid(model)
+        self._builder.collect(
+            "Model",
+            uid,
+            {
+                "created_at": time_of(model.creation_time),
+                "status": _MODEL_STATUSES.get(model.status or ""),
+                "framework": model.model_type or None,
+                "location": model.location or None,
+                "hyperparameters": params or None,
+                "description": model.tags.get(NOTE) or None,
+                "tags": tags or None,
+                "metadata": groups.metadata,
+            },
+            location,
+        )
+        project = self._projects[model.experiment_id]
+        self._builder.collect_edge(("Project", project, "HAS", "Model", uid), location)
+
+    def _map_version(self, version: ModelVersion) -> Iterator[ImportRecord]:
+        self._events.append(Read("model versions"))
+        location = self._at(f"model {version.name} version {version.version}")
+        found = _MODEL_SOURCE.match(version.source or "")
+        model_id = found[1] if found else None
+        if self._is_filtered(version, model_id):
+            self._events.append(Skipped(location, "model versions", FILTERED))
+            return
+        self._events.append(Written("model versions"))
+        is_default = version.workspace in (None, "", "default")
+        name = version.name if is_default else f"{version.workspace}/{version.name}"
+        uid = self._context.model_uid(versioned_uid(name, version.version), name=name)
+        self._collect_version(version, uid, location)
+        run_id = version.run_id or ""
+        experiment_id = self._runs.get(run_id)
+        model = self._models.get(model_id or "")
+        if model is not None:
+            ends = ("Model", uid, "DERIVED_FROM", "Model", self._logged_uid(model))
+            self._builder.collect_edge(ends, location)
+            experiment_id = experiment_id or model.experiment_id
+        elif experiment_id is not None:
+            ends = ("Experiment", run_id, "RUN", "Model", uid)
+            yield from self._builder.edge(ends, location, {"role": "output"})
+            self._collect_training(uid, run_id, location)
+        if experiment_id is not None:
+            project = self._projects[experiment_id]
+            self._builder.collect_edge(("Project", project, "HAS", "Model", uid), location)
+
+    def _is_filtered(self, version: ModelVersion, model_id: str | None) -> bool:
+        """Return whether filters leave out the run or the logged model of a version."""
+        if not self._selection.has_filters:
+            return False
+        reason = self._skipped_runs.get(version.run_id or "")
+        return FILTERED in (reason, self._model_reasons.get(model_id or ""))
+
+    def _collect_version(self, version: ModelVersion, uid: str, location: SourceLocation) -> None:
+        groups = self._split_tags(version.tags, location)
+        model_tags = {
+            key: value
+            for key, value in version.model_tags.items()
+            if not is_secret(key.removeprefix("mlflow."), value)
+        }
+        details = {
+            "stage": version.stage if version.stage not in (None, "", "None") else None,
+            "user": version.user_id,
+            "registered_model_description": version.model_description,
+            "registered_model_tags": model_tags,
+        }
+        groups.mlflow.update({name: value for name, value in details.items() if value})
+        self._builder.collect(
+            "Model",
+            uid,
+            {
+                "created_at": time_of(version.creation_time),
+                "description": version.description or version.tags.get(NOTE) or None,
+                "location": version.source or None,
+                "status": _MODEL_STATUSES.get(version.status or ""),
+                "tags": [*(f"@{alias}" for alias in sorted(version.aliases)), *groups.short],
+                "metadata": groups.metadata,
+            },
+            location,
+        )
+
+
+def _dataset_of(point: ModelPoint) -> tuple[str, str]:
+    return point.dataset_name, point.dataset_digest
+
+
+def _point_key(point: Any) -> tuple[str, int, int, float]:
+    """Return what identifies a point; MLflow's model metrics have 0 for NaN."""
+    value = 0.0 if math.isnan(point.value) else point.value
+    return point.key, point.step, point.timestamp, value

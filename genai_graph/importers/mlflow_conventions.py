@@ -1,0 +1,87 @@
+"""Conventions of MLflow: tags with a meaning, seeds, and values that its SQL store can't hold."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from genai_graph.importers.secret_values import is_secret
+from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN
+
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+RUN_NAME = "mlflow.runName"
+# MLflow's SQL store writes infinities as the largest float.
+_LARGEST = 1.7976931348623157e308
+_LONGEST_TAG = 250
+_MLFLOW = "mlflow."
+_PROPERTIES = {
+    "mlflow.user": "created_by",
+    "mlflow.source.name": "source",
+    "mlflow.source.git.commit": "code_version",
+    "mlflow.source.git.repoURL": "code_url",
+    NOTE: "description",
+}
+_SEEDS = ("seed", "random_seed", "random_state")
+_INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
+IGNORED = frozenset(["mlflow.log-model.history"])
+
+
+class TagGroups(NamedTuple):
+    """Tags as texts, tags that are too long for that, tags of MLflow itself, and secret names."""
+
+    short: list[str]
+    long: dict[str, str]
+    mlflow: dict[str, Any]
+    secrets: list[str]
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The keys of `metadata` for these tags, or None."""
+        found = {"tags": self.long, "mlflow": self.mlflow}
+        return {key: value for key, value in found.items() if value} or None
+
+
+def split_tags(tags: Mapping[str, str]) -> TagGroups:
+    """Return the tags that have no property of their own, in groups."""
+    groups = TagGroups([], {}, {}, [])
+    for key in sorted(tags):
+        value = tags[key] or ""
+        if key in IGNORED:
+            continue
+        if is_secret(key.removeprefix(_MLFLOW), value):
+            groups.secrets.append(key)
+        elif key in _PROPERTIES or key in (RUN_NAME, PARENT):
+            continue
+        elif key.startswith(_MLFLOW):
+            groups.mlflow[key.removeprefix(_MLFLOW)] = value
+        elif len(text := f"{key}={value}") <= _LONGEST_TAG:
+            groups.short.append(text)
+        else:
+            groups.long[key] = value
+    return groups
+
+
+def tag_properties(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties of a run that its tags give."""
+    return {name: tags[key] for key, name in _PROPERTIES.items() if tags.get(key)}
+
+
+def random_seed(params: Mapping[str, str]) -> int | None:
+    """Return the seed among the parameters of a run, or None."""
+    for name in _SEEDS:
+        text = params.get(name, "")
+        if _INTEGER.match(text) and INTEGER_MIN <= int(text) <= INTEGER_MAX:
+            return int(text)
+    return None
+
+
+def decode_value(value: float, is_nan: bool) -> float:
+    """Return the value that MLflow's SQL store means: NaN is a flag, infinities are cut."""
+    if is_nan:
+        return math.nan
+    if value == _LARGEST:
+        return math.inf
+    return -math.inf if value == -_LARGEST else value

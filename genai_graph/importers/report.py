@@ -1,0 +1,69 @@
+"""The report of an import: a load report, with the items of the source and those skipped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from genai_graph.exchange import Report
+from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
+
+
+@dataclass
+class ImportReport(Report):
+    """The result of an import: the counts of `Report`, and those of the items of the source.
+
+    `read` and `written` count items by their sort, such as "runs"; `skipped` counts the others by
+    sort and reason: ``report.skipped["runs"]["deleted"]``. What was read is written or skipped.
+    `messages` has a line for each item that can't be imported and for each remark.
+    """
+
+    sources: list[SourceInfo] = field(default_factory=list)
+    read: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    skipped: dict[str, Counter[str]] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, record: Read | Written | Skipped | Notice | SourceInfo) -> None:
+        """Count items, or add a message."""
+        if isinstance(record, Read):
+            self.read[record.item] += record.count
+        elif isinstance(record, Written):
+            self.written[record.item] += record.count
+        elif isinstance(record, SourceInfo):
+            self.sources.append(record)
+        else:
+            if isinstance(record, Skipped):
+                self.skipped.setdefault(record.item, Counter())[record.reason] += record.count
+            if record.message and (text := str(record)) not in self.messages[-100:]:
+                self.messages.append(text)
+
+    @property
+    def summary(self) -> str:
+        """One line for the sources: the numbers of items written, read, and skipped by reason."""
+        items = [self._describe(item) for item in self.read]
+        titles = ", ".join(source.title for source in self.sources)
+        return f"{titles}: {', '.join(items) or 'nothing to import'}"
+
+    def _describe(self, item: str) -> str:
+        read, written = self.read[item], self.written[item]
+        if read == written:
+            return f"{read:,} {item}"
+        reasons = self.skipped.get(item, Counter())
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        return f"{written:,} of {read:,} {item} ({listed})"
+
+    def __str__(self) -> str:
+        return f"{self.summary}\n{super().__str__()}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-compatible values."""
+        return {
+            "sources": [{"title": source.title, **source.details} for source in self.sources],
+            "read": dict(self.read),
+            "written": dict(self.written),
+            "skipped": {item: dict(reasons) for item, reasons in self.skipped.items()},
+            "messages": self.messages,
+            **super().as_dict(),
+        }

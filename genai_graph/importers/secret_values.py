@@ -1,0 +1,65 @@
+"""Parameters, tags and configuration values that are secrets, by their name or their shape."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# As words of a name, so that `pad_token` and `max_tokens` are no secrets, but `dbPassword` is.
+_NAMES = (
+    ("password",),
+    ("passwd",),
+    ("passphrase",),
+    ("pwd",),
+    ("secret",),
+    ("secrets",),
+    ("credential",),
+    ("credentials",),
+    ("apikey",),
+    ("api", "key"),
+    ("access", "key"),
+    ("private", "key"),
+    ("auth", "token"),
+    ("access", "token"),
+    ("api", "token"),
+    ("bearer", "token"),
+    ("refresh", "token"),
+    ("session", "token"),
+    ("hf", "token"),
+    ("github", "token"),
+    ("wandb", "token"),
+)
+_SHAPES = re.compile(
+    r"(?<![A-Za-z0-9_-])(?:"
+    r"sk-[A-Za-z0-9_-]{16,}"
+    r"|hf_[A-Za-z0-9]{20,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|github_pat_[A-Za-z0-9_]{20,}"
+    r"|glpat-[A-Za-z0-9_-]{16,}"
+    r"|xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}"
+    r"|AIza[A-Za-z0-9_-]{35}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r")"
+)
+
+
+def is_secret(name: str, value: object) -> bool:
+    """Return whether a value must not be stored: its name is that of a secret, or it is a key."""
+    return is_secret_name(name) or (isinstance(value, str) and has_secret_shape(value))
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a name is that of a secret, in any spelling: `db.passwd`, `hfToken`."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    return any(
+        tuple(words[start : start + len(secret)]) == secret
+        for secret in _NAMES
+        for start in range(len(words) - len(secret) + 1)
+    )
+
+
+def has_secret_shape(text: str) -> bool:
+    """Return whether a text contains a key of a well-known service, or a JSON Web Token."""
+    return _SHAPES.search(text) is not None

@@ -1,0 +1,120 @@
+"""The records of an import in a temporary file, so that a source is read only once."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import tempfile
+import weakref
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+
+from genai_graph.errors import FixtureIssue, GenaiGraphError, OutputError, SourceLocation
+from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.formats.compression import open_compressed
+from genai_graph.exchange.formats.records import (
+    EdgeRecord,
+    InvalidEdge,
+    InvalidNode,
+    NodeRecord,
+    select,
+)
+
+if TYPE_CHECKING:
+    from genai_graph.exchange.formats.records import Record
+
+_HEADER_LINES = 1
+
+
+class RecordSpool:
+    """Records written once as JSON Lines to a private temporary file, and read repeatedly.
+
+    It has the interface of `exchange.record_stream.Source`. Each record is read with the location
+    that it was written with: locations are kept in memory, one text per run or file. The file is
+    deleted with this object.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.gettempdir(), f"genai-graph-{uuid4().hex}")
+        # Registered before the file exists: a signal may end the process at any time.
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
+        self.size = 0
+        self._first_lines: list[int] = []
+        self._locations: list[SourceLocation] = []
+        self._issues: list[Record] = []
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Write records, and keep the errors among them."""
+        try:
+            with open(self.path, "xb", opener=partial(os.open, mode=0o600)) as file:
+                jsonl.write(self._located(records), file)
+            self.size = self.path.stat().st_size
+        except GenaiGraphError:  # some are an OSError, too, such as ImportSourceError
+            raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(
+                f"the import can't be spooled to {tempfile.gettempdir()}: {reason}: "
+                "set TMPDIR to a larger disk"
+            ) from error
+
+    def copy_to(self, stream: IO[bytes]) -> None:
+        """Copy the JSON Lines to a stream."""
+        with self.path.open("rb") as file:
+            while block := file.read(1 << 20):
+                stream.write(block)
+
+    def records(
+        self, wanted: type[Record] | None, advance: Callable[[int], None]
+    ) -> Iterator[Record]:
+        """Yield all records and errors, or the records of one class and the errors."""
+        yield from select(self._issues, wanted)
+        with open_compressed(self.path, advance) as lines:
+            for record in jsonl.records(lines, str(self.path), wanted):
+                yield self._with_location(record)
+
+    def _located(self, records: Iterable[Record]) -> Iterator[NodeRecord | EdgeRecord]:
+        numbers = itertools.count(1 + _HEADER_LINES)
+        last: str | None = None
+        last_line: int | None = None
+        for record in records:
+            if not isinstance(record, (NodeRecord, EdgeRecord)):
+                self._issues.append(record)
+                continue
+            number = next(numbers)
+            if record.file is not last or record.line != last_line:
+                last, last_line = record.file, record.line
+                self._first_lines.append(number)
+                self._locations.append(SourceLocation(last, last_line))
+            yield record
+
+    def _location(self, line: int | None) -> SourceLocation:
+        return self._locations[bisect_right(self._first_lines, line or 0) - 1]
+
+    def _with_location(self, record: Any) -> Record:
+        if isinstance(record, NodeRecord):
+            file, line = self._location(record.line)
+            return NodeRecord(record.uid, record.given, record.size, record.label, file, line)
+        if isinstance(record, EdgeRecord):
+            file, line = self._location(record.line)
+            given, size, edge_type = record.given, record.size, record.edge_type
+            return EdgeRecord(record.source, record.target, given, size, edge_type, file, line)
+        if isinstance(record, InvalidNode):
+            location = self._location(record.location.line)
+            return msgspec.structs.replace(record, location=location)
+        if isinstance(record, InvalidEdge):
+            return record
+        issue: FixtureIssue = record
+        return issue._replace(location=self._location(issue.location.line))
+
+    def close(self) -> None:
+        """Delete the file."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""Import of Croissant descriptions of datasets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genai_graph import Dataset, import_from
+from genai_graph.errors import FixtureError, ImportSourceError
+from genai_graph.importers import ImportReport
+
+CONTEXT = {"@vocab": "https://schema.org/", "sc": "https://schema.org/"}
+
+
+def write_json(path: str, content: Any) -> str:
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def croissant(**properties: Any) -> dict[str, Any]:
+    return {"@context": CONTEXT, "@type": "sc:Dataset", **properties}
+
+
+def import_to_file(*sources: str, **options: Any) -> tuple[dict[str, Any], ImportReport, list[Any]]:
+    """Return the datasets by uid, the report, and the derivations."""
+    report = import_from("croissant", *sources, output="out.jsonl", overwrite=True, **options)
+    for item, read in report.read.items():
+        assert read == report.written[item] + sum(report.skipped.get(item, {}).values())
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()[1:]]
+    nodes = {row["uid"]: row["props"] for row in rows if row.get("node") == "Dataset"}
+    edges = [(r["from"][1], r["to"][1]) for r in rows if r.get("edge") == "DERIVED_FROM"]
+    return nodes, report, edges
+
+
+def one_dataset(**properties: Any) -> dict[str, Any]:
+    """Return the properties that one description gives."""
+    write_json("one/metadata.json", croissant(**{"name": "one", **properties}))
+    nodes, _, _ = import_to_file("one/metadata.json")
+    (props,) = nodes.values()
+    return {key: value for key, value in props.items() if key != "origin"}
+
+
+def test_a_description_is_mapped() -> None:
+    csv = {"@type": "cr:FileObject", "@id": "a.csv", "sha256": "A" * 64, "contentSize": "4.5 KB"}
+    field = {"@type": "cr:Field", "name": "age", "dataType": "sc:Integer"}
+    person = {"@type": "sc:Person", "email": "a@b.c", "name": "Ann"}
+    organization = {"@type": "Organization", "name": "Org"}
+    assert one_dataset(
+        name="titanic",
+        version=1.10,
+        description="About",
+        license="https://creativecommons.org/licenses/by/4.0/",
+        creator=[person, organization],
+        publisher=organization,
+        datePublished="2025-01-01",
+        citeAs="@article",
+        keywords="a, b,,a",
+        url="https://www.openml.org/search?type=data&id=31",
+        conformsTo="http://mlcommons.org/croissant/1.0",
+        distribution=[{**csv, "encodingFormat": "text/csv"}, {"@type": "cr:FileSet"}],
+        recordSet={"@type": "cr:RecordSet", "@id": "people", "field": [field]},
+    ) == {
+        "description": "About",
+        "license": "CC-BY-4.0",
+        "creator": "Ann, Org",
+        "citation": "@article",
+        "url": "https://www.openml.org/search?type=data&id=31",
+        "tags": ["a", "b"],
+        "size": 4500,
+        "digest": f"sha256:{'a' * 64}",
+        "encoding_format": "text/csv",
+        "data_schema": [{"name": "people", "fields": [{"name": "age", "type": "sc:Integer"}]}],
+        "metadata": {
+            "croissant": {
+                "conforms_to": "http://mlcommons.org/croissant/1.0",
+                "publisher": "Org",
+                "date_published": "2025-01-01",
+                "openml_id": 31,
+            },
+            "license": "https://creativecommons.org/licenses/by/4.0/",
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("properties", "uid"),
+    [
+        ({"name": "a@b", "version": "1.0"}, "a%40b@1.0"),
+        ({"name": "a", "version": "None"}, "a"),
+        ({"name": {"de": "drei", "en": "three"}}, "three"),
+        ({"name": [{"@language": "de", "@value": "x"}, {"@language": "en", "@value": "y"}]}, "y"),
+        ({"url": "https://example.org/data/things?x#y"}, "things"),
+        ({"url": "https://example.org/"}, "here"),
+        ({}, "here"),
+        ({"name": "m", "version": "3", "url": "https://huggingface.co/datasets/o/m"}, "o/m"),
+        ({"name": "m", "sameAs": ["https://huggingface.co/datasets/mnist/"]}, "mnist"),
+        ({"name": "m", "@id": "https://hf.co/datasets/o/m/tree/main"}, "o/m"),
+    ],
+)
+def test_datasets_are_identified(properties: dict[str, Any], uid: str) -> None:
+    nodes, _, _ = import_to_file(write_json("here/metadata.json", croissant(**properties)))
+    assert set(nodes) == {uid}
+
+
+@pytest.mark.parametrize(
+    ("license_", "expected"),
+    [
+        ("mit", "MIT"),
+        (["mit", "own words"], "MIT, own words"),
+        ({"@type": "CreativeWork", "url": "https://opensource.org/licenses/MIT"}, "MIT"),
+        ({"@type": "CreativeWork", "name": "apache-2.0"}, "Apache-2.0"),
+        ({"@id": "https://choosealicense.com/licenses/odc-by/"}, "ODC-By-1.0"),
+        ("None", None),
+        ("https://choosealicense.com/licenses/undefined/", None),
+        ([], None),
+    ],
+)
+def test_licenses_have_spdx_spelling(license_: Any, expected: str | None) -> None:
+    assert one_dataset(license=license_).get("license") == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "size"),
+    [
+        ([{"contentSize": "117743 B"}], 117_743),
+        ([{"contentSize": "1 KiB"}, {"contentSize": 10}], 1_034),
+        ([{"contentSize": "1,000 MB"}], 10**9),
+        ([{"contentSize": "5 B"}, {}], None),
+        ([{"contentSize": "5 B"}, {"contentSize": "9 B", "containedIn": {"@id": "zip"}}], 5),
+        ([{"contentSize": "many"}], None),
+        ([], None),
+    ],
+)
+def test_sizes_are_added(files: list[dict[str, Any]], size: int | None) -> None:
+    distribution = [{"@type": "https://schema.org/FileObject", **file} for file in files]
+    assert one_dataset(distribution=distribution).get("size") == size
+
+
+def test_sources_are_connected() -> None:
+    squad = {"@id": "x", "prov:locatedAt": "https://huggingface.co/datasets/rajpurkar/squad"}
+    based_on = ["https://example.org/other", {"@type": "Dataset", "name": "b", "version": "2"}]
+    write_json("a/metadata.json", croissant(name="a", isBasedOn=based_on))
+    write_json("b/croissant.json", {"@graph": [{"@type": "Thing"}, croissant(name="c")]})
+    write_json("c/any.json", croissant(**{"name": "d", "prov:wasDerivedFrom": squad}))
+    write_json("c/no-croissant.json", {"a": 1})
+    nodes, report, edges = import_to_file("a", "b", "c", namespace="team", project="p")
+    assert sorted(edges) == [
+        ("team/a", "team/b@2"),
+        ("team/a", "team/https://example.org/other"),
+        ("team/d", "rajpurkar/squad"),
+    ]
+    assert "team/c" in nodes
+    assert report.read["files"] == 3
+    assert report.edges["Project-HAS->Dataset"].created == 3
+
+
+def test_files_of_one_dataset_are_one_node() -> None:
+    write_json("d/1/metadata.json", croissant(name="x", license="mit", citation="@a"))
+    write_json("d/2/metadata.json", croissant(name="x", description="text", citation="@b"))
+    nodes, report, _ = import_to_file("d")
+    assert (nodes["x"]["license"], nodes["x"]["description"]) == ("MIT", "text")
+    assert report.messages == [
+        "d/2/metadata.json: Dataset 'x': citation: '@b': the value in d/1/metadata.json is kept"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "metadata.json:1: is not JSON"),
+        ({"@type": "Person"}, "has no node of the type Dataset"),
+        ("[" * 3_000 + "]" * 3_000, "is nested"),
+        ([1, None], "has no node of the type Dataset"),
+    ],
+)
+def test_invalid_files_are_skipped(content: Any, problem: str) -> None:
+    write_json("d/bad/metadata.json", content)
+    write_json("d/good/metadata.json", croissant(name="\ud800x"))
+    nodes, report, _ = import_to_file("d")
+    assert set(nodes) == {"\ufffdx"}
+    assert problem in report.messages[0]
+    with pytest.raises(FixtureError, match=r"is not|is nested|has no node"):
+        import_to_file("d", strict=True)
+    with pytest.raises(ImportSourceError, match=r"is not|is nested|has no node"):
+        import_to_file("d/bad/metadata.json")
+    with pytest.raises(ImportSourceError, match="no such file"):
+        import_to_file("missing")
+
+
+def test_importing_again_changes_nothing(graph: None) -> None:
+    write_json("d/metadata.json", croissant(name="x", license="mit", keywords=["a"]))
+    import_from("croissant", "d")
+    x = Dataset.nodes.get(uid="x")
+    x.description = "mine"
+    x.save()
+    report = import_from("croissant", "d")
+    assert report.nodes["Dataset"].unchanged == 1
+    assert Dataset.nodes.get(uid="x").description == "mine"

@@ -1,0 +1,160 @@
+"""Import of tables of runs."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genai_graph import Experiment, import_from
+from genai_graph.errors import FixtureError, GenaiGraphError, ImportSourceError, SettingsError
+from genai_graph.importers import ImportReport
+
+DATA = Path(__file__).parent / "data" / "mlflow"
+TABLE = """\
+Name,Created,User,Notes,State,Runtime,Tags,lr,opt.name,api_key,loss,val/acc,Color
+a,2026-01-01T00:00:00Z,ann,-,finished,90,"x, y",0.1,adam,sk,0.5,1e-3,red
+b,2026-01-02 12:00:00+02:00,,first,running,5,,1,-,,NaN,inf,blue
+c,2026-01-03,bob,,odd,,,,,,,text,
+"""
+MAP: dict[str, Any] = {
+    "project": {"value": "team/churn"},
+    "id": {"columns": ["Name", "Created"]},
+    "name": "Name",
+    "started_at": "Created",
+    "created_by": "User",
+    "description": "Notes",
+    "status": {
+        "column": "State",
+        "values": {"finished": "FINISHED", "crashed": "FAILED", "running": "RUNNING"},
+    },
+    "duration": {"column": "Runtime", "unit": "s"},
+    "tags": {"column": "Tags", "split": ","},
+    "parameters": ["lr", "opt.*", "api_key"],
+    "metrics": ["loss", "val/*"],
+}
+
+
+def import_to_file(*files: str, **options: Any) -> tuple[dict[str, Any], ImportReport]:
+    """Return the properties of the nodes by uid, and the report."""
+    report = import_from("csv", *files, output="out.jsonl", overwrite=True, **options)
+    for item, read in report.read.items():
+        assert read == report.written[item] + sum(report.skipped.get(item, {}).values()), item
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()[1:]]
+    return {row["uid"]: row["props"] for row in rows if "node" in row}, report
+
+
+def test_a_table_is_mapped_by_its_columns() -> None:
+    Path("t.csv").write_text(TABLE)
+    nodes, report = import_to_file("t.csv", map=MAP)
+    first = nodes["a/2026-01-01T00:00:00Z"]
+    origin = first.pop("origin")
+    assert origin == f"csv:{Path('t.csv').resolve()}"
+    assert first == {
+        "name": "a",
+        "status": "FINISHED",
+        "started_at": "2026-01-01T00:00:00Z",
+        "ended_at": "2026-01-01T00:01:30Z",
+        "created_by": "ann",
+        "parameters": {"lr": "0.1", "opt.name": "adam"},
+        "tags": ["x", "y"],
+        "metadata": None,
+    }
+    second = nodes["b/2026-01-02 12:00:00+02:00"]
+    assert second["started_at"] == "2026-01-02T10:00:00Z"
+    assert (second["ended_at"], second["status"]) == (None, "RUNNING")
+    assert nodes["a%2F2026-01-01T00:00:00Z/val%2Facc"]["value"] == 0.001
+    assert nodes["b%2F2026-01-02 12:00:00+02:00/loss"]["value"] == "NaN"
+    assert nodes["b%2F2026-01-02 12:00:00+02:00/val%2Facc"]["value"] == "Infinity"
+    assert "team/churn" in nodes
+    assert report.messages == [
+        "t.csv: columns are not imported: Color",
+        "t.csv:2: parameters: 'api_key' looks like a secret and is not imported",
+        "t.csv:4: metric 'val/acc': expected a number, got 'text'",
+        "t.csv:4: unknown status 'odd': map it in --map",
+        "t.csv:4: Created: times without a time zone are taken as UTC",
+    ]
+    assert report.skipped["parameters"]["secret"] == 1
+    with pytest.raises(FixtureError, match="expected a number"):
+        import_to_file("t.csv", map=MAP, strict=True)
+
+
+def test_runs_are_selected_and_named_by_options() -> None:
+    Path("t.csv").write_text(TABLE)
+    metrics = {"val/*": {"name": "accuracy", "split": "val"}, "loss": {}}
+    nodes, report = import_to_file(
+        "t.csv", map={**MAP, "metrics": metrics}, since="2026-01-02", project="other"
+    )
+    assert report.skipped["runs"] == {"filtered out": 1}
+    assert "b%2F2026-01-02 12:00:00+02:00/accuracy//val" in nodes
+    assert "b%2F2026-01-02 12:00:00+02:00/loss" in nodes
+    assert "other" in nodes
+    assert "team/churn" not in nodes
+
+
+def test_tables_of_mlflow_need_no_map(graph: None) -> None:
+    Path("runs.csv").write_bytes(lzma.decompress((DATA / "3.17.csv.xz").read_bytes()))
+    answers = json.loads((DATA / "3.17.json").read_text())
+    import_from("csv", "runs.csv", project="fraud")
+    base = next(run for run in answers["runs"] if run["name"] == "base")
+    found = Experiment.nodes.get(uid=base["id"])
+    parameters = {key: value for key, value in base["params"].items() if key != "db_password"}
+    assert found.parameters == parameters
+    assert found.random_seed == 42
+    assert (found.name, found.status, found.created_by) == ("base", "FINISHED", "ann")
+    assert found.started_at is not None
+    assert found.started_at.timestamp() * 1000 == base["start"]
+    assert found.metadata["mlflow"] == {"source.type": "LOCAL"}
+    values = {metric.name: metric.value for metric in found.metrics.all()}
+    assert values == {key: float(text) for key, text in base["latest"].items()}
+    assert [run.name for run in found.parts.all()] == ["child"]
+    again = import_from("csv", "runs.csv", project="fraud")
+    assert not [c for c in {**again.nodes, **again.edges}.values() if c.created or c.changed]
+
+
+@pytest.mark.parametrize(
+    ("table", "mapping", "error"),
+    [
+        ("a,b\n1,2\n", {}, "t.csv: has no columns of MLflow"),
+        ("", MAP, "t.csv: is empty"),
+        ("a,a\n", MAP, "t.csv: has two columns 'a'"),
+        ("a,b\n1,2\n", {"id": "A"}, "map: t.csv has no column 'A' (did you mean 'a'?)"),
+        ("a,b\n1,2\n", {"name": "a"}, "map: id: is required"),
+        (
+            "a,b\n1,2\n",
+            {"id": "a", "duration": {"column": "b", "unit": "x"}},
+            "map: duration: unit",
+        ),
+        ("a,b\n1,2\n", {"id": ["a"]}, "map: id: expected the name of a column, got a list"),
+        ("a,b\n1,2\n1,3\n", {"id": "a"}, "Experiment '1': uid: duplicate (first at t.csv:2)"),
+    ],
+)
+def test_tables_and_maps_that_do_not_fit_are_errors(
+    table: str, mapping: dict[str, Any], error: str
+) -> None:
+    Path("t.csv").write_text(table)
+    with pytest.raises(GenaiGraphError) as raised:
+        import_to_file("t.csv", map=mapping)
+    assert error in str(raised.value)
+
+
+def test_invalid_rows_are_skipped() -> None:
+    Path("t.csv").write_bytes(b"\xef\xbb\xbfid,m\r\n1,2,3\r\n,4\r\n\r\n5,0.5\r\n")
+    nodes, report = import_to_file("t.csv", map={"id": "id", "metrics": ["m"]})
+    assert set(nodes) == {"5", "5/m"}
+    assert report.messages == [
+        "t.csv:2: expected 2 cells, got 3",
+        "t.csv:3: has no value in the column 'id'",
+    ]
+
+
+def test_unreadable_files_are_errors() -> None:
+    Path("binary.csv").write_bytes(b"id\n\xff\xfe\n")
+    for file, error in {"missing.csv": "No such file", "binary.csv": "can't be read"}.items():
+        with pytest.raises(ImportSourceError, match=error):
+            import_to_file(file, map={"id": "id"})
+    with pytest.raises(SettingsError, match="expected FILE"):
+        import_to_file()
