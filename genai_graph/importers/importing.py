@@ -166,7 +166,7 @@ def _write_fixture(
     """Check the records without a database, and copy them to the output."""
     stream = RecordStream([spool], progress)
     index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
-    for key, count in index.counts.items():
+    for key, count in index.counts().items():
         group = report.nodes if isinstance(key, str) else report.edges
         group[str(key)] = WriteCounts(pending=count) if dry_run else WriteCounts(created=count)
     if not dry_run:
