@@ -25,7 +25,6 @@ from neomodel.sync_._registry import registry as neomodel_registry
 from genai_graph.database import Connection
 from genai_graph.database.driver import GraphSession, GraphTransaction
 from genai_graph.database.values import to_bolt_datetime
-from genai_graph.errors import DatabaseError
 
 
 class Weighted(neomodel.StructuredRel):
@@ -106,7 +105,7 @@ def test_neomodel_allows_one_class_per_relationship_type() -> None:
             two = neomodel.RelationshipTo(Start, "UPSTREAM", model=Second)
 
 
-def test_neomodel_ignores_save_of_a_deleted_node(graph: Connection) -> None:
+def test_neomodel_ignores_save_of_a_deleted_node(neo4j_graph: Connection) -> None:
     """`Node.save` raises `NodeNotFoundError`."""
 
     class Gone(neomodel.StructuredNode):
@@ -120,7 +119,7 @@ def test_neomodel_ignores_save_of_a_deleted_node(graph: Connection) -> None:
 
 
 def test_neomodel_creates_parallel_relationships(
-    graph: Connection,
+    neo4j_graph: Connection,
 ) -> None:
     """`RelationshipManager.connect` updates the edge."""
     a, b = Knot().save(), Knot().save()
@@ -143,17 +142,15 @@ def test_neomodel_requires_an_exact_match_of_labels(graph: Connection, bare: neo
         Keyed.nodes.all()
 
 
-def test_install_labels_is_not_repeatable_on_the_embedded_engine(
-    embedded: Connection,
+def test_indexes_are_not_repeatable_on_the_embedded_engine(
+    embedded: Connection, bare: neo4j.Session
 ) -> None:
-    """`database/indexes.py` passes the missing indexes only."""
-
-    class Indexed(neomodel.StructuredNode):
-        name = neomodel.StringProperty(index=True)
-
-    db.install_labels(Indexed, quiet=True)
-    with pytest.raises(DatabaseError, match="Error executing"):
-        db.install_labels(Indexed, quiet=True)
+    """`database/driver.py` adds IF NOT EXISTS."""
+    create = "CREATE INDEX index_Indexed_name FOR (n:Indexed) ON (n.name)"
+    bare.run(create).consume()
+    with pytest.raises(neo4j.exceptions.ClientError, match="Error executing") as raised:
+        bare.run(create).consume()
+    assert raised.value.code == "Neo.ClientError.Statement.SemanticError"
 
 
 # The embedded engine
@@ -343,6 +340,20 @@ def test_private_api_of_neomodel(graph: Connection) -> None:
     assert db.database_edition == db._database_edition
     query = Keyed.nodes.query_cls(Keyed.nodes).build_ast()
     assert {"lookup", "return_clause", "result_class", "where"} <= set(vars(query._ast))
+    assert isinstance(vars(type(db._connection))["_active_transaction"], property)
+    markers = vars(neomodel.sync_.query)["_UNIQUE_VIOLATION_MARKERS"]
+    assert "already exists with label" in markers
+
+
+def test_private_api_of_the_driver_detaches_a_result(bare: neo4j.Session) -> None:
+    """`GraphTransaction.detach`."""
+    transaction = bare.begin_transaction()
+    result = transaction.run("UNWIND [1, 2] AS x RETURN x")
+    result._buffer_all()  # type: ignore[no-untyped-call]
+    transaction._results.remove(result)
+    transaction.commit()
+    assert result._obtain_summary().counters.contains_updates is False
+    assert [record["x"] for record in result] == [1, 2]
 
 
 def test_private_class_registry_of_neomodel_decides_between_classes_of_one_label() -> None:

@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
 from multiprocessing import parent_process
-from multiprocessing.util import Finalize
+from multiprocessing.util import Finalize, is_exiting
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -107,9 +107,7 @@ class Connection:
             self._release()
             raise
         if parent_process() is not None:
-            # The workers of a pool end without calling the functions registered with atexit.
-            Finalize(None, _close_all, exitpriority=0)
-            _exit_on_sigterm()
+            _close_in_worker()
 
     def __enter__(self) -> Connection:
         self._open_blocks.append(0)
@@ -494,11 +492,21 @@ def _close_all() -> None:
         connection.close()
 
 
-def _exit_on_sigterm() -> None:
-    """Let a worker that its pool terminates close its connections: it may be the last client."""
+def _close_in_worker() -> None:
+    """Close the connections when a worker process ends, also if its pool terminates it.
+
+    The workers of a pool end without calling the functions registered with atexit, and one of them
+    may be the last client of an engine.
+    """
+    Finalize(None, _close_all, exitpriority=0)
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
+
+
+def _exit_on_sigterm(*_: object) -> None:
+    if not is_exiting():  # else it would interrupt the closing
+        sys.exit(128 + signal.SIGTERM)
 
 
 def _after_fork() -> None:
