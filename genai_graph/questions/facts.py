@@ -259,10 +259,9 @@ def _read_from(
     edges: list[Derivation] = []
     while values:
         rows = query(
-            f"CALL () {{ {start} RETURN collect(DISTINCT n.uid) AS starts }} "
-            f"CALL () {{ {start} WITH DISTINCT n {steps} "
-            f"OPTIONAL MATCH (n){edge}(next:{label}) "
-            "RETURN collect([n.uid, next.uid, r.kind]) AS edges } RETURN starts, edges",
+            f"RETURN COLLECT {{ {start} RETURN DISTINCT n.uid }} AS starts, "
+            f"COLLECT {{ {start} WITH DISTINCT n {steps} "
+            f"OPTIONAL MATCH (n){edge}(next:{label}) RETURN [n.uid, next.uid, r.kind] }} AS edges",
             values=values,
         )
         starts = _strings(rows[0]["starts"]) if starts is None else starts
