@@ -338,8 +338,6 @@ def test_private_api_of_neomodel(graph: Connection) -> None:
     assert (db._active_transaction, db._session) == (None, None)
     assert db.database_version == db._database_version
     assert db.database_edition == db._database_edition
-    query = Keyed.nodes.query_cls(Keyed.nodes).build_ast()
-    assert {"lookup", "return_clause", "result_class", "where"} <= set(vars(query._ast))
     assert isinstance(vars(type(db._connection))["_active_transaction"], property)
     markers = vars(neomodel.sync_.query)["_UNIQUE_VIOLATION_MARKERS"]
     assert "already exists with label" in markers

@@ -481,7 +481,9 @@ class Node(NodeBase, metaclass=NodeType):
         for name, error in cls.check_constraints({**self.__properties__, **cleaned}):
             if name in cleaned:
                 raise type(error)(f"{cls.__name__}.{name}: {error}")
-        return self._changes({"uid": self.saved_uid, **deflate_values(cls, cleaned)})
+        stored = self._stored or {}
+        identity = {name: stored.get(name) for name in ("uid", *cls.uid_fields)}
+        return self._changes({**identity, **deflate_values(cls, cleaned), "uid": self.saved_uid})
 
     def set_written(self, changes: Mapping[str, Any]) -> None:
         """Take over the database values that were written; other attributes are kept."""
