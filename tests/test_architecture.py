@@ -74,15 +74,15 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "importers": [
-        "files kinds licenses reconciling records safe_yaml secret_values times",
+        "files kinds known_runs licenses pruning reconciling records safe_yaml secret_values times",
         "json_ld",
         "builder cards column_map context mlflow_conventions report scores spool",
         "croissant csv_runs huggingface importing",
         "__init__",
     ],
     "importers.mlflow": [
-        "entities histories",
-        "database datasets file_store nesting selection",
+        "entities histories rest",
+        "database datasets file_store nesting selection server_store",
         "mapping",
         "__init__",
     ],

@@ -58,6 +58,20 @@ _SHARED_OPTIONS = (
     ),
     click.option("--map", metavar="FILE", help="YAML file of identities and terms."),
 )
+_update_options = (
+    click.option(
+        "--incremental",
+        is_flag=True,
+        help="Skip runs that agree with the graph by name, status, end and newest metric. Other "
+        "changes, such as a tag set after the end, need an import without this option.",
+    ),
+    click.option(
+        "--prune",
+        is_flag=True,
+        help="Delete what an earlier import created and the source no longer has.",
+    ),
+    click.option("--yes", is_flag=True, help="Prune without a confirmation."),
+)
 _project_option = click.option(
     "--project", metavar="NAME", help="Project that owns the imported nodes."
 )
@@ -80,7 +94,7 @@ def _build_command(kind: Kind) -> click.Command:
     )
     if kind.has_project:
         command = _project_option(command)
-    for option in (*_SHARED_OPTIONS, *load_options):
+    for option in (*(_update_options if kind.has_runs else ()), *_SHARED_OPTIONS, *load_options):
         command = option(command)
     required = kind.minimum_sources > 0
     arguments = click.argument("sources", metavar=kind.sources, nargs=-1, required=required)
@@ -94,8 +108,16 @@ def _import(kind: Kind, sources: tuple[str, ...], as_json: bool, options: dict[s
     from genai_graph import import_from
     from genai_graph.cli.progress_bar import show_progress
 
+    def confirm(lines: list[str]) -> bool:
+        click.echo("\n".join(lines), err=True)
+        return click.confirm(f"Delete {len(lines):,} items?", err=True)
+
+    prompts = options.get("prune") and not options["yes"] and not options["dry_run"]
+    options.pop("yes", None)
+    if prompts:
+        options["confirm"] = confirm
     connection: Any = nullcontext() if options["output"] else connect()
-    with connection, show_progress() as progress:
+    with connection, show_progress(bars=not prompts) as progress:
         report = import_from(kind.name, *sources, progress=progress, **options)
     for message in report.messages[: options["max_errors"]]:
         click.echo(message, err=True)
@@ -106,6 +128,10 @@ def _import(kind: Kind, sources: tuple[str, ...], as_json: bool, options: dict[s
         click.echo(json.dumps(report.as_dict()))
     else:
         click.echo(str(report), err=True)
+    if report.pruned:
+        verb = "would be pruned" if options["dry_run"] else "pruned"
+        for line in report.pruned:
+            click.echo(f"{verb}: {line}", err=True)
     if options["dry_run"]:
         click.echo("no errors; nothing was written (dry run)", err=True)
 

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Show progress bars during the block if stderr is a terminal, else messages only."""
-    if not sys.stderr.isatty():
+def show_progress(*, bars: bool = True) -> Iterator[Progress]:
+    """Show progress bars during the block if stderr is a terminal, else messages only.
+
+    A block that prompts needs `bars` to be false: they would overwrite the prompt.
+    """
+    if not bars or not sys.stderr.isatty():
         yield _ProgressMessages()
         return
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
-    with RichProgress(console=Console(stderr=True), transient=True) as bars:
-        yield _ProgressBars(bars)
+    with RichProgress(console=Console(stderr=True), transient=True) as rich_progress:
+        yield _ProgressBars(rich_progress)
 
 
 class _ProgressMessages(Progress):

@@ -17,8 +17,10 @@ from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
 from genai_graph.properties.messages import describe, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from os import PathLike
+
+    from genai_graph.importers.known_runs import RunState
 
 OTHER_ROLE = "other"
 _TEXT_SECTIONS = ("datasets", "models", "projects", "contexts", "licenses")
@@ -52,7 +54,8 @@ class Context:
     `namespace` is a prefix for names that are local to the source. `map` is the path of a YAML or
     JSON file, or its content as a dict; `extra_sections` are the keys that a kind of import adds
     to those of `SECTIONS`. `project` is the name of the Project that owns the imported nodes, for
-    sources that have no projects.
+    sources that have no projects. `known_runs` returns the runs of an origin in the graph, for an
+    incremental import.
 
     Raises `SettingsError` for an invalid map.
     """
@@ -64,9 +67,11 @@ class Context:
         map: str | PathLike[str] | Mapping[str, Any] | None = None,
         project: str | None = None,
         extra_sections: Collection[str] = (),
+        known_runs: Callable[[str], dict[str, RunState]] | None = None,
     ) -> None:
         if namespace is not None and not namespace.strip("/"):
             raise SettingsError(f"namespace: expected a name, got {namespace!r}")
+        self.known_runs = known_runs
         self._prefix = "" if namespace is None else f"{namespace.strip('/')}/"
         self.project = None if project is None else self._prefix + project
         content = _read_map(map)

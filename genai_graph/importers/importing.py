@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.importers.context import Context
 from genai_graph.importers.kinds import Kind, find_kind
+from genai_graph.importers.known_runs import find_known_runs
+from genai_graph.importers.pruning import Imported, delete_stale, find_stale
 from genai_graph.importers.reconciling import reconcile_with
 from genai_graph.importers.records import Read, Skipped, SourceInfo
 from genai_graph.importers.report import ImportReport
@@ -42,6 +44,9 @@ def import_from(
     map: str | PathLike[str] | Mapping[str, Any] | None = None,
     project: str | None = None,
     strict: bool = False,
+    incremental: bool = False,
+    prune: bool = False,
+    confirm: Callable[[list[str]], bool] | None = None,
     output: str | PathLike[str] | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -58,6 +63,10 @@ def import_from(
     prefix for names that are local to the source, `map` has identities and terms (a path or a
     dict), and `project` owns the imported nodes if the source has no projects.
 
+    With `incremental`, runs that agree with the graph by name, status, end and newest metric are
+    not read. With `prune`, items are deleted that an earlier import created and the source no
+    longer has; `confirm` gets a line for each of them, and returns whether to delete them.
+
     Items that can't be imported are skipped and counted; with `strict`, they are errors. With
     `output`, the records are written to a fixture instead of the graph. The other options are those
     of `load`.
@@ -69,14 +78,20 @@ def import_from(
     found = find_kind(kind)
     _validate_arguments(found, sources, project, options)
     _validate_output(output)
+    _validate_updates(found, incremental, prune, output, options)
     context = Context(
-        namespace=namespace, map=map, project=project, extra_sections=found.map_sections
+        namespace=namespace,
+        map=map,
+        project=project,
+        extra_sections=found.map_sections,
+        known_runs=find_known_runs if incremental else None,
     )
+    imported = Imported() if prune else None
     started = time.monotonic()
     report, spool = ImportReport(), RecordSpool()
     try:
         records = found.read(*(str(source) for source in sources), context=context, **options)
-        spool.write(_count(records, report, strict, max_errors, progress))
+        spool.write(_count(records, report, strict, max_errors, progress, imported))
         if output is None:
             loaded = load_sources(
                 [spool],
@@ -89,6 +104,8 @@ def import_from(
                 verb="import",
             )
             report.nodes, report.edges = loaded.nodes, loaded.edges
+            if imported is not None:
+                _prune(imported, report, dry_run, confirm)
         else:
             _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
     finally:
@@ -115,6 +132,47 @@ def _validate_arguments(
             raise SettingsError(f"import {kind.name}: no option {name!r}{hint}")
 
 
+def _validate_updates(
+    kind: Kind,
+    incremental: bool,
+    prune: bool,
+    output: str | PathLike[str] | None,
+    options: Mapping[str, Any],
+) -> None:
+    if not incremental and not prune:
+        return
+    name = "prune" if prune else "incremental"
+    if not kind.has_runs:
+        raise SettingsError(f"{name}: can't be used with {kind.name}")
+    if output is not None:
+        raise SettingsError(f"{name}: compares with the graph: can't be used with an output")
+    if prune and incremental:
+        raise SettingsError("prune: needs a complete import: can't be used with incremental")
+    given = [name for name in kind.filters if options.get(name)]
+    if prune and given:
+        raise SettingsError(
+            f"prune: can't be used with {given[0]}: a run that is filtered out is not deleted"
+        )
+
+
+def _prune(
+    imported: Imported,
+    report: ImportReport,
+    dry_run: bool,
+    confirm: Callable[[list[str]], bool] | None,
+) -> None:
+    """Delete what the source no longer has, or list it only."""
+    stale = find_stale(imported)
+    for uid in stale.kept:
+        report.messages.append(f"Model {uid!r} is not pruned: other nodes depend on it")
+    lines = list(stale.lines())
+    if not stale or not (dry_run or confirm is None or confirm(lines)):
+        return
+    report.pruned = lines
+    if not dry_run:
+        delete_stale(stale)
+
+
 def _validate_output(output: str | PathLike[str] | None) -> None:
     name = str(output)
     if output is not None and name != STDOUT and format_of(Path(name)) not in (None, "jsonl"):
@@ -127,6 +185,7 @@ def _count(
     strict: bool,
     max_errors: int,
     progress: Progress,
+    imported: Imported | None,
 ) -> Iterator[Record]:
     """Yield the nodes, edges and errors, and count all other records in the report.
 
@@ -137,6 +196,8 @@ def _count(
     progress_item = ""
     for record in records:
         if isinstance(record, (NodeRecord, EdgeRecord, InvalidNode, InvalidEdge, FixtureIssue)):
+            if imported is not None:
+                imported.add(record)
             yield record
             continue
         if isinstance(record, Skipped) and record.message and strict:

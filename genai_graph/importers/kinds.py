@@ -52,7 +52,8 @@ class Kind:
     it is not None, at most `maximum_sources` of them. `metadata_keys` are the keys of the property
     `metadata` that an import replaces; all other keys are kept. `map_sections` are the keys that
     the kind adds to those of a map (`Context`). With `has_project`, it has the
-    option ``--project``.
+    option ``--project``; with `has_runs`, ``--incremental`` and ``--prune``. `filters` are the
+    options that leave out items, with which nothing can be pruned.
     """
 
     name: str
@@ -67,6 +68,8 @@ class Kind:
     metadata_keys: tuple[str, ...] = ()
     map_sections: tuple[str, ...] = ()
     has_project: bool = False
+    filters: tuple[str, ...] = ()
+    has_runs: bool = False
 
     def read(self, *sources: str, context: Context, **options: Any) -> Iterator[ImportRecord]:
         """Import the reader and call it."""
@@ -81,8 +84,9 @@ _UNTIL = Option("until", "Only runs started before this time.", metavar="TIME")
 MLFLOW = Kind(
     name="mlflow",
     summary="Import an MLflow store.",
-    description="URI is a database (sqlite:///mlflow.db) or the directory of a file store "
-    "(./mlruns). The default is MLFLOW_TRACKING_URI, then ./mlflow.db, then ./mlruns.",
+    description="URI is a database (sqlite:///mlflow.db, postgresql://..., mysql://...), a "
+    "tracking server (http://..., https://...) or the directory of a file store (./mlruns). The "
+    "default is MLFLOW_TRACKING_URI, then ./mlflow.db, then ./mlruns.",
     reader="genai_graph.importers.mlflow:records",
     sources="[URI]",
     minimum_sources=0,
@@ -112,7 +116,8 @@ MLFLOW = Kind(
         ),
         Option(
             "history",
-            "Import the values of metrics by step (default), or the last value only.",
+            "The values of metrics by step, or the last value only. Default: by step; from a "
+            "server, metrics at step 0 have their last value only, unless --history is given.",
             type=bool,
         ),
         Option(
@@ -124,6 +129,8 @@ MLFLOW = Kind(
         ),
     ),
     metadata_keys=("mlflow", "tags"),
+    filters=("experiments", "exclude_experiments", "since", "until"),
+    has_runs=True,
 )
 HUGGINGFACE = Kind(
     name="huggingface",

@@ -16,7 +16,8 @@ class ImportReport(Report):
 
     `read` and `written` count items by their sort, such as "runs"; `skipped` counts the others by
     sort and reason: ``report.skipped["runs"]["deleted"]``. What was read is written or skipped.
-    `messages` has a line for each item that can't be imported and for each remark.
+    `messages` has a line for each item that can't be imported and for each remark, and `pruned` one
+    for each item that was deleted, or is to be deleted in a dry run.
     """
 
     sources: list[SourceInfo] = field(default_factory=list)
@@ -24,6 +25,7 @@ class ImportReport(Report):
     written: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, Counter[str]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    pruned: list[str] = field(default_factory=list)
 
     def add(self, record: Read | Written | Skipped | Notice | SourceInfo) -> None:
         """Count items, or add a message."""
@@ -65,5 +67,6 @@ class ImportReport(Report):
             "written": dict(self.written),
             "skipped": {item: dict(reasons) for item, reasons in self.skipped.items()},
             "messages": self.messages,
+            "pruned": self.pruned,
             **super().as_dict(),
         }

@@ -13,6 +13,7 @@ from genai_graph.importers.mlflow.database import DatabaseStore
 from genai_graph.importers.mlflow.file_store import FileStore
 from genai_graph.importers.mlflow.mapping import StoreMapping
 from genai_graph.importers.mlflow.selection import RunSelection
+from genai_graph.importers.mlflow.server_store import ServerStore
 from genai_graph.properties.messages import describe
 from genai_graph.properties.redaction import strip_credentials
 
@@ -51,10 +52,14 @@ def records(
         )
     selection = RunSelection(experiments, exclude_experiments, since, until, with_deleted)
     store = open_store(uri or _default_uri())
+    context = context or Context()
+    if context.known_runs is not None:
+        selection.compare_with(context.known_runs(f"mlflow:{store.location}"))
+    mapping = StoreMapping(store, context, selection, history, history_limit)
     try:
-        mapping = StoreMapping(store, context or Context(), selection, history, history_limit)
         yield from mapping.records()
     finally:
+        mapping.close()
         store.close()
 
 
@@ -68,10 +73,12 @@ def open_store(uri: str) -> Store:
         return FileStore(Path(uri.removeprefix("file:").removeprefix("//")))
     if scheme.partition("+")[0] in ("sqlite", "postgresql", "postgres", "mysql", "mariadb"):
         return DatabaseStore(uri)
+    if scheme in ("http", "https"):
+        return ServerStore(uri)
     raise ImportSourceError(
         strip_credentials(uri),
-        "expected a database URL (sqlite:///mlflow.db, postgresql://..., mysql://...), or a "
-        "directory",
+        "expected a database URL (sqlite:///mlflow.db, postgresql://..., mysql://...), a server "
+        "(http://..., https://...) or a directory",
     )
 
 

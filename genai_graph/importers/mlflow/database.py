@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from genai_graph.errors import ImportSourceError, MissingExtraError
 from genai_graph.importers.mlflow.entities import (
+    UNCHANGED,
     DatasetInput,
     Experiment,
     LoggedModel,
@@ -144,7 +145,15 @@ class DatabaseStore:
         while rows := self._select("runs", order, last=last, limit=_RUNS_PER_RANGE):
             runs = [_run(row) for row in rows]
             last = runs[-1].id
-            wanted = {run.id: run for run in runs if selection.skip_reason(run) is None}
+            if selection.is_incremental:
+                self._add_last_points(runs)
+            reasons = {run.id: selection.skip_reason(run) for run in runs}
+            unchanged = {run.id: run for run in runs if reasons[run.id] == UNCHANGED}
+            if unchanged:
+                span = {"first": runs[0].id, "last": last}
+                self._add_inputs(unchanged, span)
+                self._add_models(unchanged, span)
+            wanted = {run.id: run for run in runs if reasons[run.id] is None}
             if wanted:
                 self._add_content(wanted, runs[0].id, last)
                 points = self._points(runs[0].id, last, latest=history is False)
@@ -187,6 +196,17 @@ class DatabaseStore:
             )
 
     # Runs
+
+    def _add_last_points(self, runs: list[Run]) -> None:
+        rows = self._execute(
+            "SELECT t.run_uuid, MAX(t.timestamp) FROM latest_metrics t "
+            "WHERE t.run_uuid BETWEEN :first AND :last GROUP BY t.run_uuid",
+            first=runs[0].id,
+            last=runs[-1].id,
+        )
+        last = dict(map(tuple, rows))
+        for run in runs:
+            run.last_point = last.get(run.id)
 
     def _add_content(self, runs: dict[str, Run], first: str, last: str) -> None:
         """Add the content of a range of runs, except for its points."""

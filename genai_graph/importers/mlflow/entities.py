@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from genai_graph.importers.records import Read, Skipped
 
 ACTIVE, DELETED = "active", "deleted"
+UNCHANGED = "unchanged"  # since an earlier import
 
 
 class Point(NamedTuple):
@@ -71,6 +72,7 @@ class Run:
     start_time: int | None = None
     end_time: int | None = None
     lifecycle_stage: str = ACTIVE
+    last_point: int | None = None  # the newest time of the latest metrics, if it is known
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     points: Iterable[Point] = ()
@@ -120,8 +122,14 @@ class ModelVersion:
 class Selection(Protocol):
     """The runs to read, by the options of the import."""
 
+    is_incremental: bool
+
     def skip_reason(self, run: Run) -> str | None:
-        """Return why a run is not imported, or None."""
+        """Return why a run is not imported, or None.
+
+        Of an `UNCHANGED` run only the datasets and models are read.
+        """
+        ...
 
 
 class Store(Protocol):

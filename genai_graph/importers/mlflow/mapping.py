@@ -16,7 +16,13 @@ from genai_graph.errors import SourceLocation
 from genai_graph.importers.builder import RecordBuilder, time_of
 from genai_graph.importers.context import OTHER_ROLE
 from genai_graph.importers.mlflow.datasets import collect_dataset, dataset_uid
-from genai_graph.importers.mlflow.entities import ACTIVE, DELETED, Experiment, LoggedModel
+from genai_graph.importers.mlflow.entities import (
+    ACTIVE,
+    DELETED,
+    UNCHANGED,
+    Experiment,
+    LoggedModel,
+)
 from genai_graph.importers.mlflow.histories import History, collect_histories
 from genai_graph.importers.mlflow.nesting import NestedRuns
 from genai_graph.importers.mlflow_conventions import (
@@ -104,6 +110,10 @@ class StoreMapping:
         self._finish_default()
         yield from self._drain()
         yield from self._builder.finish()
+
+    def close(self) -> None:
+        """Delete temporary files."""
+        self._nested.close()
 
     def _drain(self) -> Iterator[ImportRecord]:
         yield from self._events
@@ -210,8 +220,14 @@ class StoreMapping:
         location = self._at(f"run {run.id}")
         reason = self._selection.skip_reason(run)
         if reason is not None:
-            self._skipped_runs[run.id] = reason
             self._events.append(Skipped(location, "runs", reason))
+            if reason == UNCHANGED:
+                self._runs[run.id] = run.experiment_id
+                self._nested.add_root(run.id)
+                yield from self._map_inputs(run, location)
+                yield from self._map_models_of_run(run, location)
+            else:
+                self._skipped_runs[run.id] = reason
             return
         self._runs[run.id] = run.experiment_id
         self._events.append(Written("runs"))

@@ -70,4 +70,7 @@ class NestedRuns:
             if problem is None:
                 ends = ("Experiment", run_id, "PART_OF", "Experiment", parent)
                 yield from self._builder.edge(ends, location)
+
+    def close(self) -> None:
+        """Delete the file."""
         self._file.close()

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import SettingsError
 from genai_graph.importers.builder import time_of
-from genai_graph.importers.mlflow.entities import ACTIVE, DELETED, Experiment, Run
+from genai_graph.importers.known_runs import RunState
+from genai_graph.importers.mlflow.entities import ACTIVE, DELETED, UNCHANGED, Experiment, Run
 from genai_graph.importers.times import FILTERED, TimeRange
 from genai_graph.properties.messages import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_UNFINISHED = ("RUNNING", "SCHEDULED")
 
 
 class RunSelection:
@@ -38,6 +42,8 @@ class RunSelection:
         self.times = TimeRange(since, until)
         self.with_deleted = with_deleted
         self._reasons: dict[str, str | None] = {}
+        self._known: dict[str, RunState] = {}
+        self.is_incremental = False
 
     @property
     def has_filters(self) -> bool:
@@ -48,6 +54,10 @@ class RunSelection:
         """Decide which experiments are imported; runs of unknown experiments are skipped."""
         for experiment in experiments:
             self._reasons[experiment.id] = self._experiment_reason(experiment)
+
+    def compare_with(self, known: dict[str, RunState]) -> None:
+        """Skip runs that agree with those in the graph: the import is incremental."""
+        self._known, self.is_incremental = known, True
 
     def experiment_reason(self, experiment_id: str) -> str | None:
         """Return why an experiment is not imported, or None."""
@@ -60,7 +70,16 @@ class RunSelection:
             return reason
         if run.lifecycle_stage == DELETED and not self.with_deleted:
             return DELETED
-        return None if time_of(run.start_time) in self.times else FILTERED
+        if time_of(run.start_time) not in self.times:
+            return FILTERED
+        return UNCHANGED if self._is_unchanged(run) else None
+
+    def _is_unchanged(self, run: Run) -> bool:
+        known = self._known.get(run.id)
+        if known is None or run.status in _UNFINISHED:
+            return False
+        found = RunState(run.name, run.status, time_of(run.end_time), time_of(run.last_point))
+        return known == found
 
     def _experiment_reason(self, experiment: Experiment) -> str | None:
         if self._include and not _matches(experiment, self._include):

@@ -1,0 +1,325 @@
+"""MLflow stores behind a tracking server, read by its REST API."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import ImportSourceError
+from genai_graph.importers.mlflow.entities import (
+    ACTIVE,
+    UNCHANGED,
+    DatasetInput,
+    Experiment,
+    LoggedModel,
+    ModelPoint,
+    ModelVersion,
+    Point,
+    Run,
+)
+from genai_graph.importers.mlflow.histories import History
+from genai_graph.importers.mlflow.rest import TrackingServer
+from genai_graph.importers.mlflow_conventions import decode_value
+
+if TYPE_CHECKING:
+    from genai_graph.importers.mlflow.entities import Selection
+
+_API = "api/2.0/mlflow"
+_BULK = "ajax-api/2.0/mlflow/metrics/get-history-bulk"
+_PAGE = 1_000
+_MODELS_PER_PAGE = 50
+_RUNS_PER_REQUEST = 100
+_BULK_LIMIT = 25_000  # points of one answer; a longer one is cut
+_CONTEXT = "mlflow.data.context"
+_IS_PROMPT = "mlflow.prompt.is_prompt"
+_MODEL_STATUSES = {
+    "LOGGED_MODEL_PENDING": "PENDING",
+    "LOGGED_MODEL_READY": "READY",
+    "LOGGED_MODEL_UPLOAD_FAILED": "FAILED",
+}
+_Histories = dict[str, dict[str, History]]  # by run and metric
+
+
+class ServerStore:
+    """An MLflow store behind a tracking server. See `TrackingServer` for the errors."""
+
+    schema: str | None = None
+
+    def __init__(self, uri: str) -> None:
+        self._server = TrackingServer(uri)
+        self.title = self._server.title
+        self.location = self._server.location
+        self._experiments: list[str] = []
+        self._with_models: set[str] = set()
+        self._model_points: dict[str, list[ModelPoint]] = defaultdict(list)
+        self._has_bulk = True
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._server.close()
+
+    def experiments(self) -> list[Experiment]:
+        """Return all experiments, deleted ones included."""
+        arguments = {"max_results": _PAGE, "view_type": "ALL"}
+        found = []
+        is_mlflow = False
+        for page in self._server.pages("POST", f"{_API}/experiments/search", arguments):
+            is_mlflow = True
+            for each in _dicts(page, "experiments"):
+                found.append(
+                    Experiment(
+                        str(each.get("experiment_id")),
+                        each.get("name") or "",
+                        each.get("lifecycle_stage") or ACTIVE,
+                        _integer(each.get("creation_time")),
+                        _key_values(each.get("tags")),
+                        each.get("workspace"),
+                    )
+                )
+        if not is_mlflow:
+            raise ImportSourceError(
+                self.title, "is not an MLflow server from version 1.30: HTTP 404"
+            )
+        found.sort(key=lambda each: (not each.id.isdecimal(), len(each.id), each.id))
+        self._experiments = [each.id for each in found]
+        return found
+
+    def logged_models(self) -> Iterator[LoggedModel]:
+        """Yield the logged models that are not deleted."""
+        for experiment in self._experiments:
+            arguments = {"experiment_ids": [experiment], "max_results": _MODELS_PER_PAGE}
+            for page in self._server.pages("POST", f"{_API}/logged-models/search", arguments):
+                for model in _dicts(page, "models"):
+                    self._with_models.add(experiment)
+                    yield self._logged_model(model, experiment)
+
+    def runs(self, selection: Selection, *, history: bool | None) -> Iterator[Run]:
+        """Yield all runs; skipped ones without their content."""
+        arguments = {"run_view_type": "ALL", "max_results": _PAGE}
+        for experiment in self._experiments:
+            given = {**arguments, "experiment_ids": [experiment]}
+            for page in self._server.pages("POST", f"{_API}/runs/search", given):
+                found = iter(_dicts(page, "runs"))
+                while batch := list(itertools.islice(found, _RUNS_PER_REQUEST)):
+                    yield from self._read_runs(batch, selection, history)
+
+    def model_versions(self) -> Iterator[ModelVersion]:
+        """Yield the versions of the registered models, without prompts and deleted versions."""
+        path = f"{_API}/model-versions/search"
+        models: dict[str, Any] = {}
+        for page in self._server.pages("GET", path, {"max_results": _PAGE}):
+            for version in _dicts(page, "model_versions"):
+                name = str(version.get("name"))
+                if name not in models:
+                    models[name] = self._registered_model(name)
+                description, model_tags, aliases = models[name]
+                tags = _key_values(version.get("tags"))
+                if _IS_PROMPT in tags or _IS_PROMPT in model_tags:
+                    continue
+                number = str(version.get("version"))
+                yield ModelVersion(
+                    name,
+                    number,
+                    version.get("workspace"),
+                    _integer(version.get("creation_timestamp")),
+                    version.get("description"),
+                    version.get("user_id"),
+                    version.get("current_stage"),
+                    version.get("source"),
+                    version.get("run_id"),
+                    version.get("status"),
+                    tags,
+                    aliases.get(number, []),
+                    description,
+                    model_tags,
+                )
+
+    def _registered_model(
+        self, name: str
+    ) -> tuple[str | None, dict[str, str], dict[str, list[str]]]:
+        """Return the description, the tags, and the aliases by version (only in this answer)."""
+        answer = self._server.get(f"{_API}/registered-models/get", {"name": name}, missing_ok=True)
+        model = (answer or {}).get("registered_model") or {}
+        aliases = defaultdict(list)
+        for each in _dicts(model, "aliases"):
+            aliases[str(each.get("version"))].append(str(each.get("alias")))
+        return model.get("description"), _key_values(model.get("tags")), aliases
+
+    def _logged_model(self, model: dict[str, Any], experiment: str) -> LoggedModel:
+        info, data = model.get("info") or {}, model.get("data") or {}
+        model_id = str(info.get("model_id"))
+        for metric in _dicts(data, "metrics"):
+            name, digest = metric.get("dataset_name"), metric.get("dataset_digest")
+            if name:
+                point = _point(metric)
+                self._model_points[str(metric.get("run_id"))].append(
+                    ModelPoint(model_id, name, digest or "", *point)
+                )
+        return LoggedModel(
+            model_id,
+            str(info.get("experiment_id") or experiment),
+            info.get("name") or model_id,
+            info.get("lifecycle_stage") or ACTIVE,
+            _integer(info.get("creation_timestamp_ms")),
+            _MODEL_STATUSES.get(str(info.get("status"))),
+            info.get("model_type") or None,
+            info.get("source_run_id") or None,
+            info.get("artifact_uri") or info.get("artifact_location"),
+            _key_values(data.get("params")),
+            _key_values(info.get("tags")),
+        )
+
+    # Runs
+
+    def _read_runs(
+        self, batch: Sequence[dict[str, Any]], selection: Selection, history: bool | None
+    ) -> Iterator[Run]:
+        runs = [_run(content) for content in batch]
+        latest: dict[str, list[Point]] = {}
+        for run, content in zip(runs, batch, strict=True):
+            metrics = [_point(each) for each in _dicts(content.get("data") or {}, "metrics")]
+            run.last_point = max((point.timestamp for point in metrics), default=None)
+            reason = selection.skip_reason(run)
+            if reason in (None, UNCHANGED):
+                self._add_content(run, content)
+            if reason is None:
+                latest[run.id] = metrics
+        histories = {} if history is False else self._histories(latest, every=history is True)
+        for run in runs:
+            run.points = _points(latest.get(run.id, ()), histories.get(run.id, {}))
+            yield run
+
+    def _add_content(self, run: Run, content: dict[str, Any]) -> None:
+        data, inputs = content.get("data") or {}, content.get("inputs") or {}
+        run.params = _key_values(data.get("params"))
+        run.tags = _key_values(data.get("tags"))
+        if run.experiment_id in self._with_models:
+            # The search does not return the models that a run used.
+            found = self._server.get(f"{_API}/runs/get", {"run_id": run.id}, missing_ok=True)
+            full = (found or {}).get("run") or content
+            inputs, content = full.get("inputs") or inputs, full
+        outputs = _dicts(content.get("outputs") or {}, "model_outputs")
+        run.outputs = [(str(each.get("model_id")), _integer(each.get("step"))) for each in outputs]
+        run.outputs.sort(key=lambda output: output[0])
+        models = _dicts(inputs, "model_inputs")
+        run.model_inputs = sorted(str(each.get("model_id")) for each in models)
+        run.inputs = [_dataset_input(each) for each in _dicts(inputs, "dataset_inputs")]
+        run.inputs.sort(key=lambda dataset: (dataset.name, dataset.digest))
+        run.model_points = self._model_points.pop(run.id, [])
+
+    def _histories(self, latest: dict[str, list[Point]], *, every: bool) -> _Histories:
+        """Return the histories of some runs; most metrics at step 0 have a single point."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for run_id, points in latest.items():
+            for point in points:
+                if every or point.step != 0:
+                    wanted[point.key].append(run_id)
+        found: _Histories = defaultdict(dict)
+        for key, run_ids in wanted.items():
+            for run_id, points in self._read_history(key, run_ids):
+                history = found[run_id].setdefault(key, History())
+                for point in points:
+                    history.add(point.step, point.timestamp, point.value)
+        return found
+
+    def _read_history(self, key: str, run_ids: list[str]) -> Iterator[tuple[str, list[Point]]]:
+        """Yield the points of a metric by run: of all runs at once, if the server can."""
+        metrics = None
+        if self._has_bulk:
+            parameters = [
+                ("metric_key", key),
+                ("max_results", str(_BULK_LIMIT)),
+                *(("run_id", run_id) for run_id in run_ids),
+            ]
+            answer = self._server.get(_BULK, parameters, missing_ok=True)
+            self._has_bulk = answer is not None
+            metrics = None if answer is None else _dicts(answer, "metrics")
+        if metrics is None or len(metrics) >= _BULK_LIMIT:
+            for run_id in run_ids:
+                yield run_id, list(self._read_single_history(key, run_id))
+            return
+        by_run: dict[str, list[Point]] = {run_id: [] for run_id in run_ids}
+        for metric in metrics:
+            by_run.setdefault(str(metric.get("run_id")), []).append(_point(metric))
+        yield from by_run.items()
+
+    def _read_single_history(self, key: str, run_id: str) -> Iterator[Point]:
+        arguments = {"run_id": run_id, "metric_key": key, "max_results": _BULK_LIMIT}
+        for page in self._server.pages("GET", f"{_API}/metrics/get-history", arguments):
+            yield from (_point(metric) for metric in _dicts(page, "metrics"))
+
+
+def _points(latest: Sequence[Point], histories: dict[str, History]) -> Iterator[Point]:
+    for point in latest:
+        history = histories.get(point.key)
+        if history is None or not len(history):
+            yield point
+        else:
+            rows = zip(history.steps, history.times, history.values, strict=True)
+            yield from (Point(point.key, *row) for row in rows)
+
+
+def _run(content: dict[str, Any]) -> Run:
+    info = content.get("info") or {}
+    return Run(
+        id=str(info.get("run_id") or info.get("run_uuid")),
+        experiment_id=str(info.get("experiment_id")),
+        name=info.get("run_name"),
+        status=info.get("status"),
+        user_id=info.get("user_id"),
+        start_time=_integer(info.get("start_time")),
+        end_time=_integer(info.get("end_time")),
+        lifecycle_stage=info.get("lifecycle_stage") or ACTIVE,
+    )
+
+
+def _dataset_input(content: dict[str, Any]) -> DatasetInput:
+    dataset = content.get("dataset") or {}
+    return DatasetInput(
+        dataset.get("name") or "",
+        dataset.get("digest") or "",
+        dataset.get("source_type"),
+        dataset.get("source"),
+        dataset.get("schema"),
+        dataset.get("profile"),
+        [
+            str(tag.get("value"))
+            for tag in _dicts(content, "tags")
+            if tag.get("key") == _CONTEXT and tag.get("value")
+        ],
+    )
+
+
+def _point(metric: dict[str, Any]) -> Point:
+    try:
+        value = float(metric.get("value", math.nan))
+    except (TypeError, ValueError):
+        value = math.nan
+    step, timestamp = _integer(metric.get("step")), _integer(metric.get("timestamp"))
+    decoded = decode_value(value, is_nan=False)
+    return Point(str(metric.get("key")), step or 0, timestamp or 0, decoded)
+
+
+def _integer(value: Any) -> int | None:
+    """Return an integer of 64 bits, which JSON may have as a text."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def _dicts(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    items = content.get(name)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _key_values(items: Any) -> dict[str, str]:
+    return {
+        str(item["key"]): str(item.get("value") or "")
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and "key" in item
+    }

@@ -1,0 +1,199 @@
+"""Import from an MLflow tracking server: a server that replays the answers of MLflow 3.17.
+
+The answers were recorded from `mlflow server` on the store 3.17.db.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from test_import_mlflow import Graph, unpack
+
+from genai_graph import import_from
+from genai_graph.errors import GenaiGraphError, ImportSourceError, SettingsError
+from genai_graph.importers.mlflow import rest
+
+DATA = Path(__file__).parent / "data" / "mlflow"
+ANSWERS: dict[str, Any] = json.loads(lzma.decompress((DATA / "3.17-server.json.xz").read_bytes()))
+BULK = "get-history-bulk"
+# Returns (status, headers, body) in the place of the recorded answer, or None.
+Fault = Callable[[str, int], "tuple[int, dict[str, str], bytes] | None"]
+
+
+class Replay(BaseHTTPRequestHandler):
+    """Answers requests as recorded, unless the server has a fault for them."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self.answer(None)
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.answer(json.loads(self.rfile.read(length)))
+
+    def answer(self, body: Any) -> None:
+        parts = urlsplit(self.path)
+        path = parts.path.removeprefix("/")
+        self.server.requests.append((path, dict(self.headers)))
+        count = sum(seen == path for seen, _ in self.server.requests)
+        fault = self.server.fault(path, count)
+        if fault is not None:
+            self.respond(*fault)
+            return
+        parameters = sorted(map(list, parse_qsl(parts.query))) or None
+        key = json.dumps([self.command, path, parameters, body], sort_keys=True)
+        found = ANSWERS.get(key)
+        if BULK in path and found is None:
+            found = {"metrics": []}
+        self.respond(200 if found is not None else 404, {}, json.dumps(found).encode())
+
+    def respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        given = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+        for name, value in given.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        if int(given["Content-Length"]) > len(body):
+            self.close_connection = True
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Print nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Replay)
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.fault: Fault = lambda path, count: None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    pytest.importorskip("httpx")
+    monkeypatch.setattr(rest, "_pause", lambda attempt, retry_after: 0.0)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def import_lines(source: str, **options: Any) -> list[str]:
+    """Return the lines of the imported fixture, without the origin."""
+    import_from("mlflow", source, output="out.jsonl", overwrite=True, **options)
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    for row in rows:
+        row.get("props", {}).pop("origin", None)
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+
+def test_a_server_gives_the_graph_of_its_database(server: Server) -> None:
+    expected = import_lines(unpack("3.17.db"))
+    assert import_lines(server.url) == expected
+    assert import_lines(server.url, history=True) == expected
+    graph = Graph("out.jsonl")
+    origins = {props["origin"] for props in graph.nodes["Experiment"].values()}
+    assert origins == {f"mlflow:{server.url.removeprefix('http://')}"}
+
+
+def test_histories_are_read_one_by_one_if_there_is_no_bulk(server: Server) -> None:
+    expected = import_lines(server.url)
+    single = "api/2.0/mlflow/metrics/get-history"
+    bulk = {key: value for key, value in ANSWERS.items() if BULK in key}
+    points: dict[tuple[str, str], list[Any]] = {}
+    for key, answer in bulk.items():
+        name = dict(json.loads(key)[2])["metric_key"]
+        for metric in answer["metrics"]:
+            points.setdefault((metric["run_id"], name), []).append(metric)
+
+    def fault(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
+        return (404, {}, b"{}") if BULK in path else None
+
+    server.fault = fault
+    for (run_id, name), metrics in points.items():
+        parameters = {"run_id": run_id, "metric_key": name, "max_results": "25000"}
+        items = sorted(map(list, parameters.items()))
+        ANSWERS[json.dumps(["GET", single, items, None], sort_keys=True)] = {"metrics": metrics}
+    assert import_lines(server.url) == expected
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_requests_are_repeated(server: Server, status: int) -> None:
+    expected = import_lines(server.url)
+    headers = {"Retry-After": "1"}
+    server.requests.clear()
+    server.fault = lambda path, count: (status, headers, b"busy") if count % 4 else None
+    assert import_lines(server.url) == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ((500, {}, b'{"message": "out of order"}'), "answered with HTTP 500: out of order"),
+        ((429, {}, b"slow down"), "answered with HTTP 429"),
+        ((200, {"Content-Type": "text/html"}, b"<html>"), "answered with text/html, not with JSON"),
+        ((200, {"Content-Length": "1000"}, b'{"experiments": ['), "closed the connection"),
+        ((401, {}, b"no"), "refused the login (HTTP 401): set MLFLOW_TRACKING_USERNAME"),
+        ((302, {"Location": "http://127.0.0.1:1/"}, b""), "answered with HTTP 302"),
+        ((404, {}, b"not here"), "is not an MLflow server"),
+        ((200, {}, b"[1]"), "not with JSON"),
+    ],
+)
+def test_other_answers_are_errors(server: Server, fault: Any, problem: str) -> None:
+    server.fault = lambda path, count: fault
+    with pytest.raises(ImportSourceError) as raised:
+        import_lines(server.url)
+    assert str(raised.value).startswith(server.url)
+    assert problem in str(raised.value)
+    assert not Path("out.jsonl").exists()
+
+
+def test_a_server_that_is_silent_or_missing_is_an_error(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    server.fault = lambda path, count: (release.wait(20), None)[1]
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "0.2")
+    with pytest.raises(ImportSourceError, match="does not answer in time"):
+        import_lines(server.url)
+    release.set()
+    with pytest.raises(ImportSourceError, match="can't be reached"):
+        import_lines("http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon")
+    with pytest.raises(SettingsError, match="MLFLOW_HTTP_REQUEST_TIMEOUT: expected seconds"):
+        import_lines(server.url)
+
+
+def test_credentials_are_sent_as_headers_and_never_shown(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    import_lines(server.url.replace("//", "//ann:s3cret@"))
+    path, headers = server.requests[-1]
+    assert headers["Authorization"].startswith("Basic ")
+    assert "s3cret" not in path + caplog.text + Path("out.jsonl").read_text()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "s3cret")
+    import_lines(server.url)
+    assert server.requests[-1][1]["Authorization"] == "Bearer s3cret"
+    for url in ("http://example.org", "http://ann:s3cret@example.org/x"):
+        with pytest.raises(GenaiGraphError, match="not sent unencrypted") as raised:
+            import_lines(url)
+        assert "s3cret" not in str(raised.value)
