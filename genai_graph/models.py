@@ -94,7 +94,7 @@ class Used(Edge):
     identified_by: ClassVar = {"role": "training", "split": None}
 
     role = StringProperty(choices=USED_ROLES, help_text="default: training")
-    split = StringProperty(help_text="split of the dataset, such as train")
+    split = StringProperty(is_name=True, help_text="split of the dataset, such as train")
 
 
 class PartOf(Edge):

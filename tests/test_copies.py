@@ -54,6 +54,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "MissingExtraError": ("the shell", "shell"),
     "PropertyError": ("message", ("parameters", 0)),
     "FixtureError": ([FixtureIssue(SourceLocation("f.yaml", 3), "wrong")],),
+    "ImportSourceError": ("mlflow.db", "not a database"),
     "FixtureFileError": ([FixtureIssue(SourceLocation("f.yaml", 3), "missing")],),
 }
 ERRORS = [
@@ -206,7 +207,10 @@ def test_copy_of_a_node_of_a_rolled_back_block(
 
 def test_edges(nodes: list[Any], duplicate: Callable[[Any], Any]) -> None:
     Dataset.nodes.get(uid="merchants@1").parents.connect(Dataset(name="origin").save())
-    Experiment(uid="e").save().datasets.connect(Dataset.nodes.get(uid="merchants@1"))
+    run = Experiment(uid="e").save()
+    run.datasets.connect(Dataset.nodes.get(uid="merchants@1"))
+    run.part_of.connect(Experiment(uid="sweep").save())
+    run.record("accuracy", 0.5, model=Model.nodes.first())
     seen = set()
     for node in [node for cls in NODES.values() for node in cls.nodes.all()]:
         for name, manager in list(vars(node).items()):

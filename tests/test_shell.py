@@ -244,7 +244,10 @@ def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: li
     [
         ('ask("lea', Completion("lea", ["leaderboard"])),
         ("rows = ask('lin", Completion("lin", ["lineage"])),
-        ("ask('leaderboard', ", Completion("", ["dataset=", "limit=", "metric="])),
+        (
+            "ask('leaderboard', ",
+            Completion("", ["dataset=", "limit=", "metric=", "split=", "unit="]),
+        ),
         ('ask("leaderboard", lim', Completion("lim", ["limit="])),
         ("ask('orphans', ", Completion("", ["limit="])),
         ("ask('leaderboard', metric='acc@1', da", Completion("da", ["dataset="])),

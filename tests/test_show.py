@@ -12,7 +12,6 @@ from textwrap import dedent
 from typing import Any
 from xml.etree import ElementTree
 
-import click
 import pytest
 from conftest import FIXTURES, Run
 from traps import TRAPS
@@ -417,9 +416,8 @@ def test_options_of_the_commands_match_the_library() -> None:
         main.commands["impact"]: Dataset.impact,
     }
     for command, function in functions.items():
-        options = {
-            option.name: option.get_default(click.Context(command)) for option in command.params
-        }
+        arguments = ["Model", "m"] if command.name == "show" else ["m"]
+        options = command.make_context(command.name, arguments).params
         for name in ("depth", "limit"):
             assert options[name] == inspect.signature(function).parameters[name].default
 

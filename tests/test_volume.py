@@ -414,7 +414,7 @@ def changed_pairs(number: int) -> list[dict[str, object]]:
     """Return the rows of `pairs` with a third of them changed, and as many new ones."""
     third = number // 3
     return [
-        *(edge(f"m{i}", f"d{i}", role="test") for i in range(third)),
+        *(edge(f"m{i}", f"d{i}", revision="2") for i in range(third)),
         *pairs(number)[third:number],
         *(edge(f"n{i}", "d0", split="s") for i in range(third)),
         *(node("Dataset", f"d{i}", size=2) for i in range(third)),

@@ -106,7 +106,10 @@ def test_invalid_integer_is_rejected(text: str, problem: str) -> None:
         ("nan", "expected a number, got 'nan': write NaN"),
         ("017.5", "expected a number, got 017.5 (a number that YAML versions read differently)"),
         ("1e400", "expected a number, got 1e400 (a number out of the range of a float)"),
-        ("1" + "0" * 400, "expected a number in the range of a float, got an integer of 1329 bits"),
+        (
+            "1" + "0" * 400,
+            "expected a number that a float represents exactly, got an integer of 1329 bits",
+        ),
         ("12:30", "expected a number, got 12:30 (a base-60 number in YAML 1.1)"),
         ("null", "is required and can't be removed"),
     ],
