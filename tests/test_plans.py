@@ -166,6 +166,8 @@ def use_edges(project: Project, dataset: Dataset, model: Model, child: Model) ->
     project.datasets.connect(dataset)
     model.trained_on.connect(dataset, {"role": "training"})
     model.trained_on.connect(dataset, {"role": "test"})
+    assert len([*model.trained_on.edges(), *dataset.trained_models.edges()]) == 6
+    model.trained_on.disconnect(dataset, role="validation", split="val")
     child.parents.connect(model, {"kind": "fine-tuned"})
     with pytest.raises(EdgeError):
         model.parents.connect(child)
