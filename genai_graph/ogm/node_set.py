@@ -474,13 +474,13 @@ class NodeSet(Generic[T]):
             return found[0]
         if found:
             raise MultipleNodesReturned(
-                f"more than one {self.label} matches {matching._asked_for()}: "
-                "use filter() for several, or first()"
+                f"more than one {self.label} {matching._asked_for()}: get it by its uid, or use "
+                "filter() for several, or first()"
             )
         return matching._raise_does_not_exist(lookups)
 
     def _asked_for(self) -> str:
-        return ", ".join(self._asked) or "an empty condition"
+        return f"matches {', '.join(self._asked)}" if self._asked else "exists"
 
     def _raise_does_not_exist(self, lookups: Mapping[str, Any]) -> NoReturn:
         uid = lookups.get("uid", lookups.get("pk"))
@@ -488,7 +488,7 @@ class NodeSet(Generic[T]):
         message = (
             str(node_not_found(self.label, str(uid)))
             if is_uid_only and not self.is_sliced
-            else f"no {self.label} matches {self._asked_for()}"
+            else f"no {self.label} {self._asked_for()}"
         )
         raise self.source_class.DoesNotExist(message)
 
