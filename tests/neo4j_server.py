@@ -130,6 +130,7 @@ def admin(lib: Path, home: Path, *arguments: str) -> None:
         env={**os.environ, **admin_environment(home)},
         capture_output=True,
         text=True,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import neo4j_server
 import pytest
-from conftest import FIXTURES, Run
+from conftest import FIXTURES, Run, untimed
 from graphs import AWKWARD_TEXTS, Graph, content, node, read_graph, without_nulls, write_graph
 from neo4j import GraphDatabase
 from test_csv import MOMENT, TIMES, whole_graph
@@ -27,7 +28,10 @@ MEMORY = "db.memory.transaction.total.max=32m\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     lib = neo4j_server.lib_or_skip()
-    with neo4j_server.server(lib, tmp_path_factory.mktemp("neo4j"), MEMORY) as found:
+    with ExitStack() as stack:
+        server = neo4j_server.server(lib, tmp_path_factory.mktemp("neo4j"), MEMORY)
+        with untimed():
+            found = stack.enter_context(server)
         yield found
 
 
