@@ -138,7 +138,17 @@ FAST_START = ["cli", "pytest_plugin", "__init__"]
 # and of dependencies that are optional or rarely needed and slow to import.
 DEFERRED_FILES = ["shell.ipython"]
 DEFERRED_MODULES = [
-    *("cryptography", "httpx", "jgo", "pandas", "readline", "rich", "rlcompleter", "sqlalchemy")
+    *(
+        "cryptography",
+        "httpx",
+        "jgo",
+        "pandas",
+        "rapidfuzz",
+        "readline",
+        "rich",
+        "rlcompleter",
+        "sqlalchemy",
+    )
 ]
 LONGEST_FUNCTION = 60
 

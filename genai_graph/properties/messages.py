@@ -6,9 +6,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 _MAX_LENGTH = 40
 _MIN_SIMILARITY = 0.6
 
@@ -53,6 +50,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def most_similar(name: str, known: Iterable[str]) -> str | None:
     """Return the known name with the smallest edit distance, ignoring case, if it is similar."""
+    from rapidfuzz import process  # slow to import, and needed for errors only
+    from rapidfuzz.distance import OSA
+
     found = process.extractOne(
         name,
         sorted(known),
