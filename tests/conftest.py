@@ -165,8 +165,9 @@ class Engine:
 def untimed() -> Iterator[None]:
     """Stop the clock of the test's time limit.
 
-    For the start of a shared engine, which has a time limit of its own: it would count for the
-    first test that uses the engine, and Neo4j can need more than a minute on a loaded machine.
+    For preparations that tests share and that have time limits of their own, such as the start of
+    an engine: they would count for the first test that needs them. Neo4j can take more than a
+    minute to start on a loaded machine.
     """
     if not hasattr(signal, "setitimer"):  # on Windows, pytest-timeout uses a thread
         yield
