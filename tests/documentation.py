@@ -6,13 +6,14 @@ test_documentation.py runs the examples:
   above it.
 - A ``console`` block contains commands after ``$``, each optionally followed by its output.
 - In outputs, ``...`` matches any text.
-- A block that starts with ``# NAME.yaml`` is the content of that file.
+- A block that starts with ``# NAME.yaml`` or ``# NAME.py`` is the content of that file.
 - Commands in ``sh`` blocks and in the text are parsed only, because not all can run in a test.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import subprocess
@@ -27,6 +28,7 @@ import click
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE = re.compile(r"# (\S+\.(?:yaml|py))\n")
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 PROGRAM = "genai-graph"
 
@@ -48,9 +50,15 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return _BLOCK.findall(text_of(page))
 
 
+def files_of(page: Path) -> dict[str, str]:
+    """Return the content of the files on a page by name."""
+    return {found[1]: text for _, text in blocks(page) if (found := _FILE.match(text))}
+
+
 def examples(page: Path) -> str:
-    """Return the Python blocks of a page as one program."""
-    return "\n\n".join(text for language, text in blocks(page) if language == "python")
+    """Return the Python blocks of a page as one program, without the content of files."""
+    programs = [text for language, text in blocks(page) if language == "python"]
+    return "\n\n".join(text for text in programs if not _FILE.match(text))
 
 
 def console(text: str) -> Iterator[Command]:
@@ -114,8 +122,14 @@ def check_types() -> int:
                 file = Path(directory, f"{page.stem.lower()}_examples.py")
                 file.write_text(code, encoding="utf-8")
                 files.append(str(file))
+            for name, text in files_of(page).items():
+                if name.endswith(".py"):
+                    Path(directory, name).write_text(text, encoding="utf-8")
         return subprocess.run(
-            [sys.executable, "-m", "mypy", *files], cwd=ROOT, check=False
+            [sys.executable, "-m", "mypy", *files],
+            cwd=ROOT,
+            env={**os.environ, "MYPYPATH": directory},
+            check=False,
         ).returncode
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_file
-from documentation import blocks, console
+from documentation import blocks, console, files_of
 from test_documentation import assert_printed
 
 from genai_graph.database import Connection
 
 PAGE = ROOT / "docs" / "own-classes.md"
-MODULE = next(text for language, text in blocks(PAGE) if language == "python")
+MODULE = files_of(PAGE)["team_graph.py"]
 GENAI_GRAPH = Path(sys.executable).with_name("genai-graph")
 
 
