@@ -149,7 +149,7 @@ def test_load_dry_run_writes_nothing(graph: Connection, cli: Run) -> None:
 def test_load_dry_run_reports_pending_counts_as_json(graph: Connection, cli: Run) -> None:
     row = '{"edge": "DERIVED_FROM", "from": ["Model", "m"], "to": ["Model", "base"]}\n'
     nodes = '{"node": "Model", "uid": "m"}\n{"node": "Dataset", "uid": "d"}\n'
-    Path("f.jsonl").write_text('{"format": "genai_graph/1"}\n' + nodes + row + row)
+    Path("f.jsonl").write_text('{"format": "genai_graph/1"}\n' + nodes + row)
     cli("load", "-", input="format: genai_graph/1\nModel: {m: {framework: x}, base: {}}")
     report = json.loads(cli("load", "--dry-run", "--json", "f.jsonl").stdout)
     assert report["nodes"] == {label: pending_counts(1) for label in ("Dataset", "Model")}

@@ -79,39 +79,49 @@ def import_from(
     _validate_arguments(found, sources, project, options)
     _validate_output(output)
     _validate_updates(found, incremental, prune, output, options)
-    context = Context(
-        namespace=namespace,
-        map=map,
-        project=project,
-        extra_sections=found.map_sections,
-        known_runs=find_known_runs if incremental else None,
-    )
+    context = _context(found, namespace, map, project, incremental)
     imported = Imported() if prune else None
     started = time.monotonic()
     report, spool = ImportReport(), RecordSpool()
     try:
         records = found.read(*(str(source) for source in sources), context=context, **options)
         spool.write(_count(records, report, strict, max_errors, progress, imported))
-        if output is None:
-            loaded = load_sources(
-                [spool],
-                dry_run=dry_run,
-                atomic=atomic,
-                batch_size=batch_size,
-                max_errors=max_errors,
-                progress=progress,
-                reconcile=reconcile_with(found.metadata_keys),
-                verb="import",
-            )
-            report.nodes, report.edges = loaded.nodes, loaded.edges
+        if output is not None:
+            _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
+        else:
+            writing: dict[str, Any] = {
+                "dry_run": dry_run,
+                "atomic": atomic,
+                "batch_size": batch_size,
+                "max_errors": max_errors,
+                "progress": progress,
+            }
+            _load(spool, found, report, writing)
             if imported is not None:
                 _prune(imported, report, dry_run, confirm)
-        else:
-            _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
     finally:
         spool.close()
     report.seconds = time.monotonic() - started
     return report
+
+
+def _context(
+    kind: Kind, namespace: str | None, map: Any, project: str | None, incremental: bool
+) -> Context:
+    return Context(
+        namespace=namespace,
+        map=map,
+        project=project,
+        extra_sections=kind.map_sections,
+        known_runs=find_known_runs if incremental else None,
+    )
+
+
+def _load(spool: RecordSpool, kind: Kind, report: ImportReport, options: dict[str, Any]) -> None:
+    """Load the records into the graph, with options of `load`, and set the counts."""
+    reconcile = reconcile_with(kind.metadata_keys)
+    loaded = load_sources([spool], reconcile=reconcile, verb="import", **options)
+    report.nodes, report.edges = loaded.nodes, loaded.edges
 
 
 def _validate_arguments(

@@ -252,9 +252,11 @@ def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
             f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
             f"WITH n, row, [name IN $names WHERE name IN keys(row[1]) AND {IS_UNDECRYPTABLE}] "
             "AS undecryptable WHERE size(undecryptable) = 0 "
-            "SET n += row[1] RETURN collect(n.uid) AS uids",
+            "SET n += row[2] SET n += row[1] RETURN collect(n.uid) AS uids",
             write=True,
-            rows=[[uid, _pack_map(changed)] for uid, changed in rows.items()],
+            rows=[
+                [uid, _pack_map(changed), zeros_as_null(changed)] for uid, changed in rows.items()
+            ],
             names=names,
             prefixes=prefixes,
             available=available,
