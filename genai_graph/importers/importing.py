@@ -89,14 +89,8 @@ def import_from(
         if output is not None:
             _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
         else:
-            writing: dict[str, Any] = {
-                "dry_run": dry_run,
-                "atomic": atomic,
-                "batch_size": batch_size,
-                "max_errors": max_errors,
-                "progress": progress,
-            }
-            _load(spool, found, report, writing)
+            limits = batch_size, max_errors
+            _load(spool, found, report, limits, dry_run, atomic, progress)
             if imported is not None:
                 _prune(imported, report, dry_run, confirm)
     finally:
@@ -117,10 +111,26 @@ def _context(
     )
 
 
-def _load(spool: RecordSpool, kind: Kind, report: ImportReport, options: dict[str, Any]) -> None:
-    """Load the records into the graph, with options of `load`, and set the counts."""
-    reconcile = reconcile_with(kind.metadata_keys)
-    loaded = load_sources([spool], reconcile=reconcile, verb="import", **options)
+def _load(
+    spool: RecordSpool,
+    kind: Kind,
+    report: ImportReport,
+    limits: tuple[int, int],
+    dry_run: bool,
+    atomic: bool | None,
+    progress: Progress,
+) -> None:
+    """Load the records into the graph, and set the counts of the report."""
+    loaded = load_sources(
+        [spool],
+        dry_run=dry_run,
+        atomic=atomic,
+        batch_size=limits[0],
+        max_errors=limits[1],
+        progress=progress,
+        reconcile=reconcile_with(kind.metadata_keys),
+        verb="import",
+    )
     report.nodes, report.edges = loaded.nodes, loaded.edges
 
 
