@@ -319,7 +319,7 @@ def test_notebook_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.Mo
         return next(str(data[mime_type]) for source, data in outputs.items() if code in source)
 
     best = Table(output("limit=5", "text/html"))
-    assert best.rows[:2] == [
+    assert [row[:3] for row in best.rows[:2]] == [
         ["rank", "model", "value"],
         ["1", "ViT_H_14_Weights.IMAGENET1K_SWAG_E2E_V1", "88.552"],
     ]
