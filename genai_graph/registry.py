@@ -248,6 +248,8 @@ def add_attributes(cls: type[Node], attributes: Mapping[str, Any], module: str) 
             _register_relationship(cls.__label__, name, attribute)
         else:
             attribute.name, attribute.owner = name, cls
+    # neomodel collects the properties of a class once, when it is created.
+    cls.__all_properties__ = tuple(cls.defined_properties(aliases=False, rels=False).items())
     _declared.cache_clear()
 
 

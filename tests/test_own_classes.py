@@ -25,9 +25,10 @@ GENAI_GRAPH = Path(sys.executable).with_name("genai-graph")
 
 
 def run(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    path = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         [str(part) for part in command],
-        env={**os.environ, "PYTHONPATH": str(Path.cwd()), **variables},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -94,6 +95,28 @@ def test_round_trip(own_graph: Connection, team_graph: str, format: str) -> None
         other = two / file.name if format == "csv" else two
         assert file.read_bytes() == other.read_bytes()
     assert run(GENAI_GRAPH, "verify", **settings).returncode == 0
+
+
+def test_nodes_without_the_added_properties(own_graph: Connection, team_graph: str) -> None:
+    program = """
+import copy, pickle, unicodedata
+from genai_graph import Model, connect
+from team_graph import Person
+
+with connect():
+    Model(name="m").save()
+    for node in (Model.nodes.get(uid="m"), pickle.loads(pickle.dumps(Model(name="m", team="t")))):
+        print(node, node.team, node.cost_usd, copy.copy(node).deployments.name)
+    print(Model.nodes.filter(team__isnull=True).count(), Model.upsert(name="m", team="x").team)
+    person = Person(email=unicodedata.normalize("NFD", "é@x")).save()
+    print(person.uid == person.email == "é@x", Person.nodes.filter(email="é@x").count())
+"""
+    assert run_program(program).splitlines() == [
+        "<Model m> None None deployments",
+        "<Model m> t None deployments",
+        "1 x",
+        "True 1",
+    ]
 
 
 def test_errors_in_fixtures_name_file_and_line(team_graph: str) -> None:
@@ -184,6 +207,10 @@ import neomodel
             "Model: declared by __main__ after the first connection, load or check",
         ),
         ("class X(Node):\n    pass\nX()", "X.uid: is required"),
+        (
+            "class X(Node):\n    uid_from = ('a',)\n    a = IntegerProperty()",
+            "X.uid_from: 'a' is no",
+        ),
         (
             "class X(Node):\n    uid_from = ('a',)\n    a = StringProperty()\nX()",
             "X.a: is required, since the uid is derived from it",

@@ -133,7 +133,7 @@ def test_answers_are_those_of_a_search(graph: Connection, seed: int, num_models:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@checked_with(examples=60, max_models=200)
+@checked_with(examples=15, max_models=200)
 def test_many_answers_are_those_of_a_search(
     embedded: Connection, seed: int, num_models: int
 ) -> None:

@@ -143,6 +143,14 @@ class Node(NodeBase, metaclass=NodeType):
                     f"{cls.__name__}: {base.__name__} can't be subclassed: add properties to it "
                     f"with @extend({base.__name__}), or declare a subclass of Node"
                 )
+        for name in cls.uid_from:
+            prop = getattr(cls, name, None)
+            if not isinstance(prop, (StringProperty, RequiredStringProperty)):
+                raise DeclarationError(
+                    f"{cls.__name__}.uid_from: {name!r} is no string property of the class: uids "
+                    "are derived from strings"
+                )
+            prop.is_name, prop.is_msgspec_native = True, False  # normalized, as uids are
         if cls.uid_from:
             cls.uid_fields = frozenset(cls.uid_from)
         cls.DoesNotExist = type(f"{cls.__name__}DoesNotExist", (DoesNotExist,), {})
@@ -478,8 +486,9 @@ class Node(NodeBase, metaclass=NodeType):
             for name in names
         }
         cleaned = clean_fields(cls, given)
+        is_partial = not cleaned.keys().isdisjoint(cls.required_together)
         for name, error in cls.check_constraints({**self.__properties__, **cleaned}):
-            if name in cleaned:
+            if name in cleaned or is_partial:
                 raise type(error)(f"{cls.__name__}.{name}: {error}")
         stored = self._stored or {}
         identity = {name: stored.get(name) for name in ("uid", *cls.uid_fields)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
         DoesNotExist: ClassVar[type[DoesNotExist]]
         __label__: str
+        __all_properties__: ClassVar[tuple[tuple[str, Any], ...]]
         __all_relationships__: ClassVar[tuple[tuple[str, Any], ...]]
         deleted: bool
         element_id_property: Any

@@ -43,9 +43,9 @@ _DIRECTIONS = {
 # Words that name where a metric was measured. XGBoost and LightGBM add a number to them.
 _PLACE = (
     r"(?:metrics?|train(?:ing)?|val(?:id(?:ation)?)?|dev(?:elopment)?|test(?:ing)?"
-    r"|eval(?:uation)?|hold_?out)(?:_?\d+)?"
+    r"|eval(?:uation)?|hold_?out|held[_-]?out|cv|oof|fold|epoch|step|best|final)(?:_?\d+)?"
 )
-_SEPARATOR = r"(?:[_\-/.:]| )+"
+_SEPARATOR = r"(?:[_\-/.:@]| )+"
 _PREFIX = re.compile(_PLACE + _SEPARATOR)
 _SUFFIX = re.compile(_SEPARATOR + _PLACE + "$")
 

@@ -71,16 +71,16 @@ def _about_metric(facts: GraphFacts, rows: Rows) -> list[str]:
     if spellings:
         listed = _listed({name: counts[name] for name in spellings})
         notices.append(f"not included: scores with another spelling of {metric!r}: {listed}")
-    if not rows:
-        notices += _no_scores(facts, has_spellings=bool(spellings))
     without = _count_without_dataset(metric)
+    if not rows:
+        notices += _no_scores(facts, is_explained=bool(spellings or without))
     if without:
         notices.append(f"not judged: {_count(without, 'score')} of {metric!r} without a dataset")
     return notices
 
 
-def _no_scores(facts: GraphFacts, *, has_spellings: bool) -> list[str]:
-    """Explain an empty ranking."""
+def _no_scores(facts: GraphFacts, *, is_explained: bool) -> list[str]:
+    """Explain an empty ranking, unless another notice does."""
     metric, dataset = facts.values["metric"], facts.values.get("dataset")
     on_dataset = [group for group in facts.metrics if group.name == metric and group.with_dataset]
     place = "" if dataset is None else f" on {dataset!r}"
@@ -95,18 +95,21 @@ def _no_scores(facts: GraphFacts, *, has_spellings: bool) -> list[str]:
         }
         known = "; ".join(f"the {name} is {' or '.join(sorted(v))}" for name, v in found.items())
         return [f"no scores of {metric!r}{place} to compare{known and f': {known}'}"]
-    elsewhere = _datasets_with(metric) if dataset is not None else []
+    elsewhere = [uid for uid in _datasets_with(metric) if dataset not in (None, uid)]
     if elsewhere:
         return [f"no scores of {metric!r}{place}, but on {_quoted(elsewhere)}"]
-    if has_spellings:
+    if is_explained:
         return []
-    return list(filter(None, [describe_missing_value("Metric", "name", [metric])]))
+    missing = describe_missing_value("Metric", "name", [metric])
+    reason = "all are of failed or killed runs, or of runs without a model"
+    return [missing or f"no scores of {metric!r}{place} to compare: {reason}"]
 
 
 def _datasets_with(metric: str) -> list[str]:
     rows = query(
-        "MATCH (s:Metric {name: $metric})-[:EVALUATED_ON]->(d:Dataset) WITH d LIMIT $limit "
-        "RETURN collect(DISTINCT d.uid) AS uids",
+        "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
+        "MATCH (s)<-[:HAS]-(x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        "MATCH (s)-[:EVALUATED_ON]->(d:Dataset) RETURN collect(DISTINCT d.uid) AS uids",
         metric=metric,
         limit=_MAX_SCORES,
     )

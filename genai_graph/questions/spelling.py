@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_SEPARATORS = re.compile(r"[\s\-_]+")
-_WORDS = re.compile(r"[^\s()]+")
+_SEPARATORS = re.compile(r"[\s\-_/.:@]+")
+_WORDS = re.compile(r"[^\s()/,;:+|&]+")
+_VARIANT = re.compile(r"-(?:only|or-later)$")
 
 
 def fold(name: str) -> str:
@@ -29,8 +30,15 @@ def other_spellings(name: str, known: Iterable[str]) -> list[str]:
 def similar_licenses(name: str, known: Iterable[str]) -> list[str]:
     """Return licenses that differ in separators, and expressions that contain the license."""
     wanted, folded = key(name), fold(name)
+    without_variant = _VARIANT.sub("", folded)
     return sorted(
         other
         for other in set(known)
-        if fold(other) != folded and (key(other) == wanted or folded in _WORDS.findall(fold(other)))
+        if fold(other) != folded
+        and (key(other) == wanted or without_variant in _licenses_in(other))
     )
+
+
+def _licenses_in(expression: str) -> set[str]:
+    """Return the licenses in an expression, without the suffixes of SPDX ids."""
+    return {_VARIANT.sub("", word) for word in _WORDS.findall(fold(expression))}

@@ -20,13 +20,31 @@ _SYNONYMS = {
     "all": "all full whole complete entire everything",
 }
 # The canonical names of the words that are known.
-_KNOWN = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
-_EVALUATION = ("eval", "evaluation")  # may be the validation or the test split
-_UNIONS = {"trainval": ("train", "validation")}
+_KNOWN = {
+    f"{word}{ending}": name
+    for name, words in _SYNONYMS.items()
+    for word in words.split()
+    for ending in ("", "set", "data")
+}
+_EVALUATION = "evaluation"  # may be the validation or the test split
+_UNIONS = {
+    "trainval": ("train", "validation"),
+    "traintest": ("train", "test"),
+    "trainvaltest": ("train", "validation", "test"),
+}
+# Words in longer names, with the known splits that they stand for.
+_WORDS = {
+    **{word: (name,) for word, name in _KNOWN.items()},
+    **dict.fromkeys(("eval", _EVALUATION), (_EVALUATION,)),
+    **_UNIONS,
+}
+# Texts that say that the split is not known.
+_PLACEHOLDERS = frozenset({"unknown", "none", "null", "nan", "na", "default", "unspecified"})
 
 _JOINED = re.compile(r"\s*(?:[+,;&|]|\band\b)\s*")
 _PART = re.compile(r"(?P<name>\w[\w.-]*)\s*(?:\[(?P<start>[^:\]]*):(?P<stop>[^:\]]*)\])?")
 _BOUND = re.compile(r"(?P<number>-?\d+(?:\.\d+)?)\s*(?P<percent>%?)")
+_SEPARATORS = re.compile(r"[-_.]+")
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
@@ -53,11 +71,18 @@ class Slice(NamedTuple):
             return Overlap.SLICES
         if self._is_whole() or other._is_whole():
             return Overlap.CERTAIN
+        if self._ends_before(other) or other._ends_before(self):
+            return Overlap.SLICES
         sides = {self._from_end(), other._from_end()}
         if self.is_percent != other.is_percent or len(sides) > 1 or None in sides:
             return Overlap.SUSPECTED  # depends on the number of examples
         is_shared = self.start < other._end() and other.start < self._end()
         return Overlap.CERTAIN if is_shared else Overlap.SLICES
+
+    def _ends_before(self, other: Slice) -> bool:
+        """Return whether this is all but the last examples, and the other only the last ones."""
+        is_end = other.stop is None and other.start < 0 and self.is_percent == other.is_percent
+        return is_end and self.start == 0 and self.stop is not None and self.stop <= other.start
 
     def _end(self) -> float:
         return float("inf") if self.stop is None else self.stop
@@ -105,10 +130,10 @@ class Part(NamedTuple):
                 return Overlap.SLICES
             return Overlap.CERTAIN if sliced._is_whole() else Overlap.SUSPECTED
         names = {self.name, other.name}
-        if names & set(_EVALUATION):
-            return Overlap.APART if "train" in names else Overlap.SUSPECTED
-        # `test2017` or `test_small` may be the split `test`, or a part of it.
         families = {_family(self.name), _family(other.name)}
+        if _EVALUATION in families:
+            return Overlap.APART if "train" in families else Overlap.SUSPECTED
+        # `test2017` or `test_small` may be the split `test`, or a part of it.
         return Overlap.SUSPECTED if len(families) == 1 and families <= names else Overlap.APART
 
 
@@ -139,13 +164,15 @@ def parse(split: str | None) -> tuple[Part, ...]:
         if not found or not examples:
             return ()
         name = found["name"]
+        if name in _PLACEHOLDERS:
+            return ()
         words = _known_words(name)
         if name in _UNIONS:
             parts += (Part(word, examples) for word in _UNIONS[name])
         elif len(words) > 1:
             parts += (Part(word, examples, is_clear=False) for word in words)
         else:
-            parts.append(Part(_KNOWN.get(name, name), examples))
+            parts.append(Part(_KNOWN.get(name, _SEPARATORS.sub("_", name)), examples))
     return tuple(parts)
 
 
@@ -155,7 +182,8 @@ def _fold(split: str) -> str:
 
 def _known_words(name: str) -> list[str]:
     """Return the known splits that a name like ``test_small`` or ``val2017`` contains."""
-    return sorted({_KNOWN[word] for word in _NOT_LETTERS.split(name) if word in _KNOWN})
+    words = _NOT_LETTERS.split(name)
+    return sorted({split for word in words for split in _WORDS.get(word, ())})
 
 
 def _family(name: str) -> str:
