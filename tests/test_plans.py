@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from conftest import FIXTURES, ROOT
+from neomodel import db
+from test_import_again import STORE, go_on
+from test_import_mlflow import unpack
 
 import genai_graph
 from genai_graph import (
@@ -30,16 +33,17 @@ from genai_graph import (
     clear,
     connect,
     dump,
+    import_from,
     load,
     query,
     schema,
     verify,
 )
 from genai_graph.access import keys
-from genai_graph.database import Connection
+from genai_graph.database import Connection, current_connection
 from genai_graph.database.driver import GraphTransaction
 from genai_graph.database.keyring import generate_key
-from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError
+from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError, OutputError
 from genai_graph.questions import catalog
 from genai_graph.registry import NODES
 from genai_graph.shell.completion import Completion, complete
@@ -160,6 +164,35 @@ def use_nodes() -> None:
         project.models.connect(stale)
 
 
+def use_renaming() -> None:
+    dataset, model = Dataset(name="old").save(), Model(name="user").save()
+    model.trained_on.connect(dataset)
+    run = Experiment(uid="run-3").save()
+    run.record("recall", 0.5, dataset=dataset, model=model)
+    assert dataset.rename("new").uid == "new"
+    assert model.rename("owner").uid == "owner"
+    for node in (run, model, dataset):
+        node.delete()
+
+
+def use_imports() -> None:
+    import_from("mlflow", unpack(STORE))
+    import_from("mlflow", STORE, incremental=True)
+    go_on()
+    import_from("mlflow", STORE, prune=True)
+    clear()
+    # Content of classes that are not loaded, written past the check of statements.
+    connection = current_connection()
+    with connection.driver("WRITE").session(database=connection.database) as session:
+        session.run(
+            "CREATE (:Model {uid: 'a', name: 'a'})-[:RESEMBLES]->(:Model {uid: 'b', name: 'b'}) "
+            "CREATE (:Team {uid: 't', created_at: datetime(), updated_at: datetime()})"
+        ).consume()
+        with pytest.raises(OutputError, match="nodes Team, edges RESEMBLES"):
+            dump("incomplete.jsonl")
+        session.run("MATCH (n) DETACH DELETE n").consume()
+
+
 def use_edges(project: Project, dataset: Dataset, model: Model, child: Model) -> None:
     project.models.connect(model)
     project.models.connect(child)
@@ -169,6 +202,7 @@ def use_edges(project: Project, dataset: Dataset, model: Model, child: Model) ->
     assert len([*model.trained_on.edges(), *dataset.trained_models.edges()]) == 6
     model.trained_on.disconnect(dataset, role="validation", split="val")
     child.parents.connect(model, {"kind": "fine-tuned"})
+    db.cypher_query("MATCH (:Model)-[r:DERIVED_FROM]->(:Model) RETURN r", resolve_objects=True)
     with pytest.raises(EdgeError):
         model.parents.connect(child)
     assert model in project.models
@@ -367,8 +401,10 @@ def test_every_statement_starts_at_an_index(
     neo4j_graph: Connection, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Dataset.trained_models, "protects", True, raising=False)
+    use_imports()
     use_files()
     use_nodes()
+    use_renaming()
     use_questions()
     assert list(verify()) == []
     read_status()
