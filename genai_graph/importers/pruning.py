@@ -174,7 +174,7 @@ def _edges_of(edge_type: EdgeType, origin: str) -> Iterator[Edge]:
     names = _IDENTITY.get(edge_type.type, {})
     values = ", ".join(f"coalesce(r.{name}, {default!r})" for name, default in names.items())
     rows = query(
-        f"MATCH (a:{a} {{origin: $origin}}) "
+        f"MATCH (a:{a} {{origin: $origin}}) USING INDEX SEEK a:{a}(origin) "
         f"MATCH (a)-[r:{quote_name(edge_type.type)}]->(b:{b}) WHERE b.origin = $origin "
         f"RETURN collect([a.uid, b.uid, [{values}]]) AS edges",
         origin=origin,
