@@ -45,8 +45,8 @@ from genai_graph.properties.types import (
     StringProperty,
 )
 from genai_graph.properties.validation import require_fields
-from genai_graph.storage import bulk_deletes
-from genai_graph.storage.edges import delete_targets, insert_edges, merge_edges
+from genai_graph.storage.bulk_deletes import delete_targets
+from genai_graph.storage.edges import insert_edges, merge_edges
 from genai_graph.storage.nodes import lock_node
 from genai_graph.storage.rows import EdgeRow
 
@@ -343,12 +343,12 @@ class Experiment(Node):
 
     def _delete_owned(self) -> None:
         """Delete the metrics: they belong to one experiment only."""
-        delete_targets(Experiment.metrics.edge_type, self.saved_uid)
+        delete_targets(Experiment.metrics.edge_type, [self.saved_uid])
 
     @classmethod
     def _delete_owned_by(cls, uids: list[str]) -> dict[str, int]:
         """Delete the metrics of several experiments."""
-        metrics = bulk_deletes.delete_targets(Experiment.metrics.edge_type, uids)
+        metrics = delete_targets(Experiment.metrics.edge_type, uids)
         return {Metric.__label__: metrics}
 
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# The properties by which two edges between the same nodes differ.
-_IDENTITY = {"TRAINED_ON": ("role", "split"), "USED": ("role", "split"), "RUN": ("role",)}
-_DEFAULT_ROLES = {"TRAINED_ON": "training", "USED": "training", "RUN": "output"}
 
 
 def time_of(milliseconds: Any) -> datetime | None:
@@ -111,9 +108,8 @@ class RecordBuilder:
     ) -> Iterator[EdgeRecord]:
         """Yield the record of an edge: (source label, uid, type, target label, uid)."""
         source_label, source, type_, target_label, target = ends
-        edge_type = self._edge_types.get((source_label, type_, target_label))
-        if edge_type is not None:
-            yield self._edge(edge_type, source, target, values or {}, location)
+        edge_type = self._edge_types[source_label, type_, target_label]
+        yield self._edge(edge_type, source, target, values or {}, location)
 
     def _edge(
         self,
@@ -163,16 +159,11 @@ class RecordBuilder:
     ) -> None:
         """Add an edge of collected nodes; see `edge`."""
         source_label, source, type_, target_label, target = ends
-        edge_type = self._edge_types.get((source_label, type_, target_label))
-        if edge_type is None or (source_label == target_label and source == target):
+        edge_type = self._edge_types[source_label, type_, target_label]
+        if source_label == target_label and source == target:
             return
         given = {name: value for name, value in (values or {}).items() if value is not None}
-        # Two edges that differ in a property of their identity are two edges.
-        identity = [
-            given.get(name) or (_DEFAULT_ROLES[type_] if name == "role" else None)
-            for name in _IDENTITY.get(type_, ())
-        ]
-        key = (edge_type, source, target, *identity)
+        key = (edge_type, source, target, *edge_type.key_of(given))
         if key in self._edges:
             before = self._edges[key][1]
             before.update({name: given[name] for name in given.keys() - before.keys()})

@@ -89,8 +89,7 @@ def import_from(
         if output is not None:
             _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
         else:
-            limits = batch_size, max_errors
-            _load(spool, found, report, limits, dry_run, atomic, progress)
+            _load(spool, found, report, dry_run, atomic, batch_size, max_errors, progress)
             if imported is not None:
                 _prune(imported, report, dry_run, confirm)
     finally:
@@ -115,9 +114,10 @@ def _load(
     spool: RecordSpool,
     kind: Kind,
     report: ImportReport,
-    limits: tuple[int, int],
     dry_run: bool,
     atomic: bool | None,
+    batch_size: int,
+    max_errors: int,
     progress: Progress,
 ) -> None:
     """Load the records into the graph, and set the counts of the report."""
@@ -125,8 +125,8 @@ def _load(
         [spool],
         dry_run=dry_run,
         atomic=atomic,
-        batch_size=limits[0],
-        max_errors=limits[1],
+        batch_size=batch_size,
+        max_errors=max_errors,
         progress=progress,
         reconcile=reconcile_with(kind.metadata_keys),
         verb="import",

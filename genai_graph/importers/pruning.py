@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import atomic, query
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.models import Experiment
 from genai_graph.registry import EDGES, EdgeType
 from genai_graph.storage.batching import batched
+from genai_graph.storage.bulk_deletes import delete_nodes, delete_targets
+from genai_graph.storage.edges import delete_edges
 
 if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import Record
 
 # Datasets are never pruned: other nodes refer to them by their names.
 _LABELS = ("Metric", "Experiment", "Model", "Project")
-# The properties by which two edges between the same nodes differ, with their defaults.
-_IDENTITY = {
-    "TRAINED_ON": {"role": "training", "split": ""},
-    "USED": {"role": "training", "split": ""},
-    "RUN": {"role": "output"},
-}
-
-
-Edge = tuple[EdgeType, str, str, tuple[str | None, ...]]  # with the values of its identity
+# The type, the uids of both ends, and the values of the key.
+Edge = tuple[EdgeType, str, str, tuple[Any, ...]]
 
 
 @dataclass
@@ -44,8 +40,8 @@ class Imported:
                 self.origin = self.origin or record.given.get("origin") or ""
         elif isinstance(record, EdgeRecord) and "Metric" not in _ends(record.edge_type):
             edge_type = record.edge_type
-            identity = _identity(edge_type, record.given)
-            self.edges.add((edge_type, record.source, record.target, identity))
+            key = edge_type.key_of(record.given)
+            self.edges.add((edge_type, record.source, record.target, key))
 
 
 @dataclass
@@ -99,33 +95,14 @@ def find_stale(imported: Imported) -> Stale:
 def delete_stale(stale: Stale) -> None:
     """Delete everything in one transaction; the metrics of a run are deleted with it."""
     with atomic():
-        for edge_type, source, target, identity in stale.edges:
-            names = _IDENTITY.get(edge_type.type, {})
-            conditions = [
-                f"coalesce(r.{name}, {default!r}) = ${name}" for name, default in names.items()
-            ]
-            query(
-                f"{edge_type.match_ends('$source', '$target')} MATCH {edge_type.pattern} "
-                f"{'WHERE ' if names else ''}{' AND '.join(conditions)} DELETE r",
-                write=True,
-                source=source,
-                target=target,
-                **dict(zip(names, identity, strict=True)),
-            )
+        for edge_type, source, target, key in stale.edges:
+            names = (name for name, _ in edge_type.key)
+            delete_edges(edge_type, source, target, dict(zip(names, key, strict=True)))
         for batch in batched(stale.uids["Experiment"]):
-            query(
-                f"UNWIND $uids AS uid {match_uid('x', 'Experiment', 'uid')} "
-                "MATCH (x)-[:HAS]->(m:Metric) DETACH DELETE m",
-                write=True,
-                uids=batch,
-            )
+            delete_targets(Experiment.metrics.edge_type, batch)
         for label in _LABELS:
             for batch in batched(stale.uids[label]):
-                query(
-                    f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} DETACH DELETE n",
-                    write=True,
-                    uids=batch,
-                )
+                delete_nodes(label, batch)
 
 
 def _ends(edge_type: EdgeType) -> tuple[str, str]:
@@ -135,11 +112,6 @@ def _ends(edge_type: EdgeType) -> tuple[str, str]:
 def _nodes_of(edge: Edge) -> set[tuple[str, str]]:
     edge_type, source, target, _ = edge
     return {(edge_type.source, source), (edge_type.target, target)}
-
-
-def _identity(edge_type: EdgeType, values: Mapping[str, Any]) -> tuple[str | None, ...]:
-    names = _IDENTITY.get(edge_type.type, {})
-    return tuple(values.get(name) or default for name, default in names.items())
 
 
 def _uids_of(label: str, origin: str) -> Iterator[str]:
@@ -171,16 +143,14 @@ def _used_models(uids: list[str], origin: str) -> Iterator[str]:
 def _edges_of(edge_type: EdgeType, origin: str) -> Iterator[Edge]:
     """Yield the edges of a type between two nodes of an origin."""
     a, b = quote_name(edge_type.source), quote_name(edge_type.target)
-    names = _IDENTITY.get(edge_type.type, {})
-    values = ", ".join(f"coalesce(r.{name}, {default!r})" for name, default in names.items())
     rows = query(
         f"MATCH (a:{a} {{origin: $origin}}) USING INDEX SEEK a:{a}(origin) "
         f"MATCH (a)-[r:{quote_name(edge_type.type)}]->(b:{b}) WHERE b.origin = $origin "
-        f"RETURN collect([a.uid, b.uid, [{values}]]) AS edges",
+        "RETURN collect([a.uid, b.uid, properties(r)]) AS edges",
         origin=origin,
     )
-    for source, target, identity in rows[0]["edges"]:
-        yield edge_type, source, target, tuple(identity)
+    for source, target, values in rows[0]["edges"]:
+        yield edge_type, source, target, edge_type.key_of(values)
 
 
 def _projects_in_use(

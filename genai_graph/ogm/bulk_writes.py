@@ -192,7 +192,7 @@ def connect_all(manager: Any, items: Iterable[Any]) -> WriteCounts:
             )
         source, target = manager._ends(node)
         given = deflate_values(model, full_clean(model, properties or {}))
-        key = (source, target, *_key_values(edge_type, given))
+        key = (source, target, *edge_type.key_of(given))
         merged = {**rows[key].given, **given} if key in rows else given
         rows[key] = EdgeRow(source, target, merged, estimate_size(merged))
 
@@ -203,9 +203,3 @@ def connect_all(manager: Any, items: Iterable[Any]) -> WriteCounts:
         return counts
 
     return run_in_transaction(write)
-
-
-def _key_values(edge_type: Any, given: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the properties that tell apart the edges of a type between two nodes."""
-    key_of = getattr(edge_type, "key_of", None)
-    return () if key_of is None else tuple(key_of(given))

@@ -247,14 +247,3 @@ def delete_edges(
         having=dict(having),
     )
     return int(rows[0]["count"])
-
-
-def delete_targets(edge_type: EdgeType, source: str) -> None:
-    """Delete the nodes at the other ends of a node's edges."""
-    query(
-        f"{match_uid('a', edge_type.source, '$source')} "
-        f"MATCH (a)-[:{quote_name(edge_type.type)}]->(b:{quote_name(edge_type.target)}) "
-        "DETACH DELETE b",
-        write=True,
-        source=source,
-    )
