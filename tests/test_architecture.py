@@ -62,7 +62,7 @@ FILE_ORDER = {
         "__init__ indexes",
     ],
     "exchange": [
-        "filenames graph_reader progress record_stream undeclared",
+        "filenames graph_reader journal_writes progress record_stream undeclared",
         "clearing output sources",
         "consistency dumper",
         "loader",
@@ -70,7 +70,7 @@ FILE_ORDER = {
     ],
     "exchange.formats": [
         "compression json_decoders parsing records",
-        "builders csv_cells csv_schema cypher json",
+        "builders csv_cells csv_schema cypher journal json",
         "csv document jsonl yaml",
     ],
     "importers": [
@@ -122,7 +122,7 @@ FILE_ORDER = {
     "storage": [
         "batching encrypted_values lookups rows",
         "edge_rules nodes scans",
-        "bulk_deletes edges exclusive_nodes protection renaming suggestions",
+        "bulk_deletes edges exclusive_nodes histories protection renaming suggestions",
     ],
 }
 LINES = {

@@ -28,6 +28,7 @@ from genai_graph.exchange.formats.records import (
     UnloadedModules,
     with_uid_fields,
 )
+from genai_graph.exchange.journal_writes import has_journal_nodes, merge_journal_nodes
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import CachedRecordStream, RecordStream
 from genai_graph.exchange.sources import open_sources
@@ -294,6 +295,8 @@ class _BatchWriter:
         """Write a batch, and return its counts."""
         if isinstance(key, EdgeType):
             return (merge_edges if key in self._merged else insert_edges)(key, rows)
+        if has_journal_nodes(rows):
+            return merge_journal_nodes(key, rows)
         if key in self._merged:
             return merge_nodes(key, rows, with_uid_fields, self._reconcile)
         counts = insert_nodes(key, rows, with_uid_fields, self._reconcile)

@@ -71,6 +71,20 @@ def edge_decoder() -> msgspec.json.Decoder[Any]:
 
 
 @functools.cache
+def point_decoder() -> msgspec.json.Decoder[Any]:
+    """Return the decoder of the points of a journal, which name the uid of a metric."""
+    metric = properties_of(NODES["Metric"])
+    fields = [
+        ("point", metric["uid"].annotation),
+        ("value", metric["value"].annotation),
+        ("step", metric["step"].annotation),
+    ]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Point", fields, forbid_unknown_fields=True, gc=False)
+    )
+
+
+@functools.cache
 def properties_decoder(cls: Any) -> msgspec.json.Decoder[Any]:
     """Return the decoder of the properties of an edge class."""
     return msgspec.json.Decoder(_struct(cls.__name__, properties_of(cls)) | None)

@@ -16,7 +16,7 @@ import functools
 import itertools
 import json
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
@@ -40,6 +40,12 @@ from genai_graph.exchange.formats.builders import (
     unknown_label,
 )
 from genai_graph.exchange.formats.compression import READ_ERRORS, read_error_message
+from genai_graph.exchange.formats.journal import (
+    JOURNAL,
+    POINTS_ERROR,
+    complete_lines,
+    merge_journal,
+)
 from genai_graph.exchange.formats.parsing import (
     DocumentError,
     decode_utf8,
@@ -52,6 +58,7 @@ from genai_graph.exchange.formats.records import (
     InvalidEdge,
     InvalidNode,
     NodeRecord,
+    PointsRecord,
     Record,
     TruncatedFile,
     select,
@@ -71,9 +78,11 @@ if TYPE_CHECKING:
 
 _NODE_KEYS = ("node", "uid", "props")
 _EDGE_KEYS = ("edge", "from", "to", "props")
+_POINT_KEYS = ("point", "value", "step")
 _BOM = b"\xef\xbb\xbf"
 _first_bytes = operator.itemgetter(slice(7))  # the length of the keys below
 _RECORD_CLASSES: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
+_JOURNAL_CLASSES: dict[bytes, type[Record]] = {**_RECORD_CLASSES, b'{"point': PointsRecord}
 _BATCH_LINES = 100
 # Types that `to_builtins` leaves as they are, so that `from_msgspec` gets what its annotation says.
 _KEPT_TYPES = (datetime, date, time, timedelta, Decimal, UUID, msgspec.Raw)
@@ -97,20 +106,37 @@ def records(
     first = next(readable, b"")
     header = _parse_header(first)
     modules = [] if header is None else header.pop(MODELS, [])
+    is_journal = header is not None and header.pop(JOURNAL, None) is not None
     if header != {"format": FORMAT} and not read_errors:
         yield FixtureIssue(SourceLocation(file, 1), _header_error(header, first))
     yield from check_modules(modules, SourceLocation(file, 1))
     number = 1 if header is None else 2
     if header is None:
         readable = itertools.chain([first], readable)
-    for record_class, is_certain, group in _group_by_class(readable):
-        read = _node_reader() if record_class is NodeRecord else _edge_reader()
-        while batch := list(itertools.islice(group, _BATCH_LINES)):
-            if wanted in (None, record_class) or not is_certain:
-                yield from select(_read_batch(batch, read, file, number), wanted)
-            number += len(batch)
+    if is_journal:
+        complete = complete_lines(readable, file, number, warn=wanted is None)
+        merged = merge_journal(_read_lines(complete, file, number, None, _JOURNAL_CLASSES))
+        yield from select(merged, wanted)
+    else:
+        yield from _read_lines(readable, file, number, wanted, _RECORD_CLASSES)
     for error in read_errors:
         yield TruncatedFile(SourceLocation(file, number), read_error_message(error))
+
+
+def _read_lines(
+    lines: Iterable[bytes],
+    file: str,
+    number: int,
+    wanted: type[Record] | None,
+    classes: Mapping[bytes, type[Record]],
+) -> Iterator[Record]:
+    """Yield the records and errors of lines; `classes` gives the classes by the first bytes."""
+    for record_class, is_certain, group in _group_by_class(lines, classes):
+        read = _READERS[record_class]()
+        while batch := list(itertools.islice(group, _BATCH_LINES)):
+            if wanted in (None, record_class) or not is_certain:
+                yield from select(_read_batch(batch, read, file, number, classes), wanted)
+            number += len(batch)
 
 
 def _until_error(lines: Iterable[bytes], errors: list[Exception]) -> Iterator[bytes]:
@@ -140,30 +166,45 @@ def _header_error(header: dict[str, Any] | None, line: bytes) -> str:
     return f"format: expected {FORMAT}, got {describe(header['format'])}"
 
 
-def _group_by_class(lines: Iterable[bytes]) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
+def _group_by_class(
+    lines: Iterable[bytes], classes: Mapping[bytes, type[Record]]
+) -> Iterator[tuple[type[Record], bool, Iterator[bytes]]]:
     """Group adjacent lines by record class; yield (class, whether it is certain, lines).
 
     The class is certain only if its key comes first. Otherwise it is a guess: a line rejected by
     the wrong reader is read again by `_validate_line`, which needs no guess.
     """
     for start, group in itertools.groupby(lines, _first_bytes):
-        if start in _RECORD_CLASSES:
-            yield _RECORD_CLASSES[start], True, group
+        if start in classes:
+            yield classes[start], True, group
         else:
             for is_node, subgroup in itertools.groupby(group, lambda line: b'"node"' in line):
                 yield NodeRecord if is_node else EdgeRecord, False, subgroup
 
 
-def _read_batch(lines: list[bytes], read: _ReadLines, file: str, number: int) -> list[Record]:
+def _read_batch(
+    lines: list[bytes],
+    read: _ReadLines,
+    file: str,
+    number: int,
+    classes: Mapping[bytes, type[Record]],
+) -> list[Record]:
     """Read lines of one class together or, if one of them is invalid, one by one."""
     try:
         return read(lines, file, number)
     except _LINE_ERRORS:
         if len(lines) > 1:
-            single = (_read_batch([line], read, file, at) for at, line in enumerate(lines, number))
+            single = (
+                _read_batch([line], read, file, at, classes)
+                for at, line in enumerate(lines, number)
+            )
             return list(itertools.chain.from_iterable(single))
     is_blank = not lines[0] or lines[0].isspace()
-    return [] if is_blank else list(_validate_line(lines[0], SourceLocation(file, number)))
+    location = SourceLocation(file, number)
+    found = [] if is_blank else list(_validate_line(lines[0], location))
+    if classes is not _JOURNAL_CLASSES and any(isinstance(one, PointsRecord) for one in found):
+        return [FixtureIssue(location, POINTS_ERROR)]
+    return found
 
 
 @functools.cache
@@ -187,19 +228,20 @@ def _node_reader() -> _ReadLines:
                 for _, error in itertools.chain.from_iterable(map(check_constraints, same_label)):
                     raise error
         return [
-            NodeRecord(_uid(row), given, len(text), type(row).__name__, file, line)
+            NodeRecord(
+                _uid(row.uid, type(row).__name__), given, len(text), type(row).__name__, file, line
+            )
             for line, row, given, text in zip(itertools.count(number), decoded, values, lines)
         ]
 
     return read
 
 
-def _uid(row: Any) -> str:
-    """Return the uid of a decoded node, normalized."""
-    uid: str = row.uid
+def _uid(uid: str, label: str) -> str:
+    """Return a decoded uid, normalized."""
     if uid.isascii():
         return uid
-    return properties_of(NODES[type(row).__name__])["uid"].validate(uid)  # type: ignore[no-any-return]
+    return properties_of(NODES[label])["uid"].validate(uid)  # type: ignore[no-any-return]
 
 
 @functools.cache
@@ -221,6 +263,34 @@ def _edge_reader() -> _ReadLines:
         return found
 
     return read
+
+
+@functools.cache
+def _point_reader() -> _ReadLines:
+    """Return a function that decodes lines of points of a journal, and groups them by metric."""
+    decode = json_decoders.point_decoder().decode
+    to_float = properties_of(NODES["Metric"])["value"].from_msgspec
+
+    def read(lines: list[bytes], file: str, number: int) -> list[Record]:
+        found: dict[str, PointsRecord] = {}
+        for line, text in enumerate(lines, number):
+            row = decode(text)
+            points = found.get(row.point)
+            if points is None:
+                uid = _uid(row.point, "Metric")
+                points = found[row.point] = PointsRecord(uid, [], [], file, line)
+            points.steps.append(row.step)
+            points.values.append(to_float(row.value))
+        return [*found.values()]
+
+    return read
+
+
+_READERS: dict[type[Record], Callable[[], _ReadLines]] = {
+    NodeRecord: _node_reader,
+    EdgeRecord: _edge_reader,
+    PointsRecord: _point_reader,
+}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -272,6 +342,8 @@ def _validate_line(line: bytes, location: SourceLocation) -> Iterator[Record]:
         yield from _validate_node(row, location)
     elif isinstance(row, dict) and "edge" in row:
         yield from _validate_edge(row, location)
+    elif isinstance(row, dict) and "point" in row:
+        yield from _validate_point(row, location)
     else:
         yield FixtureIssue(location, 'expected a map with "node" or "edge"')
 
@@ -314,6 +386,24 @@ def _validate_edge(row: dict[str, Any], location: SourceLocation) -> Iterator[Re
         yield from build_edge(
             edge_type, source, target, props, location, lambda *_: location, subject
         )
+
+
+def _validate_point(row: dict[str, Any], location: SourceLocation) -> Iterator[Record]:
+    uid = row["point"]
+    yield from _unknown_keys(row, _POINT_KEYS, location)
+    if not isinstance(uid, str) or (error := uid_error(uid)) is not None:
+        error = f"expected a uid, got {describe(uid)}" if not isinstance(uid, str) else error
+        yield FixtureIssue(location, f"point: {error}")
+        return
+    values = {name: row.get(name) for name in ("value", "step")}
+    for record in build_node("Metric", uid, values, location, lambda *path: location):
+        if isinstance(record, FixtureIssue):
+            yield record
+        elif isinstance(record, NodeRecord) and record.given["step"] is None:
+            yield FixtureIssue(location, f"Metric {uid!r}: step: expected an integer, got nothing")
+        elif isinstance(record, NodeRecord):
+            given = record.given
+            yield PointsRecord(record.uid, [given["step"]], [given["value"]], *location)
 
 
 def _props(row: dict[str, Any]) -> Any:
@@ -361,6 +451,11 @@ def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None
     stream.write(encode_lines([fixture_header()]))
     for batch in batch_by_size(records, _BATCH_LINES):
         stream.write(encode_lines([_row(record) for record in batch]))
+
+
+def encode_record(record: NodeRecord | EdgeRecord) -> bytes:
+    """Return the line of a record."""
+    return msgspec.json.encode(_row(record)) + b"\n"
 
 
 def _row(record: NodeRecord | EdgeRecord) -> dict[str, Any]:

@@ -45,6 +45,26 @@ class EdgeRecord(EdgeRow, frozen=True, gc=False):
         return SourceLocation(self.file, self.line)
 
 
+class JournalNode(NodeRecord, frozen=True, gc=False):
+    """A node of a journal, whose values are merged with the stored ones.
+
+    `steps`, ascending, and `values` are the points of a metric; `given` does not have them.
+    """
+
+    steps: list[int]
+    values: list[float]
+
+
+class PointsRecord(msgspec.Struct, frozen=True, gc=False):
+    """Points of a metric in a journal, in the order of the file."""
+
+    uid: str
+    steps: list[int]
+    values: list[float]
+    file: str
+    line: int | None
+
+
 class InvalidNode(msgspec.Struct, frozen=True, gc=False):
     """A declared node with errors; recorded so that references to it are not reported, too."""
 
@@ -73,7 +93,8 @@ class UnloadedModules(FixtureIssue):
 
 
 # A format yields records and errors in the order of the file.
-Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue
+# Points are merged into the nodes of their journal.
+Record = NodeRecord | EdgeRecord | InvalidNode | InvalidEdge | FixtureIssue | PointsRecord
 
 
 def select(records: Iterable[Record], wanted: type[Record] | None) -> Iterable[Record]:
@@ -91,6 +112,8 @@ def group_key(record: NodeRecord | EdgeRecord) -> str | EdgeType:
 def with_uid_fields(record: NodeRecord) -> dict[str, Any]:
     """Return the values of a new node: the given ones, with defaults parsed from the uid."""
     cls, given = NODES[record.label], record.given
+    if isinstance(record, JournalNode) and record.steps:
+        given = {**given, "step": record.steps[-1], "value": record.values[-1]}
     if given.keys() >= cls.uid_fields:
         return given
     defaults = cls.parse_uid(record.uid).items()
