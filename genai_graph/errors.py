@@ -13,6 +13,7 @@ name. Messages name the object, the location and the fix.
     │   ├── NotConnectedError               no connection is open: call connect()
     │   ├── UnavailableError (ConnectionError)   no server answers
     │   │   └── TLSError                    no TLS, or an untrusted certificate
+    │   ├── UnsupportedServerError (NotImplementedError)  the server is not Neo4j
     │   ├── AuthenticationError (PermissionError) wrong user or password
     │   ├── ReadOnlyError (PermissionError)      a write on a read-only connection or query
     │   ├── WriterTimeoutError (TimeoutError)    another writer holds the embedded engine
@@ -105,6 +106,10 @@ class UnavailableError(DatabaseError, ConnectionError):
 
 class TLSError(UnavailableError):
     """The server does not speak TLS, or its certificate is not trusted."""
+
+
+class UnsupportedServerError(DatabaseError, NotImplementedError):
+    """The server is not Neo4j."""
 
 
 class AuthenticationError(DatabaseError, PermissionError):

@@ -240,6 +240,12 @@ def neo4j_graph(graph: Connection) -> Connection:
 
 
 @pytest.fixture
+def unsupported_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow connections to the embedded engine by its address, as to any server."""
+    monkeypatch.setenv("GENAI_GRAPH_UNSUPPORTED_SERVER", "1")
+
+
+@pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory of the test's own, without a running engine."""
     home = tmp_path / "home"

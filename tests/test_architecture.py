@@ -54,7 +54,8 @@ FILE_ORDER = {
         "__init__",
     ],
     "database": [
-        "cypher error_translation keyring ownership query_logging rows security settings values",
+        "cypher error_translation keyring ownership products query_logging rows security settings "
+        "values",
         "driver",
         "connection",
         "sandbox transaction",

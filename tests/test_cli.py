@@ -279,6 +279,13 @@ def test_status_shows_address_schema_and_counts(graph: Connection, cli: Run) -> 
     assert status["nodes"]["Model"] == 2
     assert status["edges"]["Model-TRAINED_ON->Dataset"] == 3
     assert status["engine"] == graph.engine
+    if graph.engine == "neo4j":
+        assert "(community)\n" in shown
+        assert "role      primary, leader, online\n" in shown
+        (member,) = status["members"]
+        assert member["writer"] is True
+    else:
+        assert status["members"] == []
 
 
 def test_clear_asks_for_confirmation(graph: Connection, cli: Run) -> None:

@@ -22,6 +22,7 @@ import pytest
 from conftest import Engine, Run
 
 from genai_graph import Connection, Dataset, Project, atomic, connect, query
+from genai_graph.database.products import Product, require_neo4j
 from genai_graph.errors import (
     AuthenticationError,
     GenaiGraphError,
@@ -29,6 +30,7 @@ from genai_graph.errors import (
     QueryError,
     SettingsError,
     UnavailableError,
+    UnsupportedServerError,
 )
 
 SECRET = "hunter2-sekret"
@@ -91,6 +93,7 @@ def test_empty_variable_is_treated_as_unset(
     assert used_port() == "1"
 
 
+@pytest.mark.usefixtures("unsupported_server")
 def test_user_and_password_may_come_from_different_sources(
     embedded: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +108,7 @@ def test_user_and_password_may_come_from_different_sources(
         assert query("RETURN 1 AS one") == [{"one": 1}]
 
 
+@pytest.mark.usefixtures("unsupported_server")
 def test_database_is_read_from_the_settings(
     embedded: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +270,44 @@ def test_command_reports_a_refused_connection_in_one_line(uri: str) -> None:
 def test_wrong_password_error_names_the_settings(embedded: Connection) -> None:
     with pytest.raises(PermissionError, match="NEO4J_USERNAME and NEO4J_PASSWORD"):
         connect(embedded.uri, password=SECRET)
+
+
+def test_servers_other_than_neo4j_are_rejected(
+    embedded: Connection, monkeypatch: pytest.MonkeyPatch, cli: Run
+) -> None:
+    credentials = users()
+    monkeypatch.setenv("NEO4J_URI", embedded.uri)
+    monkeypatch.setenv("NEO4J_USERNAME", credentials["username"])
+    monkeypatch.setenv("NEO4J_PASSWORD", credentials["password"])
+    monkeypatch.setenv("NEO4J_DATABASE", "neo4j")
+    refused = cli("status")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    (line,) = refused.stderr.splitlines()
+    assert "is ArcadeDB 26." in line
+    assert "duplicate edges" in line
+    assert "unset NEO4J_URI" in line
+    monkeypatch.setenv("GENAI_GRAPH_UNSUPPORTED_SERVER", "1")
+    assert cli("status").stdout.startswith("engine    arcadedb 26.")
+
+
+@pytest.mark.parametrize(
+    ("agent", "name", "version"),
+    [
+        ("Neo4j/5.26.0", "Neo4j", "5.26.0"),
+        ("Neo4j/2026.08-aura", "Neo4j", "2026.08-aura"),
+        ("Neo4j/5.26.0 compatible (ArcadeDB 26.10.2)", "ArcadeDB", "26.10.2"),
+        ("Neo4j/v5.11.0 compatible graph database server - Memgraph", None, ""),
+        ("Neptune/1.3", "Neptune/1.3", ""),
+    ],
+)
+def test_products_are_known_by_their_agent(agent: str, name: str | None, version: str) -> None:
+    product = Product.parse(agent)
+    assert product == (name or agent, version)
+    if name == "Neo4j":
+        require_neo4j(product, "neo4j://host")
+    else:
+        with pytest.raises(UnsupportedServerError, match="GENAI_GRAPH_UNSUPPORTED_SERVER=1"):
+            require_neo4j(product, "neo4j://host")
 
 
 def test_failed_connect_keeps_the_open_connection(graph: Connection) -> None:

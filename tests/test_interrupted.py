@@ -35,7 +35,10 @@ from test_volume import pairs, write
 from genai_graph import Connection, Dataset, connect, dump, load, query, schema
 from genai_graph.errors import UnavailableError
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix signals")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Unix signals"),
+    pytest.mark.usefixtures("unsupported_server"),  # the embedded engine behind a proxy
+]
 
 LIMIT = 100
 # Each run uses a new random seed, which failures show.

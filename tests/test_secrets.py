@@ -37,6 +37,8 @@ from genai_graph.database.settings import read_settings
 from genai_graph.errors import EngineError, GenaiGraphError
 from genai_graph.properties.redaction import strip_credentials, warn_of_credentials
 
+pytestmark = pytest.mark.usefixtures("unsupported_server")  # the embedded engine by its address
+
 MARK = "hunter2-sekret"
 LIMIT = 60
 

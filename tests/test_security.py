@@ -36,6 +36,8 @@ from genai_graph.errors import (
     UnavailableError,
 )
 
+pytestmark = pytest.mark.usefixtures("unsupported_server")  # the embedded engine by its address
+
 LIMIT = 60
 SECRET = "hunter2-sekret"
 

@@ -11,10 +11,11 @@ import sys
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.util import Finalize, is_exiting
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import neo4j
 from neomodel import db
@@ -28,6 +29,7 @@ from genai_graph.database.error_translation import (
 )
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.ownership import Owner, context_transaction
+from genai_graph.database.products import Product, require_neo4j
 from genai_graph.database.security import security_options
 from genai_graph.database.settings import Settings, read_settings
 from genai_graph.errors import (
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from genai_graph.server.lifecycle import Lease, ManagedEngine
 
 
+T = TypeVar("T")
+
 # Connect timeouts in seconds: per resolved address, and overall.
 ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
 # A managed engine is known to be running: on a loaded machine it may only be slow.
@@ -74,6 +78,7 @@ class Connection:
     uri: str
     database: str | None
     engine: str
+    product: Product | None = None  # of a server; None for a managed engine
     # (nodes and edges, bytes); None if the server itself rejects larger ones.
     largest_transaction: tuple[int, int] | None = None
     largest_message: int | None = None  # bytes of a statement with its parameters
@@ -253,6 +258,8 @@ class Connection:
         secret = settings.secret()
         auth = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
         self._add_driver("READ" if self.read_only else "WRITE", address, auth, **options)
+        if not settings.unsupported_server and self.product is not None:
+            require_neo4j(self.product, uri)
 
     def _add_driver(self, mode: str, address: str, auth: neo4j.Auth | None, **options: Any) -> None:
         """Create a driver and verify connectivity; later failures surface only after retries."""
@@ -270,7 +277,10 @@ class Connection:
         timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
         driver = self._drivers[mode]
         with self._translate_connect_errors():
-            _call_with_timeout(lambda: _verify(driver, self.database, timeout), timeout + _GRACE)
+            verify = partial(_verify, driver, self.database, timeout)
+            agent = _call_with_timeout(verify, timeout + _GRACE)
+        if self._lease is None:
+            self.product = Product.parse(agent)
 
     @contextlib.contextmanager
     def _translate_connect_errors(self) -> Iterator[None]:
@@ -287,34 +297,39 @@ class Connection:
             raise connection_error(self.uri, error) from strip_tracebacks(error)
 
 
-def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> None:
-    """Open and close a transaction: this also fails if the database does not exist."""
-    with driver.session(
-        database=database,
-        default_access_mode=neo4j.READ_ACCESS,
-        connection_acquisition_timeout=timeout,
-    ) as session:
-        session.begin_transaction().close()
+def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> str:
+    """Open and close a transaction, which also fails if the database does not exist.
+
+    Return the agent string of the server.
+    """
+    with (
+        driver.session(
+            database=database,
+            default_access_mode=neo4j.READ_ACCESS,
+            connection_acquisition_timeout=timeout,
+        ) as session,
+        session.begin_transaction() as transaction,
+    ):
+        return str(transaction._connection.server_info.agent)
 
 
-def _call_with_timeout(function: Callable[[], None], timeout: float) -> None:
+def _call_with_timeout(function: Callable[[], T], timeout: float) -> T:
     """Call a function in a daemon thread; raise the futures' `TimeoutError` if it takes longer.
 
     The driver's own timeouts have gaps: none applies to name resolution, nor to the TCP connect
     once its deadline has expired, nor to the reply to BEGIN. A daemon thread does not keep the
     program from exiting.
     """
-    future: Future[None] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
-            function()
-            future.set_result(None)
+            future.set_result(function())
         except BaseException as error:  # raised again by `result`
             future.set_exception(error)
 
     threading.Thread(target=run, name="genai_graph-connect", daemon=True).start()
-    future.result(timeout)
+    return future.result(timeout)
 
 
 def connect(
@@ -347,8 +362,9 @@ def connect(
     transaction as read-only on Neo4j.
 
     Raises `SettingsError` (also for plaintext to another machine), `MissingExtraError`,
-    `EngineError`, `UnavailableError`, `TLSError`, `AuthenticationError` or `QueryError` (unknown
-    database). If the server does not respond, it raises within five seconds.
+    `EngineError`, `UnavailableError`, `TLSError`, `UnsupportedServerError` (not Neo4j),
+    `AuthenticationError` or `QueryError` (unknown database). If the server does not respond, it
+    raises within five seconds.
     """
     arguments = {
         "uri": uri,

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         "1 allows unencrypted connections (`bolt://`, `neo4j://`) to other machines",
         False,
     )
+    unsupported_server: bool = _setting(
+        "GENAI_GRAPH_UNSUPPORTED_SERVER",
+        "1 allows servers that are not Neo4j; data can be lost or duplicated there",
+        False,
+    )
     engine: Literal["embedded", "neo4j"] = _setting(
         "GENAI_GRAPH_ENGINE", "managed engine: `embedded` or `neo4j`", "embedded"
     )
