@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +21,13 @@ from typing import Any
 import click.testing
 import neo4j_server
 import pytest
+from portalocker import LockFlags
 
 import genai_graph
 from genai_graph.database import Connection
 from genai_graph.server.arcadedb import ArcadeDB
 from genai_graph.server.lifecycle import ManagedEngine, RunningEngine, Server, Users
+from genai_graph.server.locks import open_private, try_lock
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -159,6 +162,7 @@ class Engine:
 
     name: str
     settings: dict[str, str]
+    lease: Path  # locked by every client
 
 
 @contextmanager
@@ -187,7 +191,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     managed = ManagedEngine(server, Path(os.environ["GENAI_GRAPH_HOME"]))
     with untimed():
         running = managed.start()
-    yield Engine(server.name, _settings(server.name, running))
+    yield Engine(server.name, _settings(server.name, running), managed.directory / "engine.lease")
     assert managed.stop() is True, "a test left a connection open"
     if (process := running.process()) is not None:
         process.kill()  # an orderly stop of Neo4j takes seconds, and its data is temporary
@@ -218,6 +222,21 @@ def graph(
     with genai_graph.connect() as connection:
         genai_graph.query("MATCH (n) DETACH DELETE n", write=True)
         yield connection
+    assert _is_unused(engine), "the test left a connection open"
+
+
+def _is_unused(engine: Engine) -> bool:
+    """Return whether no process uses an engine; workers that were just stopped are waited for."""
+    deadline = time.monotonic() + 10
+    descriptor = open_private(engine.lease)
+    try:
+        while not try_lock(descriptor, LockFlags.EXCLUSIVE):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def users_of(connection: Connection) -> Users:
