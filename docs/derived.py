@@ -20,6 +20,7 @@ import click
 from genai_graph import schema, schema_diagram
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
+from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.node import Node
 from genai_graph.questions import Parameter, Question, get_question, list_questions
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
@@ -55,7 +56,8 @@ def _shared() -> str:
 
 
 def _properties(cls: type[Node]) -> str:
-    own = [name for name in properties_of(cls) if name not in properties_of(Node)]
+    shared: dict[str, Any] = properties_of(Node)
+    own = [name for name, prop in properties_of(cls).items() if prop is not shared.get(name)]
     return _table(["property", "type", "description"], *(_row(cls, name) for name in own))
 
 
@@ -76,7 +78,7 @@ def _marks(cls: type[Node], name: str, prop: Any) -> Iterator[str]:
         yield "unique"
     elif prop.is_indexed:
         everywhere = {(index.label, index.property) for index in schema.list_declared("embedded")}
-        labels = [label for label, each in NODES.items() if issubclass(each, cls)]
+        labels = [label for label, each in NODES.items() if properties_of(each).get(name) is prop]
         is_everywhere = all((label, name) in everywhere for label in labels)
         yield "indexed" if is_everywhere else "indexed on Neo4j"
 
@@ -92,7 +94,9 @@ def _edge(edge_type: EdgeType) -> list[str]:
     target = [name for name, rel in incoming.items() if rel.edge_type == edge_type]
     known: dict[str, Any] = properties_of(EDGES[edge_type])
     properties = "; ".join(
-        f"`{name}`: {prop.type_name} ({prop.help_text})" for name, prop in known.items()
+        f"`{name}`: {prop.type_name} ({prop.help_text})"
+        for name, prop in known.items()
+        if name not in properties_of(Edge)
     )
     edge = f"`{edge_type}`{_constraints(edge_type)}"
     return [edge, f"`{source[0]}`", f"`{target[0]}`", properties]

@@ -228,9 +228,12 @@ def _subgraph(traversal: _Traversal, depth: int | None, limit: int) -> Subgraph:
 
 
 def _in_order(edge_type: EdgeType, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the properties of an edge in order of declaration, whatever the engine's order."""
+    """Return the properties of an edge in order of declaration, whatever the engine's order.
+
+    Without its origin, which would be the label of each edge in pictures.
+    """
     names = (*properties_of(EDGES[edge_type]), *sorted(properties))
-    return {name: properties[name] for name in names if name in properties}
+    return {name: properties[name] for name in names if name in properties and name != "origin"}
 
 
 def _redacted_properties(label: str, stored: dict[str, Any]) -> dict[str, Any]:

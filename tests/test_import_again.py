@@ -90,6 +90,23 @@ def test_pruning_keeps_nodes_of_other_sources(graph: None) -> None:
     assert own.uid == "own"
 
 
+def test_pruning_keeps_edges_of_users(graph: None) -> None:
+    import_from("mlflow", unpack(STORE))
+    base = Experiment.nodes.get(uid=run_named("base"))
+    data = Dataset.nodes.get(uid="holdout@h1")
+    base.datasets.connect(data, {"role": "other"})
+    project = Project.nodes.get(uid="/Shared/vision/cats")
+    project.experiments.connect(base)
+    before = content()
+    report = import_from("mlflow", STORE, prune=True)
+    assert report.pruned == []
+    assert content() == before
+    change("DELETE FROM experiments WHERE name LIKE '/Shared%'")
+    report = import_from("mlflow", STORE, prune=True)
+    assert f"Project {project.uid!r}" not in report.pruned
+    assert base in project.experiments.all()
+
+
 def test_an_incremental_import_skips_unchanged_runs(graph: None) -> None:
     import_from("mlflow", unpack(STORE))
     first = import_from("mlflow", STORE, incremental=True)

@@ -36,7 +36,8 @@ class Graph:
                 self.nodes[row["node"]][row["uid"]] = row["props"]
             else:
                 ends = row["from"][1], row["to"][1]
-                self.edges[row["edge"]][ends] = row.get("props", {})
+                props = row.get("props", {})
+                self.edges[row["edge"]][ends] = {k: v for k, v in props.items() if k != "origin"}
 
 
 def import_to_file(*sources: str, **options: Any) -> tuple[Graph, ImportReport]:

@@ -53,6 +53,7 @@ class Graph:
         self.edges: dict[str, dict[tuple[str, str], list[Any]]] = defaultdict(
             lambda: defaultdict(list)
         )
+        self.origins: set[str] = set()  # of edges
         for line in Path(path).read_text().splitlines()[1:]:
             row = json.loads(line)
             if "node" in row:
@@ -60,7 +61,10 @@ class Graph:
             else:
                 (source, start), (target, end) = row["from"], row["to"]
                 name = f"{source}-{row['edge']}->{target}"
-                self.edges[name][start, end].append(row.get("props", {}))
+                props = row.get("props", {})
+                if "Metric" not in name:
+                    self.origins.add(props.pop("origin"))
+                self.edges[name][start, end].append(props)
 
 
 def import_to_file(*sources: str, **options: Any) -> tuple[Graph, ImportReport]:
@@ -317,6 +321,7 @@ def test_values_of_nodes_are_mapped() -> None:
     assert graph.nodes["Project"]["fraud"]["description"] == "Card fraud"
     assert graph.nodes["Project"]["fraud"]["tags"] == ["team=risk"]
     assert base["origin"] == f"mlflow:{Path('3.17.db').resolve()}"
+    assert graph.origins == {base["origin"]}
     assert "hunter2" not in Path("out.jsonl").read_text()
 
 

@@ -48,7 +48,7 @@ def test_indexed_properties() -> None:
         "Dataset": {"name", "version", "digest", "license", "origin"},
         "Model": {"name", "version", "architecture", "task", "license", "origin"},
         "Experiment": {"name", "status", "started_at", "created_by", "origin"},
-        "Metric": {"name", "value", "origin"},
+        "Metric": {"name", "value"},
     }
 
 

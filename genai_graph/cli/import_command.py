@@ -26,11 +26,13 @@ class KindGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return the command of a kind; raise a usage error for an unknown name."""
-        from genai_graph.importers.kinds import find_kind
+        from genai_graph.importers.kinds import find_kind, list_kinds
 
         try:
             return _build_command(find_kind(cmd_name))
         except SettingsError as error:
+            if cmd_name in list_kinds():  # of another package, which must not break this list
+                return _build_failing_command(cmd_name, error)
             raise click.UsageError(str(error), ctx) from None
 
 
@@ -75,6 +77,22 @@ _update_options = (
 _project_option = click.option(
     "--project", metavar="NAME", help="Project that owns the imported nodes."
 )
+
+
+def _build_failing_command(name: str, error: SettingsError) -> click.Command:
+    """Return a command that raises the error of a kind that can't be loaded."""
+
+    def fail(ignored: tuple[str, ...]) -> None:
+        raise error
+
+    return click.Command(
+        name,
+        params=[click.Argument(["ignored"], nargs=-1, type=click.UNPROCESSED)],
+        callback=fail,
+        context_settings={"ignore_unknown_options": True},
+        help=str(error),
+        short_help="(can't be loaded)",
+    )
 
 
 def _build_command(kind: Kind) -> click.Command:

@@ -294,7 +294,9 @@ class _BatchWriter:
     def write(self, key: str | EdgeType, rows: list[Any]) -> WriteCounts:
         """Write a batch, and return its counts."""
         if isinstance(key, EdgeType):
-            return (merge_edges if key in self._merged else insert_edges)(key, rows)
+            if key not in self._merged:
+                return insert_edges(key, rows)
+            return merge_edges(key, rows, new_only=("origin",) if self._reconcile else ())
         if has_journal_nodes(rows):
             return merge_journal_nodes(key, rows)
         if key in self._merged:

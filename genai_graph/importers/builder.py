@@ -120,6 +120,8 @@ class RecordBuilder:
         location: SourceLocation,
     ) -> EdgeRecord:
         given = {name: value for name, value in values.items() if value is not None}
+        if "Metric" not in (edge_type.source, edge_type.target):  # these are deleted with the node
+            given["origin"] = self.origin
         size = estimate_size(given)
         return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)
 

@@ -457,9 +457,9 @@ class _CardImport:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return the scalars of a text or a list as texts."""
+    """Return the distinct scalars of a text or a list as texts."""
     items = value if isinstance(value, list) else [value]
-    return [text for item in items if (text := text_of(item))]
+    return list(dict.fromkeys(text for item in items if (text := text_of(item))))
 
 
 def _only_task(scores: list[Score]) -> str | None:

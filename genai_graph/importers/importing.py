@@ -227,7 +227,7 @@ def _count(
                 omitted += 1
         if isinstance(record, SourceInfo):
             progress_item = record.item
-            progress.start("reading", record.total)
+            progress.start("reading", record.total or None, record.item)
         if isinstance(record, Read) and record.item == progress_item:
             progress.advance(record.count)
         report.add(record)

@@ -68,12 +68,16 @@ class Stale:
 def find_stale(imported: Imported) -> Stale:
     """Return what an earlier import of the same origin created and this one did not find.
 
-    Of the edges, those between two nodes of this origin that both stay.
+    Of the edges, those that an import of this origin created, between nodes that stay.
     """
     origin = imported.origin
     missing = {
-        label: sorted(set(_uids_of(label, origin)) - imported.uids[label]) for label in _LABELS
+        label: sorted(set(_uids_of(label, origin)) - imported.uids[label])
+        for label in _LABELS
+        if label != "Metric"
     }
+    runs = [*imported.uids["Experiment"], *missing["Experiment"]]
+    missing["Metric"] = sorted(set(_metrics_of(runs, origin)) - imported.uids["Metric"])
     used = set(_used_models(missing["Model"], origin))
     missing["Model"] = [uid for uid in missing["Model"] if uid not in used]
     gone = {(label, uid) for label in _LABELS for uid in missing[label] if label != "Project"}
@@ -81,7 +85,7 @@ def find_stale(imported: Imported) -> Stale:
         edge
         for edge_type in EDGES
         if "Metric" not in _ends(edge_type)
-        for edge in _edges_of(edge_type, origin)
+        for edge in dict.fromkeys(_edges_of(edge_type, origin))
         if edge not in imported.edges
     ]
     edges = [edge for edge in stored if gone.isdisjoint(_nodes_of(edge))]
@@ -122,6 +126,17 @@ def _uids_of(label: str, origin: str) -> Iterator[str]:
     yield from rows[0]["uids"]
 
 
+def _metrics_of(experiments: list[str], origin: str) -> Iterator[str]:
+    for batch in batched(experiments):
+        rows = query(
+            f"UNWIND $uids AS uid {match_uid('x', 'Experiment', 'uid')} "
+            "MATCH (x)-[:HAS]->(m:Metric) WHERE m.origin = $origin RETURN collect(m.uid) AS uids",
+            uids=batch,
+            origin=origin,
+        )
+        yield from rows[0]["uids"]
+
+
 def _used_models(uids: list[str], origin: str) -> Iterator[str]:
     """Yield the models that nodes of another origin depend on."""
     for batch in batched(uids):
@@ -141,16 +156,17 @@ def _used_models(uids: list[str], origin: str) -> Iterator[str]:
 
 
 def _edges_of(edge_type: EdgeType, origin: str) -> Iterator[Edge]:
-    """Yield the edges of a type between two nodes of an origin."""
-    a, b = quote_name(edge_type.source), quote_name(edge_type.target)
-    rows = query(
-        f"MATCH (a:{a} {{origin: $origin}}) USING INDEX SEEK a:{a}(origin) "
-        f"MATCH (a)-[r:{quote_name(edge_type.type)}]->(b:{b}) WHERE b.origin = $origin "
-        "RETURN collect([a.uid, b.uid, properties(r)]) AS edges",
-        origin=origin,
-    )
-    for source, target, values in rows[0]["edges"]:
-        yield edge_type, source, target, edge_type.key_of(values)
+    """Yield the edges of a type and an origin, some twice: an end has this origin, too."""
+    for near, label in (("a", edge_type.source), ("b", edge_type.target)):
+        rows = query(
+            f"MATCH ({near}:{quote_name(label)} {{origin: $origin}}) "
+            f"USING INDEX SEEK {near}:{quote_name(label)}(origin) "
+            f"MATCH {edge_type.pattern_from(by_source=near == 'a')} WHERE r.origin = $origin "
+            "RETURN collect([a.uid, b.uid, properties(r)]) AS edges",
+            origin=origin,
+        )
+        for source, target, values in rows[0]["edges"]:
+            yield edge_type, source, target, edge_type.key_of(values)
 
 
 def _projects_in_use(

@@ -10,6 +10,7 @@ from neo4j.graph import Relationship
 
 from genai_graph.database import query
 from genai_graph.errors import UnsupportedError
+from genai_graph.properties.types import LocationProperty
 from genai_graph.properties.validation import full_clean
 from genai_graph.registry import EDGES, properties_of
 
@@ -28,6 +29,8 @@ class Edge(neomodel.StructuredRel):
     """
 
     identified_by: ClassVar[Mapping[str, str | None]] = {}
+
+    origin = LocationProperty(help_text="import that created the edge, such as mlflow:HOST/DB")
 
     _source: Node
     _target: Node

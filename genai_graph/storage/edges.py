@@ -13,7 +13,7 @@ from genai_graph.storage.lookups import raise_missing
 from genai_graph.storage.rows import EdgeRow, WriteCounts, changed_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from genai_graph.registry import EdgeType
 
@@ -132,13 +132,15 @@ def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
     return stored[_key(edge_type, row)]
 
 
-def merge_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
+def merge_edges(
+    edge_type: EdgeType, rows: Sequence[EdgeRow], *, new_only: Collection[str] = ()
+) -> WriteCounts:
     """Create or update distinct edges, and return the counts.
 
-    Raises as `upsert_edge`.
+    The values of `new_only` are not written to existing edges. Raises as `upsert_edge`.
     """
     with atomic():
-        return _merge(edge_type, rows)[1]
+        return _merge(edge_type, rows, new_only)[1]
 
 
 def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
@@ -152,7 +154,7 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 
 
 def _merge(
-    edge_type: EdgeType, rows: Sequence[EdgeRow]
+    edge_type: EdgeType, rows: Sequence[EdgeRow], new_only: Collection[str] = ()
 ) -> tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]:
     by_key = {_key(edge_type, row): row for row in rows}
     found = _find(edge_type, by_key)
@@ -161,7 +163,7 @@ def _merge(
     changes = {
         key: changed
         for key, before in stored.items()
-        if (changed := changed_values(before, by_key[key].given))
+        if (changed := changed_values(before, _without(by_key[key].given, new_only)))
     }
     restricted = 0 if edge_type.single_target else 1
     neighbours = {key[restricted]: uid for key, (_, uids) in found.items() for uid in uids}
@@ -178,6 +180,10 @@ def _merge(
         stored[key] = {name: value for name, value in values.items() if value is not None}
     counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
     return stored, counts
+
+
+def _without(given: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: given[name] for name in given if name not in names} if names else given
 
 
 def _write(edge_type: EdgeType, edges: Mapping[EdgeKey, dict[str, Any]]) -> int:

@@ -110,6 +110,10 @@ class DatabaseStore:
 
     # Content
 
+    def count_runs(self) -> int:
+        """Return the number of runs."""
+        return int(self._execute("SELECT COUNT(*) FROM runs t")[0][0])
+
     def experiments(self) -> list[Experiment]:
         """Return all experiments, deleted ones included."""
         tags = self._key_values("experiment_tags")

@@ -139,6 +139,10 @@ class Store(Protocol):
     schema: str | None
     location: str  # in `origin`
 
+    def count_runs(self) -> int:
+        """Return the number of runs, or 0 if it is unknown, for the progress display."""
+        ...
+
     def experiments(self) -> list[Experiment]:
         """Return all experiments, deleted ones included."""
         ...

@@ -93,7 +93,8 @@ class StoreMapping:
         """Yield the records of the store."""
         schema = f", schema {self._store.schema}" if self._store.schema else ""
         details = {"alembic_version": self._store.schema} if self._store.schema else {}
-        yield SourceInfo(f"{self._store.title} (MLflow{schema})", details, item="runs")
+        title, total = f"{self._store.title} (MLflow{schema})", self._store.count_runs()
+        yield SourceInfo(title, details, item="runs", total=total)
         self._map_experiments()
         for model in self._store.logged_models():
             self._add_model(model)

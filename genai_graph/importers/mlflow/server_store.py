@@ -61,6 +61,10 @@ class ServerStore:
         """Close the connections."""
         self._server.close()
 
+    def count_runs(self) -> int:
+        """Return 0: the server has no number of runs."""
+        return 0
+
     def experiments(self) -> list[Experiment]:
         """Return all experiments, deleted ones included."""
         arguments = {"max_results": _PAGE, "view_type": "ALL"}
