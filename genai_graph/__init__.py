@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from genai_graph.ogm.relationships import RelationshipTo
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
     from genai_graph.questions import Answer, aask, ask
+    from genai_graph.runs import Run, start_run
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,7 @@ __all__ = [
     "Q",
     "RelationshipTo",
     "Report",
+    "Run",
     "Subgraph",
     "SubgraphEdge",
     "SubgraphNode",
@@ -80,6 +82,7 @@ __all__ = [
     "load",
     "on_commit",
     "query",
+    "start_run",
     "verify",
 ]
 
@@ -99,6 +102,7 @@ _MODULES = {
     **dict.fromkeys(["ImportReport", "import_from"], "importers"),
     **dict.fromkeys(["Answer", "aask", "ask"], "questions"),
     **dict.fromkeys(["Finding", "verify"], "integrity"),
+    **dict.fromkeys(["Run", "start_run"], "runs"),
 }
 
 

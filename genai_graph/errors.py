@@ -37,6 +37,7 @@ name. Messages name the object, the location and the fix.
     │   └── NodeSetTypeError (TypeError)    an argument of the wrong type
     ├── QuestionError (ValueError)          invalid parameters of a question
     │   └── UnknownQuestionError (LookupError)  no question has this name
+    ├── RunError (RuntimeError)             a run can't be logged to in its state
     ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
     ├── OutputError (OSError)               an output file can't be written
     └── FixtureError (ValueError)           errors in fixtures, each with file and line
@@ -212,6 +213,10 @@ class QuestionError(GenaiGraphError, ValueError):
 
 class UnknownQuestionError(QuestionError, LookupError):
     """No question has this name."""
+
+
+class RunError(GenaiGraphError, RuntimeError):
+    """A run is finished, or can't be started as requested."""
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):

@@ -38,7 +38,7 @@ LAYERS: Layers = [
     ["status", "exchange"],
     ["importers"],
     ["importers.mlflow"],
-    ["questions", "integrity"],
+    ["questions", "integrity", "runs"],
     ["__init__"],  # the public names
     ["shell", "pytest_plugin"],
     ["cli"],
@@ -49,8 +49,8 @@ FILE_ORDER = {
     "access": ["keys roles users"],
     "cli": [
         "connecting label_argument output progress_bar server stdin",
-        "access_commands ask load_dump query schema_commands shell show status_clear verify",
-        "import_command",
+        "access_commands ask load_dump query runs_commands schema_commands shell show status_clear",
+        "import_command verify",
         "__init__",
     ],
     "database": [
@@ -116,6 +116,14 @@ FILE_ORDER = {
         "facts",
         "notices",
         "answer",
+        "__init__",
+    ],
+    "runs": [
+        "environment journal lines",
+        "journal_files",
+        "sending",
+        "background summary",
+        "run",
         "__init__",
     ],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],

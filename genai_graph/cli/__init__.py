@@ -22,6 +22,7 @@ from genai_graph.cli.ask import ask
 from genai_graph.cli.import_command import import_
 from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
+from genai_graph.cli.runs_commands import runs
 from genai_graph.cli.schema_commands import schema
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
@@ -119,7 +120,7 @@ def main() -> None:
 _COMMANDS = (
     *(ask, query, shell, show, lineage, impact),
     *(load, import_, check, dump, clear, verify, status),
-    *(access, schema, server),
+    *(runs, access, schema, server),
 )
 for _command in _COMMANDS:
     main.add_command(_command)

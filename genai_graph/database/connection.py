@@ -89,6 +89,7 @@ class Connection:
         self.engine, self.uri = "neo4j" if settings.uri else settings.engine, settings.uri or ""
         self._settings = settings
         self.key = _identity(settings, read_only)
+        self.graph = settings.graph
         self._drivers: dict[str, neo4j.Driver] = {}
         self._lease: Lease | None = None
         self._is_prepared = False

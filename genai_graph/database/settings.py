@@ -108,6 +108,15 @@ class Settings(BaseSettings):
         "GENAI_GRAPH_MODELS", "modules with your own node classes and properties, comma-separated"
     )
 
+    offline: bool = _setting(
+        "GENAI_GRAPH_OFFLINE", "1 keeps runs in their journals until `runs sync` sends them", False
+    )
+
+    @property
+    def graph(self) -> str:
+        """The name of the graph: its address, or the directory of its managed engine."""
+        return f"{self.uri or f'{self.engine}:{self.home}'} {self.database or ''}".rstrip()
+
     @field_validator("uri")
     @classmethod
     def _check_uri(cls, uri: str | None) -> str | None:

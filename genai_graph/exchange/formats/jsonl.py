@@ -94,12 +94,16 @@ _LINE_ERRORS = (msgspec.MsgspecError, PropertyError, RecursionError, UnicodeErro
 
 
 def records(
-    lines: Iterable[bytes], file: str, wanted: type[Record] | None = None
+    lines: Iterable[bytes],
+    file: str,
+    wanted: type[Record] | None = None,
+    *,
+    lines_before: int = 0,
 ) -> Iterator[Record]:
     """Yield the records and errors of the lines.
 
     With `wanted`, only the records of that class and the errors in their lines: lines of the other
-    class are not decoded.
+    class are not decoded. `lines_before` is the number of lines left out after the header.
     """
     read_errors: list[Exception] = []
     readable = _until_error(lines, read_errors)
@@ -110,7 +114,7 @@ def records(
     if header != {"format": FORMAT} and not read_errors:
         yield FixtureIssue(SourceLocation(file, 1), _header_error(header, first))
     yield from check_modules(modules, SourceLocation(file, 1))
-    number = 1 if header is None else 2
+    number = 1 if header is None else 2 + lines_before
     if header is None:
         readable = itertools.chain([first], readable)
     if is_journal:

@@ -1,0 +1,134 @@
+"""The journals in the directory of this machine: their owners, and how much of them was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+from portalocker import LockFlags
+
+from genai_graph.exchange.formats.journal import JOURNAL
+from genai_graph.runs.journal import file_name_of, journal_directory
+from genai_graph.server.locks import open_private, try_lock
+
+_CLOCK_SECONDS = 2.0  # the start times of a process that two processes read differ by less
+
+
+@dataclass
+class SendState:
+    """How much of a journal is in a graph: bytes and lines, and the last status of the run."""
+
+    graph: str = ""
+    offset: int = 0
+    lines: int = 0
+    status: str | None = None
+
+
+@dataclass(frozen=True)
+class JournalFile:
+    """A journal, with the run and the process that its header names."""
+
+    path: Path
+    uid: str
+    name: str | None
+    owner: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self.path.stat().st_size
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether another process ends the run."""
+        return bool(self.owner.get("is_attached"))
+
+    @property
+    def modified_at(self) -> datetime:
+        """The time of the last line."""
+        return datetime.fromtimestamp(self.path.stat().st_mtime, timezone.utc)
+
+    def has_live_owner(self) -> bool:
+        """Return whether the process that writes it may be running."""
+        if self.owner.get("host") != socket.gethostname():
+            return True
+        try:
+            started = psutil.Process(self.owner["pid"]).create_time()
+        except (psutil.Error, KeyError, TypeError, ValueError):
+            return False
+        return bool(abs(started - self.owner.get("started", 0)) < _CLOCK_SECONDS)
+
+    def read_state(self) -> SendState:
+        """Return what was sent of it, without a lock."""
+        try:
+            return _parse_state(self._state_path.read_bytes())
+        except OSError:
+            return SendState()
+
+    @contextlib.contextmanager
+    def locked_state(self) -> Iterator[LockedState | None]:
+        """Yield what was sent of it, or None while another process or thread sends it."""
+        descriptor = open_private(self._state_path)
+        try:
+            is_free = try_lock(descriptor, LockFlags.EXCLUSIVE)
+            yield LockedState(descriptor) if is_free else None
+        finally:
+            os.close(descriptor)
+
+    def delete(self) -> None:
+        """Delete the journal."""
+        self.path.unlink()
+        self._state_path.unlink(missing_ok=True)
+
+    @property
+    def _state_path(self) -> Path:
+        return self.path.with_suffix(".sent")
+
+
+class LockedState:
+    """The state of a journal, which only the holder of its lock writes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.value = _parse_state(os.pread(descriptor, 1 << 16, 0))
+
+    def save(self) -> None:
+        """Write the state. A torn one counts as nothing: sending again changes nothing."""
+        text = json.dumps(asdict(self.value)).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text, 0)
+
+
+def _parse_state(text: bytes) -> SendState:
+    try:
+        return msgspec.json.decode(text, type=SendState)
+    except msgspec.MsgspecError:
+        return SendState()
+
+
+def find_journals(uid: str | None = None) -> list[JournalFile]:
+    """Return the journals of a run, or of all runs, oldest first for each run."""
+    pattern = "*" if uid is None else glob.escape(file_name_of(uid))
+    paths = sorted(journal_directory().glob(f"{pattern}.*.jsonl"))
+    found = filter(None, map(_read_header, paths))
+    return [journal for journal in found if uid in (None, journal.uid)]
+
+
+def _read_header(path: Path) -> JournalFile | None:
+    """Return a journal, or None if it has no complete header yet, or was deleted."""
+    try:
+        with path.open("rb") as file:
+            owner = msgspec.json.decode(file.readline())[JOURNAL]
+        return JournalFile(path, owner["run"], owner.get("name"), owner)
+    except (OSError, msgspec.MsgspecError, LookupError, TypeError):
+        return None
