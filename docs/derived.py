@@ -17,15 +17,16 @@ from typing import Any
 
 import click
 
-from genai_graph import schema, schema_diagram
+from genai_graph import schema, schema_diagram, type_stubs
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.node import Node
-from genai_graph.questions import Parameter, Question, get_question, list_questions
+from genai_graph.questions import Parameter, Question, get_question, list_built_in_questions
 from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, properties_of
 
 ROOT = Path(__file__).parent.parent
+STUBS = ROOT / "genai_graph" / "signatures.pyi"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _URL_WITH_CREDENTIALS = "https://user:password@host/"
 _SECTION = re.compile(r"(<!-- derived: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -134,7 +135,7 @@ def _graph() -> str:
 
 
 def _questions() -> str:
-    return "\n\n".join(_question(get_question(name)) for name in list_questions())
+    return "\n\n".join(_question(get_question(name)) for name in list_built_in_questions())
 
 
 def _question(question: Question) -> str:
@@ -238,8 +239,10 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def main(*, check: bool) -> int:
-    """Update the pages, or report those that are out of date; return their number."""
+    """Update the pages and the stubs, or report those that are out of date; return their number."""
     outdated = {page: new for page in PAGES if (new := update(text := _read(page))) != text}
+    if (stubs := type_stubs.render()) != _read(STUBS):
+        outdated[STUBS] = stubs
     for page, new in outdated.items():
         if check:
             click.echo(f"{page.relative_to(ROOT)} is out of date: run  make reference", err=True)

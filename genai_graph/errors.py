@@ -36,7 +36,8 @@ name. Messages name the object, the location and the fix.
     ├── NodeSetError (ValueError)           a filter, an order or a slice is invalid
     │   └── NodeSetTypeError (TypeError)    an argument of the wrong type
     ├── QuestionError (ValueError)          invalid parameters of a question
-    │   └── UnknownQuestionError (LookupError)  no question has this name
+    │   ├── UnknownQuestionError (LookupError)  no question has this name
+    │   └── QuestionFileError               the .cypher file of a question is invalid
     ├── RunError (RuntimeError)             a run can't be logged to in its state
     ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
     ├── OutputError (OSError)               an output file can't be written
@@ -217,6 +218,14 @@ class UnknownQuestionError(QuestionError, LookupError):
 
 class RunError(GenaiGraphError, RuntimeError):
     """A run is finished, or can't be started as requested."""
+
+
+class QuestionFileError(QuestionError):
+    """The .cypher file of a question is invalid: `file:line: problem: fix`."""
+
+    def __init__(self, location: SourceLocation, problem: str) -> None:
+        super().__init__(escape_unprintable(f"{location}: {problem}"))
+        self.location = location
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):

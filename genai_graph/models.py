@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from genai_graph import lineage as lineage_of
 from genai_graph.database.transaction import run_in_transaction
@@ -51,7 +51,25 @@ from genai_graph.storage.nodes import lock_node
 from genai_graph.storage.rows import EdgeRow
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from genai_graph.pictures.subgraph import Subgraph
+    from genai_graph.signatures import (
+        DatasetBase,
+        DatasetDerivedFromValues,
+        ExperimentBase,
+        MetricBase,
+        ModelBase,
+        ModelDerivedFromValues,
+        ProjectBase,
+        RecordedValues,
+        RunValues,
+        TrainedOnValues,
+        UsedValues,
+    )
+else:
+    ProjectBase = ExperimentBase = MetricBase = Node
+    DatasetBase = ModelBase = VersionedNode
 
 # The positions of the uids of other nodes in the uid of a metric, by relationship.
 _METRIC_UID_PARTS = {"experiment": 0, "dataset": 2, "model": 4}
@@ -128,7 +146,8 @@ class DatasetDerivedFrom(DerivedFrom):
 # Nodes
 
 
-class Project(Node):
+@final
+class Project(ProjectBase):
     """A body of work, such as an MLflow experiment. Its uid is its name."""
 
     name = RequiredStringProperty(index=True, is_name=True, help_text="name of the project")
@@ -136,9 +155,11 @@ class Project(Node):
     url = LocationProperty(help_text="home page")
     license = StringProperty(help_text="license of the project")
 
-    datasets: RelationshipTo[Dataset] = RelationshipTo("Dataset", "HAS", Has, start_at_target=True)
-    models: RelationshipTo[Model] = RelationshipTo("Model", "HAS", Has, start_at_target=True)
-    experiments: RelationshipTo[Experiment] = RelationshipTo(
+    datasets: RelationshipTo[Dataset, Has] = RelationshipTo(
+        "Dataset", "HAS", Has, start_at_target=True
+    )
+    models: RelationshipTo[Model, Has] = RelationshipTo("Model", "HAS", Has, start_at_target=True)
+    experiments: RelationshipTo[Experiment, Has] = RelationshipTo(
         "Experiment", "HAS", Has, start_at_target=True
     )
 
@@ -156,7 +177,8 @@ class Project(Node):
         return {"name": unescape_part(uid)}
 
 
-class Dataset(VersionedNode):
+@final
+class Dataset(DatasetBase):
     """A version of a dataset. Its uid is ``name[@version]``."""
 
     digest = StringProperty(index=True, help_text="hash of the data")
@@ -172,21 +194,21 @@ class Dataset(VersionedNode):
     citation = StringProperty(help_text="preferred citation")
     data_schema = JSONProperty(help_text="fields and types of the data")
 
-    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "datasets", "HAS", Has)
-    trained_models: RelationshipFrom[Model] = RelationshipFrom(
+    projects: RelationshipFrom[Project, Has] = RelationshipFrom("Project", "datasets", "HAS", Has)
+    trained_models: RelationshipFrom[Model, TrainedOn, TrainedOnValues] = RelationshipFrom(
         "Model", "trained_on", "TRAINED_ON", TrainedOn, protects=True
     )
-    experiments: RelationshipFrom[Experiment] = RelationshipFrom(
+    experiments: RelationshipFrom[Experiment, Used, UsedValues] = RelationshipFrom(
         "Experiment", "datasets", "USED", Used
     )
-    metrics: RelationshipFrom[Metric] = RelationshipFrom(
+    metrics: RelationshipFrom[Metric, EvaluatedOn] = RelationshipFrom(
         "Metric", "dataset", "EVALUATED_ON", EvaluatedOn, protects=True
     )
-    parents: RelationshipTo[Dataset] = RelationshipTo(
+    parents: RelationshipTo[Dataset, DatasetDerivedFrom, DatasetDerivedFromValues] = RelationshipTo(
         "Dataset", "DERIVED_FROM", DatasetDerivedFrom, acyclic=True
     )
-    children: RelationshipFrom[Dataset] = RelationshipFrom(
-        "Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom, protects=True
+    children: RelationshipFrom[Dataset, DatasetDerivedFrom, DatasetDerivedFromValues] = (
+        RelationshipFrom("Dataset", "parents", "DERIVED_FROM", DatasetDerivedFrom, protects=True)
     )
 
     def impact(self, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
@@ -200,7 +222,8 @@ class Dataset(VersionedNode):
         return lineage_of.impact(self.saved_uid, depth=depth, limit=limit)
 
 
-class Model(VersionedNode):
+@final
+class Model(ModelBase):
     """A version of a model. Its uid is ``name[@version]``."""
 
     architecture = StringProperty(index=True, help_text="such as ResNet50")
@@ -217,16 +240,20 @@ class Model(VersionedNode):
     location = LocationProperty(sensitive=True, help_text="URI or path of the weights")
     digest = StringProperty(help_text="hash of the weights")
 
-    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "models", "HAS", Has)
-    trained_on: RelationshipTo[Dataset] = RelationshipTo("Dataset", "TRAINED_ON", TrainedOn)
-    experiments: RelationshipFrom[Experiment] = RelationshipFrom("Experiment", "models", "RUN", Run)
-    parents: RelationshipTo[Model] = RelationshipTo(
+    projects: RelationshipFrom[Project, Has] = RelationshipFrom("Project", "models", "HAS", Has)
+    trained_on: RelationshipTo[Dataset, TrainedOn, TrainedOnValues] = RelationshipTo(
+        "Dataset", "TRAINED_ON", TrainedOn
+    )
+    experiments: RelationshipFrom[Experiment, Run, RunValues] = RelationshipFrom(
+        "Experiment", "models", "RUN", Run
+    )
+    parents: RelationshipTo[Model, ModelDerivedFrom, ModelDerivedFromValues] = RelationshipTo(
         "Model", "DERIVED_FROM", ModelDerivedFrom, acyclic=True
     )
-    children: RelationshipFrom[Model] = RelationshipFrom(
+    children: RelationshipFrom[Model, ModelDerivedFrom, ModelDerivedFromValues] = RelationshipFrom(
         "Model", "parents", "DERIVED_FROM", ModelDerivedFrom, protects=True
     )
-    metrics: RelationshipFrom[Metric] = RelationshipFrom(
+    metrics: RelationshipFrom[Metric, Measures] = RelationshipFrom(
         "Metric", "model", "MEASURES", Measures, protects=True
     )
 
@@ -242,7 +269,8 @@ class Model(VersionedNode):
         return lineage_of.lineage(self.saved_uid, depth=depth, limit=limit)
 
 
-class Experiment(Node):
+@final
+class Experiment(ExperimentBase):
     """One run of training or evaluation (an MLflow run). Its uid is random unless given."""
 
     name = StringProperty(index=True, is_name=True, help_text="name of the run")
@@ -262,16 +290,18 @@ class Experiment(Node):
     created_by = StringProperty(index=True, help_text="user or job that started the run")
     source = StringProperty(help_text="script, notebook or job that ran")
 
-    projects: RelationshipFrom[Project] = RelationshipFrom("Project", "experiments", "HAS", Has)
-    models: RelationshipTo[Model] = RelationshipTo("Model", "RUN", Run)
-    metrics: RelationshipTo[Metric] = RelationshipTo(
+    projects: RelationshipFrom[Project, Has] = RelationshipFrom(
+        "Project", "experiments", "HAS", Has
+    )
+    models: RelationshipTo[Model, Run, RunValues] = RelationshipTo("Model", "RUN", Run)
+    metrics: RelationshipTo[Metric, Has] = RelationshipTo(
         "Metric", "HAS", Has, exclusive=True, start_at_target=True
     )
-    datasets: RelationshipTo[Dataset] = RelationshipTo("Dataset", "USED", Used)
-    part_of: RelationshipTo[Experiment] = RelationshipTo(
+    datasets: RelationshipTo[Dataset, Used, UsedValues] = RelationshipTo("Dataset", "USED", Used)
+    part_of: RelationshipTo[Experiment, PartOf] = RelationshipTo(
         "Experiment", "PART_OF", PartOf, acyclic=True, at_most_one=True
     )
-    parts: RelationshipFrom[Experiment] = RelationshipFrom(
+    parts: RelationshipFrom[Experiment, PartOf] = RelationshipFrom(
         "Experiment", "part_of", "PART_OF", PartOf
     )
 
@@ -291,7 +321,7 @@ class Experiment(Node):
         step: int | None = None,
         values: Iterable[float] | None = None,
         steps: Iterable[int] | None = None,
-        **properties: Any,
+        **properties: Unpack[RecordedValues],
     ) -> Metric:
         """Record a metric of this experiment and return it.
 
@@ -352,7 +382,8 @@ class Experiment(Node):
         return {Metric.__label__: metrics}
 
 
-class Metric(Node):
+@final
+class Metric(MetricBase):
     """A value measured by an experiment, with its history in `steps` and `values`.
 
     Created by `Experiment.record`. Its uid is ``experiment/name[/dataset[/split[/model]]]``.
@@ -374,11 +405,15 @@ class Metric(Node):
     )
     values = ArrayProperty(FloatProperty(), help_text="values of the history, parallel to `steps`")
 
-    experiment: RelationshipFrom[Experiment] = RelationshipFrom("Experiment", "metrics", "HAS", Has)
-    dataset: RelationshipTo[Dataset] = RelationshipTo(
+    experiment: RelationshipFrom[Experiment, Has] = RelationshipFrom(
+        "Experiment", "metrics", "HAS", Has
+    )
+    dataset: RelationshipTo[Dataset, EvaluatedOn] = RelationshipTo(
         "Dataset", "EVALUATED_ON", EvaluatedOn, at_most_one=True
     )
-    model: RelationshipTo[Model] = RelationshipTo("Model", "MEASURES", Measures, at_most_one=True)
+    model: RelationshipTo[Model, Measures] = RelationshipTo(
+        "Model", "MEASURES", Measures, at_most_one=True
+    )
 
     uid_fields = frozenset({"name", "split"})
     uid_references = ("experiment", "dataset", "model")

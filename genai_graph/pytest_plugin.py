@@ -38,13 +38,13 @@ def empty_graph(_genai_graph_home: Path) -> Iterator[Connection]:
     """A connection to an empty graph, on an embedded engine that only the tests use.
 
     The whole test uses it, and so do programs that it starts: settings in the environment, except
-    `GENAI_GRAPH_MODELS`, and in a `.env` file are ignored.
+    `GENAI_GRAPH_MODELS` and `GENAI_GRAPH_QUESTIONS`, and in a `.env` file are ignored.
     """
     import genai_graph
 
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("NEO4J_", "GENAI_GRAPH_"))]:
-            if name != "GENAI_GRAPH_MODELS":
+            if name not in ("GENAI_GRAPH_MODELS", "GENAI_GRAPH_QUESTIONS"):
                 patch.delenv(name)
         patch.setenv("GENAI_GRAPH_HOME", str(_genai_graph_home))
         patch.setenv("GENAI_GRAPH_ENV_FILE", "")

@@ -160,6 +160,8 @@ EDGES: dict[EdgeType, type[Edge]] = {}
 # Relationship attributes: by label, then by the name of the attribute.
 OUTGOING: dict[str, dict[str, RelationshipTo[Any]]] = {}
 INCOMING: dict[str, dict[str, RelationshipFrom[Any]]] = {}
+# Attributes that `extend` and `reverse` added to classes, by label and name.
+ADDED: dict[str, dict[str, Any]] = {}
 
 
 # The modules outside this package that declare node classes or properties, in order.
@@ -240,6 +242,7 @@ def add_attributes(cls: type[Node], attributes: Mapping[str, Any], module: str) 
                 f"{cls.__label__}.{name}: {cls.__label__} already has an attribute of this name: "
                 "choose another one"
             )
+    ADDED.setdefault(cls.__label__, {}).update(attributes)
     for name, attribute in attributes.items():
         setattr(cls, name, attribute)
         if hasattr(attribute, "definition"):

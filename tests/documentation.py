@@ -6,7 +6,8 @@ test_documentation.py runs the examples:
   above it.
 - A ``console`` block contains commands after ``$``, each optionally followed by its output.
 - In outputs, ``...`` matches any text.
-- A block that starts with ``# NAME.yaml`` or ``# NAME.py`` is the content of that file.
+- A block that starts with ``# NAME.yaml``, ``# NAME.py`` or ``// NAME.cypher`` is the content of
+  that file; that comment of a .cypher file is not part of it.
 - Commands in ``sh`` blocks and in the text are parsed only, because not all can run in a test.
 """
 
@@ -28,9 +29,9 @@ import click
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"^```([\w{}-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"# (\S+\.(?:yaml|py))\n")
+_FILE = re.compile(r"(?:#|//) (\S+\.(?:yaml|py|cypher))\n")
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-PROGRAM = "genai-graph"
+PROGRAM, PACKAGE = "genai-graph", "genai_graph"
 
 
 class Command(NamedTuple):
@@ -52,7 +53,11 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 def files_of(page: Path) -> dict[str, str]:
     """Return the content of the files on a page by name."""
-    return {found[1]: text for _, text in blocks(page) if (found := _FILE.match(text))}
+    return {
+        found[1]: text[found.end() :] if found[1].endswith(".cypher") else text
+        for _, text in blocks(page)
+        if (found := _FILE.match(text))
+    }
 
 
 def examples(page: Path) -> str:
@@ -125,10 +130,17 @@ def check_types() -> int:
             for name, text in files_of(page).items():
                 if name.endswith(".py"):
                     Path(directory, name).write_text(text, encoding="utf-8")
+        stubs = Path(directory, "typings")
+        path = os.pathsep.join([directory, str(ROOT)])
+        subprocess.run(
+            [sys.executable, "-m", PACKAGE, "schema", "stubs", str(stubs)],
+            env={**os.environ, "GENAI_GRAPH_MODELS": "team_graph", "PYTHONPATH": path},
+            check=True,
+        )
         return subprocess.run(
             [sys.executable, "-m", "mypy", *files],
             cwd=ROOT,
-            env={**os.environ, "MYPYPATH": directory},
+            env={**os.environ, "MYPYPATH": os.pathsep.join([str(stubs), directory])},
             check=False,
         ).returncode
 

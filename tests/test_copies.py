@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "PropertyError": ("message", ("parameters", 0)),
     "FixtureError": ([FixtureIssue(SourceLocation("f.yaml", 3), "wrong")],),
     "ImportSourceError": ("mlflow.db", "not a database"),
+    "QuestionFileError": (SourceLocation("q.cypher", 3), "wrong"),
     "FixtureFileError": ([FixtureIssue(SourceLocation("f.yaml", 3), "missing")],),
 }
 ERRORS = [

@@ -13,12 +13,22 @@ import derived
 import pytest
 import yaml
 from conftest import FIXTURES, ROOT, Run, write_file
-from documentation import PAGES, PROGRAM, blocks, console, parse, text_of, unexecuted_commands
+from documentation import (
+    PAGES,
+    PROGRAM,
+    blocks,
+    console,
+    files_of,
+    parse,
+    text_of,
+    unexecuted_commands,
+)
 
 import genai_graph
 from genai_graph.cli import main
 from genai_graph.database import Connection, current_connection
 from genai_graph.errors import NotConnectedError
+from genai_graph.ogm.edge import Edge
 from genai_graph.registry import EDGES, NODES, properties_of
 
 README = text_of(ROOT / "README.md")
@@ -39,6 +49,9 @@ def run_examples(
 ) -> Callable[[Path], None]:
     def run(page: Path) -> None:
         (tmp_path / "fixtures").symlink_to(FIXTURES)  # examples write to this directory
+        for name, content in files_of(page).items():
+            Path(name).parent.mkdir(exist_ok=True)
+            write_file(name, content)
         names: dict[str, object] = {"__name__": "__main__"}
         try:
             for language, text in blocks(page):
@@ -49,8 +62,6 @@ def run_examples(
                     assert_printed(text, capsys.readouterr().out)
                 elif language == "console":
                     run_console(text, cli)
-                elif name := re.match(r"# (\S+\.yaml)\n", text):
-                    write_file(name[1], text)
         finally:
             with contextlib.suppress(NotConnectedError):  # those that the examples have opened, too
                 while True:
@@ -183,4 +194,5 @@ def test_every_property_and_edge_is_in_the_reference() -> None:
     for edge_type, model in EDGES.items():
         line = next((line for line in page.splitlines() if str(edge_type) in line), "")
         assert line, edge_type
-        assert all(f"`{name}`" in line for name in properties_of(model)), edge_type
+        on_edge = properties_of(model).keys() - properties_of(Edge).keys()
+        assert all(f"`{name}`" in line for name in on_edge), edge_type

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from conftest import ROOT, write_file
@@ -229,3 +230,30 @@ def test_bad_declaration(declaration: str, message: str) -> None:
     error = run_program(f"{HEAD}\n{declaration}\n")
     assert message in error
     assert "genai_graph.errors." in error
+
+
+def test_stubs_make_own_properties_known_to_type_checkers(team_graph: str) -> None:
+    """The examples of the page are checked as well, by tests/documentation.py."""
+    program = """\
+        from genai_graph import Model
+        model = Model(name="x", team="risk", cost_usd="many")
+        Model.upsert(name="x", taem="risk")
+        reveal_type(model.team)
+        reveal_type(model.deployments.all())
+        model.nodes.filter(team=3)
+        """
+    write_file("program.py", dedent(program))
+    stubs = run(GENAI_GRAPH, "schema", "stubs", GENAI_GRAPH_MODELS=team_graph)
+    assert stubs.stderr == "typings: stubs written\n"
+    path = os.pathsep.join(["typings", "."])
+    found = run(sys.executable, "-m", "mypy", "--strict", "program.py", MYPYPATH=path)
+    messages = [line.partition(": ")[2] for line in found.stdout.splitlines()]
+    assert [text for text in messages if "defined in" not in text][:-1] == [
+        'error: Argument "cost_usd" to "Model" has incompatible type "str"; expected '
+        '"SupportsFloat | None"  [arg-type]',
+        'error: Unexpected keyword argument "taem" for "upsert" of "ModelBase"  [call-arg]',
+        'note: Revealed type is "str | None"',
+        'note: Revealed type is "list[team_graph.Deployment]"',
+        'error: Argument "team" to "__call__" of "ModelLookups" has incompatible type "int"; '
+        'expected "str | None"  [arg-type]',
+    ], found.stdout

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from genai_graph.questions import Parameter, Question
 
 
+_CLICK_TYPES = {"integer": click.INT, "number": click.FLOAT, "boolean": click.BOOL}
+_METAVARS = {"integer": "N", "number": "X", "boolean": "true|false"}
+
+
 class QuestionGroup(click.Group):
     """A group whose commands are the questions, loaded when they are needed."""
 
@@ -104,7 +108,7 @@ def _build_option(parameter: Parameter) -> click.Option:
     text = f"{parameter.help[:1].upper()}{parameter.help[1:]}"
     return click.Option(
         [_flag(parameter)],
-        type=int if parameter.type == "integer" else str,
+        type=_CLICK_TYPES.get(parameter.type, click.STRING),
         multiple=is_list,
         required=parameter.is_required,
         show_default=True,
@@ -119,9 +123,7 @@ def _flag(parameter: Parameter) -> str:
 
 
 def _metavar(parameter: Parameter) -> str:
-    if parameter.type == "integer":
-        return "N"
-    return "UID" if parameter.label else "TEXT"
+    return "UID" if parameter.label else _METAVARS.get(parameter.type, "TEXT")
 
 
 def _is_list(parameter: Parameter) -> bool:

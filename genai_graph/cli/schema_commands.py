@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from genai_graph.cli.connecting import connect
@@ -77,3 +79,19 @@ def draw(format: str) -> None:
     from genai_graph.schema_diagram import DIAGRAMS
 
     click.echo(DIAGRAMS[format](), nl=False)
+
+
+@schema.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default="typings")
+def stubs(directory: Path) -> None:
+    """Write stubs with your own properties.
+
+    They are for type checkers, which then know the properties that @extend added to the classes of
+    the package. pyright finds them in DIRECTORY, which is typings by default; mypy needs mypy_path
+    = typings in its configuration. Does not connect to a database.
+    """
+    from genai_graph import registry, type_stubs
+
+    registry.close()
+    type_stubs.write(directory)
+    click.echo(f"{directory}: stubs written", err=True)

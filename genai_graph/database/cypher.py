@@ -49,7 +49,7 @@ def may_write(cypher: str) -> bool:
     Never False for a statement that writes; it may be True for one that only reads (a variable
     named like a clause, an unknown procedure).
     """
-    return _WRITES.search(_strip_quoted(cypher)) is not None
+    return _WRITES.search(strip_quoted(cypher)) is not None
 
 
 def forbidden_in_read_mode(cypher: str) -> str | None:
@@ -58,7 +58,7 @@ def forbidden_in_read_mode(cypher: str) -> str | None:
     Covers effects that servers allow in read mode, or reject without a clear error. Ordinary writes
     are left to the server.
     """
-    text = _strip_quoted(cypher)
+    text = strip_quoted(cypher)
     if _EXPLAINS.match(text):
         return None
     if _CALLS_QUOTED.search(text):
@@ -76,18 +76,18 @@ def forbidden_in_read_mode(cypher: str) -> str | None:
 
 def survives_rollback(cypher: str) -> bool:
     """Return whether a statement may have effects that can't be rolled back."""
-    text = _strip_quoted(cypher)
+    text = strip_quoted(cypher)
     return _ESCAPE in text or _administers(text) or _COMMITS.search(text) is not None
 
 
 def commits_in_batches(cypher: str) -> bool:
     """Return whether a statement commits its own transactions: ``CALL {...} IN TRANSACTIONS``."""
-    return _COMMITS.search(_strip_quoted(cypher)) is not None
+    return _COMMITS.search(strip_quoted(cypher)) is not None
 
 
 def matches_element_ids(cypher: str) -> bool:
     """Return whether a statement looks nodes up by their element ids."""
-    return _ELEMENT_ID.search(_strip_quoted(cypher)) is not None
+    return _ELEMENT_ID.search(strip_quoted(cypher)) is not None
 
 
 def create_if_missing(cypher: str) -> str:
@@ -100,9 +100,13 @@ def _administers(text: str) -> bool:
     return any(pattern(text) for pattern in patterns)
 
 
-def _strip_quoted(cypher: str) -> str:
-    """Remove comments, and empty quoted strings and names."""
-    return _COMMENT_OR_QUOTED.sub(lambda match: " " if match["comment"] else "''", cypher)
+def strip_quoted(cypher: str) -> str:
+    """Remove comments, and empty quoted strings and names; line breaks remain."""
+
+    def strip(match: re.Match[str]) -> str:
+        return (" " if match["comment"] else "''") + "\n" * match[0].count("\n")
+
+    return _COMMENT_OR_QUOTED.sub(strip, cypher)
 
 
 def match_uid(variable: str, label: str, uid: str) -> str:

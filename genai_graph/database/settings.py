@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     models: str | None = _setting(
         "GENAI_GRAPH_MODELS", "modules with your own node classes and properties, comma-separated"
     )
+    questions: UserPath | None = _setting(
+        "GENAI_GRAPH_QUESTIONS", "directory with your own questions, one `.cypher` file each"
+    )
 
     offline: bool = _setting(
         "GENAI_GRAPH_OFFLINE", "1 keeps runs in their journals until `runs sync` sends them", False

@@ -31,8 +31,8 @@ def extend(cls: type[Node]) -> Callable[[type[E]], type[E]]:
             cost_usd = FloatProperty(minimum=0)
 
     The attributes are properties and relationships; a property can't be required, since stored
-    nodes lack it. All of this must happen before the first connection, load or check. For type
-    checkers, ``typing.cast(Billing, model).team`` has the type of the property.
+    nodes lack it. All of this must happen before the first connection, load or check. Type checkers
+    need the stubs that ``genai-graph schema stubs`` writes.
 
     Raises `DeclarationError` for any other attribute, a name that exists, and a late declaration.
     """

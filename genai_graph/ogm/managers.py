@@ -6,9 +6,10 @@ Nodes are never matched by element id: the embedded engine reuses the id of a de
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from neomodel.util import RelationshipDirection
+from typing_extensions import TypeVar
 
 from genai_graph.database import atomic, run_in_transaction
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 T = TypeVar("T", bound="Node")
+E = TypeVar("E", bound="Edge", default="Edge")
+V = TypeVar("V", bound=Mapping[str, Any], default=Mapping[str, Any])
 
 
 def require_class(node: Any, expected: type, subject: str) -> None:
@@ -36,10 +39,10 @@ def require_class(node: Any, expected: type, subject: str) -> None:
         )
 
 
-class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
+class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T, E, V]):
     """The edges of one type at a node, and the nodes at their other ends."""
 
-    def connect(self, node: T, properties: dict[str, Any] | None = None) -> Edge:
+    def connect(self, node: T, properties: V | None = None) -> E:
         """Connect a node, or update the properties of the existing edge; return the edge.
 
         There is one edge of a type between two nodes, or one for each combination of the properties
@@ -54,7 +57,7 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
         row = EdgeRow(source, target, self._values(properties), 0)
         return self._edge(run_in_transaction(lambda: upsert_edge(self.edge_type, row)), node)
 
-    def disconnect(self, node: T, properties: dict[str, Any] | None = None, **values: Any) -> None:
+    def disconnect(self, node: T, properties: V | None = None, **values: Any) -> None:
         """Delete the edges to a node: all of them, or those with some values.
 
         The values are keyword arguments or, as for `connect`, a dict. `disconnect(node)` deletes
@@ -70,7 +73,7 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
         uid = self.source.saved_uid
         delete_edges(self.edge_type, *((uid, None) if self._outgoing else (None, uid)))
 
-    def replace(self, node: T, properties: dict[str, Any] | None = None) -> None:
+    def replace(self, node: T, properties: V | None = None) -> None:
         """Replace all edges of this type at the node by one, atomically."""
         with atomic():
             self.disconnect_all()
@@ -85,17 +88,17 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
             self.disconnect(old_node)
             for edge in edges:
                 values = edge.__properties__.items()
-                given = {name: value for name, value in values if value is not None}
+                given: Any = {name: value for name, value in values if value is not None}
                 self.connect(new_node, given)
 
-    def relationship(self, node: T, **values: Any) -> Edge | None:
+    def relationship(self, node: T, **values: Any) -> E | None:
         """Return the edge to a node that has some values, or None.
 
         If there are several, it is the first one in the order of `all_relationships`.
         """
         return next(iter(self.all_relationships(node, **values)), None)
 
-    def all_relationships(self, node: T, **values: Any) -> list[Edge]:
+    def all_relationships(self, node: T, **values: Any) -> list[E]:
         """Return the edges to a node, or those that have some values.
 
         An omitted property may have any value; None selects edges without it. A missing role is
@@ -105,7 +108,7 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
         found = find_edges(self.edge_type, *self._ends(node), self._values(values))
         return [self._edge(stored, node) for stored in found]
 
-    def edges(self) -> Iterator[Edge]:
+    def edges(self) -> Iterator[E]:
         """Return all edges with the nodes at both ends, read by one statement.
 
         They are sorted by the uids of the connected nodes, then as in `all_relationships`. The
@@ -138,7 +141,7 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
         uid, other_uid = self.source.saved_uid, node.saved_uid
         return (uid, other_uid) if self._outgoing else (other_uid, uid)
 
-    def _values(self, properties: dict[str, Any] | None) -> dict[str, Any]:
+    def _values(self, properties: Mapping[str, Any] | None) -> dict[str, Any]:
         """Validate properties of an edge, and return their database values."""
         model = self.definition["model"]
         if not isinstance(properties, (Mapping, type(None))):
@@ -147,8 +150,8 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T]):
             )
         return deflate_values(model, full_clean(model, properties or {}))
 
-    def _edge(self, stored: dict[str, Any], node: T) -> Edge:
-        edge: Edge = self._set_start_end_cls(self.definition["model"].inflate(stored), node)
+    def _edge(self, stored: dict[str, Any], node: T) -> E:
+        edge: E = self._set_start_end_cls(self.definition["model"].inflate(stored), node)
         ends = (self.source, node) if self._outgoing else (node, self.source)
         edge._source, edge._target = ends
         return edge

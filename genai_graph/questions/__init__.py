@@ -2,7 +2,12 @@
 
 import genai_graph.models  # noqa: F401  (registers the node classes)
 from genai_graph.questions.answer import Answer, aask, ask, statement_parameters
-from genai_graph.questions.catalog import Parameter, Question, get_question, list_questions
+from genai_graph.questions.catalog import (
+    get_question,
+    list_built_in_questions,
+    list_questions,
+)
+from genai_graph.questions.question import Parameter, Question
 
 __all__ = [
     "Answer",
@@ -11,6 +16,7 @@ __all__ = [
     "aask",
     "ask",
     "get_question",
+    "list_built_in_questions",
     "list_questions",
     "statement_parameters",
 ]

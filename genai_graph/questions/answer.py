@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.conversion import to_exact_int
-from genai_graph.database import clamp_limit, query, run_in_worker
+from genai_graph.database import clamp_limit, current_connection, query, quote_name, run_in_worker
 from genai_graph.database.rows import Rows
-from genai_graph.errors import QuestionError
+from genai_graph.errors import QueryError, QuestionError, QuestionFileError, ReadOnlyError
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
+from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.catalog import get_question
 from genai_graph.questions.facts import SUPPLIERS, GraphFacts
 from genai_graph.questions.notices import describe_not_judged, find_notices
 from genai_graph.questions.splits import canonical_name
+from genai_graph.registry import NODES
 from genai_graph.storage.lookups import existing_uids
 from genai_graph.storage.suggestions import node_not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from genai_graph.questions.catalog import Question
+    from genai_graph.questions.question import Question
 
 
 class Answer(Rows):
@@ -75,11 +77,15 @@ def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
 def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, dict[str, Any]]:
     """Validate parameters, and read what the statement needs besides."""
     values = question.validate(given)
+    current_connection()  # the labels of own classes are known when a connection is open
     for parameter in question.parameters.values():
         uid = values[parameter.name]
+        if parameter.label and parameter.label not in NODES:
+            hint = did_you_mean(parameter.label, NODES) or f": expected one of {', '.join(NODES)}"
+            raise QuestionFileError(parameter.location, f"unknown label {parameter.label!r}{hint}")
         if parameter.label and uid is not None and not existing_uids(parameter.label, [uid]):
             raise node_not_found(parameter.label, uid)
-    if values.get("split"):
+    if values.get("split") and "split_names" in question.supplied:
         values["split"] = canonical_name(values["split"])
     facts = GraphFacts(values)
     return facts, {**values, **{name: SUPPLIERS[name](facts) for name in question.supplied}}
@@ -89,24 +95,34 @@ def _run(
     question: Question, parameters: dict[str, Any], limit: int
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the rows, and the names of what was not judged."""
-    columns = f"[{', '.join(question.columns)}]"
-    # One record with all rows, because the driver has a cost per record.
-    if question.not_judged is None:
-        limited = "LIMIT $limit" if limit else ""
-        returned = f"collect({columns}) AS rows"
-    else:
-        limited = ""
-        first = "[..$limit]" if limit else ""
-        returned = (
-            f"collect(CASE WHEN is_judged THEN {columns} END){first} AS rows, "
-            f"collect(CASE WHEN NOT is_judged THEN {question.not_judged[0]} END) AS not_judged"
-        )
-    (record,) = query(
-        f"CALL () {{\n{question.cypher}\n{limited}}} RETURN {returned}",
-        {**parameters, "limit": clamp_limit(limit)},
-    )
+    statement = _build_statement(question, is_limited=limit > 0)
+    try:
+        (record,) = query(statement, {**parameters, "limit": clamp_limit(limit)})
+    except ReadOnlyError:
+        problem = "the statement may write: questions can only read"
+        raise QuestionFileError(question.location, problem) from None
+    except QueryError as error:
+        raise QuestionFileError(question.location, str(error)) from error
     rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
     return rows, record.get("not_judged", [])
+
+
+def _build_statement(question: Question, *, is_limited: bool) -> str:
+    """Return a statement for one record with all rows, because the driver has a cost per record."""
+    columns = f"[{', '.join(map(quote_name, question.columns))}]"
+    limit_clause, first = "", "[..$limit]" if is_limited else ""
+    if question.not_judged is not None:
+        name = quote_name(question.not_judged[0])
+        returned = (
+            f"collect(CASE WHEN is_judged THEN {columns} END){first} AS rows, "
+            f"collect(CASE WHEN NOT is_judged THEN {name} END) AS not_judged"
+        )
+    elif question.is_built_in:
+        returned = f"collect({columns}) AS rows"
+        limit_clause = "LIMIT $limit" if is_limited else ""
+    else:  # own statements may end with a LIMIT, or be a UNION
+        returned = f"collect({columns}){first} AS rows"
+    return f"CALL () {{\n{question.cypher}\n{limit_clause}}} RETURN {returned}"
 
 
 async def aask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:

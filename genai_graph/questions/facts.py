@@ -39,7 +39,7 @@ class GraphFacts:
     @functools.cached_property
     def metrics(self) -> list[MetricGroup]:
         """The metrics of the dataset that was asked for, or of all."""
-        if "dataset" in self.values:
+        if self.values.get("dataset") is not None:
             start = f"{match_uid('d', 'Dataset', '$dataset')} "
             start += "MATCH (d)<-[:EVALUATED_ON]-(s:Metric)<-[:HAS]-(x:Experiment)"
         else:
@@ -69,7 +69,10 @@ class GraphFacts:
     # Lineage
 
     def derived_datasets(self) -> dict[str, list[str]]:
-        """The datasets derived from those that were asked for, by uid."""
+        """The datasets derived from those that were asked for, or from each, by uid."""
+        if not self._is_anchored:
+            children = derivation.children_of(_read_all("Dataset"))
+            return self._closure(children, children)
         starts, edges = self._asked_datasets
         return self._closure(starts, derivation.children_of(edges))
 
@@ -109,12 +112,12 @@ class GraphFacts:
 
     @property
     def _is_anchored(self) -> bool:
-        return "dataset" in self.values or "licenses" in self.values
+        return any(self.values.get(name) is not None for name in ("dataset", "licenses"))
 
     @functools.cached_property
     def _asked_datasets(self) -> tuple[list[str], list[Derivation]]:
         """The datasets that were asked for, and the edges to all that are derived from them."""
-        if "dataset" in self.values:
+        if self.values.get("dataset") is not None:
             start = f"UNWIND $values AS uid {match_uid('n', 'Dataset', 'uid')}"
             return _read_from(start, "Dataset", [self.values["dataset"]], by_source=False)
         start = "UNWIND $values AS license MATCH (n:Dataset {license: license})"
@@ -141,7 +144,7 @@ class GraphFacts:
 
     def spellings(self) -> list[str]:
         """The licenses in the graph that differ from those asked for in case only."""
-        asked = self.values["licenses"]
+        asked = self.values.get("licenses") or ()
         folded = {fold(name) for name in asked}
         return [found for found in self.licenses if fold(found) in folded and found not in asked]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from genai_graph.database import query
-from genai_graph.questions.catalog import Question
 from genai_graph.questions.facts import GraphFacts
+from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
 from genai_graph.storage.suggestions import describe_missing_value
 

@@ -40,6 +40,13 @@ class Completion(NamedTuple):
 
 def complete(code: str) -> Completion | None:
     """Return the candidates at the end of the code, or None if no rule applies."""
+    try:
+        return _complete(code)
+    except GenaiGraphError:  # such as an invalid file of a question
+        return None
+
+
+def _complete(code: str) -> Completion | None:
     if match := _QUESTION.match(code):
         return _complete_word(match["fragment"], list_questions())
     if match := _PARAMETERS.match(code):
