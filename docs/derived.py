@@ -144,8 +144,10 @@ def _question(question: Question) -> str:
         parts.append("\n".join(map(_parameter, question.parameters.values())))
     columns = question.columns.items()
     parts.append(_table(["column", ""], *([f"`{name}`", text] for name, text in columns)))
-    if question.not_judged:
-        parts.append("Not judged, but named in a notice: {1} (`{0}`).".format(*question.not_judged))
+    for name, reason in question.not_judged.items():
+        parts.append(f"Not judged, but named in a notice: {reason} (`{name}`).")
+    if question.not_ranked:
+        parts.append(f"Not ranked, and counted in a notice: {question.not_ranked}.")
     return "\n\n".join(parts)
 
 

@@ -21,6 +21,7 @@ Row = tuple[Any, ...]
 # Each spelling of a split: the name that it is ranked under, and its examples. None: unclear.
 _TRAIN, _TEST, _VAL, _EXTRA = (frozenset(range(n, n + 10)) for n in (0, 10, 20, 30))
 _ALL = _TRAIN | _TEST | _VAL | _EXTRA
+_UNCLEAR = {"extra", "EXTRA"}  # may share examples with any split
 SPLITS: dict[str | None, tuple[str, frozenset[int] | None]] = {
     None: ("", None),
     "": ("", None),
@@ -315,7 +316,7 @@ class Search:
         scores = [one for one in self.scores if (one.name, one.dataset) == (metric, dataset)]
         rows = []
         for group in sorted({score.group for score in scores}):
-            if (split is None or SPLITS[split][0] == group[0]) and unit in (None, group[1]):
+            if self._is_asked(group, split, unit):
                 direction = self._direction(scores)
                 ranked = self._rank([one for one in scores if one.group == group], direction)
                 rows += sorted(ranked, key=_row_key)
@@ -346,9 +347,7 @@ class Search:
             on_dataset = [one for one in scores if one.dataset == dataset]
             direction = self._direction(on_dataset)
             for group in sorted({one.group for one in on_dataset}):
-                if split is not None and SPLITS[split][0] != group[0]:
-                    continue
-                if unit not in (None, group[1]):
+                if not self._is_asked(group, split, unit):
                     continue
                 numbers = [
                     one for one in on_dataset if one.group == group and not math.isnan(one.value)
@@ -360,6 +359,36 @@ class Search:
                 rows.append((dataset, best[0], best[1], len(numbers), group))
         return rows
 
+    def omitted(
+        self, metric: str, dataset: str | None, split: Any, unit: Any
+    ) -> tuple[int, int, int]:
+        """Return how many scores have no rank, no dataset and no model."""
+        unranked, groups = set(), defaultdict(list)
+        for one in self.scores:
+            if one.name == metric and dataset in (None, one.dataset):
+                groups[one.dataset].append(one)
+        for scores in groups.values():
+            if not self._direction(scores):
+                unranked |= {one.uid for one in scores if self._is_asked(one.group, split, unit)}
+        unranked -= {one.uid for one in self.scores if math.isnan(one.value)}
+        no_dataset = no_model = 0
+        for experiment, uid, _ in self.graph.edges["metrics"]:
+            values = self.graph.nodes["Metric"][uid]
+            group = SPLITS[values.get("split")][0], values.get("unit") or ""
+            if values["name"] != metric or self._has_failed(experiment):
+                continue
+            if not self._is_asked(group, split, unit):
+                continue
+            datasets = self.graph.targets("evaluated", uid)
+            no_dataset += not datasets
+            if not (self.graph.targets("measured", uid) or self._models_of(experiment)):
+                no_model += dataset in datasets if dataset else bool(datasets)
+        return len(unranked), no_dataset, no_model
+
+    @staticmethod
+    def _is_asked(group: Row, split: Any, unit: Any) -> bool:
+        return (split is None or SPLITS[split][0] == group[0]) and unit in (None, group[1])
+
     def regressions(self, split: Any, unit: Any) -> tuple[list[Row], int]:
         """Return the rows, and the number of comparisons that can't be judged."""
         by_model = defaultdict(list)
@@ -369,17 +398,20 @@ class Search:
         rows, not_judged = [], 0
         for child, parent in sorted({edge[:2] for edge in self.graph.edges["Model"]}):
             groups: dict[Row, tuple[list[Score], list[Score]]] = {}
+            names = set()
             for new, old in product(by_model[child], by_model[parent]):
+                if new.name != old.name or not self._is_asked(new.group, split, unit):
+                    continue
+                if not self._is_asked(old.group, split, unit):
+                    continue
+                names.add(new.name)
                 key = (new.dataset, new.name, *new.group)
                 if key == (old.dataset, old.name, *old.group):
                     pair = groups.setdefault(key, ([], []))
                     pair[0].append(old)
                     pair[1].append(new)
+            not_judged += len(names - {key[1] for key in groups})
             for (dataset, metric, *group), (olds, news) in groups.items():
-                if split is not None and SPLITS[split][0] != group[0]:
-                    continue
-                if unit not in (None, group[1]):
-                    continue
                 direction = self._direction([*olds, *news])
                 not_judged += not direction
                 old = max(direction * one.value for one in olds) * direction
@@ -422,12 +454,14 @@ class Search:
 
     @staticmethod
     def _verdict(score: Score, edge: Edge, paths: dict[str, set[tuple[str, bool]]]) -> str:
+        splits = {edge.values.get("split"), score.split}
         seen, scored = SPLITS[edge.values.get("split")][1], SPLITS[score.split][1]
+        is_unclear = seen is None or scored is None or bool(splits & _UNCLEAR)
         if edge.target == score.dataset:
-            if seen is None or scored is None:
-                return "suspected"
-            return "certain" if seen & scored else ""
-        if seen is not None and scored is not None and not _whole(seen) & _whole(scored):
+            if seen is not None and scored is not None and seen & scored:
+                return "certain"
+            return "suspected" if is_unclear else ""
+        if not is_unclear and not _whole(seen) & _whole(scored):
             return ""
         common = {
             first[1] and second[1]

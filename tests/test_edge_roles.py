@@ -104,6 +104,9 @@ def test_an_edge_for_each_role_and_split(
 def test_no_role_is_the_default_role(model: Model, dataset: Dataset) -> None:
     edges = model.trained_on
     edges.connect(dataset, {"revision": "1"})
+    assert edges.match(role="training").all() == [dataset]
+    assert Model.nodes.filter(**{"trained_on|role__in": ["training"]}).all() == [model]
+    assert not edges.match(role__ne="training")
     assert values(edges.connect(dataset, {"role": "training"})) == {
         "role": "training",
         "revision": "1",

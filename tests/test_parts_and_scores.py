@@ -144,6 +144,9 @@ def test_metric_measures_at_most_one_model(graph: Connection, connect_from: str)
     metric.model.connect(first)
     assert scores() == {"e/acc///first": "first"}
     metric.model.replace(second)
+    assert scores() == {"e/acc///second": "second"}
+    assert Experiment.nodes.get(uid="e").record("acc", 0.6, model=second).uid == metric.uid
+    metric.refresh()
     assert (first.metrics.all(), second.metrics.all()) == ([], [metric])
 
 

@@ -13,6 +13,7 @@ from conftest import Run
 from genai_graph import Answer, Dataset, Experiment, Model, ask, load, query
 from genai_graph.database import Connection
 from genai_graph.questions.directions import direction
+from genai_graph.questions.spelling import similar_licenses
 from genai_graph.questions.splits import canonical_name, compare
 
 
@@ -197,11 +198,20 @@ def test_several_edges_between_two_nodes_give_one_row(graph: Connection) -> None
         ("accuracy val_accuracy eval_accuracy val/acc test-acc Test/Acc training.accuracy", True),
         ("eval_f1 test_f1 validation/mAP eval/exact_match metrics/val_auc_pr dev:bleu", True),
         ("train/val/acc metrics/train-exact-match validation_0-auc f1_val accuracy/test", True),
+        ("valAccuracy testF1 acc,none exact_match,strict-match f1score top_1 acc_1 mAP@50", True),
+        ("valLoss trainLogLoss word_perplexity,none", False),
         (
             "train-loss val.loss eval_eval_loss VAL_LOSS valid_1_rmse loss/train test-log-loss",
             False,
         ),
-        ("glossary test_glossary val_lossless accuracy_gap train_time testloss val test_", None),
+        (
+            "acc_stderr,none",
+            None,
+        ),
+        (
+            "glossary test_glossary val_lossless accuracy_gap train_time testloss val test_",
+            None,
+        ),
     ],
 )
 def test_directions_of_names(names: str, expected: bool | None) -> None:
@@ -235,6 +245,44 @@ def test_regressions_say_which_metrics_have_no_direction(graph: Connection, cli:
     assert (shown.exit_code, len(shown.stdout.splitlines())) == (1, 2)
     assert shown.stderr.splitlines() == answer.notices
     assert columns(ask("regressions", split="val"), "metric") == []
+
+
+def test_scores_that_are_not_comparable_are_named(graph: Connection) -> None:
+    load_graph(
+        """
+        Dataset: {d: {}, e: {}}
+        Model:
+          parent: {}
+          by-split: {parents: [parent]}
+          by-unit: {parents: [parent]}
+          by-dataset: {parents: [parent]}
+        Experiment:
+          p: {models: [parent], metrics: {acc: {value: 0.9, dataset: d, split: test}}}
+          s: {models: [by-split], metrics: {acc: {value: 0.5, dataset: d, split: val}}}
+          u: {models: [by-unit], metrics: {acc: {value: 5, dataset: d, split: test, unit: "%"}}}
+          d: {models: [by-dataset], metrics: {acc: {value: 0.5, dataset: e, split: test}}}
+          nobody: {metrics: {acc: {value: 0.5, dataset: d, split: test}}}
+        """
+    )
+    answer = ask("regressions")
+    (notice,) = answer.notices
+    assert (answer, notice) == (
+        [],
+        "not judged (3 in total): 'by-dataset' (1), 'by-split' (1), 'by-unit' (1): no score of the "
+        "metric has the dataset, the split and the unit of one of the parent",
+    )
+    assert ask("regressions", split="train").notices == [
+        "no scores with the split 'train': expected 'test', 'validation'"
+    ]
+    assert ask("regressions", unit="ms").notices == ["no scores with the unit 'ms': expected '%'"]
+    without = "not judged: 1 score of 'acc' of runs without a model"
+    assert ask("leaderboard", metric="acc", dataset="d").notices == [without]
+    assert ask("leaderboard", metric="acc", dataset="d", split="val").notices == []
+    assert ask("leaderboard", metric="acc", dataset="e").notices == []
+    assert ask("best-models", metric="acc").notices == [without]
+    assert ask("contaminated-scores").notices == [
+        "not judged: 1 score of runs without a model: 'acc' (1)"
+    ]
 
 
 def test_notices_are_bounded(graph: Connection) -> None:
@@ -283,7 +331,12 @@ def test_notices_are_bounded(graph: Connection) -> None:
         ("train[:50%]+test[:50%]", "test[50%:]", "slices"),
         ("train[:50%]", "test[50%:]", "apart"),
         ("fold-1", "FOLD-1", "certain"),
-        ("fold-1", "fold-2", "apart"),
+        ("fold-1", "fold-2", "suspected"),
+        ("extra", "train", "suspected"),
+        ("train_10k", "train_100k", "suspected"),
+        ("val2014", "val2017", "suspected"),
+        ("holdout", "train", "apart"),
+        ("minival", "val", "suspected"),
         ("test2017", "test", "suspected"),
         ("test2017", "train", "apart"),
         ("test-dev", "dev", "suspected"),
@@ -415,6 +468,28 @@ def test_licenses_match_in_any_case(graph: Connection) -> None:
             f"not included: licenses similar to {name!r}: '(MIT AND cc-by-nc-4.0)', 'CC BY-NC 4.0'"
         ]
     assert len(ask("license-impact", licenses=["cc-by-nc-4.0", "CC-BY-NC-4.0"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "spellings"),
+    [
+        ("Apache-2.0", "Apache License 2.0; apache2; Apache License, Version 2.0; MIT/Apache-2.0"),
+        (
+            "CC-BY-NC-4.0",
+            "cc_by_nc_4_0; CC BY NC 4; Creative Commons Attribution-NonCommercial 4.0",
+        ),
+        (
+            "GPL-3.0-only",
+            "GPL-3.0+; gpl3; GPLv3; GNU General Public License v3.0; GPL-3.0-or-later",
+        ),
+        ("MIT", "MIT License; The MIT License; (MIT AND BSD-3-Clause)"),
+    ],
+)
+def test_similar_licenses(name: str, spellings: str) -> None:
+    others = ["MIT-0", "Apache-1.1", "CC-BY-4.0", "CC-BY-NC-SA-4.0", "GPL-2.0-only", "LGPL-3.0"]
+    assert similar_licenses(name, [*others, *spellings.split("; ")]) == sorted(
+        spellings.split("; ")
+    )
 
 
 def test_metrics_in_another_spelling(graph: Connection) -> None:

@@ -38,8 +38,12 @@ def assert_equal(found: list[Row], expected: list[Row], *, is_ordered: bool = Tr
 
 def not_judged(answer: Answer) -> int:
     """Return the number of rows that could not be judged, from the notices."""
-    counts = re.findall(r"not judged \(([\d,]+) in total\)", str(answer.notices))
-    return int(counts[0].replace(",", "")) if counts else 0
+    return _sum_of(r"not judged \(([\d,]+) in total\)", answer)
+
+
+def _sum_of(pattern: str, answer: Answer) -> int:
+    counts = re.findall(pattern, "\n".join(answer.notices))
+    return sum(int(count.replace(",", "")) for count in counts)
 
 
 def compare(seed: int, num_models: int) -> None:
@@ -87,6 +91,7 @@ def _compare_rankings(search: Search, chance: random.Random, options: list[dict[
                 for row in board
             ]
             assert_equal(found, search.best_models(metric, **given_options))
+            assert _omitted(board) == search.omitted(metric, None, **given_options)
         dataset = chance.choice(datasets)
         for given_options in options:
             board = ask("leaderboard", metric=metric, dataset=dataset, **given_options)
@@ -94,6 +99,18 @@ def _compare_rankings(search: Search, chance: random.Random, options: list[dict[
             # Of equal scores of a model in one run, any metric is shown.
             by_score = [row[:3] + row[5:] for row in rows(board)]
             assert_equal(by_score, [row[:3] + row[5:] for row in expected])
+            assert _omitted(board) == search.omitted(metric, dataset, **given_options)
+
+
+def _omitted(answer: Answer) -> tuple[int, int, int]:
+    """Return how many scores have no rank, no dataset and no model, from the notices."""
+    reasons = (
+        r"not ranked: ([\d,]+) score",
+        r"([\d,]+) .* without a dataset",
+        r"([\d,]+) .* a model",
+    )
+    not_ranked, no_dataset, no_model = (_sum_of(reason, answer) for reason in reasons)
+    return not_ranked, no_dataset, no_model
 
 
 def _compare_lineage(search: Search, chance: random.Random) -> None:

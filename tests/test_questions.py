@@ -113,7 +113,9 @@ def test_every_file_runs_unmodified(graph: Connection) -> None:
         question = get_question(name)
         given = {key: VALUES[key] for key in question.parameters}
         found = query(text, statement_parameters(name, **given))
-        found = [row for row in found if row.pop("is_judged", True)]
+        found = [row for row in found if row.pop("not_judged", None) is None]
+        for row in found:
+            row.pop("not_ranked", None)
         assert found == ask(name, **given), name
 
 
@@ -426,8 +428,10 @@ def test_best_models_use_the_direction_of_the_metric(graph: Connection) -> None:
         ("d5", None, None, 1, None, None, None),
         ("d5", None, None, 1, "x", None, None),
     ]
-    (notice,) = answer.notices
-    assert notice.startswith("not ranked: 2 scores of 'ACC'")
+    not_ranked, no_model = answer.notices
+    assert not_ranked.startswith("not ranked: 2 scores of 'ACC'")
+    assert no_model == "not judged: 1 score of 'ACC' of runs without a model"
+    assert ask("best-models", metric="ACC", limit=1).notices == answer.notices
     assert rows(ask("best-models", metric="acc")) == []
 
 

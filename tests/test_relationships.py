@@ -733,13 +733,22 @@ def test_metric_has_at_most_one_dataset(
 
 def test_dataset_of_metric_can_be_replaced(dataset: Dataset, other: Dataset) -> None:
     metric = Experiment(uid="e").save().record("accuracy", 0.5, dataset=dataset)
+    assert metric.uid == "e/accuracy/d"
     metric.dataset.replace(other)
-    assert metric.dataset.single() == other
+    assert (metric.dataset.single(), metric.uid) == (other, "e/accuracy/other")
     metric.dataset.reconnect(other, dataset)
-    assert metric.dataset.all() == [dataset]
-    metric.dataset.disconnect(dataset)
-    metric.dataset.connect(other)
-    assert metric.dataset.all() == [other]
+    assert (metric.dataset.all(), metric.uid) == ([dataset], "e/accuracy/d")
+    metric.refresh()
+    for edges, node in ((metric.dataset, dataset), (dataset.metrics, metric)):
+        with pytest.raises(EdgeError, match=r"'e/accuracy/d': its uid names the dataset: delete"):
+            edges.disconnect(node)  # type: ignore[arg-type]
+        with pytest.raises(EdgeError, match=r"names the dataset"):
+            edges.disconnect_all()
+    chosen = Metric(uid="chosen", name="accuracy", value=0.5).save()
+    chosen.dataset.connect(dataset)
+    chosen.dataset.disconnect(dataset)
+    chosen.dataset.connect(other)
+    assert chosen.dataset.all() == [other]
 
 
 # Stale objects

@@ -81,10 +81,13 @@ def _build_command(question: Question) -> click.Command:
     for name, text in question.columns.items():
         entry = f"{name}: {text}"
         columns.append(textwrap.fill(entry, 76, initial_indent="  ", subsequent_indent="    "))
-    not_judged = question.not_judged and "Not judged, but named in a notice ({}): {}.".format(
-        *question.not_judged
-    )
-    paragraphs = [f"{question.title}.", question.description, "\n".join(columns), not_judged]
+    omitted = [
+        f"Not judged, but named in a notice ({name}): {reason}."
+        for name, reason in question.not_judged.items()
+    ]
+    if question.not_ranked:
+        omitted.append(f"Not ranked, and counted in a notice: {question.not_ranked}.")
+    paragraphs = [f"{question.title}.", question.description, "\n".join(columns), *omitted]
     command = click.Command(
         question.name,
         params=[_build_option(parameter) for parameter in question.parameters.values()],

@@ -130,6 +130,8 @@ class Compiler:
         else:
             expression = f"{scope[target.on_edge]}.{quote_name(target.name)}"
         values = [self.parameter(value) for value in comparison.values]
+        if values and target.default is not None:
+            expression = f"coalesce({expression}, {self.parameter(target.default)})"
         return comparison.template.format(*values, x=expression)
 
     def _conjunction(self, trees: Sequence[Tree], scope: Scope) -> str:

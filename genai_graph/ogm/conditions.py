@@ -149,6 +149,11 @@ class Target:
         return properties_of(self.cls)[self.name]
 
     @property
+    def default(self) -> str | None:
+        """The value that a missing property of an edge stands for, such as a role."""
+        return None if self.edge_type is None else dict(self.edge_type.key).get(self.name)
+
+    @property
     def is_node(self) -> bool:
         """Whether the path ends at a relationship."""
         return not self.name

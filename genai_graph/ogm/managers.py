@@ -18,6 +18,7 @@ from genai_graph.ogm.stubs import ManagerBase
 from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import deflate_values, full_clean
 from genai_graph.storage.edges import delete_edges, find_edges, read_neighbours, upsert_edge
+from genai_graph.storage.renaming import require_not_in_uid
 from genai_graph.storage.rows import EdgeRow
 
 if TYPE_CHECKING:
@@ -62,34 +63,66 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T, E, V]):
 
         The values are keyword arguments or, as for `connect`, a dict. `disconnect(node)` deletes
         all edges, `disconnect(node, role="test")` those with this role.
+
+        Raises `EdgeError` if the uid of a metric derives from the node at the other end.
         """
-        self.set_prefetched(None)
         having = self._values(properties) | self._values(values)
+        require_not_in_uid(self.edge_type, *self._ends(node))
+        self._delete(node, having)
+
+    def _delete(self, node: T, having: dict[str, Any]) -> None:
+        self.set_prefetched(None)
         delete_edges(self.edge_type, *self._ends(node), having)
 
     def disconnect_all(self) -> None:
         """Delete all edges of this type at the node."""
         self.set_prefetched(None)
         uid = self.source.saved_uid
-        delete_edges(self.edge_type, *((uid, None) if self._outgoing else (None, uid)))
+        ends = (uid, None) if self._outgoing else (None, uid)
+        require_not_in_uid(self.edge_type, *ends)
+        delete_edges(self.edge_type, *ends)
 
     def replace(self, node: T, properties: V | None = None) -> None:
-        """Replace all edges of this type at the node by one, atomically."""
+        """Replace all edges of this type at the node by one, atomically.
+
+        The uid of a metric follows: it contains those of its dataset and its model.
+        """
         with atomic():
-            self.disconnect_all()
+            replaced = self._replaced()
+            if not replaced:
+                self.disconnect_all()
+            for old_node in replaced:
+                self._delete(old_node, {})
             self.connect(node, properties)
+            for old_node in replaced:
+                self.source.replace_reference(self.name, old_node.saved_uid, node.saved_uid)
+
+    def _replaced(self) -> list[T]:
+        """Return the connected nodes if the uid of the source may contain theirs."""
+        if self.name not in type(self.source).uid_references:
+            return []
+        return self.all()
 
     def reconnect(self, old_node: T, new_node: T) -> None:
-        """Move all edges with their properties from one node to another, atomically."""
+        """Move all edges with their properties from one node to another, atomically.
+
+        The uid of a metric follows, as for `replace`.
+        """
+        refers = self.name in type(self.source).uid_references
         with atomic():
             edges = self.all_relationships(old_node)
             if not edges:
                 raise EdgeError(f"{self.source!r} is not connected to {old_node!r}")
-            self.disconnect(old_node)
+            if refers:
+                self._delete(old_node, {})
+            else:
+                self.disconnect(old_node)
             for edge in edges:
                 values = edge.__properties__.items()
                 given: Any = {name: value for name, value in values if value is not None}
                 self.connect(new_node, given)
+            if refers:
+                self.source.replace_reference(self.name, old_node.saved_uid, new_node.saved_uid)
 
     def relationship(self, node: T, **values: Any) -> E | None:
         """Return the edge to a node that has some values, or None.

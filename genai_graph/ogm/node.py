@@ -547,12 +547,24 @@ class Node(NodeBase, metaclass=NodeType):
                 return dict(fields)
             return move_node(cls.__label__, uid, new_uid, deflate_values(cls, fields))
 
-        written = run_in_transaction(write)
+        self._keep_moved(uid, run_in_transaction(write))
+        return self
+
+    def _keep_moved(self, uid: str, written: dict[str, Any]) -> None:
         self._renamed_from = uid
         self._stored = {**(self._stored or {}), **written}
         self._state = transaction_state()
-        self.__dict__.update(inflate_values(cls, written))
-        return self
+        self.__dict__.update(inflate_values(type(self), written))
+
+    def replace_reference(self, name: str, old: str, new: str) -> None:
+        """Replace the uid of another node in that of this node, if it contains it.
+
+        `name` is the relationship with the other node; its edges are not changed.
+        """
+        uid = self.saved_uid
+        new_uid = type(self).replace_in_uid(uid, name, old, new)
+        if new_uid is not None:
+            self._keep_moved(uid, move_node(self.__label__, uid, new_uid, {}))
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:

@@ -12,7 +12,7 @@ from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows
 from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.catalog import get_question
 from genai_graph.questions.facts import SUPPLIERS, GraphFacts
-from genai_graph.questions.notices import describe_not_judged, find_notices
+from genai_graph.questions.notices import Omitted, find_notices
 from genai_graph.questions.splits import canonical_name
 from genai_graph.registry import NODES
 from genai_graph.storage.lookups import existing_uids
@@ -61,9 +61,8 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     if row_limit is None or row_limit < 0:
         raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
     facts, statement_values = _prepare(question, parameters)
-    rows, not_judged = _run(question, statement_values, row_limit)
-    notices = describe_not_judged(question, not_judged) + find_notices(question, facts, rows)
-    return Answer(question, rows, notices)
+    rows, omitted = _run(question, statement_values, row_limit)
+    return Answer(question, rows, find_notices(question, facts, rows, omitted))
 
 
 def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
@@ -93,8 +92,8 @@ def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, 
 
 def _run(
     question: Question, parameters: dict[str, Any], limit: int
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the rows, and the names of what was not judged."""
+) -> tuple[list[dict[str, Any]], Omitted]:
+    """Return the rows, and what was not judged or ranked; that is not limited."""
     statement = _build_statement(question, is_limited=limit > 0)
     try:
         (record,) = query(statement, {**parameters, "limit": clamp_limit(limit)})
@@ -103,26 +102,28 @@ def _run(
         raise QuestionFileError(question.location, problem) from None
     except QueryError as error:
         raise QuestionFileError(question.location, str(error)) from error
+    not_judged = {name: record[f"not_judged_{name}"] for name in question.not_judged}
+    not_ranked = {uid for uids in record.get("not_ranked", []) for uid in uids}
     rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
-    return rows, record.get("not_judged", [])
+    return rows, Omitted(not_judged, len(not_ranked))
 
 
 def _build_statement(question: Question, *, is_limited: bool) -> str:
     """Return a statement for one record with all rows, because the driver has a cost per record."""
     columns = f"[{', '.join(map(quote_name, question.columns))}]"
+    rows = f"CASE WHEN not_judged IS NULL THEN {columns} END" if question.not_judged else columns
+    returned = [
+        f"collect(CASE not_judged WHEN '{name}' THEN {name} END) AS not_judged_{name}"
+        for name in question.not_judged
+    ]
+    if question.not_ranked:
+        returned.append("collect(not_ranked) AS not_ranked")
     limit_clause, first = "", "[..$limit]" if is_limited else ""
-    if question.not_judged is not None:
-        name = quote_name(question.not_judged[0])
-        returned = (
-            f"collect(CASE WHEN is_judged THEN {columns} END){first} AS rows, "
-            f"collect(CASE WHEN NOT is_judged THEN {name} END) AS not_judged"
-        )
-    elif question.is_built_in:
-        returned = f"collect({columns}) AS rows"
-        limit_clause = "LIMIT $limit" if is_limited else ""
-    else:  # own statements may end with a LIMIT, or be a UNION
-        returned = f"collect({columns}){first} AS rows"
-    return f"CALL () {{\n{question.cypher}\n{limit_clause}}} RETURN {returned}"
+    # Own statements may end with a LIMIT, or be a UNION.
+    if question.is_built_in and not returned and is_limited:
+        limit_clause, first = "LIMIT $limit", ""
+    returned = [f"collect({rows}){first} AS rows", *returned]
+    return f"CALL () {{\n{question.cypher}\n{limit_clause}}} RETURN {', '.join(returned)}"
 
 
 async def aask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:

@@ -20,6 +20,9 @@
 //   split: the split of the dataset
 //   unit: the unit of the scores
 //   experiment: the run that measured the best score
+// Not ranked:
+//   value: it is unknown whether greater is better, or the scores contradict each other; set
+//     greater_is_better
 
 MATCH (score:Metric {name: $metric})-[:EVALUATED_ON]->(d:Dataset)
 MATCH (score)<-[:HAS]-(x:Experiment)
@@ -31,8 +34,8 @@ OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
 WITH DISTINCT d, score, x, coalesce(measured, ran) AS m
 WHERE m IS NOT NULL
 WITH d.uid AS dataset, collect(score.greater_is_better) AS declared,
-     collect({model: m.uid, value: score.value, split: score.split, unit: score.unit,
-              experiment: x.uid}) AS scores
+     collect({uid: score.uid, model: m.uid, value: score.value, split: score.split,
+              unit: score.unit, experiment: x.uid}) AS scores
 WITH dataset, scores,
      CASE WHEN true IN declared AND false IN declared THEN null
           WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
@@ -47,9 +50,10 @@ WITH dataset, direction, split, unit, score,
 ORDER BY is_number DESC, CASE WHEN is_number THEN direction * score.value END DESC, score.model,
          score.experiment
 WITH dataset, direction, split, unit, collect(score) AS scores,
-     sum(CASE WHEN is_number THEN 1 ELSE 0 END) AS candidates
-WITH dataset, split, unit, scores[0] AS first, candidates,
+     sum(CASE WHEN is_number THEN 1 ELSE 0 END) AS candidates,
+     collect(CASE WHEN is_number AND direction IS NULL THEN score.uid END) AS not_ranked
+WITH dataset, split, unit, scores[0] AS first, candidates, not_ranked,
      CASE WHEN direction IS NOT NULL AND candidates > 0 THEN scores[0] END AS best
 RETURN dataset, best.model AS best_model, best.value AS value, candidates, first.split AS split,
-       first.unit AS unit, best.experiment AS experiment
+       first.unit AS unit, best.experiment AS experiment, not_ranked
 ORDER BY dataset, coalesce($split_names[toStringOrNull(split)], split, ''), coalesce(unit, '');

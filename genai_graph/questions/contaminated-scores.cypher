@@ -47,5 +47,5 @@ WHERE verdict IS NOT NULL
 // Of several splits that the model was trained on, the worst verdict: certain, suspected, unknown.
 WITH model, benchmark, score, trained_via, trained_on, min(verdict) AS certainty
 RETURN model, benchmark, score.uid AS metric, score.value AS value, trained_via, certainty,
-       trained_on, certainty <> 'unknown' AS is_judged
+       trained_on, CASE certainty WHEN 'unknown' THEN 'benchmark' END AS not_judged
 ORDER BY model, benchmark, metric, trained_via, trained_on;

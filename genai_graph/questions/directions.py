@@ -1,9 +1,9 @@
 """The direction of well-known metrics: whether a greater value is better.
 
-The `greater_is_better` of a metric takes precedence. A name may be preceded or followed by the name
-of a split, as in ``val_accuracy``, ``test/acc`` or ``metrics/val.loss``. Other names are unknown,
-never guessed. The names are those of scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision
-and XGBoost.
+The `greater_is_better` of a metric takes precedence. A name may be preceded or followed by the
+name of a split, as in ``val_accuracy``, ``test/acc``, ``valLoss`` or ``metrics/val.loss``; a comma
+starts the name of a filter, as in ``acc,none``. Other names are unknown, never guessed. The names
+are those of scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision and XGBoost.
 """
 
 from __future__ import annotations
@@ -32,14 +32,16 @@ loss cross_entropy nll log_loss logloss mlogloss error error_rate merror
 brier_score brier_score_loss
 mse mean_squared_error rmse root_mean_squared_error rmsle mae mean_absolute_error
 mape mean_absolute_percentage_error smape median_absolute_error
-perplexity ppl bits_per_byte bits_per_character
+perplexity word_perplexity byte_perplexity ppl bits_per_byte bits_per_character
 wer word_error_rate cer character_error_rate ter
 fid lpips eer hamming_loss hinge_loss zero_one_loss epe ece
 """
+_JOINTS = re.compile(r"[-_\s@]+")  # f1_score, F1 score and f1score are one name
 _DIRECTIONS = {
-    **dict.fromkeys(_GREATER.split(), True),
-    **dict.fromkeys(_LESS.split(), False),
+    **{_JOINTS.sub("", name): True for name in _GREATER.split()},
+    **{_JOINTS.sub("", name): False for name in _LESS.split()},
 }
+_CAMEL_CASE = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
 # Words that name where a metric was measured. XGBoost and LightGBM add a number to them.
 _PLACE = (
     r"(?:metrics?|train(?:ing)?|val(?:id(?:ation)?)?|dev(?:elopment)?|test(?:ing)?"
@@ -52,9 +54,14 @@ _SUFFIX = re.compile(_SEPARATOR + _PLACE + "$")
 
 def direction(name: str) -> bool | None:
     """Return whether a greater value of a metric is better, or None if it is unknown."""
-    rest = unicodedata.normalize("NFC", name).strip().casefold()
+    plain = unicodedata.normalize("NFC", name).partition(",")[0].strip()
+    known = _direction(plain.casefold())
+    return _direction(_CAMEL_CASE.sub("_", plain).casefold()) if known is None else known
+
+
+def _direction(rest: str) -> bool | None:
     while rest:
-        known = _DIRECTIONS.get(re.sub(r"[-\s]+", "_", rest))
+        known = _DIRECTIONS.get(_JOINTS.sub("", rest))
         if known is not None:
             return known
         shorter = _PREFIX.sub("", rest, count=1) if _PREFIX.match(rest) else _SUFFIX.sub("", rest)

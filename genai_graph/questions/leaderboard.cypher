@@ -20,6 +20,9 @@
 //   split: the split of the dataset
 //   unit: the unit of the score
 //   experiment: the run that measured the score, the first by uid among equal scores
+// Not ranked:
+//   value: it is unknown whether greater is better, or the scores contradict each other; set
+//     greater_is_better
 
 MATCH (d:Dataset {uid: $dataset})<-[:EVALUATED_ON]-(score:Metric {name: $metric})
 WHERE score.value < 0 OR score.value >= 0 OR score.value <> score.value // a number, or NaN
@@ -32,8 +35,8 @@ OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
 WITH DISTINCT score, x, coalesce(measured, ran) AS m
 WHERE m IS NOT NULL
 WITH collect(score.greater_is_better) AS declared,
-     collect({model: m.uid, value: score.value, split: score.split, unit: score.unit,
-              experiment: x.uid}) AS scores
+     collect({uid: score.uid, model: m.uid, value: score.value, split: score.split,
+              unit: score.unit, experiment: x.uid}) AS scores
 WITH scores,
      CASE WHEN true IN declared AND false IN declared THEN null
           WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
@@ -53,7 +56,8 @@ WITH direction, split, unit, collect(level) AS levels
 UNWIND range(0, size(levels) - 1) AS place
 UNWIND levels[place] AS score
 WITH CASE WHEN direction IS NOT NULL AND NOT isNaN(score.value) THEN place + 1 END AS rank,
-     split AS split_name, unit AS unit_name, score
+     split AS split_name, unit AS unit_name, score,
+     CASE WHEN direction IS NULL AND NOT isNaN(score.value) THEN [score.uid] END AS not_ranked
 RETURN rank, score.model AS model, score.value AS value, score.split AS split, score.unit AS unit,
-       score.experiment AS experiment
+       score.experiment AS experiment, not_ranked
 ORDER BY split_name, unit_name, rank IS NULL, rank, model, value, experiment;

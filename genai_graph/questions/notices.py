@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from genai_graph.database import query
 from genai_graph.questions.facts import GraphFacts
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
+from genai_graph.questions.splits import canonical_name
 from genai_graph.storage.suggestions import describe_missing_value
 
 _MAX_NAMES = 5
@@ -18,18 +19,21 @@ _MAX_SCORES = 10_000  # scores of a metric that are searched for those without a
 Rows = Sequence[Mapping[str, Any]]
 
 
-def describe_not_judged(question: Question, names: Iterable[str]) -> list[str]:
-    """Return the notice for rows that the statement could not judge."""
-    counts = Counter(names)
-    if not counts or question.not_judged is None:
-        return []
-    total = sum(counts.values())
-    return [f"not judged ({total:,} in total): {_listed(counts)}: {question.not_judged[1]}"]
+class Omitted(NamedTuple):
+    """What the statement of a question did not judge, and the number of scores without a rank.
+
+    `not_judged` has the values of a column by its name, one for each row.
+    """
+
+    not_judged: Mapping[str, Sequence[str]]
+    not_ranked: int
 
 
-def find_notices(question: Question, facts: GraphFacts, rows: Rows) -> list[str]:
+def find_notices(question: Question, facts: GraphFacts, rows: Rows, omitted: Omitted) -> list[str]:
     """Return the notices of a question about its parameters and rows."""
-    notices = _NOTICES[question.name](facts, rows) if question.name in _NOTICES else []
+    notices = _omitted(question, facts, omitted)
+    if question.name in _NOTICES:
+        notices += _NOTICES[question.name](facts, rows)
     if facts.depth_of_cut:
         notices.append(
             f"incomplete: lineage was followed over {facts.depth_of_cut} steps only, because more "
@@ -38,30 +42,23 @@ def find_notices(question: Question, facts: GraphFacts, rows: Rows) -> list[str]
     return notices
 
 
+def _omitted(question: Question, facts: GraphFacts, omitted: Omitted) -> list[str]:
+    notices = []
+    for column, names in omitted.not_judged.items():
+        if names:
+            reason = question.not_judged[column]
+            listed = _listed(Counter(names))
+            notices.append(f"not judged ({len(names):,} in total): {listed}: {reason}")
+    if omitted.not_ranked:
+        scores = f"{_count(omitted.not_ranked, 'score')} of {facts.values['metric']!r}"
+        notices.append(f"not ranked: {scores}: {question.not_ranked}")
+    return notices
+
+
 # Rankings
 
 
-def _leaderboard(facts: GraphFacts, rows: Rows) -> list[str]:
-    unranked = [row for row in rows if row["rank"] is None and row["value"] == row["value"]]
-    return _unranked(facts, len(unranked)) + _about_metric(facts, rows)
-
-
-def _best_models(facts: GraphFacts, rows: Rows) -> list[str]:
-    unranked = sum(row["candidates"] for row in rows if row["best_model"] is None)
-    return _unranked(facts, unranked) + _about_metric(facts, rows)
-
-
-def _unranked(facts: GraphFacts, count: int) -> list[str]:
-    if not count:
-        return []
-    scores = f"{_count(count, 'score')} of {facts.values['metric']!r}"
-    return [
-        f"not ranked: {scores}: it is unknown whether greater is better, or the scores contradict "
-        "each other; set greater_is_better"
-    ]
-
-
-def _about_metric(facts: GraphFacts, rows: Rows) -> list[str]:
+def _ranking(facts: GraphFacts, rows: Rows) -> list[str]:
     metric = facts.values["metric"]
     counts = Counter[str]()
     for group in facts.metrics:
@@ -71,11 +68,16 @@ def _about_metric(facts: GraphFacts, rows: Rows) -> list[str]:
     if spellings:
         listed = _listed({name: counts[name] for name in spellings})
         notices.append(f"not included: scores with another spelling of {metric!r}: {listed}")
-    without = _count_without_dataset(metric)
+    without_dataset, without_model = _count_incomplete(facts)
     if not rows:
-        notices += _no_scores(facts, is_explained=bool(spellings or without))
-    if without:
-        notices.append(f"not judged: {_count(without, 'score')} of {metric!r} without a dataset")
+        is_explained = bool(spellings or without_dataset or without_model)
+        notices += _no_scores(facts, is_explained=is_explained)
+    for count, missing in (
+        (without_dataset, "without a dataset"),
+        (without_model, "of runs without a model"),
+    ):
+        if count:
+            notices.append(f"not judged: {_count(count, 'score')} of {metric!r} {missing}")
     return notices
 
 
@@ -101,7 +103,7 @@ def _no_scores(facts: GraphFacts, *, is_explained: bool) -> list[str]:
     if is_explained:
         return []
     missing = describe_missing_value("Metric", "name", [metric])
-    reason = "all are of failed or killed runs, or of runs without a model"
+    reason = "all are of failed or killed runs"
     return [missing or f"no scores of {metric!r}{place} to compare: {reason}"]
 
 
@@ -116,16 +118,30 @@ def _datasets_with(metric: str) -> list[str]:
     return sorted(rows[0]["uids"])
 
 
-def _count_without_dataset(metric: str) -> int:
+def _count_incomplete(facts: GraphFacts) -> tuple[int, int]:
+    """Return how many scores lack a dataset, and how many on the dataset have no model."""
+    values = facts.values
     rows = query(
         "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
-        "WHERE NOT EXISTS { MATCH (s)-[:EVALUATED_ON]->(:Dataset) } "
         "MATCH (s)<-[:HAS]-(x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
-        "RETURN count(DISTINCT s) AS found",
-        metric=metric,
+        "OPTIONAL MATCH (s)-[:EVALUATED_ON]->(d:Dataset) "
+        "WITH s, x, d WHERE d IS NULL OR (($dataset IS NULL OR d.uid = $dataset) "
+        "AND NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
+        "AND NOT EXISTS { MATCH (x)-[:RUN]->(:Model) }) "
+        "WITH coalesce(s.split, '') AS split, coalesce(s.unit, '') AS unit, "
+        "count(DISTINCT CASE WHEN d IS NULL THEN s.uid END) AS without_dataset, "
+        "count(DISTINCT CASE WHEN d IS NOT NULL THEN s.uid END) AS without_model "
+        "RETURN collect([split, unit, without_dataset, without_model]) AS found",
+        metric=values["metric"],
+        dataset=values.get("dataset"),
         limit=_MAX_SCORES,
     )
-    return int(rows[0]["found"])
+    found = [
+        counts
+        for split, unit, *counts in rows[0]["found"]
+        if values["split"] in (None, canonical_name(str(split))) and values["unit"] in (None, unit)
+    ]
+    return sum(counts[0] for counts in found), sum(counts[1] for counts in found)
 
 
 # Comparisons
@@ -133,7 +149,7 @@ def _count_without_dataset(metric: str) -> int:
 
 def _regressions(facts: GraphFacts, rows: Rows) -> list[str]:
     del rows
-    notices = []
+    notices = _unknown_filters(facts)
     names = {group.name for group in facts.metrics}
     variants = {name: key(name) for name in names if other_spellings(name, names)}
     if variants and (pairs := _variants_of_parents(variants)):
@@ -146,6 +162,19 @@ def _regressions(facts: GraphFacts, rows: Rows) -> list[str]:
                 f"not judged: {_count(total, 'score')} without a dataset: {_listed(without)}"
             )
     return notices
+
+
+def _unknown_filters(facts: GraphFacts) -> list[str]:
+    """Explain that no score has the split or the unit that was asked for."""
+    known = {
+        "split": set(facts.split_names().values()),
+        "unit": {group.unit for group in facts.metrics},
+    }
+    return [
+        f"no scores with the {name} {facts.values[name]!r}: expected {_quoted(found - {''})}"
+        for name, found in known.items()
+        if facts.values[name] is not None and facts.values[name] not in found
+    ]
 
 
 def _variants_of_parents(variants: Mapping[str, str]) -> list[str]:
@@ -178,13 +207,30 @@ def _without_dataset_in_lineage() -> dict[str, int]:
 
 def _contaminated_scores(facts: GraphFacts, rows: Rows) -> list[str]:
     del rows
-    without = Counter[str]()
+    without_dataset = Counter[str]()
     for group in facts.metrics:
-        without[group.name] += group.total - group.with_dataset
-    total = sum(without.values())
-    if not total:
-        return []
-    return [f"not judged: {_count(total, 'score')} without a dataset: {_listed(+without)}"]
+        without_dataset[group.name] += group.total - group.with_dataset
+    return [
+        f"not judged: {_count(counts.total(), 'score')} {missing}: {_listed(+counts)}"
+        for counts, missing in (
+            (without_dataset, "without a dataset"),
+            (_count_without_model(), "of runs without a model"),
+        )
+        if counts.total()
+    ]
+
+
+def _count_without_model() -> Counter[str]:
+    """Return how many scores on a dataset have no model, by the name of the metric."""
+    rows = query(
+        "MATCH (x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        "AND NOT EXISTS { MATCH (x)-[:RUN]->(:Model) } "
+        "MATCH (x)-[:HAS]->(s:Metric)-[:EVALUATED_ON]->(:Dataset) "
+        "WHERE NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
+        "WITH DISTINCT s WITH s.name AS name, count(*) AS scores "
+        "RETURN collect([name, scores]) AS found"
+    )
+    return Counter(dict(rows[0]["found"]))
 
 
 # Licenses
@@ -206,9 +252,9 @@ def _license_impact(facts: GraphFacts, rows: Rows) -> list[str]:
 
 
 _NOTICES: dict[str, Callable[[GraphFacts, Rows], list[str]]] = {
-    "best-models": _best_models,
+    "best-models": _ranking,
     "contaminated-scores": _contaminated_scores,
-    "leaderboard": _leaderboard,
+    "leaderboard": _ranking,
     "license-impact": _license_impact,
     "regressions": _regressions,
 }

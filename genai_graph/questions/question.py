@@ -109,9 +109,9 @@ def _describe(value: Any) -> str:
 class Question:
     """A question: a Cypher statement with the help of its parameters and columns.
 
-    `supplied` are the names of the parameters that `ask` supplies. `not_judged` is the column and
-    the description of the rows that could not be judged, if the statement returns such rows.
-    `location` is the first line of the statement.
+    `supplied` are the names of the parameters that `ask` supplies. `not_judged` are reasons why
+    rows could not be judged, by the column that names what was not judged. `not_ranked` is the
+    reason why scores are listed without a rank. `location` is the first line of the statement.
     """
 
     name: str
@@ -120,7 +120,8 @@ class Question:
     parameters: dict[str, Parameter]
     supplied: tuple[str, ...]
     columns: dict[str, str]
-    not_judged: tuple[str, str] | None
+    not_judged: dict[str, str]
+    not_ranked: str | None
     cypher: str
     location: SourceLocation
     is_built_in: bool

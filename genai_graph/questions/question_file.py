@@ -16,13 +16,16 @@ command, its options, its help and the documentation::
     //   model: ...
     // Not judged:
     //   metric: ...
+    // Not ranked:
+    //   value: ...
 
 A parameter with a default, which is a JSON value, is optional. An entry is continued by lines with
 deeper indentation.
 
-A statement with an entry ``Not judged`` returns a column `is_judged` as well. Rows in which it is
-false are no part of the answer: the entry describes them in a notice, which names the values of its
-column.
+A statement with entries ``Not judged`` returns a column `not_judged` as well: the name of an entry,
+or null. Rows with a name are no part of the answer: the entry describes them in a notice, which
+names the values of its column. A statement with an entry ``Not ranked`` returns a column
+`not_ranked`: the uids of scores that are listed without a rank, or null; a notice has their number.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.facts import SUPPLIERS
 from genai_graph.questions.question import TYPES, Parameter, Question
 
-_HEADINGS = ("Parameters", "Supplied by ask", "Columns", "Not judged")
+_HEADINGS = ("Parameters", "Supplied by ask", "Columns", "Not judged", "Not ranked")
 _ENTRY = re.compile(
     r"  (?P<name>\w+)"
     r"(?: \((?P<type>.*?)(?:, default (?P<default>.*))?\))?"
@@ -88,7 +91,7 @@ class _Parser:
         if not sections["Columns"]:
             self._refuse(self._end, "expected the columns: add  // Columns:  and  //   NAME: TEXT")
         supplied = tuple(entry.name for entry in sections["Supplied by ask"])
-        not_judged = [(entry.name, entry.text) for entry in sections["Not judged"]]
+        not_ranked = [entry.text for entry in sections["Not ranked"]]
         cypher, line = self._statement({*parameters, *supplied})
         return Question(
             name,
@@ -97,7 +100,8 @@ class _Parser:
             parameters,
             supplied,
             {entry.name: entry.text for entry in sections["Columns"]},
-            not_judged[0] if not_judged else None,
+            {entry.name: entry.text for entry in sections["Not judged"]},
+            not_ranked[0] if not_ranked else None,
             cypher,
             SourceLocation(self._file, line),
             is_built_in,

@@ -22,62 +22,72 @@
 // Not judged:
 //   metric: it is unknown whether greater is better, or the scores contradict each other; set
 //     greater_is_better
+//   child: no score of the metric has the dataset, the split and the unit of one of the parent
 
 MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model)
 WITH DISTINCT child, parent
 CALL (child) {
-  MATCH (child)<-[:MEASURES]-(after:Metric)<-[:HAS]-(x:Experiment)
+  MATCH (child)<-[:MEASURES]-(score:Metric)<-[:HAS]-(x:Experiment)
   WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
-  RETURN DISTINCT after
+  RETURN DISTINCT score
   UNION
   MATCH (child)<-[run:RUN]-(x:Experiment)
   WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
     AND (coalesce(run.role, 'output') = 'output'
       OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
-  MATCH (x)-[:HAS]->(after:Metric)
-  WHERE NOT EXISTS { MATCH (after)-[:MEASURES]->(:Model) }
-  RETURN DISTINCT after
+  MATCH (x)-[:HAS]->(score:Metric)
+  WHERE NOT EXISTS { MATCH (score)-[:MEASURES]->(:Model) }
+  RETURN DISTINCT score
 }
-MATCH (after)-[:EVALUATED_ON]->(d:Dataset)
-WHERE after.value < 0 OR after.value >= 0
-WITH child, parent, d, collect(after) AS afters
+MATCH (score)-[:EVALUATED_ON]->(d:Dataset)
+WHERE score.value < 0 OR score.value >= 0
+WITH child, parent, collect({score: score, dataset: d.uid, is_new: true}) AS news
 CALL (parent) {
-  MATCH (parent)<-[:MEASURES]-(before:Metric)<-[:HAS]-(x:Experiment)
+  MATCH (parent)<-[:MEASURES]-(score:Metric)<-[:HAS]-(x:Experiment)
   WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
-  RETURN DISTINCT before
+  RETURN DISTINCT score
   UNION
   MATCH (parent)<-[run:RUN]-(x:Experiment)
   WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
     AND (coalesce(run.role, 'output') = 'output'
       OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
-  MATCH (x)-[:HAS]->(before:Metric)
-  WHERE NOT EXISTS { MATCH (before)-[:MEASURES]->(:Model) }
-  RETURN DISTINCT before
+  MATCH (x)-[:HAS]->(score:Metric)
+  WHERE NOT EXISTS { MATCH (score)-[:MEASURES]->(:Model) }
+  RETURN DISTINCT score
 }
-MATCH (before)-[:EVALUATED_ON]->(other:Dataset)
-WHERE other = d AND (before.value < 0 OR before.value >= 0)
-UNWIND afters AS after
-WITH parent, child, d, before, after,
-     coalesce($split_names[toStringOrNull(after.split)], after.split, '') AS split,
-     coalesce(after.unit, '') AS unit
-WHERE before.name = after.name AND unit = coalesce(before.unit, '')
-  AND split = coalesce($split_names[toStringOrNull(before.split)], before.split, '')
-  AND ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
-WITH parent.uid AS parent, child.uid AS child, d.uid AS dataset, after.name AS metric, split, unit,
-     collect(before.value) AS olds, collect(after.value) AS news,
-     collect(before.greater_is_better) + collect(after.greater_is_better) AS declared
-WITH parent, child, dataset, metric, split, unit, olds, news,
+MATCH (score)-[:EVALUATED_ON]->(d:Dataset)
+WHERE score.value < 0 OR score.value >= 0
+WITH child, parent, news, collect({score: score, dataset: d.uid, is_new: false}) AS olds
+UNWIND news + olds AS one
+WITH parent.uid AS parent, child.uid AS child, one.dataset AS dataset, one.score AS score,
+     one.is_new AS is_new, coalesce(one.score.unit, '') AS unit,
+     coalesce($split_names[toStringOrNull(one.score.split)], one.score.split, '') AS split
+WHERE ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
+WITH parent, child, score.name AS metric, dataset, split, unit,
+     collect(CASE WHEN NOT is_new THEN score.value END) AS olds,
+     collect(CASE WHEN is_new THEN score.value END) AS news,
+     collect(score.greater_is_better) AS declared
+WITH parent, child, metric,
+     collect({dataset: dataset, split: split, unit: unit, olds: olds, news: news,
+              declared: declared}) AS groups
+WITH parent, child, metric, groups, [one IN groups WHERE size(one.olds) > 0] AS of_parent
+WHERE size(of_parent) > 0 AND any(one IN groups WHERE size(one.news) > 0)
+WITH parent, child, metric, [one IN of_parent WHERE size(one.news) > 0] AS compared
+UNWIND CASE WHEN size(compared) = 0 THEN [null] ELSE compared END AS one
+WITH parent, child, metric, one, one.declared AS declared
+WITH parent, child, metric, one,
      CASE WHEN true IN declared AND false IN declared THEN null
           WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
           WHEN $known_directions[metric] THEN 1
           WHEN NOT $known_directions[metric] THEN -1 END AS direction
-WITH parent, child, dataset, metric, split, unit, direction,
-     reduce(best = head(olds), one IN olds |
-       CASE WHEN direction * one > direction * best THEN one ELSE best END) AS old,
-     reduce(best = head(news), one IN news |
-       CASE WHEN direction * one > direction * best THEN one ELSE best END) AS new
-WHERE direction IS NULL OR direction * new < direction * old
-RETURN parent, child, dataset, metric, old, new, new - old AS delta,
-       CASE WHEN split <> '' THEN split END AS split, CASE WHEN unit <> '' THEN unit END AS unit,
-       direction IS NOT NULL AS is_judged
+WITH parent, child, metric, one, direction,
+     reduce(best = head(one.olds), value IN one.olds |
+       CASE WHEN direction * value > direction * best THEN value ELSE best END) AS old,
+     reduce(best = head(one.news), value IN one.news |
+       CASE WHEN direction * value > direction * best THEN value ELSE best END) AS new
+WHERE one IS NULL OR direction IS NULL OR direction * new < direction * old
+RETURN parent, child, one.dataset AS dataset, metric, old, new, new - old AS delta,
+       CASE WHEN one.split <> '' THEN one.split END AS split,
+       CASE WHEN one.unit <> '' THEN one.unit END AS unit,
+       CASE WHEN one IS NULL THEN 'child' WHEN direction IS NULL THEN 'metric' END AS not_judged
 ORDER BY parent, child, dataset, metric, split, unit;

@@ -35,8 +35,18 @@ _UNIONS = {
 # Words in longer names, with the known splits that they stand for.
 _WORDS = {
     **{word: (name,) for word, name in _KNOWN.items()},
-    **dict.fromkeys(("eval", _EVALUATION), (_EVALUATION,)),
+    **dict.fromkeys(("eval", _EVALUATION, "holdout", "heldout"), (_EVALUATION,)),
     **_UNIONS,
+}
+# Known splits that share no examples.
+_APART = {
+    frozenset(pair)
+    for pair in (
+        ("train", "validation"),
+        ("train", "test"),
+        ("train", _EVALUATION),
+        ("validation", "test"),
+    )
 }
 # Texts that say that the split is not known.
 _PLACEHOLDERS = frozenset({"unknown", "none", "null", "nan", "na", "default", "unspecified"})
@@ -129,12 +139,10 @@ class Part(NamedTuple):
             if sliced._is_empty() or part._is_empty():
                 return Overlap.SLICES
             return Overlap.CERTAIN if sliced._is_whole() else Overlap.SUSPECTED
-        names = {self.name, other.name}
-        families = {_family(self.name), _family(other.name)}
-        if _EVALUATION in families:
-            return Overlap.APART if "train" in families else Overlap.SUSPECTED
-        # `test2017` or `test_small` may be the split `test`, or a part of it.
-        return Overlap.SUSPECTED if len(families) == 1 and families <= names else Overlap.APART
+        # `test2017` or `test_small` may be the split `test`, or a part of it; `extra` may be a part
+        # of any.
+        families = frozenset((_family(self.name), _family(other.name)))
+        return Overlap.APART if families in _APART else Overlap.SUSPECTED
 
 
 def compare(first: str | None, second: str | None) -> Overlap:
@@ -187,9 +195,9 @@ def _known_words(name: str) -> list[str]:
 
 
 def _family(name: str) -> str:
-    """Return the known split that a name contains, or else the name."""
+    """Return the known split that a name contains, or an empty string."""
     words = _known_words(name)
-    return words[0] if len(words) == 1 else name
+    return words[0] if len(words) == 1 else ""
 
 
 def _parse_slice(start: str | None, stop: str | None) -> Slice | None:

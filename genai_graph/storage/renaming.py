@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import execute_write, match_uid, query
-from genai_graph.errors import NodeExistsError
+from genai_graph.errors import EdgeError, NodeExistsError
 from genai_graph.properties import encryption
 from genai_graph.registry import INCOMING, NODES, OUTGOING
 from genai_graph.storage.batching import batched
@@ -34,10 +34,36 @@ def move_node(label: str, uid: str, new_uid: str, values: dict[str, Any]) -> dic
     return written
 
 
+def require_not_in_uid(edge_type: EdgeType, source: str | None, target: str | None) -> None:
+    """Raise `EdgeError` if edges can't be deleted, since the uid at one end contains the other one.
+
+    Otherwise, the uid of a metric would name a dataset that it was not measured on.
+    """
+    for owner, cls in NODES.items():
+        for name in cls.uid_references:
+            referring, is_source = _reference(owner, name)
+            if referring != edge_type:
+                continue
+            near, far = (source, target) if is_source else (target, source)
+            owners = [near] if near else _neighbours(edge_type, far or "", by_source=not is_source)
+            for uid in owners:
+                others = [far] if far else _neighbours(edge_type, uid, by_source=is_source)
+                if any(cls.replace_in_uid(uid, name, other, other) for other in others):
+                    raise EdgeError(
+                        f"{owner} {uid!r}: its uid names the {name}: delete the {owner.lower()}, "
+                        "and record the value again"
+                    )
+
+
+def _reference(owner: str, name: str) -> tuple[EdgeType, bool]:
+    """Return the edge type of a relationship, and whether its owner is the source."""
+    outgoing = OUTGOING[owner].get(name)
+    return (outgoing or INCOMING[owner][name]).edge_type, outgoing is not None
+
+
 def _move_referring(owner: str, name: str, label: str, uid: str, new_uid: str) -> None:
     """Move the nodes whose uid contains that of the node at the other end of a relationship."""
-    outgoing = OUTGOING[owner].get(name)
-    edge_type = outgoing.edge_type if outgoing else INCOMING[owner][name].edge_type
+    edge_type, outgoing = _reference(owner, name)
     if label != (edge_type.target if outgoing else edge_type.source):
         return
     moves = {}
