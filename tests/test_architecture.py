@@ -39,6 +39,7 @@ LAYERS: Layers = [
     ["importers"],
     ["importers.mlflow"],
     ["questions", "integrity", "runs"],
+    ["integrations"],
     ["__init__"],  # the public names
     ["shell", "pytest_plugin"],
     ["cli"],
@@ -87,6 +88,7 @@ FILE_ORDER = {
         "mapping",
         "__init__",
     ],
+    "integrations": ["values", "keras lightgbm lightning sklearn transformers xgboost", "__init__"],
     "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
     "ogm": [
         "edge json_ready lookup_errors lookups resolution stubs uids",

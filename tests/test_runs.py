@@ -266,6 +266,8 @@ def test_threads_and_two_senders(graph: Connection, monkeypatch: pytest.MonkeyPa
             for step in range(200):
                 run.log_metric("shared", float(step), step=200 * number + step)
                 run.log_metric(f"own/{number}", step / 2)
+                if step % 20 == 0:
+                    run.log_metric("score", 0.5, dataset=f"d{number}@{step}", model=f"m@{step}")
 
         threads = [threading.Thread(target=log, args=[number]) for number in range(4)]
         senders = [
@@ -279,6 +281,8 @@ def test_threads_and_two_senders(graph: Connection, monkeypatch: pytest.MonkeyPa
     assert history("r/shared") == {step: float(step % 200) for step in range(800)}
     for number in range(4):
         assert history(f"r/own%2F{number}") == {step: step / 2 for step in range(200)}
+    assert Metric.nodes.filter(name="score").count() == 40
+    assert not list(verify())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")

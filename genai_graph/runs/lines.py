@@ -11,8 +11,10 @@ from genai_graph.conversion import to_exact_float, to_exact_int
 from genai_graph.errors import PropertyTypeError
 from genai_graph.exchange.formats.jsonl import encode_record
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
+from genai_graph.models import Experiment, Metric
 from genai_graph.ogm.managers import require_class
 from genai_graph.ogm.node import Node
+from genai_graph.ogm.uids import metric_uid
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN
 from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import clean_fields, deflate_values, full_clean
@@ -67,6 +69,16 @@ def edge_line(edge_type: EdgeType, source: str, target: str, **properties: Any) 
     given = {name: value for name, value in properties.items() if value is not None}
     values = deflate_values(cls, full_clean(cls, given))
     return encode_record(EdgeRecord(source, target, values, 0, edge_type, "", None))
+
+
+def metric_lines(experiment: str, name: str, values: list[float]) -> list[bytes]:
+    """Return the lines of a metric with a whole history. Raises `PropertyError`."""
+    given = full_clean(Metric, {"name": name, "steps": list(range(len(values))), "values": values})
+    uid = metric_uid(experiment, given["name"], None, None)
+    return [
+        edge_line(Experiment.metrics.edge_type, experiment, uid),
+        node_line("Metric", uid, deflate_values(Metric, given)),
+    ]
 
 
 def describe_node(cls: Any, node: Any, argument: str) -> tuple[str, bytes]:

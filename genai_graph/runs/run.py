@@ -38,6 +38,7 @@ from genai_graph.runs.lines import (
     Series,
     describe_node,
     edge_line,
+    metric_lines,
     node_line,
     tag_list,
     to_step,
@@ -245,11 +246,11 @@ class Run:
                 step = max(series.next_step, self._first_step(uid))
             series.next_step = max(series.next_step, to_step(step) + 1)
             point = {"steps": [to_step(step)], "values": [number]}
-            lines = [edge_line(Experiment.metrics.edge_type, self.uid, uid)]
+            lines = [line for _, line in targets.values()]
+            lines.append(edge_line(Experiment.metrics.edge_type, self.uid, uid))
             lines += [
                 edge_line(edge_type, uid, target) for edge_type, (target, _) in targets.items()
             ]
-            lines += [line for _, line in targets.values()]
             lines.append(node_line("Metric", uid, {**deflate_values(Metric, given), **point}))
             self._journal.append(b"".join(lines))
             series.properties |= properties
@@ -297,6 +298,30 @@ class Run:
                 ]
             self._journal.append(b"".join([*edges, line]))
 
+    def log_part(
+        self,
+        name: str | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float | Iterable[float]] | None = None,
+        status: str = "FINISHED",
+    ) -> str:
+        """Record a part of the run that has ended, such as a trial or a fold; return its uid.
+
+        A part is an Experiment. Several values of a metric are its history, from step 0. Raises
+        `PropertyError`.
+        """
+        uid = uuid.uuid4().hex
+        given = {"name": name, "parameters": parameters, "status": status}
+        values = full_clean(Experiment, {key: each for key, each in given.items() if each})
+        lines = [edge_line(Experiment.part_of.edge_type, uid, self.uid)]
+        lines.append(node_line("Experiment", uid, deflate_values(Experiment, values)))
+        for metric, logged in (metrics or {}).items():
+            points = list(logged) if isinstance(logged, Iterable) else [logged]
+            lines += metric_lines(uid, metric, list(map(to_value, points)))
+        self._journal.append(b"".join(lines))
+        return uid
+
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         """Add to the parameters; those of the same name are replaced. Raises `PropertyError`."""
         self._update_map("parameters", parameters)
@@ -332,7 +357,7 @@ class Run:
         parent: Run | Experiment | str | None,
         is_resumed: bool,
     ) -> None:
-        edges, nodes = [], []
+        nodes, edges = [], []
         if project is not None:
             node = Project(name=project) if isinstance(project, str) else project
             uid, line = describe_node(Project, node, "start_run: project")
@@ -348,10 +373,10 @@ class Run:
             given["ended_at"] = None
         for name in self._maps:
             self._maps[name] |= values.get(name) or {}
-        nodes.append(node_line("Experiment", self.uid, given))
         self._owner, self._is_resumed = os.getpid(), is_resumed
         self._is_offline = read_settings().offline
-        self._journal.append(b"".join([*edges, *nodes]))
+        experiment = node_line("Experiment", self.uid, given)
+        self._journal.append(b"".join([*nodes, *edges, experiment]))
         _open_runs[self.uid] = self
         if not self._is_offline:
             sender.add(self.uid)

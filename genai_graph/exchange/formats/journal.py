@@ -5,8 +5,8 @@ times: its values are merged, later ones last. A line may also add a point to a 
 
     {"point": "run-7/loss", "value": 0.25, "step": 3}
 
-Lines are written in groups that end with a node or a point, so that edges without one at the end
-of a file are known to be incomplete.
+An edge is followed by the node that it needs, so that edges at the end of a file are known to be
+incomplete.
 """
 
 from __future__ import annotations
