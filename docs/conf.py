@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.graphviz",
     "sphinx_click",
 ]
+exclude_patterns = ["tutorial/**"]  # cards
 default_role = "literal"  # `x` in a docstring is code, as in Markdown
 
 myst_heading_anchors = 3

@@ -49,6 +49,7 @@ def run_examples(
 ) -> Callable[[Path], None]:
     def run(page: Path) -> None:
         (tmp_path / "fixtures").symlink_to(FIXTURES)  # examples write to this directory
+        (tmp_path / "docs").symlink_to(ROOT / "docs")
         for name, content in files_of(page).items():
             Path(name).parent.mkdir(exist_ok=True)
             write_file(name, content)

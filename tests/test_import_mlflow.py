@@ -325,6 +325,19 @@ def test_values_of_nodes_are_mapped() -> None:
     assert "hunter2" not in Path("out.jsonl").read_text()
 
 
+def test_the_dataset_of_a_score_is_no_training_data() -> None:
+    # log_metric(dataset=...) adds the dataset to the inputs of the run, without a context.
+    store = DATA.parents[2] / "docs" / "tutorial" / "mlflow.db.xz"
+    Path("mlflow.db").write_bytes(lzma.decompress(store.read_bytes()))
+    graph, _ = import_to_file("mlflow.db")
+    edges = graph.edges["Model-TRAINED_ON->Dataset"].items()
+    assert sorted(
+        (end.partition("@")[0], props)
+        for (start, end), props in edges
+        if start.startswith("network@")
+    ) == [("digits-test", [{"role": "test"}]), ("digits-train", [{"role": "training"}])]
+
+
 def test_options_select_runs() -> None:
     unpack("3.17.db")
     all_runs = {run["name"] for run in client_answers("3.17.db")["runs"]}

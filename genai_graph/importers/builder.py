@@ -67,7 +67,7 @@ class RecordBuilder:
         self._edge_types = {(each.source, each.type, each.target): each for each in EDGES}
         self._nodes: dict[tuple[str, str], tuple[dict[str, Any], SourceLocation]] = {}
         self._edges: dict[tuple[Any, ...], tuple[EdgeType, dict[str, Any], SourceLocation]] = {}
-        self._notices: dict[Notice, None] = {}
+        self._conflicts: dict[tuple[str, str, str, str], Notice] = {}
 
     # Single records
 
@@ -132,7 +132,7 @@ class RecordBuilder:
     ) -> None:
         """Add a node, or fill the missing values of one that was added before.
 
-        A different value is reported, and the first one is kept.
+        A different value is reported once, and the first one is kept.
         """
         # Without a value for it, the keys of the importer are removed from the metadata.
         given = {
@@ -151,7 +151,8 @@ class RecordBuilder:
             elif value is not None and before[name] != value and first != location:
                 other = "another" if isinstance(value, (dict, list)) else describe(value)
                 kept = f"{other}: the value in {first.file} is kept"
-                self._notices[Notice(location, f"{label} {uid!r}: {name}: {kept}")] = None
+                notice = Notice(location, f"{label} {uid!r}: {name}: {kept}")
+                self._conflicts.setdefault((label, uid, name, other), notice)
 
     def collect_edge(
         self,
@@ -178,7 +179,7 @@ class RecordBuilder:
 
     def finish(self) -> Iterator[ImportRecord]:
         """Yield the collected nodes and edges, and the conflicts between their places."""
-        yield from self._notices
+        yield from self._conflicts.values()
         for (label, uid), (values, location) in self._nodes.items():
             yield from self.node(label, uid, values, location)
         cyclic = self._cyclic_edges()

@@ -155,8 +155,7 @@ class DatabaseStore:
             unchanged = {run.id: run for run in runs if reasons[run.id] == UNCHANGED}
             if unchanged:
                 span = {"first": runs[0].id, "last": last}
-                self._add_inputs(unchanged, span)
-                self._add_models(unchanged, span)
+                self._add_links(unchanged, span)
             wanted = {run.id: run for run in runs if reasons[run.id] is None}
             if wanted:
                 self._add_content(wanted, runs[0].id, last)
@@ -222,6 +221,10 @@ class DatabaseStore:
         for run_id, key, value in self._select("tags", in_range, **span):
             if run_id in runs:
                 runs[run_id].tags[key] = value or ""
+        self._add_links(runs, span)
+
+    def _add_links(self, runs: dict[str, Run], span: dict[str, str]) -> None:
+        """Add the datasets and models of a range of runs, and the points that belong to both."""
         in_range = "WHERE t.run_id BETWEEN :first AND :last ORDER BY t.run_id, t.model_id"
         for run_id, *values in self._select("logged_model_metrics", in_range, **span):
             if run_id in runs:

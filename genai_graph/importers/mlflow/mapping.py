@@ -280,6 +280,7 @@ class StoreMapping:
 
     def _map_inputs(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
         edges: dict[_DATA, None] = {}
+        measured = {_dataset_of(point) for point in run.model_points}
         for dataset in run.inputs:
             self._events.append(Read("dataset inputs"))
             if not dataset.name:
@@ -290,7 +291,9 @@ class StoreMapping:
             collect_dataset(dataset, uid, self._context, self._builder, location)
             project = self._projects[run.experiment_id]
             self._builder.collect_edge(("Project", project, "HAS", "Dataset", uid), location)
-            for word in dataset.contexts or [""]:
+            # MLflow adds the dataset of a score to the inputs, without a context.
+            is_test = (dataset.name, dataset.digest) in measured
+            for word in dataset.contexts or ["test" if is_test else ""]:
                 role, is_known = self._context.role(word)
                 edges[uid, role] = None
                 if not is_known and self._report_once("context", word):
