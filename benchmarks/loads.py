@@ -128,7 +128,7 @@ class _StageTimes(Progress):
         """The seconds from the start of the check to the first write."""
         return self._started["nodes"] - self._started["checking"]
 
-    def start(self, stage: str, total: int) -> None:
+    def start(self, stage: str, total: int | None, unit: str = "") -> None:
         """Record when a stage starts."""
         self._started[stage] = time.perf_counter()
 
