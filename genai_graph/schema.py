@@ -9,8 +9,11 @@ import genai_graph.models  # noqa: F401  (registers the node classes)
 from genai_graph import registry
 from genai_graph.database import current_connection, indexes
 from genai_graph.database.settings import read_settings
+from genai_graph.errors import UnknownPropertyError
 from genai_graph.properties import encryption
-from genai_graph.registry import NODES
+from genai_graph.properties.json_columns import is_column_name, is_in_json
+from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.columns import json_names
 
 if TYPE_CHECKING:
     from genai_graph.database.indexes import Index
@@ -43,6 +46,39 @@ def install() -> list[Index]:
     return indexes.install(NODES.values())
 
 
+def index_json(path: str, *, drop: bool = False) -> list[Index]:
+    """Create the indexes on a value inside a JSON property, or drop them; return them.
+
+    `path` is such as ``parameters.lr``, for all labels with this property, or
+    ``Experiment.parameters.lr``. Raises `UnknownPropertyError` for an unknown property, and
+    `UnsupportedError` on the embedded engine and for an encrypted property.
+    """
+    registry.close()
+    label, dot, column = path.partition(".")
+    labels = [label] if dot and label in NODES else list(NODES)
+    column = column if dot and label in NODES else path
+    name, *keys = column.split(".")
+    labels = [one for one in labels if name in json_names(one)]
+    if not labels or not all(keys) or not keys or not is_column_name(column):
+        raise UnknownPropertyError(
+            f"{path}: expected a JSON property and keys, such as parameters.lr or "
+            "Experiment.parameters.lr"
+        )
+    for one in labels:
+        encryption.refuse_search(properties_of(NODES[one])[name])
+    if drop:
+        found = [one for one in indexes.existing_columns() if one.property == column]
+        dropped = [index for index in found if index.label in labels]
+        for index in dropped:
+            indexes.drop_column(index)
+        return dropped
+    return [indexes.create_column(one, column) for one in labels]
+
+
+def _is_in_json(index: Index) -> bool:
+    return is_in_json(index.property, json_names(index.label))
+
+
 def list_declared(engine: str | None = None) -> list[Index]:
     """Return the constraints and indexes of the models, optionally only those of an engine."""
     registry.close()
@@ -62,7 +98,7 @@ def list_unsearchable() -> list[str]:
 def check() -> Drift:
     """Compare the database's schema with the models'."""
     declared = set(list_declared(current_connection().engine))
-    existing = set(indexes.existing(NODES.values()))
+    existing = {one for one in indexes.existing(NODES.values()) if not _is_in_json(one)}
     missing, extra = declared - existing, existing - declared
     different = {
         (expected, found)

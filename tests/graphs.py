@@ -31,6 +31,7 @@ from genai_graph.properties.types import (
     Property,
 )
 from genai_graph.registry import EDGES, NODES, EdgeType, properties_of
+from genai_graph.storage.columns import from_columns
 
 Graph = list[NodeRecord | EdgeRecord]
 
@@ -255,7 +256,7 @@ def read_graph() -> Iterator[NodeRecord | EdgeRecord]:
     """Yield the stored graph as records, in the order of labels, edge types and uids."""
     for label, cls in NODES.items():
         for row in query(f"MATCH (n:{label}) RETURN properties(n) AS p ORDER BY n.uid"):
-            props = row["p"]
+            props = from_columns(label, row["p"])
             uid = props.pop("uid")
             removed = dict.fromkeys(name for name, value in cls.parse_uid(uid).items() if value)
             yield node(label, uid, **{**removed, **props})

@@ -11,13 +11,16 @@ from genai_graph.database.keyring import ValueLocation
 from genai_graph.errors import SettingsError
 from genai_graph.properties import encryption
 from genai_graph.properties.encryption import EncryptedValue
+from genai_graph.properties.json_columns import unite
 from genai_graph.registry import NODES
 from genai_graph.storage import batching
 from genai_graph.storage.encrypted_values import Replacement, replace_ciphertexts
-from genai_graph.storage.scans import iter_pages_by_size, read_values
+from genai_graph.storage.scans import iter_pages_by_size, read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from genai_graph.properties.json_columns import Columns
 
 
 @dataclass
@@ -81,7 +84,7 @@ def count_by_key() -> KeyCounts:
     counts = KeyCounts()
     for label in NODES:
         for uids in iter_pages_by_size(label):
-            for location, text in _sensitive_texts(label, uids):
+            for location, text, _ in _sensitive_texts(label, uids):
                 key = encryption.key_id_in(text)
                 if key is None:
                     counts.clear += 1
@@ -117,22 +120,22 @@ def rotate(advance: Callable[[int], None] = lambda count: None) -> RotationResul
 
 
 def _reencrypt(label: str, uids: list[str], result: RotationResult) -> Iterator[Replacement]:
-    for location, old in _sensitive_texts(label, uids):
-        new = encryption.reencrypt(location, old)
+    for location, text, columns in _sensitive_texts(label, uids):
+        new = encryption.reencrypt(location, text)
         if isinstance(new, EncryptedValue):
             result.skipped[new.key] += 1
             result.corrupt[new.key] += new.is_corrupt
-        elif new != old:
-            yield Replacement(location.uid, location.property, old, new)
+        elif new != text:
+            yield Replacement(location.uid, location.property, columns, new)
 
 
-def _sensitive_texts(label: str, uids: list[str]) -> Iterator[tuple[ValueLocation, str]]:
-    """Yield the stored texts that are encrypted or should be."""
-    names = list(encryption.encryptable_properties(label))
+def _sensitive_texts(label: str, uids: list[str]) -> Iterator[tuple[ValueLocation, str, Columns]]:
+    """Yield the texts that are encrypted or should be, with the properties that store them."""
+    properties = encryption.encryptable_properties(label)
     sensitive = encryption.encrypted_names(label)
-    for uid, values in read_values(label, uids, names):
-        for name, text in zip(names, values, strict=True):
-            if isinstance(text, str) and (
-                encryption.key_id_in(text) or (name in sensitive and text not in encryption.EMPTY)
-            ):
-                yield ValueLocation(label, uid, name), text
+    for uid, name, columns in read_columns(label, uids, list(properties)):
+        text = unite(name, columns) if properties[name].is_json else columns[name]
+        if isinstance(text, str) and (
+            encryption.key_id_in(text) or (name in sensitive and text not in encryption.EMPTY)
+        ):
+            yield ValueLocation(label, uid, name), text, columns

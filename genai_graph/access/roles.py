@@ -11,10 +11,11 @@ from genai_graph.database import current_connection, query, quote_name
 from genai_graph.database.error_translation import translate_errors
 from genai_graph.errors import EditionError
 from genai_graph.properties import encryption
+from genai_graph.properties.json_columns import is_in_json
 from genai_graph.registry import NODES, edge_type_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,21 @@ COMMUNITY = (
 )
 
 
-def statements(database: str | None = None, encrypted: str | None = None) -> list[str]:
+def statements(
+    database: str | None = None, encrypted: str | None = None, keys: Iterable[str] = ()
+) -> list[str]:
     """Return the statements that create the roles and their privileges; safe to repeat.
 
     `database` defaults to the home database of each user. `encrypted` overrides the sensitive
-    properties, in the format of ``GENAI_GRAPH_ENCRYPTED``.
+    properties, in the format of ``GENAI_GRAPH_ENCRYPTED``. `keys` are the names of the properties
+    in the database: those inside sensitive JSON are hidden, too, since Neo4j has no privilege for
+    all names with a prefix.
 
     Raises `SettingsError` if `encrypted` is invalid.
     """
     registry.close()
-    return [line for role in ROLES for line in _statements(role, database, encrypted)]
+    keys = list(keys)
+    return [line for role in ROLES for line in _statements(role, database, encrypted, keys)]
 
 
 def script(database: str | None = None, encrypted: str | None = None) -> str:
@@ -91,7 +97,8 @@ def apply() -> int:
         )
     if query("CALL dbms.components() YIELD edition RETURN edition")[0]["edition"] == "community":
         raise EditionError(COMMUNITY)
-    lines = statements(connection.database, connection.encrypted)
+    keys = [row["propertyKey"] for row in query("CALL db.propertyKeys()")]
+    lines = statements(connection.database, connection.encrypted, keys)
     with (
         translate_errors(connection.is_stopping),
         connection.driver("WRITE").session(database="system") as session,
@@ -101,7 +108,9 @@ def apply() -> int:
     return len(lines)
 
 
-def _statements(role: Role, database: str | None, encrypted: str | None) -> Iterator[str]:
+def _statements(
+    role: Role, database: str | None, encrypted: str | None, keys: Collection[str] = ()
+) -> Iterator[str]:
     target = "HOME DATABASE" if database is None else f"DATABASE {quote_name(database)}"
     graph = "HOME GRAPH" if database is None else f"GRAPH {quote_name(database)}"
     to = f"TO {role.name}"
@@ -116,7 +125,9 @@ def _statements(role: Role, database: str | None, encrypted: str | None) -> Iter
     yield from (f"GRANT MATCH {{*}} {scope}" for scope in scopes)
     if not role.sees_sensitive:
         for labels, names in _sensitive_by_labels(encrypted).items():
-            properties, nodes = (", ".join(map(quote_name, each)) for each in (names, labels))
+            inside = (key for key in sorted(keys) if is_in_json(key, names))
+            hidden = [*names, *inside]
+            properties, nodes = (", ".join(map(quote_name, each)) for each in (hidden, labels))
             yield f"DENY READ {{{properties}}} ON {graph} NODES {nodes} {to}"
     if role.writes:
         for privilege in ("CREATE", "DELETE", "SET PROPERTY {*}"):

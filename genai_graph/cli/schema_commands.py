@@ -64,6 +64,23 @@ def check() -> None:
 
 
 @schema.command()
+@click.argument("path")
+@click.option("--drop", is_flag=True, help="Drop the index.")
+def index(path: str, drop: bool) -> None:
+    """Index a value inside a JSON property.
+
+    PATH is such as parameters.lr, or Experiment.parameters.lr for one label. Searches for the value
+    then start at the index. Safe to repeat. Not on the embedded engine.
+    """
+    from genai_graph.schema import index_json
+
+    with connect():
+        found = index_json(path, drop=drop)
+    for one in found:
+        click.echo(f"{'dropped' if drop else 'created'}: {one}", err=True)
+
+
+@schema.command()
 @click.option(
     "--format",
     type=click.Choice(["mermaid", "dot"]),

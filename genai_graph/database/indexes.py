@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from neomodel import db
 
 from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import quote_name
 from genai_graph.database.transaction import query
-from genai_graph.errors import DatabaseError
+from genai_graph.errors import DatabaseError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+    from genai_graph.database.connection import Connection
 
 
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
@@ -76,6 +80,63 @@ def existing(classes: Iterable[Any]) -> list[Index]:
         for type_, row in rows
         if row["entityType"] == "NODE" and row["labelsOrTypes"][0] in labels
     ]
+
+
+# The indexes on values inside JSON, by connection: read once, for the text of statements.
+_columns: WeakKeyDictionary[Connection, dict[str, frozenset[str]]] = WeakKeyDictionary()
+
+
+def indexed_columns(label: str) -> frozenset[str]:
+    """Return the properties of values inside JSON that have an index, such as ``parameters.lr``.
+
+    They are read once for each connection. The embedded engine has none: its indexes convert all
+    values to one type.
+    """
+    connection = current_connection()
+    if connection.engine == "embedded":
+        return frozenset()
+    if connection not in _columns:
+        found: dict[str, set[str]] = defaultdict(set)
+        for index in existing_columns():
+            found[index.label].add(index.property)
+        _columns[connection] = {name: frozenset(names) for name, names in found.items()}
+    return _columns[connection].get(label, frozenset())
+
+
+def existing_columns() -> list[Index]:
+    """Return the indexes in the database on single properties with a dot, of any label."""
+    return [
+        Index(row["labelsOrTypes"][0], row["properties"][0], RANGE, row["name"])
+        for row in query("SHOW INDEXES")
+        if row["type"] == RANGE and row["entityType"] == "NODE" and len(row["properties"]) == 1
+        if "." in row["properties"][0] and "\\" not in row["properties"][0]
+    ]
+
+
+def create_column(label: str, column: str) -> Index:
+    """Create an index on a value inside JSON, unless it exists; return it.
+
+    Raises `UnsupportedError` on the embedded engine.
+    """
+    _refuse_embedded()
+    index = Index(label, column, RANGE, f"index_{label}_{column}")
+    query(index.cypher().removesuffix(";"), write=True)
+    _columns.pop(current_connection(), None)
+    return index
+
+
+def drop_column(index: Index) -> None:
+    """Drop an index on a value inside JSON."""
+    query(f"DROP INDEX {quote_name(index.name)} IF EXISTS", write=True)
+    _columns.pop(current_connection(), None)
+
+
+def _refuse_embedded() -> None:
+    if current_connection().engine == "embedded":
+        raise UnsupportedError(
+            "the embedded engine has no index on values in JSON: it would convert all of them to "
+            "the type of the first one: searches scan the label, or use Neo4j"
+        )
 
 
 def install(classes: Iterable[Any]) -> list[Index]:

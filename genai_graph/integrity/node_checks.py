@@ -15,8 +15,10 @@ from genai_graph.integrity.uid_checks import SimilarUids, spelling_finding
 from genai_graph.names import is_normalized_name
 from genai_graph.properties import encryption
 from genai_graph.properties.encryption import EncryptedValue
+from genai_graph.properties.json_columns import layout_error
 from genai_graph.properties.messages import describe
 from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.columns import from_columns, group_columns, json_names
 from genai_graph.storage.lookups import count_nodes, count_without_uid
 from genai_graph.storage.scans import iter_pages_by_size
 
@@ -34,8 +36,10 @@ def findings(label: str) -> Iterator[Finding]:
             if len(nodes) > 1:
                 problem = f"{label} {uid!r}: {len(nodes)} nodes have this uid"
                 yield Finding("uid", label, (uid,), problem, f"delete all but one, and {INSTALL}")
-            for labels, values in nodes:
+            for labels, stored in nodes:
+                values = from_columns(label, stored)
                 yield from _label_findings(label, uid, labels)
+                yield from _layout_findings(label, uid, stored)
                 yield from _value_findings(label, uid, values)
                 undeclared.add(values, uid)
     yield from undeclared.findings()
@@ -82,6 +86,16 @@ def _label_findings(label: str, uid: str, labels: list[str]) -> Iterator[Finding
         hint = f"remove the wrong label: MATCH (n:{label} {{uid: ...}}) REMOVE n:{others[0]}"
         problem = f"{label} {uid!r} is also a {', '.join(others)}"
         yield Finding("labels", label, (uid,), problem, hint)
+
+
+def _layout_findings(label: str, uid: str, stored: dict[str, Any]) -> Iterator[Finding]:
+    names = json_names(label)
+    for name, columns in group_columns(stored).items():
+        problem = layout_error(name, columns) if name in names else ""
+        if problem:
+            hint = f"remove one of them, or set it: {label}.upsert(uid={uid!r}, {name}=...)"
+            subject = f"{label}.{name}"
+            yield Finding("value", subject, (uid,), f"{label} {uid!r}: {name}: {problem}", hint)
 
 
 def _value_findings(label: str, uid: str, values: dict[str, Any]) -> Iterator[Finding]:

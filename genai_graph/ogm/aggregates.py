@@ -48,7 +48,7 @@ class Aggregate:
     def refuse_property(self, target: Target) -> None:
         """Raise `NodeSetError` if the function does not apply to values of the property."""
         prop = target.prop
-        if prop.is_json or hasattr(prop, "item"):
+        if (prop.is_json and not target.keys) or hasattr(prop, "item"):
             raise NodeSetError(f"{self!r}: expected a property with an order, not {prop.type_name}")
         refuse_search(prop)
 
@@ -91,7 +91,8 @@ class Max(Aggregate):
 class _Numeric(Aggregate):
     def refuse_property(self, target: Target) -> None:
         """Accept numbers."""
-        if not isinstance(target.prop, (neomodel.IntegerProperty, neomodel.FloatProperty)):
+        is_number = isinstance(target.prop, (neomodel.IntegerProperty, neomodel.FloatProperty))
+        if not is_number and not target.keys:
             raise NodeSetError(f"{self!r}: expected a number, not {target.prop.type_name}")
 
 
@@ -116,6 +117,10 @@ class ResolvedAggregate(NamedTuple):
 
     def expression(self, value: str) -> str:
         """Return the Cypher expression for an expression of the values."""
+        if self.target.keys and self.function in ("avg", "sum"):  # other values can't be added
+            type_ = f"valueType({value})"
+            is_number = f"{type_} STARTS WITH 'INTEGER' OR {type_} STARTS WITH 'FLOAT'"
+            value = f"CASE WHEN {is_number} THEN {value} END"
         call = f"{self.function}({'DISTINCT ' if self.distinct else ''}{value})"
         if self.function == "sum":  # Cypher's sum of no values is 0
             return f"CASE WHEN count({value}) = 0 THEN null ELSE {call} END"
@@ -123,7 +128,7 @@ class ResolvedAggregate(NamedTuple):
 
     def to_python(self, value: Any) -> Any:
         """Convert a result of the database."""
-        if value is None or self.function not in ("min", "max"):
+        if value is None or self.function not in ("min", "max") or self.target.keys:
             return value
         return self.target.prop.to_python(value)
 

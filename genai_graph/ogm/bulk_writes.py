@@ -138,11 +138,12 @@ def _write_fields(cls: Any, nodes: list[Any], names: list[str]) -> int:
     """Write the named properties of nodes, as far as they differ from the stored ones."""
     changes = {node.saved_uid: (node, node.changes_of(names)) for node in nodes}
     changed = {uid: values for uid, (_, values) in changes.items() if values}
+    stored = {uid: changes[uid][0].stored_values for uid in changed}
 
     def write() -> None:
         sized = (NodeRow(uid, values, estimate_size(values)) for uid, values in changed.items())
         for batch in batching.batch_by_size(sized, batching.BATCH_ROWS):
-            update_nodes(cls.__label__, {row.uid: row.given for row in batch})
+            update_nodes(cls.__label__, {row.uid: row.given for row in batch}, stored)
 
     if changed:
         run_in_transaction(write)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, match_uid, quote_name
+from genai_graph.database.indexes import indexed_columns
 from genai_graph.errors import NodeSetError
 from genai_graph.ogm.conditions import (
     And,
@@ -30,6 +31,8 @@ from genai_graph.ogm.conditions import (
     leaves,
     uses_alias,
 )
+from genai_graph.ogm.json_lookups import json_columns
+from genai_graph.properties.json_columns import column
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -128,11 +131,29 @@ class Compiler:
         if target.is_alias:
             expression = self.alias(target.name)
         else:
-            expression = f"{scope[target.on_edge]}.{quote_name(target.name)}"
+            expression = self.property(target, scope[target.on_edge])
         values = [self.parameter(value) for value in comparison.values]
         if values and target.default is not None:
             expression = f"coalesce({expression}, {self.parameter(target.default)})"
-        return comparison.template.format(*values, x=expression)
+        return comparison.template.format(*values, x=expression, n=scope[0])
+
+    def property(self, target: Target, variable: str) -> str:
+        """Return the expression of the property of a target, of a variable.
+
+        The keys of a JSON value are a parameter, unless an index has their name.
+        """
+        if not target.keys:
+            return f"{variable}.{quote_name(target.name)}"
+        name = column(target.name, target.keys)
+        if name in indexed_columns(target.label):
+            return f"{variable}.{quote_name(name)}"
+        return f"{variable}[{self.parameter(name)}]"
+
+    def json_columns(self, target: Target, variable: str) -> str:
+        """Return the expression of the stored properties of a JSON value, as [name, value]."""
+        name = column(target.name, target.keys)
+        path = map(self.parameter, (target.name, name, f"{name}."))
+        return json_columns(variable, path)
 
     def _conjunction(self, trees: Sequence[Tree], scope: Scope) -> str:
         alternative = _shared_alternative(trees)
@@ -214,7 +235,7 @@ class Compiler:
         target, carried = aggregate.target, ", ".join(bound)
         node, edge, clauses = self.walk(bound[0], target.path, optional=True)
         end = edge if target.on_edge else node
-        value = end if target.is_node else f"{end}.{quote_name(target.name)}"
+        value = end if target.is_node else self.property(target, end)
         return (
             f"{clauses} WITH DISTINCT {carried}, {end} "
             f"WITH {carried}, {aggregate.expression(value)} AS {alias}"
@@ -238,7 +259,7 @@ class Compiler:
         keys = []
         for ordering in order:
             target = ordering.target
-            if target is not None and target in (known or {}):
+            if target is not None and target in (known or {}) and not target.is_json:
                 expression = (known or {})[target]
             else:
                 expression = self.sort_expression(ordering)
@@ -254,7 +275,7 @@ class Compiler:
             return "rand()"
         if target.path:
             return self.alias(_sort_alias(ordering))
-        return self.alias(target.name) if target.is_alias else f"n.{quote_name(target.name)}"
+        return self.alias(target.name) if target.is_alias else self.property(target, "n")
 
     def limits(self, selected: range) -> str:
         """Return the SKIP and LIMIT clauses, with integers as parameters."""

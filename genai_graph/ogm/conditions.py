@@ -19,6 +19,7 @@ from genai_graph.errors import (
     NotConnectedError,
     UnknownPropertyError,
 )
+from genai_graph.ogm.json_lookups import parse_json_lookup, split_keys
 from genai_graph.ogm.lookups import (
     Lookup,
     parse_alias_lookup,
@@ -31,6 +32,7 @@ from genai_graph.registry import EDGES, INCOMING, NODES, OUTGOING, EdgeType, pro
 
 if TYPE_CHECKING:
     from genai_graph.ogm.edge import Edge
+    from genai_graph.properties.json_columns import Keys
     from genai_graph.properties.types import Property
 
 AND, OR, XOR = "AND", "OR", "XOR"
@@ -124,7 +126,8 @@ Path = tuple[Step, ...]
 class Target:
     """A property at the end of a path, of the node or of the last edge, or the node itself.
 
-    The name of a node is empty. The name of an annotation has neither a path nor a property.
+    The name of a node is empty. The name of an annotation has neither a path nor a property. `keys`
+    lead to a value inside a JSON property.
     """
 
     path: Path
@@ -132,6 +135,7 @@ class Target:
     name: str
     edge_type: EdgeType | None = None  # of the last edge, if the property is the edge's
     is_alias: bool = False
+    keys: Keys = ()
 
     @property
     def on_edge(self) -> bool:
@@ -158,8 +162,14 @@ class Target:
         """Whether the path ends at a relationship."""
         return not self.name
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it is JSON, or a value in it, that is stored by path: edges have JSON texts."""
+        return not (self.is_alias or self.is_node or self.on_edge) and self.prop.is_json
+
     def __str__(self) -> str:
-        return self.name if self.is_alias else f"{self.cls.__name__}.{self.name}"
+        name = "__".join([self.name, *self.keys])
+        return self.name if self.is_alias else f"{self.cls.__name__}.{name}"
 
 
 def relationships_of(label: str) -> dict[str, Any]:
@@ -229,6 +239,8 @@ def resolve(label: str, key: Any, aliases: Iterable[str] = ()) -> tuple[Target, 
 def resolve_exactly(label: str, key: Any, aliases: Iterable[str] = ()) -> Target:
     """Return the target of a name without a lookup. Raises `UnknownPropertyError`."""
     target, rest = resolve(label, key, aliases)
+    if target.is_json:
+        return replace(target, keys=tuple(rest))
     if rest:
         raise unknown_lookup(str(target), "__".join(rest), [], "is not a lookup")
     return target
@@ -363,6 +375,11 @@ def _parse_pair(label: str, key: Any, value: Any, aliases: tuple[str, ...]) -> T
         return _parse_related(target, rest, value)
     if target.is_alias:
         return _comparison(target, parse_alias_lookup(target.name, rest, value))
+    if target.is_json:
+        keys, rest = split_keys(rest)
+        target = replace(target, keys=keys)
+        lookup = parse_json_lookup(target.prop, str(target), keys, rest, value)
+        return _comparison(target, lookup)
     value = _uid_of(value) if target.name == "uid" else value
     return _comparison(target, parse_lookup(target.prop, str(target), rest, value))
 

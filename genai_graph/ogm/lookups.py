@@ -50,8 +50,9 @@ TEXTS = {
 REGEXES = {"regex": "", "iregex": "(?iu)"}
 ITEMS = {
     "includes": "{0} IN {x}",
-    "includes_all": "all(item IN {0} WHERE item IN {x})",
-    "includes_any": "any(item IN {0} WHERE item IN {x})",
+    # With all() and any(), the embedded engine finds nothing if the condition is negated.
+    "includes_all": "size([item IN {0} WHERE item IN {x}]) = size({0})",
+    "includes_any": "size([item IN {0} WHERE item IN {x}]) > 0",
 }
 # Parts of a time in UTC: the name in Cypher.
 TIME_PARTS = {
@@ -59,7 +60,7 @@ TIME_PARTS = {
     "iso_week_day": "dayOfWeek",
 }
 _COMMON = ("exact", "ne", "in", "isnull")
-_ORDERED = (*_COMMON, "lt", "lte", "gt", "gte", "range")
+ORDERED = (*_COMMON, "lt", "lte", "gt", "gte", "range")
 _REGEX_CLASSES = re.compile(r"\\[pP]\{\w+\}")  # Java's, unknown to Python
 
 
@@ -70,10 +71,10 @@ def lookups_of(prop: Property[Any]) -> tuple[str, ...]:
     if hasattr(prop, "item"):
         return (*_COMMON, *ITEMS, "contains", "overlap", "len")
     if prop.is_timestamp:
-        return (*_ORDERED, "date", "year", *TIME_PARTS)
+        return (*ORDERED, "date", "year", *TIME_PARTS)
     if isinstance(prop, neomodel.StringProperty):
-        return (*_ORDERED, *TEXTS, *REGEXES)
-    return _ORDERED
+        return (*ORDERED, *TEXTS, *REGEXES)
+    return ORDERED
 
 
 def parse_lookup(prop: Property[Any], subject: str, parts: list[str], value: Any) -> Lookup:
@@ -84,7 +85,14 @@ def parse_lookup(prop: Property[Any], subject: str, parts: list[str], value: Any
     name = parts[0] if parts else "exact"
     known = lookups_of(prop)
     if name not in known:
-        raise unknown_lookup(subject, "__".join(parts), known, _refusal(prop))
+        raise unknown_lookup(subject, "__".join(parts), known)
+    return parse_value_lookup(prop, subject, parts, value)
+
+
+def parse_value_lookup(prop: Any, subject: str, parts: list[str], value: Any) -> Lookup:
+    """Return a known lookup of a type of values."""
+    name = parts[0] if parts else "exact"
+    known = lookups_of(prop)
     try:
         if prop.is_timestamp and name in ("date", "year", *TIME_PARTS):
             return _parse_time(name, parts[1:], value)
@@ -108,7 +116,7 @@ def parse_alias_lookup(subject: str, parts: list[str], value: Any) -> Lookup:
     if name == "isnull" or value is None:
         return _parse_isnull(name, None, True if value is None else value)
     if name == "in":
-        return Lookup(name, "{x} IN {0}", (_items(value),))
+        return Lookup(name, "{x} IN {0}", (to_items(value),))
     return Lookup(name, COMPARISONS["exact" if name == "ne" else name], (value,), name == "ne")
 
 
@@ -119,12 +127,6 @@ def unknown_lookup(
     names = list(known)
     listed = f": the lookups are {', '.join(names)}" if names else ""
     return NodeSetError(f"{subject}: {lookup!r}: {reason}{did_you_mean(lookup, names)}{listed}")
-
-
-def _refusal(prop: Property[Any]) -> str:
-    if prop.is_json:
-        return "values inside JSON can't be searched yet, compare them in Python"
-    return "no such lookup"
 
 
 # Values
@@ -142,7 +144,8 @@ def _convert(prop: Property[Any], value: Any) -> Any:
     return prop.to_db(prop.validate(value))
 
 
-def _items(value: Any) -> list[Any]:
+def to_items(value: Any) -> list[Any]:
+    """Return the values of a list, or raise `NodeSetTypeError`."""
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise NodeSetTypeError(f"expected a list of values, got {describe(value)}")
     return list(value)
@@ -173,12 +176,12 @@ def _parse_comparison(name: str, prop: Property[Any], value: Any) -> Lookup:
 
 
 def _parse_in(name: str, prop: Property[Any], value: Any) -> Lookup:
-    values = [_convert(prop, item) for item in _items(value) if item is not None]
+    values = [_convert(prop, item) for item in to_items(value) if item is not None]
     return Lookup(name, "{x} IN {0}", (values,))
 
 
 def _parse_range(name: str, prop: Property[Any], value: Any) -> Lookup:
-    bounds = _items(value)
+    bounds = to_items(value)
     if len(bounds) != 2:
         raise NodeSetError(f"range: expected two values, got {len(bounds)}")
     low, high = (_convert(prop, bound) for bound in bounds)
@@ -216,7 +219,7 @@ def _parse_item(name: str, prop: Any, value: Any) -> Lookup:
     name = "includes_any" if name == "overlap" else name
     if name == "includes":
         return Lookup(name, ITEMS[name], (_convert(prop.item, value),))
-    return Lookup(name, ITEMS[name], ([_convert(prop.item, item) for item in _items(value)],))
+    return Lookup(name, ITEMS[name], ([_convert(prop.item, item) for item in to_items(value)],))
 
 
 _PARSERS: dict[str, Callable[[str, Any, Any], Lookup]] = {

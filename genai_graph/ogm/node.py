@@ -47,6 +47,7 @@ from genai_graph.properties.validation import (
 )
 from genai_graph.registry import NODES, properties_of, register
 from genai_graph.storage import batching
+from genai_graph.storage.columns import from_columns
 from genai_graph.storage.lookups import find_nodes, node_missing_error
 from genai_graph.storage.nodes import (
     create_nodes,
@@ -278,6 +279,11 @@ class Node(NodeBase, metaclass=NodeType):
         return self._stored is not None
 
     @property
+    def stored_values(self) -> dict[str, Any]:
+        """The database values as they were read or written, decrypted."""
+        return self._stored or {}
+
+    @property
     def saved_uid(self) -> str:
         """The uid in the graph. Raises `NotSavedError` if the node is not saved."""
         if getattr(self, "deleted", False):
@@ -295,13 +301,20 @@ class Node(NodeBase, metaclass=NodeType):
 
         Nothing is validated, so that an invalid node can be loaded and fixed.
         """
+        node = cls.from_values(from_columns(cls.__label__, dict(graph_entity.items())))
+        node.element_id_property = getattr(graph_entity, "element_id", None)
+        return node
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Build a node from database values, with one text for each JSON property."""
         node = cls.__new__(cls)
-        stored = {name: graph_entity.get(name) for name in properties_of(cls)}
+        stored = {name: values.get(name) for name in properties_of(cls)}
         stored = decrypt_values(cls.__label__, stored)
         node._set_attributes(inflate_values(cls, stored))
         node._stored = stored
         node._state = transaction_state()
-        node.element_id_property = getattr(graph_entity, "element_id", None)
+        node.element_id_property = None
         return node
 
     def refresh(self) -> None:
@@ -315,8 +328,8 @@ class Node(NodeBase, metaclass=NodeType):
             self.__dict__[name].set_prefetched(None)
 
     def _set_stored(self, stored: Mapping[str, Any]) -> None:
-        """Set the attributes from stored properties."""
-        fresh = type(self).inflate(stored)
+        """Set the attributes from database values."""
+        fresh = type(self).from_values(stored)
         names = (*properties_of(type(self)), "_stored", "_state", "_defaults")
         self.__dict__.update({name: fresh.__dict__[name] for name in names})
         self._deferred = frozenset()
@@ -353,7 +366,7 @@ class Node(NodeBase, metaclass=NodeType):
         stored = find_nodes(self.__label__, [uid]).get(uid)
         if stored is None:
             raise node_missing_error(self.__label__, uid)
-        fresh = type(self).inflate(stored)
+        fresh = type(self).from_values(stored)
         for name in names:
             self.__dict__.setdefault(name, fresh.__dict__[name])
             if name in fresh._defaults:
@@ -438,11 +451,13 @@ class Node(NodeBase, metaclass=NodeType):
             rows = create_nodes(cls.__label__, [row.given for row in batch])
             stored |= {row["uid"]: row for row in rows}
         changes: dict[str, dict[str, Any]] = {}
+        before: dict[str, dict[str, Any]] = {}
         for node, values in changed:
             if values:
                 changes.setdefault(node.saved_uid, {}).update(values)
+                before[node.saved_uid] = node.stored_values
         for batch in _batches(changes.items()):
-            update_nodes(cls.__label__, {row.uid: row.given for row in batch})
+            update_nodes(cls.__label__, {row.uid: row.given for row in batch}, before)
         return stored
 
     def _validated_values(self) -> dict[str, Any]:
@@ -582,7 +597,7 @@ class Node(NodeBase, metaclass=NodeType):
             merged.setdefault(values["uid"], {}).update(values)
         created: set[str] = set()
         stored = run_in_transaction(partial(cls._upsert_rows, merged, created=created))
-        nodes = [cls.inflate(stored[values["uid"]]) for values in given]
+        nodes = [cls.from_values(stored[values["uid"]]) for values in given]
         cls._remember_unsaved(node for node in nodes if node.uid in created)
         return nodes
 
@@ -600,7 +615,8 @@ class Node(NodeBase, metaclass=NodeType):
         """Upsert a node that was read in this transaction (None if it does not exist)."""
         row = cls._with_uid(values)
         uid = row["uid"]
-        node = cls.inflate(cls._upsert_rows({uid: row}, {uid: before} if before else {})[uid])
+        written = cls._upsert_rows({uid: row}, {uid: before} if before else {})
+        node = cls.from_values(written[uid])
         cls._remember_unsaved([] if before else [node])
         return node
 
@@ -666,7 +682,7 @@ class Node(NodeBase, metaclass=NodeType):
         if stored is None:  # the node was created in that transaction
             for name in TIMESTAMPS:
                 self.__dict__[name] = None
-        self._stored = stored if stored is None else type(self).inflate(stored)._stored
+        self._stored = stored if stored is None else type(self).from_values(stored)._stored
 
     def _delete_owned(self) -> None:
         """Delete the nodes that belong to this one only; by default, there are none."""
@@ -719,7 +735,7 @@ class Node(NodeBase, metaclass=NodeType):
         first = {row["uid"]: row for row in reversed(rows)}
         with atomic():
             stored = find_nodes(cls.__label__, first)
-            nodes = {uid: cls.inflate(found) for uid, found in stored.items()}
+            nodes = {uid: cls.from_values(found) for uid, found in stored.items()}
             missing = [cls(**row) for uid, row in first.items() if uid not in nodes]
             nodes |= {node.saved_uid: node for node in cls.bulk_save(missing)}
         return [nodes[row["uid"]] for row in rows]

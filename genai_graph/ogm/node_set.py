@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
-from genai_graph.database import clamp_limit, query, quote_name
+from genai_graph.database import clamp_limit, query
 from genai_graph.database.rows import Rows
 from genai_graph.errors import DatabaseError, NodeSetError, NodeSetTypeError
 from genai_graph.ogm import bulk_writes, html, prefetch
@@ -185,8 +185,11 @@ class NodeSet(Generic[T]):
             target = replace(target, name="uid")
         if not target.is_alias:
             refuse_search(target.prop)
-            if target.prop.is_json:
-                raise NodeSetError(f"order_by: {target}: JSON has no order")
+            if target.prop.is_json and not target.keys:
+                raise NodeSetError(
+                    f"order_by: {target}: JSON has no order: use a value in it, such as "
+                    f"{target.name}__key"
+                )
         return Ordering(target, name.startswith("-"))
 
     def _ordered(self) -> Self:
@@ -270,7 +273,7 @@ class NodeSet(Generic[T]):
     def _own_names(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
             target = resolve_exactly(self.label, name)
-            if target.path:
+            if target.path or target.keys:
                 raise NodeSetError(f"{name}: expected a property of {self.label}")
             yield target.name
 
@@ -571,7 +574,7 @@ class NodeSet(Generic[T]):
         columns = []
         for alias, one in aggregates.items():
             end = edge if one.target.on_edge else node
-            value = end if one.target.is_node else f"{end}.{quote_name(one.target.name)}"
+            value = end if one.target.is_node else compiler.property(one.target, end)
             columns.append(f"{one.expression(value)} AS {compiler.alias(alias)}")
         row = query(f"{clauses} RETURN {', '.join(columns)}", compiler.parameters)[0]
         return {a: one.to_python(row[compiler.alias(a)]) for a, one in aggregates.items()}

@@ -14,9 +14,11 @@ from genai_graph.errors import NodeSetError
 from genai_graph.ogm.compiler import Compiler, Selection
 from genai_graph.ogm.conditions import Path, Target, uses_alias
 from genai_graph.ogm.resolution import refuse_several
-from genai_graph.properties.encryption import decrypt_values, refuse_search
+from genai_graph.properties.encryption import EncryptedValue, decrypt_values, refuse_search
+from genai_graph.properties.json_columns import extract, unite
 from genai_graph.properties.validation import inflate_values
 from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.columns import JSON_COLUMNS, json_names, prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +41,10 @@ class NodeShape:
         selected = compiler.select(selection)
         labels = "CASE WHEN size(labels(n)) > 1 THEN labels(n) END"
         columns = [f"{self._values()} AS node", f"{labels} AS labels"]
+        json = prefixes((self.names or frozenset()) & json_names(selection.label))
+        if json:
+            found = JSON_COLUMNS.replace("$prefixes", compiler.parameter(json))
+            columns.append(f"{found} AS json")
         columns += [compiler.alias(alias) for alias in selection.annotations]
         order, limits = compiler.order(selection.order), compiler.limits(selection.slice)
         return f"{selected} RETURN {', '.join(columns)}{order}{limits}"
@@ -55,7 +61,7 @@ class NodeShape:
         nodes = []
         for row in rows:
             refuse_several(row["labels"] or ())
-            node = cls.inflate(row["node"])
+            node = cls.inflate({**row["node"], **dict(row.get("json", ()))})
             if self.names is not None:
                 node.defer(set(properties_of(cls)) - {"uid", *self.names})
             for alias, aggregate in selection.annotations.items():
@@ -95,7 +101,7 @@ class ValuesShape:
         bound: dict[Path, tuple[str, str]] = {(): ("n", "")}
         for target in self.targets:
             clauses += _bind(compiler, target.path, bound)
-        known = {target: _value(compiler, target, bound) for target in self.targets}
+        known = {target: self._column(compiler, target, bound) for target in self.targets}
         columns = [f"{known[target]} AS c{at}" for at, target in enumerate(self.targets)]
         for at, target in enumerate(self.targets):
             if _is_encryptable(target):
@@ -107,6 +113,14 @@ class ValuesShape:
         distinct = "DISTINCT " if self.is_distinct else ""
         limits = compiler.limits(selection.slice)
         return f"{clauses} RETURN {distinct}{', '.join(columns)}{order}{limits}"
+
+    def _column(
+        self, compiler: Compiler, target: Target, bound: Mapping[Path, tuple[str, str]]
+    ) -> str:
+        """Return the expression of a value, for JSON the list of its stored properties."""
+        if target.is_json and not self.is_distinct:
+            return compiler.json_columns(target, bound[target.path][0])
+        return _value(compiler, _comparable(target), bound)
 
     def _order(self, compiler: Compiler, selection: Selection, known: dict[Target, str]) -> str:
         if not self.is_distinct and not self.groups:
@@ -139,7 +153,10 @@ class ValuesShape:
         bound: dict[Path, tuple[str, str]] = {(): ("n", "")}
         for path in paths:
             clauses += f"{_bind(compiler, path, bound)} WITH DISTINCT n, {', '.join(bound[path])}"
-        columns = [f"n.{quote_name(one.name)} AS c{at}" for at, one in enumerate(self.targets)]
+        columns = [
+            f"{compiler.property(_comparable(one), 'n')} AS c{at}"
+            for at, one in enumerate(self.targets)
+        ]
         columns += [
             f"{one.expression(_value(compiler, one.target, bound))} AS {compiler.alias(alias)}"
             for alias, one in self.groups.items()
@@ -158,7 +175,7 @@ class ValuesShape:
         """Return dicts, tuples or single values."""
         converted = []
         for row in rows:
-            values = [_to_python(one, row, at) for at, one in enumerate(self.targets)]
+            values = [self._to_python(one, row, at) for at, one in enumerate(self.targets)]
             for alias, aggregate in self.groups.items():
                 values.append(aggregate.to_python(row[compiler.alias(alias)]))
             converted.append(values)
@@ -170,6 +187,11 @@ class ValuesShape:
             row_class = namedtuple("Row", self.columns)  # type: ignore[misc]
             return [row_class(*values) for values in converted]
         return [tuple(values) for values in converted]
+
+    def _to_python(self, target: Target, row: Row, position: int) -> Any:
+        if target.is_json and not self.is_distinct and not self.groups:
+            return _json_to_python(target, row, position)
+        return row[f"c{position}"] if target.keys else _to_python(target, row, position)
 
 
 @dataclass(frozen=True)
@@ -229,7 +251,16 @@ def _value(compiler: Compiler, target: Target, bound: Mapping[Path, tuple[str, s
     if target.is_alias:
         return compiler.alias(target.name)
     variable = bound[target.path][target.on_edge]
-    return variable if target.is_node else f"{variable}.{quote_name(target.name)}"
+    return variable if target.is_node else compiler.property(target, variable)
+
+
+def _comparable(target: Target) -> Target:
+    """Return a target, if its values can be compared; raise `NodeSetError` if not."""
+    if target.is_json and not target.keys:
+        raise NodeSetError(
+            f"{target}: JSON can't be compared: use values in it, such as {target.name}__key"
+        )
+    return target
 
 
 def _is_encryptable(target: Target) -> bool:
@@ -247,6 +278,16 @@ def _to_python(target: Target, row: Row, position: int) -> Any:
         values = {"uid": row[f"u{position}"], target.name: stored}
         stored = decrypt_values(target.label, values)[target.name]
     return inflate_values(target.cls, {target.name: stored})[target.name]
+
+
+def _json_to_python(target: Target, row: Row, position: int) -> Any:
+    """Return JSON, or a value in it, from its stored properties."""
+    columns = {name: value for name, value in row[f"c{position}"] or () if value is not None}
+    if not columns:
+        return None if target.keys else target.prop.empty()
+    united = {f"c{position}": unite(target.name, columns)}
+    whole = _to_python(target, {**row, **united}, position)
+    return whole if isinstance(whole, EncryptedValue) else extract(whole, target.keys)
 
 
 def with_alias(shape: ValuesShape, groups: Mapping[str, ResolvedAggregate]) -> ValuesShape:

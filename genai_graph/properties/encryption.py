@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.database.connection import current_connection
 from genai_graph.database.keyring import PREFIX, ValueLocation, key_id_of
 from genai_graph.errors import PropertyError, SettingsError, UnsupportedError
+from genai_graph.properties.json_columns import StoredJSON
 from genai_graph.registry import NODES, properties_of
 
 if TYPE_CHECKING:
@@ -191,10 +192,13 @@ def reencrypt(location: ValueLocation, text: str) -> str | EncryptedValue:
 def decrypt_values(label: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a node decrypted; without its key, a value is an `EncryptedValue`."""
     values = dict(stored)
-    for name in encryptable_properties(label):
+    for name, prop in encryptable_properties(label).items():
         text: Any = values.get(name)
         if key_id_in(text) is not None:
-            values[name] = decrypt_text(ValueLocation(label, str(stored.get("uid")), name), text)
+            value = decrypt_text(ValueLocation(label, str(stored.get("uid")), name), text)
+            if prop.is_json and isinstance(value, str):
+                value = StoredJSON.of(value, getattr(text, "columns", (name,)))
+            values[name] = value
     return values
 
 
@@ -222,7 +226,7 @@ def _decrypt(keyring: Keyring, location: ValueLocation, text: str) -> str | None
 
 def key_id_in(value: object) -> str | None:
     """Return the id of the key of a ciphertext, or None for any other value."""
-    if type(value) is not str or not value.startswith(_PREFIXES):
+    if not isinstance(value, str) or not value.startswith(_PREFIXES):
         return None
     return key_id_of(value[1:-1] if value[:1] == '"' == value[-1:] else value)
 

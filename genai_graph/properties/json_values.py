@@ -98,7 +98,7 @@ def validate_json_size(encoded: bytes) -> None:
 def parse_json(text: str) -> Any:
     """Parse JSON, or raise `PropertyError`."""
     try:
-        return _decode(text)
+        return _decode(str(text))
     except _NOT_JSON as error:
         raise PropertyError(f"expected JSON, got {describe(text)}: {error}") from None
 

@@ -646,6 +646,7 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
 
     def normalize_stored(self, value: Any) -> str:
         """Validate the stored text and return it on one line."""
+        value = str(value) if isinstance(value, str) else value  # msgspec accepts no subclass
         try:
             decoded = msgspec.json.decode(value)
         except (msgspec.MsgspecError, TypeError, RecursionError):

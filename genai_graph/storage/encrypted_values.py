@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.database import execute_write, match_uid, query
 from genai_graph.properties.encryption import ciphertext_prefixes
+
+if TYPE_CHECKING:
+    from genai_graph.properties.json_columns import Columns
 
 # True of a property `name` of `n` if it is encrypted with a key that is not available.
 IS_UNDECRYPTABLE = (
@@ -35,17 +38,30 @@ def undecryptable_values(
 
 
 class Replacement(NamedTuple):
-    """A new ciphertext for the value of a property of a node."""
+    """A new ciphertext for the value of a property of a node; `old` are its stored properties."""
 
     uid: str
     name: str
-    old: str
+    old: Columns
     new: str
 
     @property
     def size(self) -> int:
-        """The size in bytes."""
-        return len(self.old) + len(self.new)
+        """The size in bytes, roughly."""
+        return 2 * len(self.new)
+
+    @property
+    def row(self) -> list[Any]:
+        """The uid, the names and values of the old properties, and those to set."""
+        removed = dict.fromkeys(self.old)
+        prefix = f"{self.name}."
+        return [
+            self.uid,
+            prefix,
+            [*self.old],
+            [*self.old.values()],
+            {**removed, self.name: self.new},
+        ]
 
 
 def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
@@ -56,8 +72,10 @@ def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
     """
     found, _ = execute_write(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-        "SET n.updated_at = n.updated_at WITH n, row WHERE n[row[1]] = row[2] "
-        "SET n += row[3] RETURN count(n) AS count",
-        rows=[[row.uid, row.name, row.old, {row.name: row.new}] for row in rows],
+        "SET n.updated_at = n.updated_at WITH n, row "
+        "WHERE all(i IN range(0, size(row[2]) - 1) WHERE n[row[2][i]] = row[3][i]) "
+        "AND all(name IN keys(n) WHERE NOT name STARTS WITH row[1] OR name IN row[2]) "
+        "SET n += row[4] RETURN count(n) AS count",
+        rows=[row.row for row in rows],
     )
     return int(found[0]["count"])

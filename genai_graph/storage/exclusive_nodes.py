@@ -12,9 +12,13 @@ from typing import Any
 from genai_graph.database import query, quote_name
 from genai_graph.registry import NODES, edge_type_names, properties_of
 from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
+from genai_graph.storage.columns import json_names, prefixes
 from genai_graph.storage.scans import size_expression
 
-_IS_DECLARED = "n.uid > '' AND all(key IN keys(n) WHERE key IN $properties)"
+_IS_DECLARED = (
+    "n.uid > '' AND all(key IN keys(n) WHERE key IN $properties "
+    "OR any(prefix IN $prefixes WHERE key STARTS WITH prefix))"
+)
 _IS_ISOLATED = (
     "AND all(label IN labels(n) WHERE label IN $labels) AND NOT EXISTS { MATCH (n)-[r]-(m) "
     "WHERE NOT type(r) IN $types OR none(label IN labels(m) WHERE label IN $labels) }"
@@ -70,4 +74,9 @@ class ExclusiveNodes:
 
     def _parameters(self, label: str) -> dict[str, Any]:
         properties = list(properties_of(NODES[label]))
-        return {"properties": properties, "labels": list(NODES), "types": self._types}
+        return {
+            "properties": properties,
+            "prefixes": prefixes(json_names(label)),
+            "labels": list(NODES),
+            "types": self._types,
+        }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, match_uid, query, quote_name
 from genai_graph.errors import NodeNotFoundError
+from genai_graph.storage.columns import from_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def find_nodes(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the properties of the nodes that exist, by uid."""
+    """Return the values of the nodes that exist, by uid."""
     rows = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} RETURN properties(n) AS found",
         uids=list(uids),
     )
-    return {row["found"]["uid"]: row["found"] for row in rows}
+    return {row["found"]["uid"]: from_columns(label, row["found"]) for row in rows}
 
 
 def existing_uids(label: str, uids: Iterable[str]) -> set[str]:

@@ -18,6 +18,15 @@ from genai_graph.database.values import parse_datetime, to_bolt_datetime
 from genai_graph.errors import NodeExistsError, TransientError
 from genai_graph.properties import encryption
 from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.columns import (
+    JSON_COLUMNS,
+    changed_columns,
+    from_columns,
+    json_columns,
+    json_names,
+    prefixes,
+    to_columns,
+)
 from genai_graph.storage.encrypted_values import IS_UNDECRYPTABLE
 from genai_graph.storage.lookups import (
     existing_uids,
@@ -64,13 +73,17 @@ def create_nodes(label: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, A
             f"CREATE (n:{quote_name(label)}) SET n = row RETURN count(n) AS count",
             write=True,
             uids=uids,
-            rows=[_pack_map(encryption.encrypt_values(label, row["uid"], row)) for row in stored],
+            rows=[_pack_new(label, row) for row in stored],
         )
     except NodeExistsError:  # another client was faster
         raise _exists_error(label, ", ".join(uids[:3])) from None
     if created[0]["count"] < len(rows):
         raise _exists_error(label, min(existing_uids(label, uids), default=uids[0]))
     return stored
+
+
+def _pack_new(label: str, values: dict[str, Any]) -> dict[str, Any]:
+    return _pack_map(to_columns(label, encryption.encrypt_values(label, values["uid"], values)))
 
 
 def upsert_nodes(
@@ -97,7 +110,7 @@ def upsert_nodes(
             if known is not None:
                 raise TransientError(f"a {label} was created by another client: try again")
             return upsert_nodes(label, rows, complete)
-        for uid, changed in _apply_changes(label, changes):
+        for uid, changed in _apply_changes(label, changes, stored):
             stored[uid] |= changed
     return stored
 
@@ -147,7 +160,7 @@ def _merge(
             again = _merge(label, rows, complete, reconcile)
             created += again.created
             return WriteCounts(created, again.changed, len(rows) - created - again.changed)
-        _apply_changes(label, changes)
+        _apply_changes(label, changes, stored)
     return WriteCounts(created, len(changes), len(rows) - created - len(changes))
 
 
@@ -171,14 +184,16 @@ def _changes(
 
 def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
     """Create nodes unless they exist, and return the number of created nodes."""
-    names, packed = _pack_rows(rows, [complete(row) for row in rows])
+    names, packed = _pack_rows(label, rows, [complete(row) for row in rows])
     values = {name: f"row[{index}]" for index, name in enumerate(names, 1)}
+    json = f", n += row[{len(names) + 1}]" if packed and len(packed[0]) > len(names) + 1 else ""
     values |= {
         name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in TIMESTAMPS
     }
     _, counters = execute_write(
         f"UNWIND $rows AS row MERGE (n:{quote_name(label)} {{uid: row[0]}}) "
-        f"ON CREATE SET {', '.join(f'n.{quote_name(name)} = {values[name]}' for name in values)}",
+        f"ON CREATE SET {', '.join(f'n.{quote_name(name)} = {values[name]}' for name in values)}"
+        f"{json}",
         now=now(),
         rows=packed,
     )
@@ -186,7 +201,9 @@ def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
 
 
 def _apply_changes(
-    label: str, changes: list[tuple[str, dict[str, Any]]]
+    label: str,
+    changes: list[tuple[str, dict[str, Any]]],
+    stored: Mapping[str, Mapping[str, Any]],
 ) -> list[tuple[str, dict[str, Any]]]:
     """Set the changed values of nodes; return the changes, with `updated_at`."""
     if not changes:
@@ -197,11 +214,19 @@ def _apply_changes(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
         "SET n += row[2] SET n += row[1] RETURN count(n) AS count",
         write=True,
-        rows=[[uid, _pack_map(changed), zeros_as_null(changed)] for uid, changed in complete],
+        rows=[_pack_change(label, uid, stored[uid], changed) for uid, changed in complete],
     )
     if rows[0]["count"] < len(changes):  # deleted meanwhile
         raise_missing(label, [uid for uid, _ in changes])
     return complete
+
+
+def _pack_change(
+    label: str, uid: str, before: Mapping[str, Any], changed: Mapping[str, Any]
+) -> list[Any]:
+    """Return a row of the uid, the properties to set, and those to set to null before."""
+    columns = changed_columns(label, before, changed)
+    return [uid, _pack_map(columns), zeros_as_null(columns)]
 
 
 def _find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
@@ -214,21 +239,22 @@ def _find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[st
     given = set().union(*(row.given for row in rows))
     timestamps = sorted(name for name in given if name in known and known[name].is_timestamp)
     names = sorted(given.difference(timestamps))
+    json = prefixes(given & json_names(label))
     found = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         "RETURN collect([uid, [name IN $names | n[name]], "
-        "[name IN $timestamps | toString(n[name])]]) AS found",
+        f"[name IN $timestamps | toString(n[name])], {JSON_COLUMNS if json else '[]'}]) AS found",
         uids=[row.uid for row in rows],
         names=names,
         timestamps=timestamps,
+        prefixes=json,
     )
-    return {
-        uid: {
-            **dict(zip(names, values, strict=True)),
-            **{name: _parse_time(text) for name, text in zip(timestamps, times, strict=True)},
-        }
-        for uid, values, times in found[0]["found"]
-    }
+    stored = {}
+    for uid, values, times, columns in found[0]["found"]:
+        read = {**dict(zip(names, values, strict=True)), **dict(columns)}
+        read |= {name: _parse_time(text) for name, text in zip(timestamps, times, strict=True)}
+        stored[uid] = from_columns(label, read) if json else read
+    return stored
 
 
 def _parse_time(text: str | None) -> datetime | str | None:
@@ -238,11 +264,16 @@ def _parse_time(text: str | None) -> datetime | str | None:
         return text  # not a time: unequal to any given one
 
 
-def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
+def update_nodes(
+    label: str,
+    changes: Mapping[str, dict[str, Any]],
+    stored: Mapping[str, Mapping[str, Any]],
+) -> None:
     """Set values of nodes by uid (None removes one), all or none, in one statement.
 
-    Raises `NodeNotFoundError` if a node does not exist, and `PropertyError` if a stored value that
-    can't be decrypted here would be overwritten.
+    `stored` are the values from which they differ, by uid. Raises `NodeNotFoundError` if a node
+    does not exist, and `PropertyError` if a stored value that can't be decrypted here would be
+    overwritten.
     """
     names = list(encryption.encryptable_properties(label))
     rows = {uid: encryption.encrypt_values(label, uid, changed) for uid, changed in changes.items()}
@@ -250,12 +281,13 @@ def update_nodes(label: str, changes: Mapping[str, dict[str, Any]]) -> None:
     with atomic():
         updated = query(
             f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-            f"WITH n, row, [name IN $names WHERE name IN keys(row[1]) AND {IS_UNDECRYPTABLE}] "
+            f"WITH n, row, [name IN $names WHERE name IN row[3] AND {IS_UNDECRYPTABLE}] "
             "AS undecryptable WHERE size(undecryptable) = 0 "
             "SET n += row[2] SET n += row[1] RETURN collect(n.uid) AS uids",
             write=True,
             rows=[
-                [uid, _pack_map(changed), zeros_as_null(changed)] for uid, changed in rows.items()
+                [*_pack_change(label, uid, stored[uid], changed), list(changed)]
+                for uid, changed in rows.items()
             ],
             names=names,
             prefixes=prefixes,
@@ -274,12 +306,12 @@ def _overwrite_ciphertexts(label: str, rows: Mapping[str, dict[str, Any]]) -> No
         encryption.refuse_overwrite(label, uid, stored[uid], changed)
     execute_write(
         f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} SET n += row[1]",
-        rows=[list(row) for row in rows.items()],
+        rows=[_pack_change(label, uid, stored[uid], changed) for uid, changed in rows.items()],
     )
 
 
 def lock_node(label: str, uid: str) -> dict[str, Any] | None:
-    """Return the properties of a node, locked until the transaction ends, or None.
+    """Return the values of a node, locked until the transaction ends, or None.
 
     On Neo4j a write lock keeps other clients from changing the node between the read and the write
     that depends on it; setting a property to itself takes the lock. The embedded engine has one
@@ -292,7 +324,7 @@ def lock_node(label: str, uid: str) -> dict[str, Any] | None:
         "RETURN properties(n) AS found",
         uid=uid,
     )
-    return rows[0]["found"] if rows else None
+    return from_columns(label, rows[0]["found"]) if rows else None
 
 
 def delete_node(label: str, uid: str) -> None:
@@ -313,13 +345,16 @@ def _exists_error(label: str, uid: str) -> NodeExistsError:
 
 
 def _pack_rows(
-    rows: Sequence[NodeRow], values: Sequence[dict[str, Any]]
+    label: str, rows: Sequence[NodeRow], values: Sequence[dict[str, Any]]
 ) -> tuple[list[str], list[list[Any]]]:
     """Return the property names, and for each row a list of its uid and its values.
 
-    The driver packs lists in half the time of maps.
+    The properties of JSON values are a map at the end, if there are any. The driver packs lists in
+    half the time of maps.
     """
-    names = sorted(set().union(*values) - {"uid"})
+    given = set().union(*values)
+    json = given & json_names(label)
+    names = sorted(given - json - {"uid"})
     packed = _as_lists(rows, values, names)
     for index in range(1, len(names) + 1):
         # All values of a property have the same type, so only the first one is tested.
@@ -328,6 +363,9 @@ def _pack_rows(
             for row in packed:
                 if (moment := row[index]) is not None:
                     row[index] = to_bolt_datetime(moment)
+    if json:
+        for row, of_row in zip(packed, values, strict=True):
+            row.append(json_columns(json, of_row))
     return names, packed
 
 

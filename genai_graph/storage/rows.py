@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from genai_graph.properties.json_columns import StoredJSON
+
 # Every node has them. None means "not given", not "remove".
 TIMESTAMPS = ("created_at", "updated_at")
 _NUMBERS = (bool, int, float)
@@ -112,8 +114,11 @@ def _has_zero(value: Any) -> bool:
 def values_equal(one: Any, other: Any) -> bool:
     """Compare two database values as they are stored.
 
-    Unlike with ``==``, NaN equals NaN, 1 is not 1.0 or True, and 0.0 is not -0.0.
+    Unlike with ``==``, NaN equals NaN, 1 is not 1.0 or True, and 0.0 is not -0.0. A JSON text that
+    is not stored by path differs from an equal one, so that a merge stores it by path.
     """
+    if isinstance(one, StoredJSON):
+        return False
     if type(one) is not type(other) and isinstance(one, _NUMBERS) and isinstance(other, _NUMBERS):
         return False
     if isinstance(one, float) and isinstance(other, float):

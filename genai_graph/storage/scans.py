@@ -11,6 +11,14 @@ from genai_graph.database import clamp_limit, current_connection, match_uid, que
 from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage import batching
 from genai_graph.storage.batching import chunk_by_size
+from genai_graph.storage.columns import (
+    JSON_COLUMNS,
+    JSON_SIZE,
+    from_columns,
+    group_columns,
+    json_names,
+    prefixes,
+)
 
 if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
@@ -85,8 +93,8 @@ def size_expression(label: str) -> str:
     Properties that the class does not declare are not counted.
     """
     declared = properties_of(NODES[label]).items()
-    sizes = (prop.size_expression(f"n.{quote_name(name)}") for name, prop in declared)
-    return " + ".join(filter(None, sizes))
+    sizes = [prop.size_expression(f"n.{quote_name(name)}") for name, prop in declared]
+    return " + ".join([*filter(None, sizes), JSON_SIZE])
 
 
 def node_sizes(label: str, uids: list[str]) -> dict[str, int]:
@@ -100,7 +108,7 @@ def node_sizes(label: str, uids: list[str]) -> dict[str, int]:
 
 
 def read_nodes(label: str, uids: Iterable[str], timestamps: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the properties of nodes, with the named timestamps as text.
+    """Return the values of nodes, with the named timestamps as text.
 
     The driver decodes timestamps slowly, and each row of a result costs time, so that all nodes are
     returned in one row.
@@ -113,18 +121,24 @@ def read_nodes(label: str, uids: Iterable[str], timestamps: Iterable[str]) -> li
         f"RETURN collect(n {{.*{as_text}}}) AS nodes",
         uids=list(uids),
     )
-    return list(found[0]["nodes"])
+    return [from_columns(label, stored) for stored in found[0]["nodes"]]
 
 
-def read_values(label: str, uids: list[str], names: Sequence[str]) -> list[tuple[str, list[Any]]]:
-    """Return (uid, values in the order of the names) for nodes."""
+def read_columns(
+    label: str, uids: list[str], names: Sequence[str]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (uid, name, stored properties) for the named properties of nodes that are set."""
     found = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-        "RETURN collect([uid, [name IN $names | n[name]]]) AS found",
+        f"RETURN collect([uid, [name IN $names | [name, n[name]]] + {JSON_COLUMNS}]) AS found",
         uids=uids,
         names=list(names),
+        prefixes=prefixes(json_names(label) & set(names)),
     )
-    return [(uid, values) for uid, values in found[0]["found"]]
+    for uid, columns in found[0]["found"]:
+        stored = {column: value for column, value in columns if value is not None}
+        for name, group in group_columns(stored).items():
+            yield uid, name, group
 
 
 # Edges

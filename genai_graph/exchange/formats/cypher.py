@@ -16,6 +16,7 @@ from genai_graph.exchange.formats.records import NodeRecord, group_key
 from genai_graph.properties.literals import json_literal
 from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage.batching import batch_by_size
+from genai_graph.storage.columns import json_names, to_columns
 
 if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import EdgeRecord
@@ -45,9 +46,21 @@ def _statement(group: str | EdgeType, batch: Iterable[NodeRecord | EdgeRecord]) 
 
 def _row(record: NodeRecord | EdgeRecord) -> str:
     if isinstance(record, NodeRecord):
-        return f"[{json_literal(record.uid)}, {_map(NODES[record.label], record.given)}]"
+        return f"[{json_literal(record.uid)}, {_node_map(record)}]"
     ends = f"{json_literal(record.source)}, {json_literal(record.target)}"
     return f"[{ends}, {_map(EDGES[record.edge_type], record.given)}]"
+
+
+def _node_map(record: NodeRecord) -> str:
+    """Return the values of a node as a Cypher map of the stored properties."""
+    label, json = record.label, json_names(record.label)
+    others = {name: value for name, value in record.given.items() if name not in json}
+    columns = to_columns(label, {name: record.given[name] for name in json & record.given.keys()})
+    values = [_map(NODES[label], others)[1:-1]]
+    values += [
+        f"{quote_name(column)}: {json_literal(columns[column])}" for column in sorted(columns)
+    ]
+    return "{" + ", ".join(filter(None, values)) + "}"
 
 
 def _map(cls: Any, given: Mapping[str, Any]) -> str:

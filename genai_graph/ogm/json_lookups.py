@@ -1,0 +1,149 @@
+"""Lookups of JSON properties: of the whole value, and of values inside, ``parameters__lr__lt``.
+
+Values inside are native properties of the node (`genai_graph.properties.json_columns`), so that
+they are compared by the database. Those that remain JSON text, such as lists of maps, are not.
+In a template, ``{n}`` is the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from genai_graph.errors import NodeSetTypeError, PropertyError, PropertyTypeError
+from genai_graph.ogm.lookups import (
+    COMPARISONS,
+    ITEMS,
+    ORDERED,
+    REGEXES,
+    TEXTS,
+    Lookup,
+    parse_value_lookup,
+    to_items,
+    unknown_lookup,
+)
+from genai_graph.properties.json_columns import Keys, column, divide, is_native
+from genai_graph.properties.json_values import validate_json
+from genai_graph.properties.messages import describe
+
+if TYPE_CHECKING:
+    from genai_graph.properties.types import Property
+
+WHOLE = ("exact", "ne", "in", "isnull", "has_key")
+INSIDE = (*ORDERED, *TEXTS, *REGEXES, *ITEMS, "overlap", "len", "has_key")
+
+# With all() and any(), the embedded engine finds nothing if the condition is negated.
+_EXISTS = "size([name IN keys({n}) WHERE name = {0} OR name STARTS WITH {1}]) > 0"
+_IS_LIST = "valueType({x}) STARTS WITH 'LIST'"
+
+
+class _JSONValue:
+    """The type of a value inside a JSON property, with the interface of a property."""
+
+    expected = "a string, a number, a boolean, or a list of one of them"
+    is_json = is_timestamp = False
+
+    def validate(self, value: Any) -> Any:
+        """Accept a value that is stored natively."""
+        validated = validate_json(value)
+        if not is_native(validated):
+            hint = ": compare the values in it" if isinstance(validated, dict) else ""
+            raise PropertyTypeError(f"expected {self.expected}, got {describe(value)}{hint}")
+        return validated
+
+    def to_db(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+
+JSON_VALUE: Any = _JSONValue()
+JSON_VALUE.item = JSON_VALUE
+
+
+def split_keys(parts: Sequence[str]) -> tuple[Keys, list[str]]:
+    """Return the keys and the lookup in the parts of a name after a JSON property.
+
+    The last part is a lookup if it is the name of one: add ``__exact`` after a key of that name.
+    """
+    count = 0
+    if parts and parts[-1] in INSIDE:
+        count = 2 if parts[-2:-1] == ["len"] and parts[-1] in (*COMPARISONS, "ne") else 1
+    end = len(parts) - count
+    return tuple(parts[:end]), list(parts[end:])
+
+
+def parse_json_lookup(
+    prop: Property[Any], subject: str, keys: Keys, parts: list[str], value: Any
+) -> Lookup:
+    """Return the lookup of a JSON property, or with keys of a value in it.
+
+    Raises `NodeSetError` for an unknown lookup and `PropertyError` for an invalid value.
+    """
+    name, path = parts[0] if parts else "exact", column(str(prop.name), keys)
+    known = INSIDE if keys else WHOLE
+    if name not in known:
+        raise unknown_lookup(subject, name, known)
+    try:
+        if name == "has_key":
+            return _parse_has_key(path, value)
+        if name == "isnull" or (value is None and name in ("exact", "ne")):
+            is_null = (name == "exact") if value is None else value
+            return _parse_isnull(path, is_null)
+        if not keys:
+            return _parse_whole(prop, name, value)
+    except PropertyError as error:
+        raise type(error)(f"{subject}: {error}", error.path) from None
+    lookup = _guarded(parse_value_lookup(JSON_VALUE, subject, parts, value))
+    if name == "contains" and isinstance(value, str):  # an item, or part of a text
+        is_part = f"CASE WHEN {_IS_LIST} THEN false ELSE {TEXTS[name]} END"
+        return lookup._replace(template=f"({lookup.template} OR {is_part})")
+    return lookup
+
+
+def _parse_isnull(path: str, value: Any) -> Lookup:
+    if not isinstance(value, bool):
+        raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
+    return Lookup("isnull", _EXISTS, (path, f"{path}."), negated=value)
+
+
+def _parse_has_key(path: str, value: Any) -> Lookup:
+    if not isinstance(value, str):
+        raise PropertyTypeError(f"has_key: expected a string, got {describe(value)}")
+    inner = column(path, (value,))
+    return Lookup("has_key", _EXISTS, (inner, f"{inner}."))
+
+
+def _parse_whole(prop: Property[Any], name: str, value: Any) -> Lookup:
+    values = to_items(value) if name == "in" else [value]
+    alternatives: list[str] = []
+    parameters: list[Any] = [prop.name, f"{prop.name}."]
+    for each in values:
+        columns = divide(str(prop.name), prop.to_db(prop.validate(each)))
+        at = len(parameters)
+        parameters += [list(columns), list(columns.values())]
+        same = (
+            f"size([i IN range(0, size({{{at}}}) - 1) WHERE {{n}}[{{{at}}}[i]] = {{{at + 1}}}[i]])"
+        )
+        count = "size([name IN keys({n}) WHERE name = {0} OR name STARTS WITH {1}])"
+        alternatives.append(f"({same} = size({{{at}}}) AND {count} = size({{{at}}}))")
+    template = f"({' OR '.join(alternatives)})" if alternatives else "{0} <> {0}"
+    return Lookup(name, template, tuple(parameters), negated=name == "ne")
+
+
+def _guarded(lookup: Lookup) -> Lookup:
+    """Return the lookup for a value that need not be a list."""
+    if lookup.name not in ITEMS and "size({x})" not in lookup.template:
+        return lookup
+    return lookup._replace(template=f"CASE WHEN {_IS_LIST} THEN {lookup.template} ELSE false END")
+
+
+def json_columns(node: str, path: Iterable[str]) -> str:
+    """Return a Cypher expression for the [name, value] of the stored properties of a JSON value.
+
+    `path` are the expressions for the name of the property, that of the value and its prefix.
+    """
+    whole, name, prefix = path
+    return (
+        f"[name IN keys({node}) WHERE name = {whole} OR name = {name} "
+        f"OR name STARTS WITH {prefix} | [name, {node}[name]]]"
+    )
