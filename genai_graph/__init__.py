@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         connect,
         on_commit,
         query,
+        retry,
     )
     from genai_graph.exchange import Report, check, clear, dump, load
     from genai_graph.importers import ImportReport, import_from
@@ -82,11 +83,12 @@ __all__ = [
     "load",
     "on_commit",
     "query",
+    "retry",
     "start_run",
     "verify",
 ]
 
-_DATABASE = ["Connection", "aatomic", "aquery", "atomic", "connect", "on_commit", "query"]
+_DATABASE = ["Connection", "aatomic", "aquery", "atomic", "connect", "on_commit", "query", "retry"]
 _MODULES = {
     **dict.fromkeys(["Dataset", "Experiment", "Metric", "Model", "Project"], "models"),
     **dict.fromkeys(["Node", "VersionedNode"], "ogm.node"),

@@ -12,7 +12,9 @@ name. Messages name the object, the location and the fix.
     ├── DatabaseError (RuntimeError)        the database rejected a request or failed
     │   ├── NotConnectedError               no connection is open: call connect()
     │   ├── UnavailableError (ConnectionError)   no server answers
-    │   │   └── TLSError                    no TLS, or an untrusted certificate
+    │   │   ├── TLSError                    no TLS, or an untrusted certificate
+    │   │   └── UncertainCommitError        lost during a commit, which may have succeeded
+    │   ├── StatementTimeoutError (TimeoutError) no response within the time limit
     │   ├── UnsupportedServerError (NotImplementedError)  the server is not Neo4j
     │   ├── AuthenticationError (PermissionError) wrong user or password
     │   ├── ReadOnlyError (PermissionError)      a write on a read-only connection or query
@@ -108,6 +110,14 @@ class UnavailableError(DatabaseError, ConnectionError):
 
 class TLSError(UnavailableError):
     """The server does not speak TLS, or its certificate is not trusted."""
+
+
+class UncertainCommitError(UnavailableError):
+    """The connection was lost during a commit: the changes may have been made."""
+
+
+class StatementTimeoutError(DatabaseError, TimeoutError):
+    """The database did not respond to a statement within the time limit."""
 
 
 class UnsupportedServerError(DatabaseError, NotImplementedError):

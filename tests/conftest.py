@@ -147,6 +147,7 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             if name.startswith(("NEO4J_", "GENAI_GRAPH_")):
                 patch.delenv(name)
         patch.setenv("GENAI_GRAPH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "15")
         yield
 
 

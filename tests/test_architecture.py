@@ -55,8 +55,11 @@ FILE_ORDER = {
         "__init__",
     ],
     "database": [
-        "cypher error_translation keyring ownership products query_logging rows security settings "
-        "values",
+        "addresses",
+        "cypher error_translation keyring ownership products query_logging rows values",
+        "settings",
+        "security",
+        "retries",
         "driver",
         "connection",
         "sandbox transaction",

@@ -64,6 +64,7 @@ def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """An empty server, used by connect()."""
     monkeypatch.setenv("NEO4J_URI", running.uri)
     monkeypatch.setenv("NEO4J_PASSWORD", running.password)
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "1")  # lost connections do not come back
     with connect():
         query("MATCH (n) DETACH DELETE n", write=True)
     return running
@@ -94,8 +95,9 @@ WRITER = textwrap.dedent("""
 
 
 def test_concurrent_processes_on_neo4j_create_no_duplicates(
-    server: Server,
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "60")
     write(pairs(ROWS))
     writers = [
         subprocess.Popen(

@@ -115,6 +115,12 @@ def homes(
         yield create
 
 
+@pytest.fixture(autouse=True)
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon: connections that are lost here do not come back."""
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0.5")
+
+
 # The stored graph
 
 
@@ -656,7 +662,10 @@ def test_connection_lost_in_the_commit_of_an_atomic_load(embedded: Connection, s
 
 
 @pytest.mark.parametrize("limit", [BATCHED, ATOMIC])
-def test_conflicting_transaction_is_retried(embedded: Connection, limit: int) -> None:
+def test_conflicting_transaction_is_retried(
+    embedded: Connection, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "60")
     load(write(pairs(40)))
     conflicts: list[bool] = []
 

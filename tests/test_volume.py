@@ -375,22 +375,32 @@ def test_atomic_load_that_would_exhaust_the_embedded_engine_is_rejected(
 
 
 def test_pauses_between_attempts_grow_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
-    from genai_graph.database import retry, transaction
+    from genai_graph.database import retries, retry
 
     pauses: list[float] = []
-    monkeypatch.setattr(transaction.time, "sleep", pauses.append)
+    moment = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal moment
+        pauses.append(seconds)
+        moment += seconds
+
+    monkeypatch.setattr(retries.time, "sleep", sleep)
+    monkeypatch.setattr(retries.time, "monotonic", lambda: moment)
 
     def fail() -> None:
         raise TransientError("deadlock")
 
+    runs: list[list[float]] = []
     for _ in range(2):
-        with pytest.raises(TransientError, match="deadlock"):
+        pauses.clear()
+        with pytest.raises(TransientError, match=r"deadlock \(tried again for 60 s"):
             retry(fail)
-    first, second = pauses[:7], pauses[7:]
-    assert len(pauses) == 14
-    assert first != second
-    assert first[0] < 0.2
-    assert 3 < first[-1] < 10
+        runs.append(list(pauses))
+        assert 52 < sum(pauses) <= 60
+        assert pauses[0] < 0.2
+        assert 1 < pauses[7] < pauses[6] * 6
+    assert runs[0] != runs[1]
 
 
 def test_transaction_memory_error_is_not_retry() -> None:

@@ -7,6 +7,8 @@ tests/test_upstream.py:
   the only way to tell neomodel which transaction is open.
 - neomodel `sync_.query.UniqueProperty` (error_translation.py): the class of the error that it
   raises in place of the driver's.
+- `neo4j.Transaction._connection`, its `server_info` (connection.py) and `socket` (driver.py): the
+  product that answered, and the time limit of a response.
 - `neo4j.Result._buffer_all`, `Result._obtain_summary`, `Transaction._results` (driver.py): results
   that outlive their transaction.
 - neomodel `db._database_version`, `db._database_edition` (connection.py): cached for the process,
@@ -30,6 +32,7 @@ from genai_graph.database.transaction import (
     query,
     retry,
     run_in_transaction,
+    transaction_block,
 )
 
 __all__ = [
@@ -50,4 +53,5 @@ __all__ = [
     "run_in_transaction",
     "run_in_worker",
     "sandbox",
+    "transaction_block",
 ]

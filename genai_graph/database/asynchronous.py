@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_graph.database.connection import active_transaction
 from genai_graph.database.ownership import Owner, context_transaction
+from genai_graph.database.retries import explain_missing_retry
 from genai_graph.database.transaction import (
     cancel_block,
     commit_block,
@@ -127,6 +128,13 @@ async def aatomic() -> AsyncIterator[None]:
         with inner_block(outer):
             yield
         return
+    with explain_missing_retry():
+        async with _outermost_block():
+            yield
+
+
+@contextlib.asynccontextmanager
+async def _outermost_block() -> AsyncIterator[None]:
     worker = await _workers.acquire()
     opening = worker.submit(copy_context().run, open_block)
     try:

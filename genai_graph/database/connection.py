@@ -30,6 +30,7 @@ from genai_graph.database.error_translation import (
 from genai_graph.database.keyring import Keyring
 from genai_graph.database.ownership import Owner, context_transaction
 from genai_graph.database.products import Product, require_neo4j
+from genai_graph.database.retries import retry_on
 from genai_graph.database.security import security_options
 from genai_graph.database.settings import Settings, read_settings
 from genai_graph.errors import (
@@ -60,6 +61,9 @@ T = TypeVar("T")
 ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
 # A managed engine is known to be running: on a loaded machine it may only be slow.
 ENGINE_ANSWER_TIMEOUT = 30.0
+# Seconds for a server to be found and connected later on, with its TLS and Bolt handshakes.
+ACQUISITION_TIMEOUT = 15.0
+_IDLE = 2.0  # seconds
 _GRACE = 1.0  # seconds that the driver has to report its own timeout
 # The driver also raises the errors that it logs; without a handler, Python would print them.
 logging.getLogger("neo4j").addHandler(logging.NullHandler())
@@ -98,6 +102,9 @@ class Connection:
         self._blocks = threading.local()
         self.write_lock: WriterLock | None = None  # None if the engine has concurrent writers
         self.writer_timeout = settings.writer_timeout
+        self.retry_timeout = settings.retry_timeout
+        self.statement_timeout = settings.statement_timeout
+        self.reads_from_leader = settings.uri is not None and settings.reads == "leader"
         self.bookmarks: BookmarkManager | None = None  # makes reads wait for the last writes
         self.keyring = None if settings.keys is None else _read_keyring(settings.keys)
         self.encrypted = settings.encrypted  # overrides `sensitive` of the models
@@ -217,7 +224,7 @@ class Connection:
             return False
         try:
             for mode in self._drivers:
-                self._verify(mode)
+                retry_on(lambda: self, partial(self._verify, mode), idempotent=True)
         except UnavailableError:
             if self._lease is None:
                 raise
@@ -258,6 +265,11 @@ class Connection:
         address, options = security_options(settings, uri)
         secret = settings.secret()
         auth = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
+        # A connection that was idle is tested: its server may have stopped to respond.
+        options |= {
+            "connection_acquisition_timeout": ACQUISITION_TIMEOUT,
+            "liveness_check_timeout": _IDLE,
+        }
         self._add_driver("READ" if self.read_only else "WRITE", address, auth, **options)
         if not settings.unsupported_server and self.product is not None:
             require_neo4j(self.product, uri)
@@ -403,7 +415,7 @@ def _connect(settings: Settings, read_only: bool) -> Connection:
 def _is_in_use(connection: Connection) -> bool:
     """Return whether a connection is the current one, with an open transaction or sandbox."""
     is_busy = connection.sandbox is not None or active_transaction() is not None
-    return is_busy and connection is _latest_connection()
+    return is_busy and connection is latest_connection()
 
 
 def _identity(settings: Settings, read_only: bool) -> tuple[Any, ...]:
@@ -417,7 +429,7 @@ def _identity(settings: Settings, read_only: bool) -> tuple[Any, ...]:
 
 def current_connection() -> Connection:
     """Return the current connection; raise `NotConnectedError` if none is open."""
-    connection = _latest_connection()
+    connection = latest_connection()
     if connection is None:
         raise NotConnectedError
     return connection
@@ -453,7 +465,7 @@ def active_transaction() -> GraphTransaction | None:
 
 
 def _require_no_transaction() -> None:
-    connection = _latest_connection()
+    connection = latest_connection()
     if connection is not None and connection.sandbox is not None:
         raise TransactionError("a sandbox is active: leave it before you connect elsewhere")
     if active_transaction() is not None:
@@ -485,7 +497,8 @@ _connections_lock = threading.Lock()
 _connect_lock = threading.RLock()
 
 
-def _latest_connection() -> Connection | None:
+def latest_connection() -> Connection | None:
+    """Return the connection that was opened last, or None."""
     with _connections_lock:
         connection = _connections[-1] if _connections else None
     if connection is not None and connection._is_inherited:
@@ -537,7 +550,7 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
-graph_driver: GraphDriver = GraphDriver(_latest_connection)
+graph_driver: GraphDriver = GraphDriver(latest_connection)
 if db.driver is None:  # so that a query before connect() raises NotConnectedError
     db.driver = graph_driver  # type: ignore[assignment]
 

@@ -25,15 +25,24 @@ from genai_graph.database.cypher import (
     matches_element_ids,
     may_write,
 )
-from genai_graph.database.error_translation import is_server_failure, translate_errors
+from genai_graph.database.error_translation import (
+    as_driver_error,
+    is_server_failure,
+    is_uncertain,
+    translate_errors,
+)
 from genai_graph.database.ownership import Owner, refuse_stray_write
+from genai_graph.database.retries import retry_on
 from genai_graph.database.values import message_size
 from genai_graph.errors import (
     DatabaseError,
     GenaiGraphError,
     NotConnectedError,
     QueryError,
+    ReadOnlyError,
     TransactionError,
+    TransientError,
+    UncertainCommitError,
     UnsupportedError,
 )
 
@@ -42,6 +51,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from genai_graph.database.connection import Connection
+
+
+_GRACE = 2.0  # seconds that a server has to report the timeout of a statement itself
 
 
 class GraphDriver:
@@ -136,11 +148,18 @@ class GraphSession:
             text = create_if_missing(text)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
         timeout = getattr(query, "timeout", None) or get_config().transaction_timeout
-        options = {"timeout": timeout, "metadata": getattr(query, "metadata", None)}
-        with self._begin(mode, options) as transaction:
-            result = transaction.detach(transaction.run(text, parameters, **kwargs))
-            transaction.commit()
-            return result
+        options = {
+            "timeout": timeout or self._connection.statement_timeout,
+            "metadata": getattr(query, "metadata", None),
+        }
+
+        def attempt() -> QueryResult:
+            with self._begin(mode, options) as transaction:
+                result = transaction.detach(transaction.run(text, parameters, **kwargs))
+                transaction.commit()
+                return result
+
+        return retry_on(lambda: self._connection, attempt, idempotent=mode == READ_ACCESS)
 
     def _run_in_batches(
         self, query: Any, parameters: dict[str, Any] | None, kwargs: dict[str, Any]
@@ -163,7 +182,7 @@ class GraphSession:
                     self.__exit__(type(error))
                 raise
             release = stack.pop_all().close
-            self._transaction = GraphTransaction(transaction, release, self._connection)
+            self._transaction = GraphTransaction(transaction, release, self._connection, mode)
             return self._transaction
 
     def _refuse_nesting(self) -> None:
@@ -172,8 +191,9 @@ class GraphSession:
 
     def _open(self, mode: str) -> neo4j.Session:
         self.close()  # the session of the previous transaction
+        routing = WRITE_ACCESS if self._connection.reads_from_leader else mode
         self._session = self._connection.driver(mode).session(
-            default_access_mode=mode,
+            default_access_mode=routing,
             database=self._connection.database,
             bookmark_manager=self._connection.bookmarks,
             **self._options,
@@ -256,7 +276,11 @@ class GraphTransaction:
     """A transaction that belongs to a thread or task, and ends with the release of its lock."""
 
     def __init__(
-        self, transaction: neo4j.Transaction, release: Callable[[], None], connection: Connection
+        self,
+        transaction: neo4j.Transaction,
+        release: Callable[[], None],
+        connection: Connection,
+        mode: str = WRITE_ACCESS,
     ) -> None:
         self.state = TransactionState()
         self.owner = Owner.current()
@@ -269,6 +293,9 @@ class GraphTransaction:
         self._reuses_element_ids = connection.engine == "embedded"
         self._is_stopping = connection.is_stopping
         self._largest_message = connection.largest_message
+        # The leader is reached in write mode only, in which the server does not reject writes.
+        self._rejects_writes = connection.reads_from_leader and mode == READ_ACCESS
+        _limit_silence(transaction, connection.statement_timeout)
         self._turn = threading.RLock()  # worker threads of a task use it one at a time
         self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
@@ -304,6 +331,8 @@ class GraphTransaction:
                 "write to a node found by its element id could change another node: derive the "
                 "class from genai_graph.Node, match by a property, or use a Neo4j server"
             )
+        if is_write and self._rejects_writes:
+            raise ReadOnlyError("the query may write: pass write=True (--write) to allow it")
         if is_write:
             self._writes.append(None)
         with self._translate_errors():
@@ -358,7 +387,7 @@ class GraphTransaction:
     @contextlib.contextmanager
     def _translate_errors(self) -> Iterator[None]:
         try:
-            with translate_errors(self._is_stopping):
+            with translate_errors(self._is_stopping, in_statement=True):
                 yield
         except GenaiGraphError as error:
             if is_server_failure(error):
@@ -394,8 +423,11 @@ class GraphTransaction:
         """Commit the transaction, then call the functions registered by `on_commit`."""
         try:
             self._end(self._transaction.commit)
-        except BaseException:
+        except BaseException as error:
             self.state.roll_back()
+            if isinstance(error, TransientError) and self._writes and is_uncertain(error):
+                cause: Any = error.__cause__
+                raise as_driver_error(UncertainCommitError(str(error)), cause) from cause
             raise
         self.state.commit()
 
@@ -428,6 +460,17 @@ class GraphTransaction:
 
 def _do_nothing() -> None:
     pass
+
+
+def _limit_silence(transaction: neo4j.Transaction, seconds: float) -> None:
+    """Limit the time that the driver waits for each message on the transaction's connection.
+
+    The limit remains in force when the connection is used again, also for BEGIN. Neo4j ends the
+    statement earlier, and sends empty messages while it works.
+    """
+    socket = transaction._connection.socket
+    limits = [limit for limit in (socket.get_read_timeout(), seconds + _GRACE) if limit]
+    socket.set_read_timeout(min(limits))
 
 
 class QueryResult:

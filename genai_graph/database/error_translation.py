@@ -17,11 +17,13 @@ from genai_graph.errors import (
     NodeExistsError,
     QueryError,
     ReadOnlyError,
+    StatementTimeoutError,
     TLSError,
     TransactionError,
     TransactionMemoryError,
     TransientError,
     UnavailableError,
+    UncertainCommitError,
     iter_causes,
     rebuild_error,
     strip_tracebacks,
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
 _HOSTNAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
 _READ_ONLY = ("Neo.ClientError.Statement.AccessMode", "Neo.ClientError.Security.Forbidden")
+_TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+# The server may have committed the transaction although it reports one of these errors.
+_UNCERTAIN = ("ReplicationFailure", "DatabaseUnavailable")
 _INVALID_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
 _CALLER_ERRORS = (ReadOnlyError, NodeExistsError)
 _UNREACHABLE = (
@@ -44,10 +49,13 @@ _UNREACHABLE = (
 
 
 @contextlib.contextmanager
-def translate_errors(is_stopping: Callable[[], bool]) -> Iterator[None]:
+def translate_errors(
+    is_stopping: Callable[[], bool], *, in_statement: bool = False
+) -> Iterator[None]:
     """Translate the driver's errors raised inside the block.
 
-    An engine that is stopping raises all kinds of errors; they are reported as its end.
+    An engine that is stopping raises all kinds of errors; they are reported as its end. In a
+    statement, a timeout of the connection is that of the statement.
     """
     try:
         yield
@@ -57,6 +65,8 @@ def translate_errors(is_stopping: Callable[[], bool]) -> Iterator[None]:
         translated = translate_error(error)
         if not isinstance(translated, _CALLER_ERRORS) and is_stopping():
             translated = _connection_lost(error)
+        elif in_statement and type(translated) is UnavailableError and _has_timed_out(error):
+            translated = _timeout_error()
         raise as_driver_error(translated, error) from strip_tracebacks(error)
     except BufferError as error:  # raised by the driver after Ctrl-C in the middle of a message
         if any(isinstance(cause, KeyboardInterrupt) for cause in iter_causes(error)):
@@ -183,11 +193,33 @@ def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraph
     """Return the error of this package for an error of the driver."""
     if isinstance(error, driver.Neo4jError):
         return _translate_server_error(error)
+    if isinstance(error, driver.IncompleteCommit):
+        return UncertainCommitError(
+            f"lost the connection to the database{_reason(error)} during a commit: the changes may "
+            "have been made or not: look before you repeat them"
+        )
     if isinstance(error, _UNREACHABLE):
         return _connection_lost(error)
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended, begin another: {error}")
     return DatabaseError(str(error))
+
+
+def _has_timed_out(error: BaseException) -> bool:
+    return any(isinstance(cause, TimeoutError) for cause in iter_causes(error))
+
+
+def _timeout_error() -> StatementTimeoutError:
+    return StatementTimeoutError(
+        "the database did not respond to a statement in time: check the server, or wait longer "
+        "(GENAI_GRAPH_STATEMENT_TIMEOUT)"
+    )
+
+
+def is_uncertain(error: BaseException) -> bool:
+    """Return whether an error during a commit leaves open if the transaction was committed."""
+    code = getattr(error.__cause__, "code", None) or ""
+    return code.rpartition(".")[2] in _UNCERTAIN
 
 
 def _connection_lost(error: BaseException) -> UnavailableError:
@@ -220,6 +252,8 @@ def _translate_server_error(error: driver.Neo4jError) -> GenaiGraphError:
         return QueryError("the database does not exist on the server: set NEO4J_DATABASE")
     if code.startswith(_INVALID_STATEMENT) or message.startswith("Unknown "):
         return QueryError(message.splitlines()[0])  # the other lines point into the statement
+    if code.startswith(_TIMED_OUT):
+        return _timeout_error()
     if "Memory" in code:  # marked transient, too, but a retry fails again
         return TransactionMemoryError(
             f"the transaction exceeds the server's memory limit: {message}"

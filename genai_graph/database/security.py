@@ -8,53 +8,61 @@ import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import neo4j
+
+from genai_graph.database.addresses import ALL_SEEDS, DEFAULT_PORT, Resolver, split_uri
 from genai_graph.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
     from socket import socket
 
-    import neo4j
-
     from genai_graph.database.settings import Settings
 
 
-HANDSHAKE_TIMEOUT = 2.5  # seconds, if the driver sets none
+HANDSHAKE_TIMEOUT = 2.5  # seconds
 
 
 def security_options(settings: Settings, uri: str) -> tuple[str, dict[str, Any]]:
-    """Return the address and the security options for the driver.
+    """Return the address and the options for the driver: security, and how addresses are resolved.
 
     Trusted certificates imply TLS and verification with every scheme. The driver accepts an SSL
     context with the schemes bolt and neo4j only, hence the scheme is replaced.
 
     Raises `SettingsError` for plaintext to another machine.
     """
-    parts = urlsplit(uri)
+    uris = split_uri(uri)
+    parts = urlsplit(uris[0])
     scheme, _, security = parts.scheme.partition("+")
     if settings.trusted_certificates is not None:
         context = _trusted_context(settings.trusted_certificates)
     elif security:
         context = _default_context(verify=security == "s")
-    elif settings.allow_plaintext:
-        return uri, {}
     else:
-        _require_loopback(parts.hostname or "")
-        return uri, {"resolver": _resolve_loopback}
-    return parts._replace(scheme=scheme).geturl(), {"ssl_context": context}
+        context = None
+    seeds = [neo4j.Address((url.hostname, url.port or DEFAULT_PORT)) for url in map(urlsplit, uris)]
+    check = _accept if context is not None or settings.allow_plaintext else _require_loopback
+    for seed in seeds:
+        check(seed.host)
+    options: dict[str, Any] = {"resolver": Resolver(seeds, context, check)}
+    if context is not None:
+        options["ssl_context"] = context
+        parts = parts._replace(scheme=scheme)
+    if len(seeds) > 1:
+        parts = parts._replace(netloc=ALL_SEEDS)
+    return parts.geturl(), options
 
 
 class HandshakeTimeoutContext(ssl.SSLContext):
-    """An SSL context whose handshakes always have a timeout.
+    """An SSL context whose handshakes always have a short timeout.
 
-    Once its deadline for a connection has expired, neo4j 6.1 removes the socket's timeout, and the
-    handshake with a silent server would block forever.
+    A silent server would otherwise use up the time for all others. Once its deadline for a
+    connection has expired, neo4j 6.1 even removes the socket's timeout.
     """
 
     def wrap_socket(self, sock: socket, *args: Any, **options: Any) -> ssl.SSLSocket:
         """Perform the handshake; the driver then sets its own timeout."""
-        if not sock.gettimeout():
-            sock.settimeout(HANDSHAKE_TIMEOUT)
+        sock.settimeout(min(sock.gettimeout() or HANDSHAKE_TIMEOUT, HANDSHAKE_TIMEOUT))
         return super().wrap_socket(sock, *args, **options)
 
 
@@ -84,13 +92,12 @@ def _trusted_context(authorities: Path) -> ssl.SSLContext:
     return context
 
 
-def _resolve_loopback(address: neo4j.Address) -> list[neo4j.Address]:
-    """Reject other machines, which a routing table may contain."""
-    _require_loopback(address.host)
-    return [address]
+def _accept(host: str) -> None:
+    """Do nothing: any host may be used."""
 
 
 def _require_loopback(host: str) -> None:
+    """Reject other machines, which a routing table may contain."""
     if f".{host.lower()}".endswith(".localhost"):
         return
     with contextlib.suppress(ValueError):  # raised for a host name

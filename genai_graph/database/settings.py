@@ -17,6 +17,7 @@ import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from genai_graph.database.addresses import split_uri
 from genai_graph.errors import SettingsError
 
 _log = logging.getLogger("genai_graph")
@@ -56,7 +57,9 @@ class Settings(BaseSettings):
     )
 
     uri: str | None = _setting(
-        "NEO4J_URI", "address of a server, such as `neo4j://host:7687`; default: a managed engine"
+        "NEO4J_URI",
+        "address of a server, such as `neo4j://host:7687`, or several of a cluster, "
+        "comma-separated; default: a managed engine",
     )
     username: str = _setting("NEO4J_USERNAME", "user name", "neo4j")
     password: SecretStr | None = _setting(
@@ -95,6 +98,21 @@ class Settings(BaseSettings):
         60.0,
         ge=0,
     )
+    retry_timeout: float = _setting(
+        "GENAI_GRAPH_RETRY_TIMEOUT",
+        "seconds to repeat work after lost connections, leader changes and deadlocks",
+        60.0,
+        ge=0,
+    )
+    statement_timeout: float = _setting(
+        "GENAI_GRAPH_STATEMENT_TIMEOUT",
+        "seconds to wait for the response to a statement",
+        300.0,
+        gt=0,
+    )
+    reads: Literal["followers", "leader"] = _setting(
+        "NEO4J_READS", "members of a cluster to read from: `followers` or `leader`", "followers"
+    )
     keys: SecretStr | None = _setting(
         "GENAI_GRAPH_KEYS",
         "keys for sensitive values, comma-separated; the first encrypts, all decrypt",
@@ -125,6 +143,17 @@ class Settings(BaseSettings):
     def _check_uri(cls, uri: str | None) -> str | None:
         if uri is None:
             return None
+        addresses = split_uri(uri)
+        for address in addresses:
+            cls._check_address(address)
+        if len(addresses) > 1 and not uri.startswith("neo4j"):
+            raise ValueError(
+                "expected the scheme neo4j, neo4j+s or neo4j+ssc for several addresses"
+            )
+        return uri
+
+    @staticmethod
+    def _check_address(uri: str) -> None:
         parts = urlsplit(uri)
         try:
             _ = parts.port  # raises an error unless it is a number from 0 to 65535
@@ -139,7 +168,6 @@ class Settings(BaseSettings):
             raise ValueError("set the user in NEO4J_USERNAME and the password in NEO4J_PASSWORD")
         if parts.path.strip("/"):
             raise ValueError("expected no path after the port: set the database in NEO4J_DATABASE")
-        return uri
 
     def secret(self) -> SecretStr | None:
         """Return the password, or the content of the password file.

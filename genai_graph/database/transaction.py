@@ -6,8 +6,6 @@ import contextlib
 import functools
 import inspect
 import os
-import random
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -15,21 +13,29 @@ from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import get_config
 
 from genai_graph.conversion import InexactValueError, to_parameter
-from genai_graph.database.connection import active_transaction, current_connection, graph_driver
+from genai_graph.database.connection import (
+    active_transaction,
+    current_connection,
+    graph_driver,
+    latest_connection,
+)
 from genai_graph.database.cypher import commits_in_batches, forbidden_in_read_mode, may_write
 from genai_graph.database.ownership import (
     context_transaction,
     register_block,
     unregister_block,
 )
+from genai_graph.database.retries import explain_missing_retry, retry_on
 from genai_graph.database.rows import Rows
 from genai_graph.database.values import convert_items
 from genai_graph.errors import (
     GenaiGraphError,
+    NodeExistsError,
+    NodeNotFoundError,
     QueryError,
     ReadOnlyError,
     TransactionError,
-    TransientError,
+    UncertainCommitError,
     UnsupportedError,
 )
 
@@ -50,15 +56,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-MAX_ATTEMPTS = 8
-FIRST_PAUSE = 0.1  # seconds; the pauses double, 13 s in total
-
 
 class Block(contextlib.ContextDecorator):
     """The context manager of `atomic`; also a decorator of functions."""
 
     def __init__(self) -> None:
-        self._context = _transaction_block()
+        self._context = _explained_block()
 
     def __enter__(self) -> None:
         self._context.__enter__()
@@ -95,6 +98,8 @@ def atomic(function: F) -> F: ...
 def atomic(function: Any = None) -> Any:
     """Run a block, or each call of a function, in a transaction: all is committed, or nothing.
 
+    A block is not repeated if the connection is lost or the database rolls it back: see `retry`.
+
     Blocks nest; the outermost one is the transaction. An error of an inner block may be caught if
     the block had not changed anything. After changes, or after a statement that failed in the
     database, the outermost block raises `TransactionError`: no part of it is committed.
@@ -125,7 +130,16 @@ def on_commit(function: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def _transaction_block() -> Iterator[None]:
+def _explained_block() -> Iterator[None]:
+    """Run a block of the user's; the outermost one says that it is not repeated."""
+    is_inner = active_transaction() is not None
+    with contextlib.nullcontext() if is_inner else explain_missing_retry(), transaction_block():
+        yield
+
+
+@contextlib.contextmanager
+def transaction_block() -> Iterator[None]:
+    """Run a block in a transaction, as `atomic`, for work that its caller repeats."""
     outer = active_transaction()
     if outer is not None:
         with inner_block(outer):
@@ -231,31 +245,59 @@ def transaction_state() -> TransactionState | None:
     return None if transaction is None else transaction.state
 
 
-def retry(work: Callable[[], T]) -> T:
-    """Call a function that runs one transaction; retry it on `TransientError`.
+def retry(function: Callable[[], T], *, idempotent: bool = False) -> T:
+    """Call a function that runs one transaction, and repeat it while the database can't commit it.
 
-    The error of the last of `MAX_ATTEMPTS` attempts is raised.
+    It is repeated after deadlocks, leader changes and lost connections, with growing pauses, for
+    `GENAI_GRAPH_RETRY_TIMEOUT` seconds after the first error; then the last error is raised. If the
+    connection is lost during the commit, the transaction may have been committed: then only an
+    `idempotent` function is repeated, and `UncertainCommitError` is raised for others.
+
+    Inside of an open transaction, the function is called once.
     """
-    for attempt in range(MAX_ATTEMPTS - 1):
-        try:
+    if active_transaction() is not None:
+        return function()
+    return retry_on(latest_connection, function, idempotent=idempotent)
+
+
+def run_in_transaction(
+    work: Callable[[], T], was_committed: Callable[[T], bool] | None = None
+) -> T:
+    """Call a function in the open transaction, or in a new one that is repeated if necessary.
+
+    If the connection is lost during the commit, `was_committed` is called with the result, in a
+    transaction, and returns whether the graph has it. Without `was_committed`, the work is
+    repeated, so it has to be idempotent.
+    """
+    if active_transaction() is not None:
+        with transaction_block():  # an inner one
             return work()
-        except TransientError:
-            # Random, so that two conflicting transactions do not meet again.
-            time.sleep(random.uniform(0.5, 1.5) * FIRST_PAUSE * 2**attempt)
-    return work()
+    uncertain: list[T] = []  # results whose commit got no response
 
-
-def run_in_transaction(work: Callable[[], T]) -> T:
-    """Call a function in the open transaction, or in a new one that is retried if necessary.
-
-    An enclosing transaction must be retried by its caller: only it knows what else ran inside.
-    """
+    def is_in_graph() -> bool:
+        if not uncertain or was_committed is None:
+            return False
+        with transaction_block():  # a read could reach a follower that lags behind
+            return was_committed(uncertain[0])
 
     def attempt() -> T:
-        with atomic():
-            return work()
+        if is_in_graph():
+            return uncertain[0]
+        result: list[T] = []
+        try:
+            with transaction_block():
+                result.append(work())
+        except UncertainCommitError:
+            uncertain[:] = result
+            raise
+        except (NodeExistsError, NodeNotFoundError):
+            # The earlier attempt may have been committed only now.
+            if is_in_graph():
+                return uncertain[0]
+            raise
+        return result[0]
 
-    return retry(attempt) if active_transaction() is None else attempt()
+    return retry_on(latest_connection, attempt, idempotent=True)
 
 
 def query(
@@ -284,14 +326,12 @@ def query(
         raise QueryError(str(error)) from None
     except RecursionError:
         raise QueryError("a parameter is nested too deeply") from None
-    with _runner(cypher, write) as runner:
-        return _read(runner.run(cypher, values))[0]
+    return _run(cypher, values, write)[0]
 
 
 def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and the update counters."""
-    with _runner(cypher, write=True) as runner:
-        return _read(runner.run(cypher, parameters))
+    return _run(cypher, parameters, write=True)
 
 
 def lock(cypher: str, /, **parameters: Any) -> Rows:
@@ -307,9 +347,8 @@ def _read(result: QueryResult) -> tuple[Rows, SummaryCounters]:
     return Rows(map(convert_items, result), columns), result.counters()
 
 
-@contextlib.contextmanager
-def _runner(cypher: str, write: bool) -> Iterator[GraphTransaction | GraphSession]:
-    """Yield the open transaction, or a new one or a session for a single statement."""
+def _run(cypher: str, values: dict[str, Any], write: bool) -> tuple[Rows, SummaryCounters]:
+    """Run a statement in the open transaction, or in a new one that is repeated if necessary."""
     if write and current_connection().read_only:
         raise ReadOnlyError("the connection is read-only: connect without read_only to write")
     active = active_transaction()
@@ -319,13 +358,19 @@ def _runner(cypher: str, write: bool) -> Iterator[GraphTransaction | GraphSessio
         if reason:
             raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
     if active is not None:
-        yield active
-        return
+        return _read(active.run(cypher, values))
     mode = WRITE_ACCESS if write else READ_ACCESS
-    with graph_driver.session(default_access_mode=mode) as session:
-        if commits_in_batches(cypher):
-            yield session
-            return
-        with session.begin_transaction() as transaction:
-            yield transaction
-            transaction.commit()  # also after reads: the embedded engine rejects some writes here
+    timeout = current_connection().statement_timeout
+
+    def attempt() -> tuple[Rows, SummaryCounters]:
+        with graph_driver.session(default_access_mode=mode) as session:
+            if commits_in_batches(cypher):
+                return _read(session.run(cypher, values))
+            with session.begin_transaction(timeout=timeout) as transaction:
+                found = _read(transaction.run(cypher, values))
+                transaction.commit()  # also reads: the embedded engine rejects some writes here
+                return found
+
+    if commits_in_batches(cypher):
+        return attempt()
+    return retry_on(latest_connection, attempt, idempotent=not write)

@@ -7,18 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from genai_graph.database import atomic as transaction
-from genai_graph.database import current_connection, retry
+from genai_graph.database import current_connection, retry, transaction_block
 from genai_graph.errors import (
     FixtureError,
     FixtureIssue,
     GenaiGraphError,
     PropertyError,
     TransactionMemoryError,
+    UncertainCommitError,
     append_to_message,
 )
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
@@ -47,6 +46,8 @@ if TYPE_CHECKING:
     from genai_graph.exchange.progress import Progress
     from genai_graph.exchange.record_stream import Source
     from genai_graph.storage.nodes import Reconcile
+
+T = TypeVar("T")
 
 TRANSACTION_ROWS = 100_000  # nodes and edges in one transaction by default
 _GC_THRESHOLD = 10_000  # allocated containers; Python's default of 700 collects 7 times per batch
@@ -201,33 +202,53 @@ def _require_fitting_transaction(size: tuple[int, int]) -> None:
 
 
 def _write_atomically(writer: _BatchWriter) -> None:
-    """Write all batches in one transaction, which is retried after transient errors."""
+    """Write all batches in one transaction, which is repeated if it may not be committed."""
     outcome = "nothing was written"
+    uncertain: list[Report] = []
 
     def attempt() -> None:
         nonlocal outcome
-        with transaction():
-            writer.start(concurrent=False)
-            for key, rows in writer.batches():
-                writer.count(key, writer.write(key, rows))
-            # If the connection fails during the commit, the server may have completed it.
-            outcome = "everything or nothing was written: {advice} to be sure"
+        try:
+            with transaction_block():
+                writer.start(concurrent=False)
+                for key, rows in writer.batches():
+                    writer.count(key, writer.write(key, rows))
+                # If the connection fails during the commit, the server may have completed it.
+                outcome = "everything or nothing was written: {advice} to be sure"
+        except UncertainCommitError:
+            if writer.has_written or not uncertain:
+                uncertain[:] = [writer.report]
+            raise
+        if uncertain and not writer.has_written:  # the earlier attempt was committed
+            writer.report = uncertain[0]
 
     with writer.explain_interruption(lambda advice: outcome.format(advice=advice)):
-        retry(attempt)
+        _retry(attempt)
 
 
 def _write_in_batches(writer: _BatchWriter) -> None:
-    """Write each batch in its own transaction, which is retried after transient errors."""
+    """Write each batch in its own transaction, which is repeated if it may not be committed."""
     uncertain = ""
 
-    def attempt(key: str | EdgeType, rows: list[Any]) -> WriteCounts:
-        nonlocal uncertain
-        uncertain = ""
-        with transaction():
-            counts = writer.write(key, rows)
-            uncertain = ", and possibly the next batch"  # during the commit
-        return counts
+    def write(key: str | EdgeType, rows: list[Any]) -> WriteCounts:
+        earlier: list[WriteCounts] = []
+
+        def attempt() -> WriteCounts:
+            nonlocal uncertain
+            uncertain = ", and possibly the next batch" if earlier else ""
+            counts = WriteCounts()
+            try:
+                with transaction_block():
+                    counts = writer.write(key, rows)
+                    uncertain = ", and possibly the next batch"  # during the commit
+            except UncertainCommitError:
+                if counts.written or not earlier:
+                    earlier[:] = [counts]
+                raise
+            # If nothing is left to write, the earlier attempt was committed.
+            return earlier[0] if earlier and not counts.written else counts
+
+        return _retry(attempt)
 
     def outcome(advice: str) -> str:
         return (
@@ -238,8 +259,12 @@ def _write_in_batches(writer: _BatchWriter) -> None:
     with writer.explain_interruption(outcome):
         writer.start(concurrent=True)
         for key, rows in writer.batches():
-            writer.count(key, retry(partial(attempt, key, rows)))
+            writer.count(key, write(key, rows))
             uncertain = ""
+
+
+def _retry(attempt: Callable[[], T]) -> T:
+    return retry(attempt, idempotent=True)
 
 
 class _BatchWriter:
@@ -310,6 +335,12 @@ class _BatchWriter:
                 if edge_type.has_constraints and key in (edge_type.source, edge_type.target)
             )
         return counts
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the report has created or changed nodes or edges."""
+        all_counts = (*self.report.nodes.values(), *self.report.edges.values())
+        return any(counts.written for counts in all_counts)
 
     def count(self, key: str | EdgeType, counts: WriteCounts) -> None:
         """Add counts of a label or an edge type to the report."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import atomic, query
+from genai_graph.database import query, run_in_transaction
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.models import Experiment
@@ -98,7 +98,8 @@ def find_stale(imported: Imported) -> Stale:
 
 def delete_stale(stale: Stale) -> None:
     """Delete everything in one transaction; the metrics of a run are deleted with it."""
-    with atomic():
+
+    def write() -> None:
         for edge_type, source, target, key in stale.edges:
             names = (name for name, _ in edge_type.key)
             delete_edges(edge_type, source, target, dict(zip(names, key, strict=True)))
@@ -107,6 +108,8 @@ def delete_stale(stale: Stale) -> None:
         for label in _LABELS:
             for batch in batched(stale.uids[label]):
                 delete_nodes(label, batch)
+
+    run_in_transaction(write)
 
 
 def _ends(edge_type: EdgeType) -> tuple[str, str]:

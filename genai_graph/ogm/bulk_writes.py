@@ -111,14 +111,17 @@ def update(nodes: Any, values: Mapping[str, Any]) -> int:
     cleaned = clean_fields(cls, values)
     if "uid" in cleaned:
         raise PropertyError(f"{cls.__name__}.uid: can't be changed once saved")
-    count = 0
-    with atomic():
+
+    def write() -> int:
+        count = 0
         for batch in batching.batched(nodes.iterator(batching.BATCH_ROWS)):
             for node in batch:
                 for name, value in cleaned.items():
                     setattr(node, name, value)
             count += _write_fields(cls, batch, list(cleaned))
-    return count
+        return count
+
+    return run_in_transaction(write)
 
 
 def bulk_update(cls: Any, nodes: Iterable[Any], fields: Iterable[str]) -> int:
@@ -159,13 +162,14 @@ def delete(nodes: Any, *, force: bool) -> tuple[int, dict[str, int]]:
     """Delete the nodes of a set and what belongs to them; return the numbers."""
     cls = nodes.source_class
     label = cls.__label__
-    counts: dict[str, int] = {}
-    with atomic():
+
+    def write() -> dict[str, int]:
+        counts: dict[str, int] = {}
         if any(hasattr(cls, hook) for hook in ("pre_delete", "post_delete")):
             for node in list(nodes):
                 node.delete(force=force)
                 counts[label] = counts.get(label, 0) + 1
-            return sum(counts.values()), counts
+            return counts
         uids = nodes.uids()
         if not force:
             refuse_protected(label, uids)
@@ -173,7 +177,11 @@ def delete(nodes: Any, *, force: bool) -> tuple[int, dict[str, int]]:
             for owned, number in cls._delete_owned_by(batch).items():
                 counts[owned] = counts.get(owned, 0) + number
             counts[label] = counts.get(label, 0) + bulk_deletes.delete_nodes(label, batch)
-    counts = {label: number for label, number in counts.items() if number}
+        return counts
+
+    # If nothing is left to delete after a lost commit, it had succeeded.
+    found = run_in_transaction(write, lambda _: not nodes.exists())
+    counts = {label: number for label, number in found.items() if number}
     return sum(counts.values()), counts
 
 
@@ -203,4 +211,4 @@ def connect_all(manager: Any, items: Iterable[Any]) -> WriteCounts:
             counts.add(merge_edges(edge_type, batch))
         return counts
 
-    return run_in_transaction(write)
+    return run_in_transaction(write, lambda _: not write().written)

@@ -50,6 +50,7 @@ from genai_graph.storage import batching
 from genai_graph.storage.columns import from_columns
 from genai_graph.storage.lookups import find_nodes, node_missing_error
 from genai_graph.storage.nodes import (
+    are_stored,
     create_nodes,
     delete_node,
     lock_node,
@@ -433,7 +434,10 @@ class Node(NodeBase, metaclass=NodeType):
             else:
                 changed.append((node, node._changes(values)))
         if created or any(changes for _, changes in changed):
-            stored = run_in_transaction(partial(cls._write, created, changed))
+            stored = run_in_transaction(
+                partial(cls._write, created, changed),
+                partial(are_stored, cls.__label__) if created else None,
+            )
             for node, _ in created:
                 node._set_stored(stored[node.uid])
         for node, changes in changed:
@@ -562,7 +566,10 @@ class Node(NodeBase, metaclass=NodeType):
                 return dict(fields)
             return move_node(cls.__label__, uid, new_uid, deflate_values(cls, fields))
 
-        self._keep_moved(uid, run_in_transaction(write))
+        def was_committed(written: dict[str, Any]) -> bool:
+            return are_stored(cls.__label__, {written.get("uid", uid): written})
+
+        self._keep_moved(uid, run_in_transaction(write, was_committed))
         return self
 
     def _keep_moved(self, uid: str, written: dict[str, Any]) -> None:
@@ -657,12 +664,16 @@ class Node(NodeBase, metaclass=NodeType):
         state = transaction_state()
         if state is not None:
             state.remember(self)
-        with atomic():
+        uid = self.saved_uid
+
+        def delete() -> None:
             if not force:
-                refuse_protected(self.__label__, [self.saved_uid])
+                refuse_protected(self.__label__, [uid])
             self._run_hook("pre_delete")
             self._delete_owned()
-            delete_node(self.__label__, self.saved_uid)
+            delete_node(self.__label__, uid)
+
+        run_in_transaction(delete, lambda _: not find_nodes(self.__label__, [uid]))
         self.deleted = True
         self._stored = None
         self._run_hook("post_delete")

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from genai_graph.database import atomic
+from genai_graph.database import atomic, run_in_transaction
 from genai_graph.errors import NotSavedError
 from genai_graph.ogm import bulk_writes
 from genai_graph.ogm.conditions import Step
@@ -107,9 +107,12 @@ class RelatedSet(_SetMethods[T]):
 
     def remove(self, *nodes: T) -> None:
         """Delete the edges to nodes, all or none; the nodes remain."""
-        with atomic():
+
+        def write() -> None:
             for node in nodes:
                 self.disconnect(node)  # type: ignore[attr-defined]
+
+        run_in_transaction(write)
 
     def clear(self) -> None:
         """Delete all edges of this type at the node; the related nodes remain."""
@@ -120,9 +123,12 @@ class RelatedSet(_SetMethods[T]):
     ) -> None:
         """Make these the only related nodes: connect new ones, disconnect all others."""
         wanted = list(nodes)
-        with atomic():
+
+        def write() -> None:
             self.remove(*(node for node in self._nodes().all() if node not in wanted))
             self.add(*wanted, through_defaults=through_defaults)
+
+        run_in_transaction(write)
 
 
 def _delegate(name: str) -> Callable[..., Any]:

@@ -7,9 +7,10 @@ declare: no other label, no other property, and no edge of another type or to an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from genai_graph.database import query, quote_name
+from genai_graph.database import query, quote_name, run_in_transaction
 from genai_graph.registry import NODES, edge_type_names, properties_of
 from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
 from genai_graph.storage.columns import json_names, prefixes
@@ -41,14 +42,20 @@ class ExclusiveNodes:
         )
         return int(found[0]["count"])
 
-    def delete(self, label: str, batch_size: int) -> Iterator[int]:
-        """Delete the nodes of a label with their edges, and yield the number of each batch.
+    def delete(self, label: str, count: int, batch_size: int) -> Iterator[int]:
+        """Delete the `count` nodes of a label with their edges; yield the number of each batch.
 
         Each batch is a transaction of at most `batch_size` nodes and `TRANSACTION_BYTES`.
         """
         while sizes := self._sizes(label, batch_size):
             for batch in chunk_by_size(sizes, sizes, TRANSACTION_BYTES):
-                yield self._delete_batch(label, len(batch))
+                delete = partial(self._delete_batch, label, len(batch))
+                deleted = run_in_transaction(delete, partial(self._has_lost, label, count))
+                count -= deleted
+                yield deleted
+
+    def _has_lost(self, label: str, before: int, deleted: int) -> bool:
+        return self.count(label) <= before - deleted
 
     def _sizes(self, label: str, limit: int) -> list[int]:
         found = query(

@@ -86,6 +86,18 @@ def _pack_new(label: str, values: dict[str, Any]) -> dict[str, Any]:
     return _pack_map(to_columns(label, encryption.encrypt_values(label, values["uid"], values)))
 
 
+def are_stored(label: str, rows: Mapping[str, dict[str, Any]]) -> bool:
+    """Return whether all nodes have these stored values, their timestamps included.
+
+    Encrypted values are not compared: each has a random part.
+    """
+    found, encrypted = find_nodes(label, rows), encryption.encrypted_names(label)
+    return all(
+        uid in found and changed_values(found[uid], values).keys() <= encrypted
+        for uid, values in rows.items()
+    )
+
+
 def upsert_nodes(
     label: str,
     rows: Sequence[N],

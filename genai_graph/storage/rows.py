@@ -48,6 +48,11 @@ class WriteCounts:
         """The number of rows."""
         return self.created + self.changed + self.unchanged + self.pending
 
+    @property
+    def written(self) -> int:
+        """The number of rows that were created or changed."""
+        return self.created + self.changed
+
     def __str__(self) -> str:
         if self.pending:
             return f"{self.pending:,} to write"

@@ -1,0 +1,374 @@
+"""Failures of a cluster: leader changes, dead and hung members, commits without a response.
+
+`cluster.Cluster` shows the client's half: three members in front of one Neo4j server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+
+import cluster as clusters
+import pytest
+from cluster import Cluster, after, elect
+from conftest import Run, users_of, write_file
+from test_load import counts, size_of_graph
+from test_volume import pairs, write
+
+import genai_graph
+from genai_graph import (
+    Connection,
+    Dataset,
+    Experiment,
+    Model,
+    atomic,
+    clear,
+    connect,
+    load,
+    query,
+    retry,
+)
+from genai_graph.errors import (
+    DatabaseError,
+    ReadOnlyError,
+    SettingsError,
+    StatementTimeoutError,
+    UnavailableError,
+    UncertainCommitError,
+)
+
+pytestmark = pytest.mark.neo4j
+
+PAIRS = 60
+BATCH = 10
+SEED = int(os.environ.get("GENAI_GRAPH_TEST_SEED", time.time_ns() % 1_000_000))
+KILLS = int(os.environ.get("GENAI_GRAPH_TEST_KILLS", "4"))
+
+
+@pytest.fixture
+def cluster(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Three members in front of the managed Neo4j, named by the environment."""
+    if graph.engine != "neo4j" or "NEO4J_URI" in os.environ:
+        pytest.skip("runs on the managed Neo4j")
+    Dataset(name="first write").save()  # installs the schema
+    clear()
+    users = users_of(graph)
+    with clusters.running(graph.uri) as found:
+        monkeypatch.setenv("NEO4J_URI", found.uri)
+        monkeypatch.setenv("NEO4J_USERNAME", users.username)
+        monkeypatch.setenv("NEO4J_PASSWORD", users.password)
+        monkeypatch.setenv("NEO4J_DATABASE", "neo4j")
+        yield found
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Connection]:
+    with connect() as connection:
+        yield connection
+
+
+def assert_whole(size: int = PAIRS) -> None:
+    """Assert that the graph has the nodes and edges of `pairs`, each once."""
+    (found,) = query(
+        "MATCH (n) RETURN count(n) AS nodes, count(DISTINCT [labels(n), n.uid]) AS uids"
+    )
+    assert found == {"nodes": 2 * size, "uids": 2 * size}
+    assert query("MATCH ()-[r]->() RETURN count(r) AS edges") == [{"edges": size}]
+
+
+def in_batches() -> genai_graph.Report:
+    return load(write(pairs(PAIRS)), batch_size=BATCH, atomic=False)
+
+
+def at_once() -> genai_graph.Report:
+    return load(write(pairs(PAIRS)), atomic=True)
+
+
+def orderly(cluster: Cluster) -> None:
+    """Let the leader step down; a new one is elected after a while."""
+    cluster.leader = None
+    after(1, lambda: elect(cluster, 1))
+
+
+def death(cluster: Cluster) -> None:
+    """Kill the leader; a new one is elected after a while."""
+    cluster.kill(0)
+    after(1, lambda: elect(cluster, 1))
+
+
+def restart(cluster: Cluster) -> None:
+    """Kill all members; they come back after a while."""
+    cluster.kill(0, 1, 2)
+
+    def revive() -> None:
+        for member in range(3):
+            cluster.revive(member)
+        elect(cluster, 2)
+
+    after(2, revive)
+
+
+def cut(cluster: Cluster) -> None:
+    """Cut the connections of the next commits, which the server completes."""
+    cluster.cuts = 2
+
+
+@pytest.mark.parametrize("failure", [orderly, death, restart, cut])
+@pytest.mark.parametrize("run", [in_batches, at_once])
+def test_load_survives_a_failure_with_true_counts(
+    client: Connection,
+    cluster: Cluster,
+    run: Callable[[], genai_graph.Report],
+    failure: Callable[[Cluster], None],
+) -> None:
+    before = sum(cluster.begun.values())
+
+    def fail_in_the_middle() -> None:
+        deadline = time.monotonic() + 20
+        while sum(cluster.begun.values()) < before + 8 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        failure(cluster)
+
+    timer = after(0, fail_in_the_middle)
+    report = run()
+    timer.join()
+    assert counts(report) == {
+        "Dataset": (PAIRS, 0, 0),
+        "Model": (PAIRS, 0, 0),
+        "Model-TRAINED_ON->Dataset": (PAIRS, 0, 0),
+    }
+    cluster.cuts = 0
+    assert_whole()
+
+
+def test_lost_commits_are_resolved_by_looking(client: Connection, cluster: Cluster) -> None:
+    def lose(action: Callable[[], object]) -> object:
+        cluster.cuts = 1
+        result = action()
+        assert cluster.cuts == 0, "no commit was lost"
+        return result
+
+    dataset = Dataset(name="iris", size=3)
+    lose(dataset.save)
+    with pytest.raises(genai_graph.errors.NodeExistsError):
+        Dataset(name="iris").save()
+    dataset.size = 4
+    lose(dataset.save)
+    model = Model(name="m").save()
+    lose(lambda: model.trained_on.connect(dataset))
+    lose(lambda: Dataset.upsert(name="iris", num_rows=5))
+    run = Experiment(name="run").save()
+    lose(lambda: run.record("loss", 0.5, step=1, dataset=dataset))
+    assert lose(lambda: model.rename("renamed")) is model
+    assert model.uid == "renamed"
+    assert lose(Model.nodes.filter(name="renamed").delete) == (1, {"Model": 1})
+    assert lose(lambda: dataset.delete(force=True)) is True
+    load(write(pairs(5)))
+    deleted = lose(clear)
+    assert deleted == {"Experiment": 1, "Metric": 1, "Model": 5, "Dataset": 5}
+    assert size_of_graph() == 0
+
+
+def test_statements_and_blocks_of_the_user_are_not_repeated_after_a_lost_commit(
+    client: Connection, cluster: Cluster
+) -> None:
+    create = "CREATE (:Thing)"
+    cluster.cuts = 1
+    with pytest.raises(UncertainCommitError, match="may have been made"):
+        query(create, write=True)
+    cluster.cuts = 1
+    with pytest.raises(UncertainCommitError, match=r"not repeated.*retry\(\)"), atomic():
+        query(create, write=True)
+
+    @atomic
+    def create_two() -> None:
+        query(create, write=True)
+        query(create, write=True)
+
+    cluster.cuts = 1
+    with pytest.raises(UncertainCommitError):
+        retry(create_two)
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 4}]
+    death(cluster)
+    retry(create_two)
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 6}]
+    cluster.cuts = 1
+    retry(lambda: query("MERGE (:Thing {uid: 1})", write=True), idempotent=True)
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 7}]
+
+
+def test_dead_followers_and_seeds_are_not_noticed(
+    client: Connection, cluster: Cluster, cli: Run
+) -> None:
+    load(write(pairs(5)))
+    for member in (1, 2):
+        assert len(Dataset.nodes.all()) == 5
+        cluster.kill(member)
+        assert len(Dataset.nodes.all()) == 5
+        assert cli("ask", "orphans").exit_code == 0
+        cluster.revive(member)
+    cluster.kill(0, 1)  # the first addresses of a new connection
+    elect(cluster, 2)
+    done = cli("query", "MATCH (n:Dataset) RETURN count(n) AS count", "--format", "json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout) == [{"count": 5}]
+
+
+def test_two_silent_seeds_cost_less_than_their_timeouts(cluster: Cluster) -> None:
+    cluster.hung = {0, 1}
+    elect(cluster, 2)
+    started = time.monotonic()
+    table = cluster.routing_table
+    cluster.routing_table = lambda name: {  # type: ignore[method-assign]
+        **table(name),
+        "servers": [
+            {"addresses": [cluster.address(2)], "role": role} for role in ("WRITE", "READ", "ROUTE")
+        ],
+    }
+    with connect():
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+    assert time.monotonic() - started < 5, "the limit that the documentation names"
+
+
+def use_until_it_fails() -> None:
+    while True:
+        query("UNWIND range(1, 1000) AS x RETURN count(x) AS count")
+
+
+def test_hung_member_ends_in_an_error_in_time(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "0.5")
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "1")
+    with connect():
+        query("RETURN 1 AS one")
+        timer = after(0.2, lambda: cluster.hung.update(range(3)))
+        with pytest.raises(DatabaseError) as raised:
+            use_until_it_fails()
+        assert isinstance(raised.value, (StatementTimeoutError, UnavailableError))
+        timer.join()
+        cluster.hung.clear()
+
+
+def test_statement_has_a_time_limit(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "0.3")
+    endless = "UNWIND range(1, 100000) AS x UNWIND range(1, 100000) AS y RETURN sum(x * y) AS s"
+    with connect(), pytest.raises(StatementTimeoutError, match="GENAI_GRAPH_STATEMENT_TIMEOUT"):
+        query(endless)
+
+
+def test_reads_use_followers_with_bookmarks_or_the_leader(
+    client: Connection, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Dataset(name="iris").save()
+    cluster.begun.clear()
+    cluster.with_bookmarks = 0
+    for _ in range(4):
+        assert len(Dataset.nodes.all()) == 1
+    assert sum(cluster.begun.values()) == cluster.with_bookmarks == 4
+    assert {key[0] for key in cluster.begun} == {"r"}
+    assert cluster.leader not in {key[1] for key in cluster.begun}
+    monkeypatch.setenv("NEO4J_READS", "leader")
+    with connect():
+        cluster.begun.clear()
+        assert len(Dataset.nodes.all()) == 1
+        assert {key[1] for key in cluster.begun} == {cluster.leader}
+        with pytest.raises(ReadOnlyError):
+            query("CREATE (:Thing)")
+    with connect(read_only=True), pytest.raises(ReadOnlyError):
+        Dataset(name="other").save()
+
+
+def test_status_names_the_members(client: Connection, cluster: Cluster, cli: Run) -> None:
+    lines = cli("status").stdout.splitlines()
+    members = [line for line in lines if line.startswith("member")]
+    assert members == [
+        f"member    {cluster.address(0)}: primary, leader, online",
+        *sorted(f"member    {cluster.address(member)}: primary, online" for member in (1, 2)),
+    ]
+
+
+@pytest.mark.parametrize("uri", ["bolt://a:1,b:2", "neo4j://a:1,", "neo4j://a:1,b:x"])
+def test_invalid_lists_of_addresses_are_rejected(uri: str) -> None:
+    with pytest.raises(SettingsError, match="NEO4J_URI"):
+        connect(uri)
+
+
+def test_plaintext_to_any_other_machine_is_rejected() -> None:
+    with pytest.raises(SettingsError, match=r"db\.example\.com in plaintext"):
+        connect("neo4j://localhost:1,db.example.com:2")
+
+
+CLIENT = textwrap.dedent("""
+    import random, sys
+    from genai_graph import Dataset, Model, connect, load, query
+
+    number, order = sys.argv[1], random.Random(int(sys.argv[2]))
+    with connect():
+        report = load(f"{number}.jsonl", batch_size=20, atomic=False)
+        assert all(counts.created == counts.total for counts in report.nodes.values()), report
+        for step in range(15):
+            node = Dataset.upsert(name=f"shared-{order.randrange(5)}", size=3)
+            own = Model(name=f"own-{number}-{step}").save()
+            own.trained_on.connect(node)
+            assert Model.nodes.filter(uid__startswith=f"own-{number}-").count() == step + 1
+    print("done")
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_clients_survive_random_kills(
+    client: Connection, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`GENAI_GRAPH_TEST_KILLS` is the number of kills: 20 for a long run."""
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "60")
+    order = random.Random(SEED)
+    clients = 6
+    for number in range(clients):
+        rows = [
+            {"node": "Dataset", "uid": f"d-{number}-{i}", "props": {"name": "d", "size": i}}
+            for i in range(60 * KILLS)
+        ]
+        write_file(
+            f"{number}.jsonl",
+            "\n".join(map(json.dumps, [{"format": "genai_graph/1"}, *rows])),
+        )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLIENT, str(number), str(SEED + number)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(clients)
+    ]
+    for _ in range(KILLS):
+        time.sleep(order.uniform(0.3, 1.5))
+        victim = order.randrange(3)
+        cluster.kill(victim)
+        if cluster.leader is None:
+            time.sleep(order.uniform(0, 1))
+            elect(cluster, order.choice(sorted(cluster.up)))
+        cluster.cuts = order.randrange(2)
+        time.sleep(order.uniform(0, 1))
+        cluster.revive(victim)
+    outputs = [process.communicate(timeout=400)[0] for process in processes]
+    assert [output.splitlines()[-1] for output in outputs] == ["done"] * clients, SEED
+    cluster.cuts = 0
+    expected = {"Dataset": clients * 60 * KILLS + 5, "Model": clients * 15}
+    for label, size in expected.items():
+        (found,) = query(
+            f"MATCH (n:{label}) RETURN count(n) AS nodes, count(DISTINCT n.uid) AS uids"
+        )
+        assert found["nodes"] == found["uids"], SEED
+        # Not all shared ones are chosen.
+        assert size - 5 * (label == "Dataset") <= found["nodes"] <= size, SEED
+    edges = query("MATCH (:Model)-[r]->(:Dataset) RETURN count(r) AS count")
+    assert edges == [{"count": clients * 15}], SEED
