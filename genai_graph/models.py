@@ -32,6 +32,7 @@ from genai_graph.ogm.uids import (
     split_uid,
     unescape_part,
 )
+from genai_graph.pictures.curves import Plot, curve_of
 from genai_graph.properties.types import (
     ArrayProperty,
     BooleanProperty,
@@ -425,6 +426,15 @@ class Metric(MetricBase):
         if "steps" not in values and "values" not in values:  # the common case, kept cheap
             return iter(())
         return history_errors(values)
+
+    def plot(self) -> Plot:
+        """Return the learning curve: notebooks display it, and `save` writes it as SVG."""
+        curve = curve_of(self.name, {"steps": self.steps, "values": self.values})
+        return Plot({self.name: [curve]} if curve else {})
+
+    def _repr_html_(self) -> str:
+        """Show the properties and the learning curve in a notebook."""
+        return super()._repr_html_() + (self.plot()._repr_svg_() or "")
 
     @classmethod
     def stored_errors(cls, stored: Mapping[str, Any]) -> Iterator[tuple[str, PropertyError]]:

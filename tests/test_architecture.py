@@ -107,7 +107,7 @@ FILE_ORDER = {
         "extension",
     ],
     "pictures": [
-        "html_table spanning_tree style",
+        "curves html_table spanning_tree style",
         "dot html_page mermaid svg text_tree",
         "formats subgraph",
     ],
@@ -164,7 +164,9 @@ DEFERRED_MODULES = [
         "cryptography",
         "httpx",
         "jgo",
+        "matplotlib",
         "pandas",
+        "plotext",
         "rapidfuzz",
         "readline",
         "rich",

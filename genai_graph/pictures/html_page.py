@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from importlib.resources import files
@@ -15,15 +16,17 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.formatting import to_text
+from genai_graph.pictures import curves
 from genai_graph.pictures.spanning_tree import build_spanning_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from genai_graph.pictures.subgraph import Subgraph
+    from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
 
 # Cytoscape.js adds this rule to a page unless it is present; the policy would block it.
 _CYTOSCAPE_STYLE = ".__________cytoscape_container { position: relative; }"
+_MOST_CURVES = 100  # about 20 kB each
 _MARKUP = re.compile("[<>&\u2028\u2029]")
 
 
@@ -52,9 +55,13 @@ def _hashes(sources: Mapping[str, str]) -> str:
 def _content(subgraph: Subgraph) -> dict[str, Any]:
     # Breadth-first order: the layouts of the page then place children near their parents.
     numbers = {node: number for number, node in enumerate(build_spanning_tree(subgraph))}
+    pictures = _learning_curves(numbers)
     return {
         "notice": subgraph.notice,
-        "nodes": [{**node.as_dict(), "properties": _texts(node.properties)} for node in numbers],
+        "nodes": [
+            {**node.as_dict(), "properties": _texts(node.properties), **pictures.get(node, {})}
+            for node in numbers
+        ],
         "edges": [
             {
                 "type": edge.type,
@@ -65,6 +72,22 @@ def _content(subgraph: Subgraph) -> dict[str, Any]:
             for edge in subgraph.edges
         ],
     }
+
+
+def _learning_curves(nodes: Iterable[SubgraphNode]) -> dict[SubgraphNode, dict[str, str]]:
+    """Return the learning curves of the first metrics as images, if matplotlib is installed."""
+    if not curves.can_draw_svg():
+        return {}
+    found = ((node, curves.curve_of(node.uid, node.properties)) for node in nodes)
+    drawn = ((node, curve) for node, curve in found if node.label == "Metric" and curve)
+    return {
+        node: {"picture": _data_uri(curves.draw_svg({"": [curve.thinned(200)]}, width=4.0))}
+        for node, curve in itertools.islice(drawn, _MOST_CURVES)
+    }
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _texts(properties: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -188,6 +188,11 @@
   function showNode(number) {
     const node = data.nodes[number];
     startDetails(titleOf(node));
+    if (node.picture) {
+      const image = addElement("img", "", byId("details"));
+      image.alt = "learning curve";
+      image.src = node.picture;
+    }
     listProperties(node.properties);
     listNodes("Edges", listNeighbours(number));
   }

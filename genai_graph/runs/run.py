@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.conversion import is_missing
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import OutputError, RunError
-from genai_graph.exchange.formats.records import JournalNode, NodeRecord
-from genai_graph.exchange.sources import FixtureSource
 from genai_graph.models import Dataset, Experiment, Metric, Model, Project
-from genai_graph.ogm.uids import metric_uid
+from genai_graph.ogm.uids import metric_uid, parse_metric_uid
+from genai_graph.pictures.curves import Curve, Plot
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN
 from genai_graph.properties.validation import clean_fields, deflate_values, full_clean
 from genai_graph.runs.background import FINISH_TIMEOUT, sender
@@ -44,6 +43,7 @@ from genai_graph.runs.lines import (
     to_step,
     to_value,
 )
+from genai_graph.runs.summary import find_run, read_nodes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -262,6 +262,27 @@ class Run:
             self._next_steps = _next_steps(self) if self._is_resumed else {}
         return self._next_steps.get(uid, 0)
 
+    def plot(self, *names: str) -> Plot:
+        """Return the learning curves of the metrics with these names, by default of all metrics.
+
+        They are read from the journals on this machine. Notebooks display them, and `save` writes
+        them as SVG. Raises `RunError` without a journal.
+        """
+        histories: dict[str, dict[int, float]] = {}
+        for journal in find_run(self.uid):
+            for record in read_nodes(journal):
+                points = zip(record.steps, record.values, strict=True)
+                histories.setdefault(record.uid, {}).update(points)
+        panels: dict[str, list[Curve]] = {}
+        for uid, history in histories.items():
+            key = parse_metric_uid(uid)
+            if history and key is not None and (not names or key.name in names):
+                steps = sorted(history)
+                name = "/".join(each for each in (key.dataset, key.split, key.model) if each)
+                curve = Curve(name or key.name, steps, [history[step] for step in steps])
+                panels.setdefault(key.name, []).append(curve)
+        return Plot(panels)
+
     # Data, models and other values
 
     def use(
@@ -450,8 +471,8 @@ def _next_steps(run: Run) -> dict[str, int]:
     for journal in find_journals(run.uid):
         if journal.path == run.journal:
             continue
-        for record in FixtureSource(str(journal.path), "jsonl").records(NodeRecord, lambda _: None):
-            if isinstance(record, JournalNode) and record.steps:
+        for record in read_nodes(journal):
+            if record.steps:
                 found[record.uid] = max(found.get(record.uid, 0), record.steps[-1] + 1)
     return found
 

@@ -62,7 +62,7 @@ def describe_run(uid: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     metrics: dict[str, dict[str, Any]] = {}
     for journal in find_run(uid):
-        for record in _records(journal):
+        for record in read_nodes(journal):
             if record.label == Experiment.__label__ and record.uid == uid:
                 values |= merge_values(record.label, values, record.given)
             elif record.label == Metric.__label__ and record.steps:
@@ -74,7 +74,8 @@ def describe_run(uid: str) -> dict[str, Any]:
     return {"uid": uid, **inflate_values(Experiment, given), "metrics": list(metrics.values())}
 
 
-def _records(journal: JournalFile) -> Iterator[JournalNode]:
+def read_nodes(journal: JournalFile) -> Iterator[JournalNode]:
+    """Yield the merged nodes of a journal; raise `FixtureError` for an invalid line."""
     for record in FixtureSource(str(journal.path), "jsonl").records(None, lambda _: None):
         if isinstance(record, JournalNode):
             yield record
