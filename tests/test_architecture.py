@@ -95,7 +95,7 @@ FILE_ORDER = {
     "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
     "ogm": [
         "edge json_ready lookup_errors lookups resolution stubs uids",
-        "bulk_writes html json_lookups",
+        "bulk_writes class_help json_lookups tables",
         "conditions",
         "aggregates",
         "compiler",
@@ -107,7 +107,7 @@ FILE_ORDER = {
         "extension",
     ],
     "pictures": [
-        "curves html_table spanning_tree style",
+        "curves html_table spanning_tree style text_table",
         "dot html_page mermaid svg text_tree",
         "formats subgraph",
     ],
@@ -137,7 +137,7 @@ FILE_ORDER = {
         "__init__",
     ],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],
-    "shell": ["completion", "ipython", "__init__"],
+    "shell": ["calls", "property_completion", "completion", "ipython", "__init__"],
     "storage": [
         "batching rows",
         "columns",

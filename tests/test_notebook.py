@@ -159,7 +159,7 @@ def test_answer_is_a_table_with_tooltips() -> None:
     assert result.rows[:2] == [["kind", "uid"], ["Model", "m0"]]
     assert result.tooltips == list(question.columns.values())
     assert result.note == "… and 1 more: to_pandas() returns all of them"
-    assert display(answer)["text/plain"].startswith("[{'kind': 'Model', 'uid': 'm0'}")
+    assert "│ Model │ m0  │" in display(answer)["text/plain"]
 
 
 def test_empty_answer_has_its_columns(graph: Connection) -> None:

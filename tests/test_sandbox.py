@@ -118,13 +118,16 @@ def fail_in_a_block() -> None:
         raise KeyError
 
 
+FAILS_WHILE_IT_RUNS = "UNWIND [1, 0] AS x RETURN 1 / x AS y"
+
+
 def fail_in_a_statement() -> None:
-    query("MATCH (n RETURN n")
+    query(FAILS_WHILE_IT_RUNS)
 
 
 def suppress_a_failure() -> None:
     with atomic(), contextlib.suppress(QueryError):
-        query("MATCH (n RETURN n")
+        query(FAILS_WHILE_IT_RUNS)
 
 
 @pytest.mark.parametrize("fail", [fail_in_a_block, fail_in_a_statement, suppress_a_failure])
@@ -140,6 +143,19 @@ def test_failure_after_a_write_rolls_back_the_sandbox_with_a_warning(
         create_thing("after")
         assert names() == ["after"]
     assert names() == []
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_misspelt_statement_keeps_the_sandbox(
+    graph: Connection, caplog: pytest.LogCaptureFixture, write: bool
+) -> None:
+    with sandbox():
+        create_thing("before")
+        for statement in ("MATCH (n RETURN n", "MATCH (n) RETRUN n", "CRATE (n:Thing) RETURN n"):
+            with pytest.raises(QueryError):
+                query(statement, write=write)
+        assert query("MATCH (n) WHERE n.name = $name RETURN n.name AS name", name="before")
+        assert (names(), warnings(caplog)) == (["before"], [])
 
 
 def test_rollback_of_an_empty_sandbox_logs_no_warning(

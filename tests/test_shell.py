@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, write_file
 from test_cli import interruptible
 
-from genai_graph import Connection, Dataset, Model
+from genai_graph import Connection, Dataset, Model, ask, query
 from genai_graph.shell import completion
 from genai_graph.shell.completion import Completion, complete
 
@@ -50,6 +50,7 @@ class Terminal:
             env={
                 **os.environ,
                 "TERM": "xterm",
+                "PAGER": "cat",
                 "IPYTHONDIR": os.getcwd(),
                 "PROMPT_TOOLKIT_NO_CPR": "1",  # pexpect answers no cursor position requests
             },
@@ -121,13 +122,21 @@ def test_session_in_ipython(ipython: Open, graph: Connection) -> None:
     assert "11" in shell.run("').uid))", r"\b11\b")
     shell.type("ask('depend\t")
     shell.until("dependency-share")
-    shell.run("')", r"\[\]")
+    shell.run("')", "0 rows")
     shell.type("Datas\t")
     shell.until("Dataset")
     shell.run("(name='typed').save()", "<Dataset typed>")
+    shell.type("Model(framew\t")
+    shell.until("framework=")
+    shell.run("'x', name='m').save().trained_on.add(Dataset.nodes.get(name='typed'))", "")
+    shell.run("Model.nodes.order_by('uid')", r"│ m +│ x +│")
+    assert "num_parameters (integer" in shell.run("Model?", "Relationships")
 
     output = shell.run("Dataset(nme='a')", "did you mean 'name'")
     assert "PropertyError: Dataset.nme: " in output
+    assert "Traceback" not in output
+    output = shell.run("Dataset.nodes.get(uid='typd')", r"did you mean 'typed'\?")
+    assert "DatasetDoesNotExist: " in output
     assert "Traceback" not in output
     assert "Traceback" in shell.run("1 / 0", "ZeroDivisionError")
 
@@ -140,7 +149,7 @@ def test_session_in_ipython(ipython: Open, graph: Connection) -> None:
     time.sleep(0.5)  # until the query runs
     output = shell.run("\x03", "KeyboardInterrupt")
     assert "Traceback" not in output
-    shell.run("query('RETURN 40 + 2 AS x')", r"'x': 42")
+    shell.run("query('RETURN 40 + 2 AS x')", "│ 42 │")
     assert shell.exit() == 0
     assert Dataset.nodes.get(uid="typed")
 
@@ -156,8 +165,13 @@ def test_session_without_ipython(graph: Connection) -> None:
         shell.type("Datas\t")
         shell.until(r"Dataset\(")
         shell.run("name='typed').save()", "<Dataset typed>")
-        shell.run("Dataset(nme='a')", "(?s)Traceback.*did you mean 'name'")
-        shell.run("query('RETURN 40 + 2 AS x')", r"'x': 42")
+        shell.run("Dataset.nodes", "│ typed │")
+        output = shell.run("Dataset(nme='a')", "did you mean 'name'")
+        assert "PropertyError: Dataset.nme: " in output
+        assert "Traceback" not in output
+        assert "Traceback" in shell.run("1 / 0", "ZeroDivisionError")
+        shell.run("query('RETURN 40 + 2 AS x')", "│ 42 │")
+        shell.run("_[0]", "{'x': 42}")
         assert shell.exit() == 0
     assert Dataset.nodes.get(uid="typed")
 
@@ -187,7 +201,9 @@ def test_sandbox_in_a_terminal_is_rolled_back(ipython: Open) -> None:
     assert "(sandbox: rolled back at the end)" in shell.start
     shell.run("Dataset(name='typed').save()", "<Dataset typed>")
     shell.run("len(Dataset.nodes)", r"\b1\b")
-    output = shell.run("query('MATCH (n')", "QueryError: ")
+    assert "rolled back" not in shell.run("query('MATCH (n')", "QueryError: ")
+    shell.run("len(Dataset.nodes)", r"\b1\b")
+    output = shell.run("query('UNWIND [1, 0] AS x RETURN 1 / x AS y')", "QueryError: ")
     assert "the sandbox was rolled back and starts over" in output
     shell.run("len(Dataset.nodes)", r"\b0\b")
     shell.run("Dataset(name='again').save()", "<Dataset again>")
@@ -203,7 +219,7 @@ def test_read_only_shell_in_a_terminal_rejects_writes(ipython: Open) -> None:
     assert "(read-only)" in shell.start
     shell.run("Dataset(name='typed').save()", "ReadOnlyError: the connection is read-only")
     output = shell.run("query('RETURN $x AS x', x='hunter2')", r"\$x: string of 7")
-    assert "[{'x': 'hunter2'}]" in output
+    assert "│ hunter2 │" in output
     assert shell.exit() == 0
     assert len(Dataset.nodes) == 0
 
@@ -231,9 +247,68 @@ def test_print_cypher_writes_statements_to_stderr(graph: Connection, cli: Run) -
     assert cli("shell", "-c", "query('RETURN 1 AS x')").stderr == ""
 
 
+def test_a_file_is_run(graph: Connection, cli: Run) -> None:
+    Path("scripts").mkdir()
+    write_file("scripts/helper.py", "def count(nodes): return len(nodes)\n")
+    code = "from helper import count\nprint(__name__, count(Dataset.nodes))\n"
+    write_file("scripts/report.py", code)
+    result = cli("shell", "scripts/report.py")
+    assert (result.exit_code, result.output) == (0, "__main__ 0\n")
+    write_file("scripts/report.py", f"{code}1 / 0\n")
+    result = cli("shell", "scripts/report.py")
+    assert result.exit_code == 1
+    assert 'File "scripts/report.py", line 3' in result.stderr
+    write_file("scripts/report.py", b"print('\xff')")
+    assert cli("shell", "scripts/report.py").stderr == (
+        "scripts/report.py: not UTF-8 text: save it as UTF-8\n"
+    )
+    result = cli("shell", "missing.py")
+    assert result.exit_code == 1
+    assert result.stderr == "missing.py: can't be read: No such file or directory\n"
+
+
+def test_names_at_hand(cli: Run, graph: Connection) -> None:
+    code = "Dataset(name='a').save(); print(Dataset.nodes.filter(Q(name='a'), created_at__lt="
+    code += "datetime.now(timezone.utc) + timedelta(days=1)).count()); "
+    code += "print(show(Dataset.nodes.get(name='a')).root); clear(); print(len(Dataset.nodes))"
+    assert cli("shell", "-c", code).stdout == "1\nDataset a\n0\n"
+
+
 @pytest.mark.parametrize("options", [["--sandbox", "--read-only"], ["-", "-c", "1"]])
 def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: list[str]) -> None:
     assert cli("shell", *options).exit_code == 2
+
+
+# Display
+
+
+def test_sets_answers_and_subgraphs_are_shown_as_tables_and_trees(graph: Connection) -> None:
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    dataset = Dataset(name="d", license="MIT").save()
+    model = Model(name="m").save()
+    model.trained_on.connect(dataset)
+    assert pretty(Dataset.nodes) == (
+        "┏━━━━━┳━━━━━━━━━┓\n"
+        "┃ uid ┃ license ┃\n"
+        "┡━━━━━╇━━━━━━━━━┩\n"
+        "│ d   │ MIT     │\n"
+        "└─────┴─────────┘\n"
+        "Dataset: 1"
+    )
+    assert pretty(model.trained_on) == pretty(Dataset.nodes)
+    assert pretty([dataset, model]) == "[<Dataset d>, <Model m>]"
+    assert pretty(Dataset.nodes.values_list("license")).splitlines()[3] == "│ MIT │"
+    assert pretty(model.lineage()).endswith("└── -TRAINED_ON-> Dataset d")
+    assert pretty(ask("dependency-share")).splitlines()[3:] == [
+        "│ d       │ MIT     │ 1          │ 100.0   │",
+        "└─────────┴─────────┴────────────┴─────────┘",
+        "1 row",
+    ]
+    assert pretty(query("MATCH (n:Project) RETURN n")) == "0 rows"
+    assert pretty([query("RETURN 1 AS x")]) == "[[{'x': 1}]]"
+    assert pretty(Model(name="new").trained_on).startswith("<trained_on of ")
+    Dataset.bulk_save([Dataset(name=f"d{number}") for number in range(30)])
+    assert pretty(Dataset.nodes).endswith("Dataset: 31, … and 11 more: all() returns all of them")
 
 
 # Completion
@@ -255,6 +330,27 @@ def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: li
         ("ask('nonsense', da", None),
         ("query('MATCH (m:Mo", Completion("Mo", ["Model"])),
         ("query('MATCH (m:Model)-[:USED|TR", Completion("TR", ["TRAINED_ON"])),
+        ("Model(framew", Completion("framew", ["framework="])),
+        ("Model(name='a, (', framew", Completion("framew", ["framework="])),
+        ("x = Model.upsert(framew", Completion("framew", ["framework="])),
+        ("Model.nodes.filter(framew", Completion("framew", ["framework="])),
+        (
+            "Model.nodes.filter(name='a')[:3].exclude(num_parameters__g",
+            Completion("num_parameters__g", ["num_parameters__gt=", "num_parameters__gte="]),
+        ),
+        ("(Model.nodes\n  .filter(trai", Completion("trai", ["trained_on__", "training_history="])),
+        (
+            "Model.nodes.get(trained_on__lic",
+            Completion("trained_on__lic", ["trained_on__license="]),
+        ),
+        ("Model.nodes.order_by('-num", Completion("-num", ["-num_parameters"])),
+        ('Model.nodes.values("uid", "fra', Completion("fra", ["framework"])),
+        ("Model.nodes.prefetch_related('trai", Completion("trai", ["trained_on"])),
+        ("model.trained_on.filter(lic", Completion("lic", ["license="])),
+        ("models.order_by('fra", Completion("fra", ["framework"])),
+        ("model.save(", None),
+        ("print(fra", None),
+        ("Model(name='x')", None),
         ("Datas", None),
         ("open('Image", None),
         ("x = {'uid': 'Image", None),
@@ -262,7 +358,8 @@ def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: li
     ],
 )
 def test_completion_without_the_database(code: str, expected: Completion | None) -> None:
-    assert complete(code) == expected
+    variables = {"model": Model(name="x"), "models": Model.nodes.filter(name="x")}
+    assert complete(code, variables) == expected
 
 
 def test_completion_of_uids(graph: Connection) -> None:

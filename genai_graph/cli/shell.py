@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
@@ -11,7 +12,7 @@ from genai_graph.cli.stdin import read_text
 
 
 @click.command()
-@click.argument("stdin", type=click.Choice(["-"]), required=False)
+@click.argument("file", required=False)
 @click.option("-c", "--command", "code", help="Run this code and exit.")
 @click.option("--read-only", is_flag=True, help="Open a read-only connection.")
 @click.option(
@@ -26,16 +27,16 @@ from genai_graph.cli.stdin import read_text
     help="Print each statement, with the types and sizes of its parameters.",
 )
 def shell(
-    stdin: str | None, code: str | None, read_only: bool, sandbox: bool, print_cypher: bool
+    file: str | None, code: str | None, read_only: bool, sandbox: bool, print_cypher: bool
 ) -> None:
     """Open a Python shell on the graph.
 
     The models, query, ask, load and other functions are defined. The shell is IPython if it is
-    installed (the extra shell). With -, or if standard input is not a terminal, code is read from
-    standard input.
+    installed (the extra shell). With FILE, runs a Python file. If it is -, or standard input is not
+    a terminal, code is read from standard input.
     """
-    if code is not None and stdin:
-        raise click.UsageError("-c and - are mutually exclusive")
+    if code is not None and file:
+        raise click.UsageError("-c and FILE are mutually exclusive")
     if read_only and sandbox:
         raise click.UsageError("--read-only and --sandbox are mutually exclusive")
 
@@ -51,7 +52,9 @@ def shell(
             stack.enter_context(database.sandbox())
         if code is not None:
             shells.run(code)
-        elif stdin or sys.stdin is None or not sys.stdin.isatty():
+        elif file and file != "-":
+            shells.run_file(Path(file))
+        elif file or sys.stdin is None or not sys.stdin.isatty():
             shells.run(read_text("code"), "<stdin>")
         else:
             shells.interact(connection)

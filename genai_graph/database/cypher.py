@@ -74,6 +74,12 @@ def forbidden_in_read_mode(cypher: str) -> str | None:
     return None
 
 
+def is_explained(cypher: str) -> bool:
+    """Return whether a statement begins with EXPLAIN or PROFILE."""
+    text = strip_quoted(cypher)
+    return _EXPLAINS.match(text) is not None or _PROFILES.match(text) is not None
+
+
 def survives_rollback(cypher: str) -> bool:
     """Return whether a statement may have effects that can't be rolled back."""
     text = strip_quoted(cypher)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from neo4j import READ_ACCESS, WRITE_ACCESS
 
 from genai_graph.database.connection import current_connection
-from genai_graph.database.cypher import survives_rollback
+from genai_graph.database.cypher import is_explained, survives_rollback
 from genai_graph.database.driver import GraphSession, GraphTransaction, TransactionState
-from genai_graph.errors import DatabaseError, TransactionError
+from genai_graph.database.query_logging import no_query_logging
+from genai_graph.errors import DatabaseError, ReadOnlyError, TransactionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,7 @@ class Sandbox:
         self._session = _OuterSession(connection, WRITE_ACCESS, {})
         self._transaction: GraphTransaction | None = None
         self._has_written = False
+        self._validated: set[str] = set()
         self.state = TransactionState()  # of the changes since the last rollback
 
     def session(self, access_mode: str, options: dict[str, Any]) -> GraphSession:
@@ -74,6 +76,22 @@ class Sandbox:
         if self._transaction is None:
             self._transaction = self._session.begin_transaction()
         return _InnerTransaction(self, self._transaction)
+
+    def validate(self, query: str) -> None:
+        """Raise `QueryError` for an invalid statement, which would end the transaction.
+
+        Each statement is explained once, in a transaction of its own.
+        """
+        if query in self._validated or self._transaction is None or is_explained(query):
+            return
+        with (
+            no_query_logging(),
+            contextlib.suppress(ReadOnlyError),
+            GraphSession(self.connection, READ_ACCESS, {}) as session,
+            session.begin_transaction() as transaction,
+        ):
+            transaction.run(f"EXPLAIN {query}").buffer()
+        self._validated.add(query)
 
     def commit(self, *, wrote: bool) -> None:
         """End a nested transaction; raise the error that terminated the outer one, if any."""
@@ -160,6 +178,8 @@ class _InnerTransaction(GraphTransaction):
         """Run a statement, unless it has effects that can't be rolled back."""
         if survives_rollback(query):
             raise _not_reversible()
+        if self._box is not None:
+            self._box.validate(query)
         return super().run(query, parameters, **kwargs)
 
     def commit(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,7 +21,7 @@ from genai_graph.database.transaction import (
 )
 from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
 from genai_graph.names import normalize_name, normalize_optional
-from genai_graph.ogm import html
+from genai_graph.ogm import class_help, tables
 from genai_graph.ogm.json_ready import from_json_ready, to_json_ready
 from genai_graph.ogm.lookup_errors import DoesNotExist
 from genai_graph.ogm.node_set import NodeSet
@@ -101,6 +102,15 @@ class NodeType(NodeMeta):
         super().__init__(name, bases, namespace)
         if "__abstract_node__" not in namespace:
             register(self)  # type: ignore[arg-type]  # it is a subclass of Node
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """The properties as keyword arguments, for `help` and completion."""
+        return class_help.signature_of(self)
+
+    def getdoc(self) -> str:
+        """Return the docstring with the properties and relationships; IPython shows it."""
+        return class_help.describe(self)
 
 
 class Node(NodeBase, metaclass=NodeType):
@@ -207,14 +217,16 @@ class Node(NodeBase, metaclass=NodeType):
     __str__ = __repr__
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Show the properties in IPython, one per line."""
+        """Show the properties in IPython, one per line; in a list, one line for each node."""
         printer.text(repr(self))
-        for name, value in html.redacted_values(self).items():
+        if len(printer.stack) > 1:
+            return
+        for name, value in tables.redacted_values(self).items():
             printer.text(f"\n  {name}: {value!r}")
 
     def _repr_html_(self) -> str:
         """Show the properties in a notebook, one per row."""
-        return html.node_table(self)
+        return tables.node_table(self)
 
     # Identity
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 from genai_graph.database import clamp_limit, query
 from genai_graph.database.rows import Rows
 from genai_graph.errors import DatabaseError, NodeSetError, NodeSetTypeError
-from genai_graph.ogm import bulk_writes, html, prefetch
+from genai_graph.ogm import bulk_writes, prefetch, tables
 from genai_graph.ogm.aggregates import ResolvedAggregate, resolve_aggregates
 from genai_graph.ogm.compiler import EVERYTHING, Compiler, Ordering, Selection
 from genai_graph.ogm.conditions import (
@@ -692,7 +692,16 @@ class NodeSet(Generic[T]):
 
     def _repr_html_(self) -> str:
         """Show the first nodes in a notebook, one per row."""
-        return html.node_set_table(self)
+        return tables.node_set_table(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the first nodes as a table in IPython, unless the set is part of another object."""
+        is_nested = len(printer.stack) > 1
+        try:
+            text = repr(self) if is_nested else tables.node_set_text(self)
+        except DatabaseError:
+            text = repr(self)
+        printer.text(text)
 
     if not TYPE_CHECKING:  # with it, type checkers would accept any name
 

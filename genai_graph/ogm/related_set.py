@@ -68,6 +68,13 @@ class RelatedSet(_SetMethods[T]):
 
     __str__ = __repr__
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the first related nodes as a table in IPython."""
+        try:
+            self._nodes()._repr_pretty_(printer, cycle)
+        except NotSavedError:
+            printer.text(repr(self))
+
     # Writing
 
     def create(self, *, through_defaults: Mapping[str, Any] | None = None, **values: Any) -> T:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.formatting import to_json_value
-from genai_graph.pictures import svg
+from genai_graph.pictures import svg, text_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,6 +101,11 @@ class Subgraph:
             "nodes": [node.as_dict() for node in self.nodes],
             "edges": [edge.as_dict() for edge in self.edges],
         }
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the subgraph as a tree in IPython."""
+        is_nested = len(printer.stack) > 1
+        printer.text(repr(self) if is_nested else text_tree.draw(self).rstrip("\n"))
 
     def _repr_svg_(self) -> str:
         """Return an SVG picture of the nearest nodes, for notebooks."""

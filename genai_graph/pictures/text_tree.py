@@ -6,10 +6,6 @@ import io
 import itertools
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
-
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text
 from genai_graph.pictures.spanning_tree import build_spanning_tree
@@ -26,6 +22,10 @@ def draw(subgraph: Subgraph) -> str:
 
     Parallel edges are on one line, each with its properties.
     """
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
     root = subgraph.root
     lines = [str(root), *(f"  {name}: {to_text(value)}" for name, value in root.properties.items())]
     trees = {root: Tree(Text("\n".join(map(escape_unprintable, lines))))}

@@ -38,6 +38,11 @@ class Answer(Rows):
         self.question = question
         self.notices = list(notices)
 
+    @property
+    def notes(self) -> list[str]:
+        """The notices, shown below the rows."""
+        return self.notices
+
     def _repr_html_(self) -> str:
         """Return the first rows as an HTML table, for notebooks."""
         columns = self.question.columns

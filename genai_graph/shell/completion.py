@@ -1,22 +1,24 @@
-"""Completion from the graph: labels, edge types, uids, questions and their parameters.
+"""Completion from the graph: labels, edge types, uids, questions, their parameters, properties.
 
-Each rule is a regular expression that matches the code up to the cursor. Python completes the rest.
+Each rule matches the code up to the cursor. Python completes the rest.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.database.query_logging import no_query_logging
 from genai_graph.errors import GenaiGraphError
 from genai_graph.questions import get_question, list_questions
 from genai_graph.registry import NODES, edge_type_names
+from genai_graph.shell.calls import find_open_call
+from genai_graph.shell.property_completion import complete_properties
 from genai_graph.storage.lookups import uids_with_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 MAX_CANDIDATES = 50
 
@@ -38,12 +40,21 @@ class Completion(NamedTuple):
     candidates: list[str]
 
 
-def complete(code: str) -> Completion | None:
-    """Return the candidates at the end of the code, or None if no rule applies."""
+def complete(code: str, variables: Mapping[str, Any] | None = None) -> Completion | None:
+    """Return the candidates at the end of the code, or None if no rule applies.
+
+    `variables` are those of the shell by name.
+    """
     try:
-        return _complete(code)
+        return _complete(code) or _complete_call(code, variables or {})
     except GenaiGraphError:  # such as an invalid file of a question
         return None
+
+
+def _complete_call(code: str, variables: Mapping[str, Any]) -> Completion | None:
+    call = find_open_call(code)
+    found = call and complete_properties(call, variables)
+    return Completion(*found) if found else None
 
 
 def _complete(code: str) -> Completion | None:

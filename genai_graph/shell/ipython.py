@@ -64,7 +64,9 @@ def _create_history_file() -> Path | None:
 @context_matcher()  # type: ignore[untyped-decorator,unused-ignore]
 def _match(context: CompletionContext) -> SimpleMatcherResult:
     before = context.full_text.splitlines()[: context.cursor_line]
-    completion = complete("\n".join([*before, context.text_until_cursor]))
+    shell = IPython.get_ipython()
+    variables = {} if shell is None else shell.user_ns
+    completion = complete("\n".join([*before, context.text_until_cursor]), variables)
     if completion is None:
         return {"completions": []}
     return {

@@ -1,4 +1,4 @@
-"""Nodes and node sets as HTML tables, for notebooks."""
+"""Nodes and node sets as tables: of HTML for notebooks, and of text for terminals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.ogm.stubs import NodeBase
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
+from genai_graph.pictures.text_table import text_table
 from genai_graph.registry import properties_of
 
 if TYPE_CHECKING:
@@ -39,6 +40,15 @@ def node_set_table(nodes: NodeSet[Any]) -> str:
     title = f"{nodes.source_class.__name__}: {total:,}"
     note = remaining_rows_note(total - len(rows), "all()")
     return html_table(title, columns, rows, note=note)
+
+
+def node_set_text(nodes: NodeSet[Any]) -> str:
+    """Return the first nodes of a set as a table of text."""
+    total = len(nodes)
+    columns, rows = _columns_and_rows(nodes.preview(MAX_ROWS))
+    remaining = remaining_rows_note(total - len(rows), "all()")
+    note = f"{nodes.source_class.__name__}: {total:,}"
+    return text_table(columns, rows, note=f"{note}, {remaining}" if remaining else note)
 
 
 def _columns_and_rows(results: list[Any]) -> tuple[dict[str, str], list[list[Any]]]:
