@@ -1,8 +1,9 @@
-"""Notebook output: tables of nodes and answers, pictures of subgraphs; and docs/explore.ipynb."""
+"""Notebook output: tables of nodes and answers, pictures of subgraphs; and those in docs/."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +20,7 @@ from traps import TRAPS
 from genai_graph import (
     Answer,
     Dataset,
+    Experiment,
     Model,
     Project,
     Subgraph,
@@ -33,7 +35,7 @@ from genai_graph.errors import escape_unprintable
 from genai_graph.questions import get_question
 
 SVG = "{http://www.w3.org/2000/svg}"
-NOTEBOOK = ROOT / "docs" / "explore.ipynb"
+EXPLORE, TRAINING = (ROOT / "docs" / f"{name}.ipynb" for name in ("explore", "training"))
 
 
 class Table(HTMLParser):
@@ -290,34 +292,46 @@ def test_show_writes_the_same_picture(graph: Connection, cli: Run) -> None:
     )
 
 
-# docs/explore.ipynb
+# docs/explore.ipynb, docs/training.ipynb
 
 
-def test_notebook_is_committed_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("path", [EXPLORE, TRAINING], ids=lambda path: path.stem)
+def test_notebook_is_committed_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
     assert all(cell.metadata == {} for cell in notebook.cells)
     assert {*notebook.metadata} == {"kernelspec", "language_info"}
 
 
-@pytest.mark.slow
-def test_notebook_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def run_notebook(
+    graph: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], Callable[[str, str], str]]:
+    """Run a notebook; return a function that returns the output of the cell with some code."""
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    resources = {"metadata": {"path": str(NOTEBOOK.parent)}}
-    nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
-    outputs = {
-        cell.source: output.data
-        for cell in notebook.cells
-        for output in cell.get("outputs", ())
-        if output.output_type == "execute_result"
-    }
 
-    def output(code: str, mime_type: str) -> str:
-        return next(str(data[mime_type]) for source, data in outputs.items() if code in source)
+    def run(path: Path) -> Callable[[str, str], str]:
+        notebook = nbformat.read(path, as_version=4)
+        resources = {"metadata": {"path": str(path.parent)}}
+        nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
+        outputs = {
+            cell.source: output.data
+            for cell in notebook.cells
+            for output in cell.get("outputs", ())
+            if output.output_type == "execute_result"
+        }
+        return lambda code, mime_type: next(
+            str(data[mime_type]) for source, data in outputs.items() if code in source
+        )
 
+    return run
+
+
+@pytest.mark.slow
+def test_tour_runs(run_notebook: Callable[[Path], Callable[[str, str], str]]) -> None:
+    output = run_notebook(EXPLORE)
     best = Table(output("limit=5", "text/html"))
     assert [row[:3] for row in best.rows[:2]] == [
         ["rank", "model", "value"],
@@ -330,3 +344,18 @@ def test_notebook_runs(graph: Connection, tmp_path: Path, monkeypatch: pytest.Mo
     assert "ShuffleNet" in output("to_pandas()", "text/html")
     load(FIXTURES / "torchvision.yaml")
     assert (len(Model.nodes), len(Dataset.nodes)) == (166, 19)  # the notebook deletes what it adds
+
+
+@pytest.mark.slow
+@pytest.mark.any_engine
+def test_training_runs(run_notebook: Callable[[Path], Callable[[str, str], str]]) -> None:
+    pytest.importorskip("lightgbm")
+    output = run_notebook(TRAINING)
+    curves = ElementTree.fromstring(output("runs[-1].plot()", "image/svg+xml"))
+    assert {"valid/auc", "train/auc"} <= {*texts(curves)}
+    _, *rows = Table(output("num_leaves__lt=20", "text/html")).rows
+    assert [row[:2] for row in rows] == [["leaves-15", "FINISHED"], ["leaves-3", "FINISHED"]]
+    lineage = ElementTree.fromstring(output(".lineage()", "image/svg+xml"))
+    assert "two-classes@1" in texts(lineage)
+    assert "<svg" in output("valid%2Fauc", "text/html")
+    assert not Experiment.nodes.filter(projects__name="two-classes").exists()
