@@ -52,6 +52,14 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
     help="Measure on the embedded engine.",
 )
 @click.option("--neo4j", is_flag=True, help="Install and start Neo4j, and measure on it, too.")
+@click.option(
+    "--runs", default=5_000, show_default=True, help="Runs of the MLflow store of the imports."
+)
+@click.option(
+    "--mlflow",
+    metavar="PYTHON",
+    help="Python of an environment with MLflow 3.17, to measure its client, too.",
+)
 @click.option("--home", type=_PATH, help="Data directory of the engines; default: temporary.")
 @click.option("--wipe", is_flag=True, help="First delete existing nodes of the labels used.")
 @click.option(
@@ -78,6 +86,8 @@ def main(
     uri: str | None,
     embedded: bool,
     neo4j: bool,
+    runs: int,
+    mlflow: str | None,
     home: Path | None,
     wipe: bool,
     only: tuple[str, ...],
@@ -85,13 +95,13 @@ def main(
     stored: Path,
     output: Path,
 ) -> None:
-    """Measure loads, dumps, checks and questions, each against a baseline."""
+    """Measure loads, dumps, checks, imports and questions, each against a baseline."""
     stored, output = stored.absolute(), output.absolute()
     if not report_only:
         server = read_settings(uri=uri) if uri else None
         home = home and home.absolute()
         with _temporary_directory() as directory:
-            run = Run(only or PARTS, sizes, slow_size, rounds, directory, stored)
+            run = Run(only or PARTS, sizes, slow_size, rounds, directory, stored, runs, mlflow)
             run.measure_offline()
             for name in ["embedded"] * embedded + ["neo4j"] * neo4j:
                 _measure_on_managed(

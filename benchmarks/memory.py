@@ -52,7 +52,7 @@ def _work(engine: Engine, work: str, path: Path, entities: int) -> None:
         loads.unwind_loop(engine, sample.read(path, entities))()
 
 
-def _peak() -> float:
+def peak() -> float:
     """Return the peak memory of this process in megabytes."""
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, getrusage includes memory of the parent process
@@ -66,4 +66,4 @@ def _peak() -> float:
 if __name__ == "__main__":
     with connect() as connection:
         _work(Engine(connection), sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
-    sys.stdout.write(f"{_peak()}\n")
+    sys.stdout.write(f"{peak()}\n")

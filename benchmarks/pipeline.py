@@ -108,10 +108,10 @@ def _records(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
 def _packing_only() -> Iterator[None]:
     """Replace the database by a packer, and the connection by one without keys."""
     write = _Packer().execute_write
-    connection = SimpleNamespace(keyring=None)
+    connection = SimpleNamespace(keyring=None, engine="embedded")
     with (
         patch.multiple(nodes, execute_write=write, current_connection=lambda: connection),
-        patch.object(edges, "execute_write", write),
+        patch.multiple(edges, execute_write=write, current_connection=lambda: connection),
     ):
         yield
 

@@ -7,25 +7,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import genai_graph
-from benchmarks import dumps, engines, hub, loads, memory, pipeline, queries, results, sample
+from benchmarks import (
+    dumps,
+    engines,
+    hub,
+    importing,
+    loads,
+    memory,
+    pipeline,
+    queries,
+    results,
+    sample,
+)
 from benchmarks.engines import Engine
 from benchmarks.measurement import MILLISECONDS, Contender, Result, compare
 from benchmarks.sample import Sample
 from genai_graph.database.settings import Settings
 
-OFFLINE, LOAD, ROWS, DUMP, QUESTIONS, MEMORY = PARTS = (
+OFFLINE, LOAD, ROWS, DUMP, QUESTIONS, MEMORY, IMPORTING = PARTS = (
     "offline",
     "load",
     "rows",
     "dump",
     "questions",
     "memory",
+    "importing",
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What to measure, how often, and the directories of temporary files and results."""
+    """What to measure, how often, and the directories of temporary files and results.
+
+    `mlflow` is the Python of an environment with MLflow, or None.
+    """
 
     parts: Collection[str]
     sizes: Sequence[int]
@@ -33,9 +48,14 @@ class Run:
     rounds: int
     directory: Path
     stored: Path
+    runs: int = importing.RUNS
+    mlflow: str | None = None
 
     def measure_offline(self) -> None:
         """Measure the parts that need no server."""
+        if IMPORTING in self.parts:
+            store = self.directory / "mlflow.db"
+            self._save(importing.read(store, self.runs, self.rounds, self.mlflow))
         if OFFLINE not in self.parts:
             return
         for _, contenders in pipeline.contenders(self._path(self.slow_size), self.slow_size):
@@ -46,9 +66,15 @@ class Run:
 
     def measure_on(self, settings: Settings, *, wipe: bool) -> None:
         """Measure on an engine."""
-        if not {LOAD, ROWS, DUMP, QUESTIONS, MEMORY}.intersection(self.parts):
+        if not set(PARTS).difference({OFFLINE}).intersection(self.parts):
             return
         with engines.open_engine(settings, wipe=wipe) as engine:
+            if IMPORTING in self.parts:
+                store = self.directory / "mlflow.db"
+                self._save(importing.write(engine, store, self.runs, self.rounds))
+                self._save(importing.memory(engine, store, self.runs))
+            if set(self.parts) <= {OFFLINE, IMPORTING}:
+                return
             small = sample.read(self._path(self.slow_size), self.slow_size)
             _warm_up(loads.bulk(engine, small, self.directory))
             if ROWS in self.parts:

@@ -57,12 +57,12 @@ def records(file, *, context, first=None):
             continue
         yield Written("lines")
         yield from builder.node("Experiment", name, {}, location)
-        yield from builder.edge(("Project", project, "HAS", "Experiment", name), location)
+        yield builder.edge(("Project", project, "HAS", "Experiment", name), location)
         term = context.metric("score")
         values = {"name": term.name, "value": float(value), **term.values}
         metric = metric_uid(name, term.name, None, term.split, None)
         yield builder.metric(metric, values, location)
-        yield from builder.edge(("Experiment", name, "HAS", "Metric", metric), location)
+        yield builder.edge(("Experiment", name, "HAS", "Metric", metric), location)
     yield from builder.finish()
 '''
 ENTRY_POINTS = """\

@@ -41,14 +41,18 @@ class RecordStream:
     def __init__(self, sources: Sequence[Source], progress: Progress) -> None:
         self._sources = sources
         self._progress = progress
-        self._size = sum(source.size for source in sources)
+
+    @property
+    def _size(self) -> int:
+        """The size in bytes; an import that is not spooled yet has none."""
+        return sum(source.size for source in self._sources)
 
     def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
         """Yield all records and errors, or the records of one class and the errors.
 
         `stage` names the pass for the progress display.
         """
-        self._progress.start(stage, self._size)
+        self._progress.start(stage, self._size or None)
         for source in self._sources:
             yield from source.records(wanted, self._progress.advance)
 

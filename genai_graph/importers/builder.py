@@ -65,6 +65,7 @@ class RecordBuilder:
     def __init__(self, origin: str) -> None:
         self.origin = origin
         self._edge_types = {(each.source, each.type, each.target): each for each in EDGES}
+        self._metric_edges = {e for e in EDGES if "Metric" in (e.source, e.target)}
         self._nodes: dict[tuple[str, str], tuple[dict[str, Any], SourceLocation]] = {}
         self._edges: dict[tuple[Any, ...], tuple[EdgeType, dict[str, Any], SourceLocation]] = {}
         self._conflicts: dict[tuple[str, str, str, str], Notice] = {}
@@ -105,11 +106,11 @@ class RecordBuilder:
         ends: tuple[str, str, str, str, str],
         location: SourceLocation,
         values: Mapping[str, Any] | None = None,
-    ) -> Iterator[EdgeRecord]:
-        """Yield the record of an edge: (source label, uid, type, target label, uid)."""
+    ) -> EdgeRecord:
+        """Return the record of an edge: (source label, uid, type, target label, uid)."""
         source_label, source, type_, target_label, target = ends
         edge_type = self._edge_types[source_label, type_, target_label]
-        yield self._edge(edge_type, source, target, values or {}, location)
+        return self._edge(edge_type, source, target, values or {}, location)
 
     def _edge(
         self,
@@ -120,7 +121,7 @@ class RecordBuilder:
         location: SourceLocation,
     ) -> EdgeRecord:
         given = {name: value for name, value in values.items() if value is not None}
-        if "Metric" not in (edge_type.source, edge_type.target):  # these are deleted with the node
+        if edge_type not in self._metric_edges:  # these are deleted with the node
             given["origin"] = self.origin
         size = estimate_size(given)
         return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)

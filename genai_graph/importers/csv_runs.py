@@ -83,7 +83,7 @@ class _TableImport:
         pairs = {pair for pair in self._parents.items() if self._runs.issuperset(pair)}
         for run, parent in sorted(pairs - edges_in_cycles(pairs)):
             ends = ("Experiment", run, "PART_OF", "Experiment", parent)
-            yield from self._builder.edge(ends, SourceLocation(self._file))
+            yield self._builder.edge(ends, SourceLocation(self._file))
         yield from self._builder.finish()
 
     def _map_rows(self, stream: IO[str]) -> Iterator[ImportRecord]:
@@ -159,7 +159,7 @@ class _TableImport:
         if project is not None:
             self._builder.collect("Project", project, {}, location)
             ends = ("Project", project, "HAS", "Experiment", uid)
-            yield from self._builder.edge(ends, location)
+            yield self._builder.edge(ends, location)
         yield from self._map_metrics(uid, row, location)
 
     def _project(self, row: dict[str, str]) -> str | None:
@@ -299,7 +299,7 @@ class _TableImport:
             yield Written("metrics")
             given = {"name": term.name, "value": value, **term.values}
             yield self._builder.metric(uid, given, location)
-            yield from self._builder.edge(("Experiment", run, "HAS", "Metric", uid), location)
+            yield self._builder.edge(("Experiment", run, "HAS", "Metric", uid), location)
 
     def _is_new(self, kind: str, name: str) -> bool:
         is_new = (kind, name) not in self._reported

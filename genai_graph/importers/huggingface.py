@@ -267,7 +267,7 @@ class _CardImport:
         )
         self._own("Experiment", experiment, location)
         ends = ("Experiment", experiment, "RUN", "Model", model)
-        yield from self._builder.edge(ends, location, {"role": "input"})
+        yield self._builder.edge(ends, location, {"role": "input"})
         by_uid: dict[str, tuple[Score, str, str | None]] = {}
         for score, name in zip(scores, name_scores(scores), strict=True):
             dataset = self._collect_scored(score, location.file)
@@ -326,10 +326,10 @@ class _CardImport:
         }
         given = {key: item for key, item in values.items() if item is not None}
         yield from self._builder.node("Metric", uid, {**given, "metadata": kept or None}, location)
-        yield from self._builder.edge(("Experiment", experiment, "HAS", "Metric", uid), location)
+        yield self._builder.edge(("Experiment", experiment, "HAS", "Metric", uid), location)
         if dataset is not None:
             ends = ("Metric", uid, "EVALUATED_ON", "Dataset", dataset)
-            yield from self._builder.edge(ends, location)
+            yield self._builder.edge(ends, location)
 
     def _result_files(self, repository: Repository) -> list[Path]:
         directory = repository.directory / RESULTS

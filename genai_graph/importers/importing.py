@@ -82,10 +82,10 @@ def import_from(
     context = _context(found, namespace, map, project, incremental)
     imported = Imported() if prune else None
     started = time.monotonic()
-    report, spool = ImportReport(), RecordSpool()
+    report = ImportReport()
+    records = found.read(*(str(source) for source in sources), context=context, **options)
+    spool = RecordSpool(_count(records, report, strict, max_errors, progress, imported))
     try:
-        records = found.read(*(str(source) for source in sources), context=context, **options)
-        spool.write(_count(records, report, strict, max_errors, progress, imported))
         if output is not None:
             _write_fixture(spool, str(output), overwrite, dry_run, max_errors, report, progress)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # As words of a name, so that `pad_token` and `max_tokens` are no secrets, but `dbPassword` is.
@@ -50,6 +51,7 @@ def is_secret(name: str, value: object) -> bool:
     return is_secret_name(name) or (isinstance(value, str) and has_secret_shape(value))
 
 
+@lru_cache(maxsize=4096)  # the runs of a source share their names
 def is_secret_name(name: str) -> bool:
     """Return whether a name is that of a secret, in any spelling: `db.passwd`, `hfToken`."""
     words = [word.lower() for word in _WORD.findall(name)]

@@ -34,27 +34,29 @@ _HEADER_LINES = 1
 
 
 class RecordSpool:
-    """Records written once as JSON Lines to a private temporary file, and read repeatedly.
+    """Records that are written to a private temporary file when they are first read.
 
     It has the interface of `exchange.record_stream.Source`. Each record is read with the location
     that it was written with: locations are kept in memory, one text per run or file. The file is
     deleted with this object.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record]) -> None:
         self.path = Path(tempfile.gettempdir(), f"genai-graph-{uuid4().hex}")
         # Registered before the file exists: a signal may end the process at any time.
         weakref.finalize(self, self.path.unlink, missing_ok=True)
         self.size = 0
+        self._unread: Iterable[Record] | None = records
         self._first_lines: list[int] = []
         self._locations: list[SourceLocation] = []
         self._issues: list[Record] = []
 
-    def write(self, records: Iterable[Record]) -> None:
-        """Write records, and keep the errors among them."""
+    def _write(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Write records, keep the errors among them, and yield all of them."""
         try:
             with open(self.path, "xb", opener=partial(os.open, mode=0o600)) as file:
-                jsonl.write(self._located(records), file)
+                for batch in jsonl.write_through(self._located(records), file):
+                    yield from batch
             self.size = self.path.stat().st_size
         except GenaiGraphError:  # some are an OSError, too, such as ImportSourceError
             raise
@@ -64,6 +66,7 @@ class RecordSpool:
                 f"the import can't be spooled to {tempfile.gettempdir()}: {reason}: "
                 "set TMPDIR to a larger disk"
             ) from error
+        yield from self._issues
 
     def copy_to(self, stream: IO[bytes]) -> None:
         """Copy the JSON Lines to a stream."""
@@ -74,7 +77,14 @@ class RecordSpool:
     def records(
         self, wanted: type[Record] | None, advance: Callable[[int], None]
     ) -> Iterator[Record]:
-        """Yield all records and errors, or the records of one class and the errors."""
+        """Yield all records and errors, or the records of one class and the errors.
+
+        The first call writes the file.
+        """
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            yield from select(self._write(unread), wanted)
+            return
         yield from select(self._issues, wanted)
         with open_compressed(self.path, advance) as lines:
             for record in jsonl.records(lines, str(self.path), wanted):

@@ -7,6 +7,7 @@ The parts of a uid are joined by a separator. The separator and ``%`` inside a p
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _EMPTY = "%"  # an empty split before a model; never an escape, which has two more characters
@@ -15,8 +16,12 @@ _ESCAPE = re.compile("%(25|2F|40)")
 
 def join_parts(parts: list[str], separator: str) -> str:
     """Join parts to a uid."""
-    code = f"%{ord(separator):02X}"
-    return separator.join(escape_part(part).replace(separator, code) for part in parts)
+    return separator.join([_escape(part, separator) for part in parts])
+
+
+@lru_cache(maxsize=4096)
+def _escape(part: str, separator: str) -> str:
+    return escape_part(part).replace(separator, f"%{ord(separator):02X}")
 
 
 def split_uid(uid: str, separator: str) -> list[str]:

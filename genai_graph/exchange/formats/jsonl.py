@@ -451,10 +451,19 @@ def _parse(line: bytes) -> Any:
 
 def write(records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]) -> None:
     """Write records as JSON Lines, in the given order."""
+    for _ in write_through(records, stream):
+        pass
+
+
+def write_through(
+    records: Iterable[NodeRecord | EdgeRecord], stream: IO[bytes]
+) -> Iterator[list[NodeRecord | EdgeRecord]]:
+    """Write records as JSON Lines, and yield each batch of them once it is written."""
     encode_lines = msgspec.json.Encoder().encode_lines
     stream.write(encode_lines([fixture_header()]))
     for batch in batch_by_size(records, _BATCH_LINES):
         stream.write(encode_lines([_row(record) for record in batch]))
+        yield batch
 
 
 def encode_record(record: NodeRecord | EdgeRecord) -> bytes:

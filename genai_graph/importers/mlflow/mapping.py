@@ -86,6 +86,7 @@ class StoreMapping:
         self._runs: dict[str, str] = {}  # experiment id by run id, of imported runs
         self._skipped_runs: dict[str, str] = {}  # reason by run id
         self._data: dict[str, list[_DATA]] = {}  # datasets by run id
+        self._read_points = self._written_points = 0  # of the run
         self._reported: set[tuple[str, str]] = set()
         self._events: list[ImportRecord] = []  # counts and reports, yielded after each item
 
@@ -240,7 +241,7 @@ class StoreMapping:
             self._nested.add_root(run.id)
             yield from self._builder.node("Experiment", run.id, values, location)
         ends = ("Project", self._projects[run.experiment_id], "HAS", "Experiment", run.id)
-        yield from self._builder.edge(ends, location)
+        yield self._builder.edge(ends, location)
         yield from self._map_inputs(run, location)
         yield from self._map_models_of_run(run, location)
         yield from self._map_metrics(run, location)
@@ -303,7 +304,7 @@ class StoreMapping:
             if role is None and (uid, "training") in edges:  # the same edge
                 continue
             ends = ("Experiment", run.id, "USED", "Dataset", uid)
-            yield from self._builder.edge(ends, location, {"role": role})
+            yield self._builder.edge(ends, location, {"role": role})
         self._data[run.id] = list(edges)
 
     def _map_models_of_run(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
@@ -320,7 +321,7 @@ class StoreMapping:
             self._touched_models.add(model_id)
             uid = self._logged_uid(model)
             ends = ("Experiment", run.id, "RUN", "Model", uid)
-            yield from self._builder.edge(ends, location, {"role": role, "step": step})
+            yield self._builder.edge(ends, location, {"role": role, "step": step})
             if role == "output":
                 self._output_models.add(model_id)
                 self._collect_training(uid, run.id, location)
@@ -358,6 +359,7 @@ class StoreMapping:
                     yield point
 
         seen: set[str] = set()
+        self._read_points = self._written_points = 0
         for key, history in collect_histories(own_points()).items():
             yield from self._map_metric(run, key, history, location, seen)
         for (key, name, digest, model_id), points in measured.items():
@@ -367,6 +369,8 @@ class StoreMapping:
                 history.add(point.step, point.timestamp, value)
             target = (name, digest, model_id)
             yield from self._map_metric(run, key, history, location, seen, target)
+        self._events.append(Read("points", self._read_points))
+        self._events.append(Written("points", self._written_points))
 
     def _map_metric(
         self,
@@ -378,7 +382,7 @@ class StoreMapping:
         target: tuple[str, str, str] | None = None,
     ) -> Iterator[ImportRecord]:
         """Map the points of a metric, which may measure a model on a dataset (`target`)."""
-        self._events.append(Read("points", len(history)))
+        self._read_points += len(history)
         term = self._context.metric(key)
         dataset = model = None
         if target is not None:
@@ -401,7 +405,7 @@ class StoreMapping:
             if self._report_once("thinned", uid):
                 text = f"metric {key!r}: {thinned:,} points were thinned (--history-limit)"
                 self._events.append(Notice(location, text))
-        self._events.append(Written("points", len(history)))
+        self._written_points += len(history)
         given: dict[str, Any] = {
             "name": term.name,
             "value": history.values[-1],
@@ -412,12 +416,12 @@ class StoreMapping:
         if self._history is not False:
             given |= {"steps": history.steps.tolist(), "values": history.values.tolist()}
         yield self._builder.metric(uid, given, location)
-        yield from self._builder.edge(("Experiment", run.id, "HAS", "Metric", uid), location)
+        yield self._builder.edge(("Experiment", run.id, "HAS", "Metric", uid), location)
         if dataset is not None:
             ends = ("Metric", uid, "EVALUATED_ON", "Dataset", dataset)
-            yield from self._builder.edge(ends, location)
+            yield self._builder.edge(ends, location)
         if model is not None:
-            yield from self._builder.edge(("Metric", uid, "MEASURES", "Model", model), location)
+            yield self._builder.edge(("Metric", uid, "MEASURES", "Model", model), location)
 
     # Models
 
@@ -449,7 +453,7 @@ class StoreMapping:
             if is_made_by_imported and model.id not in self._output_models:
                 uid, run_id = self._logged_uid(model), str(model.source_run_id)
                 ends = ("Experiment", run_id, "RUN", "Model", uid)
-                yield from self._builder.edge(ends, location, {"role": "output"})
+                yield self._builder.edge(ends, location, {"role": "output"})
                 self._collect_training(uid, run_id, location)
 
     def _collect_logged_model(self, model: LoggedModel, location: SourceLocation) -> None:
@@ -497,7 +501,7 @@ class StoreMapping:
             experiment_id = experiment_id or model.experiment_id
         elif experiment_id is not None:
             ends = ("Experiment", run_id, "RUN", "Model", uid)
-            yield from self._builder.edge(ends, location, {"role": "output"})
+            yield self._builder.edge(ends, location, {"role": "output"})
             self._collect_training(uid, run_id, location)
         if experiment_id is not None:
             project = self._projects[experiment_id]

@@ -69,7 +69,7 @@ class NestedRuns:
             yield from self._builder.node("Experiment", run_id, values, location)
             if problem is None:
                 ends = ("Experiment", run_id, "PART_OF", "Experiment", parent)
-                yield from self._builder.edge(ends, location)
+                yield self._builder.edge(ends, location)
 
     def close(self) -> None:
         """Delete the file."""
