@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from genai_graph.pictures.subgraph import Subgraph, SubgraphEdge, SubgraphNode
     from genai_graph.questions import Answer, aask, ask
     from genai_graph.runs import Run, start_run
+    from genai_graph.searches import SearchResult, search
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,7 @@ __all__ = [
     "RelationshipTo",
     "Report",
     "Run",
+    "SearchResult",
     "Subgraph",
     "SubgraphEdge",
     "SubgraphNode",
@@ -84,6 +86,7 @@ __all__ = [
     "on_commit",
     "query",
     "retry",
+    "search",
     "start_run",
     "verify",
 ]
@@ -105,6 +108,7 @@ _MODULES = {
     **dict.fromkeys(["Answer", "aask", "ask"], "questions"),
     **dict.fromkeys(["Finding", "verify"], "integrity"),
     **dict.fromkeys(["Run", "start_run"], "runs"),
+    **dict.fromkeys(["SearchResult", "search"], "searches"),
 }
 
 

@@ -41,6 +41,7 @@ name. Messages name the object, the location and the fix.
     │   ├── UnknownQuestionError (LookupError)  no question has this name
     │   └── QuestionFileError               the .cypher file of a question is invalid
     ├── RunError (RuntimeError)             a run can't be logged to in its state
+    ├── SearchError (ValueError)            an expression of a search is invalid
     ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
     ├── OutputError (OSError)               an output file can't be written
     └── FixtureError (ValueError)           errors in fixtures, each with file and line
@@ -236,6 +237,14 @@ class QuestionFileError(QuestionError):
     def __init__(self, location: SourceLocation, problem: str) -> None:
         super().__init__(escape_unprintable(f"{location}: {problem}"))
         self.location = location
+
+
+class SearchError(GenaiGraphError, ValueError):
+    """An expression of a search is invalid; `position` is that of the problem, from 0, or None."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
 MAX_NODES = 5_000  # default limit of a traversal
+_UNLIMITED = 100_000_000
 
 _NodeKey = tuple[str, str]  # label, uid
 # Type, uid of the source, uid of the target, key in a form that can be sorted.
@@ -70,6 +71,18 @@ def lineage(uid: str, *, depth: int | None = None, limit: int = MAX_NODES) -> Su
 def impact(uid: str, *, depth: int | None = None, limit: int = MAX_NODES) -> Subgraph:
     """Return everything that depends on a dataset (see `Dataset.impact`)."""
     return _follow_lineage("Dataset", uid, depth, limit, by_source=False)
+
+
+def dependents(label: str, uid: str) -> dict[str, list[str]]:
+    """Return the uids, by label, of a model or dataset and of all that depend on it.
+
+    Raises `NodeNotFoundError`.
+    """
+    steps = list(_lineage_steps(by_source=False))
+    found: dict[str, list[str]] = defaultdict(list)
+    for node in _traverse(label, uid, steps, None, _UNLIMITED).nodes:
+        found[node.label].append(node.uid)
+    return found
 
 
 def _follow_lineage(

@@ -38,7 +38,7 @@ LAYERS: Layers = [
     ["status", "exchange"],
     ["importers"],
     ["importers.mlflow"],
-    ["questions", "integrity", "runs"],
+    ["questions", "integrity", "runs", "searches"],
     ["integrations"],
     ["__init__"],  # the public names
     ["shell", "pytest_plugin"],
@@ -50,7 +50,8 @@ FILE_ORDER = {
     "access": ["keys roles users"],
     "cli": [
         "connecting label_argument output progress_bar server stdin",
-        "access_commands ask load_dump query runs_commands schema_commands shell show status_clear",
+        "access_commands ask load_dump query runs_commands schema_commands search shell show "
+        "status_clear",
         "import_command verify",
         "__init__",
     ],
@@ -136,6 +137,7 @@ FILE_ORDER = {
         "run",
         "__init__",
     ],
+    "searches": ["parsing", "conditions", "results", "__init__"],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],
     "shell": ["calls", "property_completion", "completion", "ipython", "__init__"],
     "storage": [

@@ -160,7 +160,7 @@ def test_loads_and_dumps(graph: Connection, tmp_path: Path, format: str) -> None
 
 
 def test_cypher_dump(graph: Connection) -> None:
-    hostile = {"`": "'\"`", "a` = 1 //": 2.5, "list": ["x", "$y"], "rest": [None]}
+    hostile = {"`": "'\"`", "a = 1 //": 2.5, "'\"": 1, "list": ["x", "$y"], "rest": [None]}
     Experiment(uid="run", parameters=hostile, metadata={"a": -0.0}).save()
     before = stored()
     dump("dump.cypher", format="cypher")

@@ -21,6 +21,7 @@ from genai_graph.database import Connection
 from genai_graph.errors import EdgeTypeError, FixtureError, UnknownPropertyError
 from genai_graph.names import normalize_name
 from genai_graph.registry import properties_of
+from genai_graph.storage.columns import from_columns
 
 ODD = [
     'it\'s "quoted" and `ticked`',
@@ -304,8 +305,9 @@ def check_queries(one: str, other: str, data: dict[str, Any], uid: str) -> None:
     ) == [{"name": one, "tags": [other, one, other]}]
     rows = query("RETURN $value AS value", value={one: [other, {other: one}]})
     assert rows == [{"value": {one: [other, {other: one}]}}]
-    (row,) = query("MATCH (m:Model {uid: $uid}) RETURN m.metadata AS metadata", uid=one)
-    assert json.loads(row["metadata"]) == data
+    (row,) = query("MATCH (m:Model {uid: $uid}) RETURN properties(m) AS stored", uid=one)
+    assert row["stored"]["metadata.same"] == one
+    assert json.loads(from_columns("Model", row["stored"])["metadata"]) == data
 
 
 def test_similar_strings_are_different_uids(graph: Connection) -> None:

@@ -24,6 +24,7 @@ from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
 from genai_graph.cli.runs_commands import runs
 from genai_graph.cli.schema_commands import schema
+from genai_graph.cli.search import search
 from genai_graph.cli.server import server
 from genai_graph.cli.shell import shell
 from genai_graph.cli.show import impact, lineage, show
@@ -118,7 +119,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(ask, query, shell, show, lineage, impact),
+    *(search, ask, query, shell, show, lineage, impact),
     *(load, import_, check, dump, clear, verify, status),
     *(runs, access, schema, server),
 )

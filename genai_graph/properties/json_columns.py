@@ -3,8 +3,9 @@
 Scalars and lists of scalars of one type are stored as they are. Everything else is one JSON text
 under the plain name, ``parameters``: a value that is no map, an empty map, and a map with only the
 leaves that Neo4j can't hold. These are null, empty and mixed lists, lists of lists or maps, and
-leaves whose path is very long or contains a backslash. ``%`` and ``.`` in keys are escaped as
-``%25`` and ``%2E``, as in uids. The convention of dots is that of Spring Data Neo4j.
+leaves whose path is very long or contains a backslash, backtick or line break. ``%`` and ``.`` in
+keys are escaped as ``%25`` and ``%2E``, as in uids. The convention of dots is that of Spring Data
+Neo4j.
 
 The rest of the package sees the whole text: it is divided on writing, and united on reading.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -24,6 +26,9 @@ MAX_PATH_BYTES = 250
 MAX_LEAVES = 1_000
 _SCALARS = frozenset({bool, int, float, str})
 _CACHED_LENGTH = 1_000
+# Neo4j refuses null characters, and reads an escaped backtick in a statement as the end of a quoted
+# name. Line breaks would split the scripts of a dump.
+_UNUSABLE = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\\\\`]")
 UNKNOWN: Any = object()
 _decode = msgspec.json.Decoder().decode
 
@@ -120,8 +125,7 @@ def is_native(value: Any) -> bool:
 
 def is_column_name(name: str) -> bool:
     """Return whether Neo4j accepts a name of a property, and it is short enough for one."""
-    # Neo4j refuses null characters, and reads \\u0060 in a statement as the end of a quoted name.
-    if "\0" in name or "\\" in name:
+    if _UNUSABLE.search(name):
         return False
     # A character has up to four bytes.
     return len(name) * 4 <= MAX_PATH_BYTES or len(name.encode()) <= MAX_PATH_BYTES

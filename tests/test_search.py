@@ -1,0 +1,245 @@
+"""Search: the expressions, their results, and that no text of them reaches Cypher."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from conftest import Run
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from genai_graph import Connection, Dataset, Experiment, Model, Project, query, search
+from genai_graph.errors import GenaiGraphError, SearchError
+from genai_graph.ogm.compiler import Compiler
+from genai_graph.searches.conditions import Resolver, to_tree
+from genai_graph.searches.parsing import parse_expression
+
+TIME = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def runs(graph: Connection) -> None:
+    imagenet = Dataset(name="ImageNet", license="custom").save()
+    small = Dataset(name="small").save()
+    small.parents.connect(imagenet)
+    base = Model(name="base", architecture="ResNet", hyperparameters={"depth": 50}).save()
+    tuned = Model(name="tuned").save()
+    tuned.parents.connect(base)
+    base.trained_on.connect(small)
+    a = Experiment(
+        uid="a",
+        name="first",
+        status="FINISHED",
+        started_at=TIME,
+        parameters={"lr": 0.01, "optimizer": {"name": "adam"}, "p0": "1", "a.b": "x"},
+        tags=["team=vision", "best"],
+        metadata={"mlflow": {"project.env": "conda"}, "tags": {"note": "long"}},
+    ).save()
+    b = Experiment(uid="b", status="FAILED", parameters={"lr": 0.1, "p0": 1, "on": True}).save()
+    c = Experiment(uid="c", parameters={"lr": "0.001"}, created_by="ann").save()
+    Experiment(uid="d").save()
+    c.part_of.connect(a)
+    a.models.connect(tuned)
+    b.datasets.connect(small)
+    for run, accuracy, loss in ((a, 0.9, 0.1), (b, 0.5, 0.9)):
+        run.record("accuracy", accuracy)
+        run.record("val/loss", loss, dataset=small)
+    Project(name="fraud").save().experiments.connect(a)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("", "abcd"),
+        ("status = 'FINISHED'", "a"),
+        ('attributes.status != "FINISHED"', "b"),
+        ("run_id IN ('a', 'c')", "ac"),
+        ("uid NOT IN ('a')", "bcd"),
+        ("attributes.run_name LIKE 'fir%'", "a"),
+        ("name ILIKE 'F_RST'", "a"),
+        ("name NOT LIKE 'x%'", "a"),
+        ("start_time >= 1772355600000", "a"),
+        ("started_at = '2026-03-01T09:00:00Z'", "a"),
+        ("started_at < '2026-03-01'", ""),
+        ("created_by IS NULL", "abd"),
+        ("params.lr < 0.05", "ac"),
+        ("parameters.lr = 0.1", "b"),
+        ("params.p0 = '1'", "ab"),
+        ("params.p0 = 1", "ab"),
+        ("params.on = true", "b"),
+        ("params.optimizer.name = 'adam'", "a"),
+        ("params.optimizer.name != 'sgd'", "a"),
+        ("params.a.b = 'x'", "a"),
+        ("params.`a.b` = 'x'", "a"),
+        ('params."lr" IS NOT NULL', "abc"),
+        ("params.lr IS NULL", "d"),
+        ("params.optimizer.name IS NULL", "bcd"),
+        ("params.lr IN (0.1, '0.001')", "bc"),
+        ("metrics.accuracy > 0.8", "a"),
+        ("metrics.`val/loss` <= 0.1", "a"),
+        ("metrics.accuracy > 0.1 and metrics.`val/loss` > 0.5", "b"),
+        ("metrics.accuracy > 0.8 OR params.lr = 0.1", "ab"),
+        ("NOT metrics.accuracy > 0.8", "bcd"),
+        ("metrics.accuracy IS NULL", "cd"),
+        ("metrics.accuracy IS NOT NULL", "ab"),
+        ("tags.team = 'vision'", "a"),
+        ("tags.team LIKE 'vis%'", "a"),
+        ("tags.best IS NOT NULL", "a"),
+        ("tags.note = 'long'", "a"),
+        ("tags.mlflow.project.env = 'conda'", "a"),
+        ("tags.mlflow.runName = 'first'", "a"),
+        ("tags CONTAINS 'best'", "a"),
+        ("(status = 'FAILED' OR status = 'FINISHED') AND NOT (params.lr = 0.1)", "a"),
+        ("dataset.name = 'small'", "b"),
+        ("model.name = 'tuned' AND model.uid = 'tuned'", "a"),
+        ("models.parents.architecture = 'ResNet'", "a"),
+        ("model.parent.hyperparameters.depth = 50", "a"),
+        ("project.name = 'fraud'", "a"),
+        ("parent.status = 'FINISHED'", "c"),
+        ("dataset.license IS NULL", "abcd"),
+        ('rests_on("ImageNet")', "ab"),
+        ("rests_on('ImageNet') AND status = 'FAILED'", "b"),
+        ("rests_on('base')", "a"),
+    ],
+)
+def test_expressions(runs: None, expression: str, expected: str) -> None:
+    found = search(expression, order_by="uid", columns=["status"])
+    assert "".join(row["uid"] for row in found) == expected
+
+
+def test_other_kinds(runs: None) -> None:
+    def uids(kind: str, expression: str) -> list[str]:
+        return [row["uid"] for row in search(expression, kind=kind)]
+
+    assert uids("models", "rests_on('ImageNet')") == ["base", "tuned"]
+    assert uids("models", "dataset.name = 'small' AND params.depth = 50") == ["base"]
+    assert uids("datasets", "license IS NOT NULL") == ["ImageNet"]
+    assert uids("datasets", "metrics.`val/loss` < 0.2") == ["small"]
+    assert uids("projects", "experiments.status = 'FINISHED'") == ["fraud"]
+    assert uids("metrics", "name = 'accuracy' AND value > 0.6") == ["a/accuracy"]
+    found = uids("metrics", "experiment.parameters.lr = 0.1 AND value > 0.6")
+    assert found == ["b/val%2Floss/small"]
+
+
+def test_rows(runs: None) -> None:
+    rows = search("status IS NOT NULL", order_by=["metrics.accuracy ASC"])
+    assert [row["uid"] for row in rows] == ["b", "a"]
+    assert rows.columns[:2] == ("uid", "name")
+    assert rows[1]["started_at"] == TIME
+    assert rows[1]["parameters.optimizer.name"] == "adam"
+    assert rows[0]["metrics.val/loss"] == 0.9
+    assert set(rows[0]) == set(rows[1]) == set(rows.columns)
+    assert list(rows.to_pandas().uid) == ["b", "a"]
+    assert {node.uid for node in rows.nodes()} == {"a", "b"}
+    assert "val/loss" in rows._repr_html_()
+    names = ["metrics.accuracy", "params.lr", "tags.team", "project.name", "params.a.b"]
+    assert search("uid = 'a'", columns=names) == [
+        {
+            "uid": "a",
+            "metrics.accuracy": 0.9,
+            "params.lr": 0.01,
+            "tags.team": "vision",
+            "project.name": "fraud",
+            "params.a.b": "x",
+        }
+    ]
+    assert [row["uid"] for row in search(order_by="params.p0 DESC", limit=1)] != []
+    assert [row["uid"] for row in search(order_by=["tags.team", "uid DESC"])] == [*"adcb"]
+    assert search("uid = 'nothing'").columns == ("uid",)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("status = ", "character 10, at the end: expected a text"),
+        ("status = 'FINISHED' x", "expected AND or OR"),
+        ("statsu = 'FINISHED'", "character 1, near .*did you mean 'status'"),
+        ("status = 'FINISHD'", "character 10, .*did you mean 'FINISHED'"),
+        ("name > 5", "expected a string, got 5"),
+        ("started_at > 'soon'", "expected a time such as"),
+        ("metrics.accuracy = 'high'", "expected a number"),
+        ("parameters = 1", "add a key"),
+        ("dataset.licence = 'MIT'", "did you mean 'license'"),
+        ("nothing('x')", "unknown function"),
+        ("rests_on('ImageNt')", "did you mean"),
+        ("tags = 'x'", "use CONTAINS"),
+        ("(" * 5_000, "expected"),
+        ("NOT " * 500 + "uid = 'a'", "too deeply"),
+        ("NOT " * 150 + "uid = 'a'", "levels"),
+        ("x" * 30_000, "at most 20,000 characters"),
+    ],
+)
+def test_errors(runs: None, expression: str, message: str) -> None:
+    with pytest.raises(SearchError, match=message):
+        search(expression)
+
+
+def test_command(runs: None, cli: Run) -> None:
+    result = cli("search", "params.lr < 0.05", "--columns", "params.lr", "--format", "json")
+    assert json.loads(result.stdout) == [
+        {"uid": "a", "params.lr": 0.01},
+        {"uid": "c", "params.lr": "0.001"},
+    ]
+    assert cli("search", "models", "--format", "csv", "--limit", 1).stdout.startswith("uid,")
+    failed = cli("search", "metrcs.x = 1")
+    assert failed.exit_code == 1
+    assert "did you mean 'metrics'" in failed.stderr
+    assert cli("search", "a", "b").exit_code == 2
+
+
+# Texts in statements
+
+MARK = "zq7"
+names = st.sampled_from(["status", "params", "metrics", "tags", "dataset", "name", "`", MARK])
+texts = st.text(st.sampled_from("zq7'\"`\\u0060{}$;) OR//"), max_size=8).map(lambda t: MARK + t)
+tokens = st.one_of(
+    names,
+    texts,
+    texts.map(lambda text: f"'{text}'"),
+    texts.map(lambda text: f"`{text}`"),
+    st.sampled_from([".", "=", "!=", "<", "LIKE", "IN", "(", ")", ",", "AND", "OR", "NOT", "IS"]),
+    st.sampled_from(["NULL", "CONTAINS", "5", "0.1", "true"]),
+)
+keys = st.builds(
+    lambda group, name: f"{group}.`{name.replace('`', '')}`",
+    st.sampled_from(["params", "metrics", "tags", "model.hyperparameters"]),
+    texts,
+)
+conditions = st.builds(
+    lambda key, operator, text: f"{key} {operator} '{text.translate({39: None, 92: None})}'",
+    keys,
+    st.sampled_from(["=", "!=", "<", "LIKE", "NOT LIKE", "CONTAINS", "ILIKE"]),
+    texts,
+)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.one_of(st.lists(tokens, max_size=12).map(" ".join), conditions, st.text(max_size=30)))
+@example("params.`zq7``) DETACH DELETE n //` = 'zq7'")
+@pytest.mark.any_engine
+def test_no_text_reaches_cypher(graph: Connection, expression: str) -> None:
+    try:
+        tree = parse_expression(expression)
+        compiler = Compiler()
+        found = [] if tree is None else [to_tree(tree, Resolver("Experiment", expression))]
+        statement = compiler.match("Experiment", found, "n")
+    except GenaiGraphError:
+        return
+    assert MARK not in statement
+    assert "\\u" not in statement
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(conditions)
+def test_hostile_texts_find_nothing(runs: None, expression: str) -> None:
+    try:
+        rows: list[dict[str, Any]] = search(expression, columns=["status"], order_by="uid")
+        assert rows == [] or "!=" in expression
+    except SearchError as error:
+        assert "expected a" in str(error)  # noqa: PT017
+    assert query("MATCH (n:Experiment) RETURN count(n) AS count") == [{"count": 4}]
