@@ -49,10 +49,10 @@ LAYERS: Layers = [
 FILE_ORDER = {
     "access": ["keys roles users"],
     "cli": [
-        "connecting label_argument output progress_bar server stdin",
+        "connecting label_argument output progress_bar stdin",
         "access_commands ask load_dump query runs_commands schema_commands search shell show "
         "status_clear",
-        "import_command verify",
+        "import_command server verify",
         "__init__",
     ],
     "database": [
@@ -72,7 +72,7 @@ FILE_ORDER = {
         "clearing output sources",
         "consistency dumper",
         "loader",
-        "__init__",
+        "__init__ bulk_import",
     ],
     "exchange.formats": [
         "compression json_decoders parsing records",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,6 +68,39 @@ def status(engine: str | None) -> None:
         for other in (_managed(name) for name in ENGINES if name != selected.server.name):
             if other.running() is not None:
                 _describe(other)
+
+
+@server.command("import")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    type=click.Choice(["yaml", "json", "jsonl", "csv"]),
+    help="File format. Default: from the file extension or content.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
+@click.option(
+    "--max-errors",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Maximum number of errors to report.",
+)
+def import_(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Import fixtures into an empty managed Neo4j.
+
+    FILE is as for load, and everything is checked in the same way. The values are written to CSV,
+    and Neo4j's own importer runs while the engine is stopped: several times as fast as load for
+    millions of nodes. Then the schema is created, and the numbers of nodes and edges are verified.
+    """
+    from genai_graph.cli.progress_bar import show_progress
+    from genai_graph.exchange.bulk_import import bulk_import
+
+    with show_progress() as progress:
+        report = bulk_import(*files, progress=progress, **options)
+    if as_json:
+        click.echo(json.dumps(report.as_dict()))
+    else:
+        click.echo(str(report), err=True)
 
 
 def _describe(managed: ManagedEngine) -> None:

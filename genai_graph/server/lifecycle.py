@@ -43,7 +43,7 @@ _POLL = 0.02
 _ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 _RECORD_OPTION = "-XX:AOTCacheOutput="
 # Variables passed on to Java; any other may hold a secret, or change Java's behaviour.
-_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
+ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "TZ")
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,26 @@ class ManagedEngine:
             running = self.running()
             return None if running is None else self._stop_if_unused(running, wait_for_cache=True)
 
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[Path]:
+        """Stop the engine, prepare its directory and yield it; nobody starts it in the block.
+
+        Raises `EngineError` if the engine is in use.
+        """
+        with self.locked() as directory:
+            probe = open_private(directory / "engine.lease")
+            try:
+                if not try_lock(probe, LockFlags.EXCLUSIVE):
+                    raise EngineError(
+                        f"the {self.server.name} engine in {directory} is in use: end its clients"
+                    )
+                if (previous := self._read_state()) is not None:
+                    self._terminate(previous, wait_for_cache=True)
+                self.server.prepare(directory)
+                yield directory
+            finally:
+                os.close(probe)
+
     def running(self) -> RunningEngine | None:
         """Return the running engine, or None."""
         running = self._read_state()
@@ -271,7 +291,7 @@ class ManagedEngine:
         return running
 
     def _spawn(self, command: list[str]) -> psutil.Process:
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         environment["LC_ALL"] = "C.UTF-8"  # otherwise Java can't open a directory named é
         with self.log.open("wb") as log:
             try:

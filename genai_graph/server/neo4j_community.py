@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import os
 import secrets
+import subprocess
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +21,17 @@ import psutil
 
 from genai_graph.errors import EngineError, MissingExtraError
 from genai_graph.server.jars import download_jars, read_lock
-from genai_graph.server.lifecycle import Server, Users, write_private_file
+from genai_graph.server.lifecycle import ENVIRONMENT, Server, Users, write_private_file
 
 if TYPE_CHECKING:
     from genai_graph.server.jars import Jar
+    from genai_graph.server.lifecycle import ManagedEngine
 
 
+_ADD_OPENS = [
+    f"--add-opens=java.base/{package}=ALL-UNNAMED"
+    for package in ("java.nio", "java.io", "sun.nio.ch")
+]
 _ITERATIONS = 1024  # as in Neo4j itself; the passwords are random
 SETTINGS = {
     "server.default_listen_address": "127.0.0.1",
@@ -95,10 +102,8 @@ class Neo4jCommunity(Server):
 
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
         """Return the command line; the system chooses the port, on loopback only."""
-        packages = ("java.nio", "java.io", "sun.nio.ch")
-        options = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in packages]
         # A transaction of 100,000 nodes and edges takes 0.8 GB.
-        options += ["-XX:MaxRAMPercentage=25", *java_options]
+        options = [*_ADD_OPENS, "-XX:MaxRAMPercentage=25", *java_options]
         return [
             *self.java_command(self.main, options),
             f"--home-dir={directory}",
@@ -115,6 +120,35 @@ class Neo4jCommunity(Server):
                 if connection.status == psutil.CONN_LISTEN:
                     return int(connection.laddr.port)
         return None
+
+
+def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> None:
+    """Run a command of neo4j-admin for a stopped engine, in a directory.
+
+    Raises `EngineError` if it fails; its output is then in `admin.log`.
+    """
+    log = managed.directory / "admin.log"
+    environment = {
+        **{name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "LC_ALL": "C.UTF-8",
+        "NEO4J_HOME": str(managed.directory),
+        "NEO4J_CONF": str(managed.directory / "conf"),
+    }
+    options = [*_ADD_OPENS, "-XX:MaxRAMPercentage=40"]
+    command = [*managed.server.java_command("org.neo4j.cli.AdminTool", options), *arguments]
+    with log.open("wb") as output:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise EngineError("\n".join([f"neo4j-admin failed; the end of {log}:", *lines[-5:]]))
 
 
 def _ensure_password(directory: Path) -> str:

@@ -17,7 +17,6 @@ other formats.
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
@@ -53,6 +52,7 @@ from genai_graph.properties.literals import LIST_SEPARATOR, csv_quote
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.types import MAX_INDEXED_BYTES
 from genai_graph.registry import NODES, properties_of
+from genai_graph.storage.batching import BATCH_ROWS, batch_by_key
 
 if TYPE_CHECKING:
     from genai_graph.exchange.formats.csv_schema import CsvSchema
@@ -357,7 +357,7 @@ def write(records: Iterable[NodeRecord | EdgeRecord], directory: Path) -> None:
     for schema in schemas.values():
         with _open(directory, schema, "w") as stream:
             stream.write(",".join(schema.header) + "\n")
-    for group, members in itertools.groupby(records, group_key):
+    for group, members in batch_by_key(records, group_key, BATCH_ROWS):
         with _open(directory, schemas[group], "a") as stream:
             stream.writelines(_format_rows(schemas[group], members))
 
@@ -396,25 +396,31 @@ def _format_rows(schema: CsvSchema, records: Iterable[NodeRecord | EdgeRecord]) 
 
 def import_command(directory: Path, database: str = "neo4j") -> str:
     """Return the shell command that imports the files that `write` wrote into a new database."""
+    command = ["neo4j-admin", "database", "import", "full", database, *import_options(directory)]
+    # neo4j-admin splits at commas, which a path may contain: hence file names and a `cd`.
+    return f"cd {shlex.quote(str(directory))} && {shlex.join(command)}"
+
+
+def import_options(directory: Path) -> list[str]:
+    """Return the options of ``neo4j-admin database import full`` that is run in a directory."""
     schemas = csv_schemas().values()
+    # Neo4j 2026.08 fails on names without a directory.
     files = [
-        f"--nodes={schema.group}={schema.name}"
+        f"--nodes={schema.group}=./{schema.name}"
         if isinstance(schema.group, str)
-        else f"--relationships={schema.group.type}={schema.name}"
+        else f"--relationships={schema.group.type}=./{schema.name}"
         for schema in schemas
     ]
     longest = max(_longest_row(directory / schema.name) for schema in schemas)
-    options = [
+    return [
         "--delimiter=,",
         f"--array-delimiter=U+{ord(LIST_SEPARATOR):04X}",
         '--quote="',
         "--multiline-fields=true",
         "--id-type=string",
         f"--read-buffer-size={max(_ADMIN_BUFFER_BYTES, longest)}",
+        *files,
     ]
-    command = ["neo4j-admin", "database", "import", "full", database, *options, *files]
-    # neo4j-admin splits at commas, which a path may contain: hence file names and a `cd`.
-    return f"cd {shlex.quote(str(directory))} && {shlex.join(command)}"
 
 
 def _longest_row(path: Path) -> int:
