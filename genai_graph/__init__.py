@@ -12,6 +12,7 @@ from genai_graph import errors
 from genai_graph.errors import FixtureError, GenaiGraphError
 
 if TYPE_CHECKING:
+    from genai_graph.comparison import Comparison, compare
     from genai_graph.database import (
         Connection,
         aatomic,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Avg",
+    "Comparison",
     "Connection",
     "Count",
     "Dataset",
@@ -77,6 +79,7 @@ __all__ = [
     "atomic",
     "check",
     "clear",
+    "compare",
     "connect",
     "dump",
     "errors",
@@ -109,6 +112,7 @@ _MODULES = {
     **dict.fromkeys(["Finding", "verify"], "integrity"),
     **dict.fromkeys(["Run", "start_run"], "runs"),
     **dict.fromkeys(["SearchResult", "search"], "searches"),
+    **dict.fromkeys(["Comparison", "compare"], "comparison"),
 }
 
 

@@ -39,6 +39,7 @@ LAYERS: Layers = [
     ["importers"],
     ["importers.mlflow"],
     ["questions", "integrity", "runs", "searches"],
+    ["comparison"],
     ["integrations"],
     ["__init__"],  # the public names
     ["shell", "pytest_plugin"],
@@ -50,8 +51,8 @@ FILE_ORDER = {
     "access": ["keys roles users"],
     "cli": [
         "connecting label_argument output progress_bar stdin",
-        "access_commands ask load_dump query runs_commands schema_commands search shell show "
-        "status_clear",
+        "access_commands ask compare load_dump query runs_commands schema_commands search shell "
+        "show status_clear",
         "import_command server verify",
         "__init__",
     ],

@@ -19,6 +19,7 @@ import click
 from genai_graph import __version__
 from genai_graph.cli.access_commands import access
 from genai_graph.cli.ask import ask
+from genai_graph.cli.compare import compare
 from genai_graph.cli.import_command import import_
 from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
@@ -119,7 +120,7 @@ def main() -> None:
 
 
 _COMMANDS = (
-    *(search, ask, query, shell, show, lineage, impact),
+    *(search, compare, ask, query, shell, show, lineage, impact),
     *(load, import_, check, dump, clear, verify, status),
     *(runs, access, schema, server),
 )

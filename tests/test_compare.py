@@ -1,0 +1,79 @@
+"""Comparison of experiments side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from conftest import Run
+
+from genai_graph import Connection, Dataset, Experiment, compare
+from genai_graph.errors import NodeNotFoundError, SearchError
+
+
+@pytest.fixture
+def runs(graph: Connection) -> None:
+    data = Dataset(name="data").save()
+    for uid, lr, accuracy, loss in (("a", 0.1, 0.9, 0.3), ("b", 0.01, 0.8, 0.2)):
+        run = Experiment(uid=uid, status="FINISHED", parameters={"lr": lr, "opt": {"name": "adam"}})
+        run.save()
+        run.record("accuracy", accuracy, dataset=data, split="test")
+        run.record("loss", loss)
+        run.record("custom", loss)
+    Experiment.nodes.get(uid="a").record("cost", 1.0, greater_is_better=False)
+    Experiment(uid="c <b>", status="FAILED", parameters={"new": [1, None]}).save().record(
+        "loss", math.nan
+    )
+
+
+def test_compare(runs: None) -> None:
+    found = compare("a", Experiment.nodes.get(uid="b"))
+    assert [value.key for value in found if value.differs] == [
+        "parameters.lr",
+        "metrics.accuracy (data, test)",
+        "metrics.cost",
+        "metrics.custom",
+        "metrics.loss",
+    ]
+    assert [value.key for value in found if not value.differs] == [
+        "status",
+        "parameters.opt.name",
+    ]
+    assert found["metrics.accuracy (data, test)"].best == ("a",)
+    assert found["metrics.loss"].best == ("b",)
+    assert found["metrics.custom"].best == found["metrics.cost"].best == ()
+    frame = found.to_pandas()
+    assert list(frame.columns) == ["a", "b"]
+    assert frame.loc["parameters.lr", "b"] == 0.01
+    by_search = compare(search="parameters.lr > 0", order_by=["parameters.lr"])
+    assert by_search.uids == ("b", "a")
+
+
+def test_html(runs: None, cli: Run) -> None:
+    page = cli("compare", "a", "c <b>", "--format", "html").stdout
+    assert "c &lt;b&gt;" in page
+    assert "<b>" not in page.replace("<body>", "")
+    assert "0.9" in compare("a", "b")._repr_html_()
+
+
+def test_command(runs: None, cli: Run) -> None:
+    table = cli("compare", "a", "b").stdout
+    assert "0.9 *" in table
+    rows = json.loads(cli("compare", "a", "b", "--format", "json").stdout)
+    assert rows[0] == {
+        "key": "parameters.lr",
+        "differs": True,
+        "best": [],
+        "values": {"a": 0.1, "b": 0.01},
+    }
+    lines = cli("compare", "--search", "status = 'FINISHED'", "--format", "csv").stdout.splitlines()
+    assert lines[0] in ("key,a,b", "key,b,a")
+    assert cli("compare", "a").exit_code == 2
+
+
+def test_errors(runs: None) -> None:
+    with pytest.raises(NodeNotFoundError, match="'nothing'"):
+        compare("a", "nothing")
+    with pytest.raises(SearchError, match="at least two"):
+        compare(search="uid = 'a'")
