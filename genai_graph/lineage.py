@@ -36,7 +36,8 @@ _EdgeKey = tuple["EdgeType", str, str, tuple[tuple[bool, str], ...]]
 
 # A model does not depend on its validation and test data. A missing role means training.
 _TRAINING_ROLES = (None, "training")
-_LINEAGE_LABELS = ("Model", "Dataset")
+# Users may declare other edges between models and datasets, such as REPLACES.
+_LINEAGE_LABELS, _LINEAGE_TYPES = ("Model", "Dataset"), ("DERIVED_FROM", "TRAINED_ON")
 
 
 class Step(NamedTuple):
@@ -96,7 +97,8 @@ def _follow_lineage(
 
 def _lineage_steps(*, by_source: bool) -> Iterator[Step]:
     for edge_type, edge_class in EDGES.items():
-        if edge_type.source in _LINEAGE_LABELS and edge_type.target in _LINEAGE_LABELS:
+        ends = {edge_type.source, edge_type.target}
+        if edge_type.type in _LINEAGE_TYPES and ends.issubset(_LINEAGE_LABELS):
             has_roles = "role" in properties_of(edge_class)
             yield Step(edge_type, by_source, _TRAINING_ROLES if has_roles else ())
 

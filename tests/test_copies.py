@@ -16,11 +16,13 @@ import pytest
 import genai_graph
 from genai_graph import (
     Connection,
+    Count,
     Dataset,
     Experiment,
     Finding,
     Model,
     Project,
+    Q,
     Subgraph,
     ask,
     atomic,
@@ -236,6 +238,31 @@ def test_edges_are_compared_by_their_ends_and_properties(graph: Connection) -> N
     assert edge != model.trained_on.connect(other, {"split": "train"})
     assert edge != model.trained_on.connect(data, {"split": "test"})
     assert edge != "edge"
+
+
+# Sets
+
+
+def test_node_sets(nodes: list[Any], duplicate: Callable[[Any], Any]) -> None:
+    model = Model.nodes.get(uid="xgb-fraud@2.1")
+    read = Model.nodes.filter(name="xgb-fraud")
+    assert len(read.all()) == len(list(read))
+    sets: list[Any] = [
+        Model.nodes,
+        Model.nodes.filter(Q(name="xgb-fraud") | ~Q(size__gt=3)).order_by("-name")[:3],
+        Model.nodes.annotate(n=Count("metrics")).values("uid", "n"),
+        Model.nodes.prefetch_related("trained_on"),
+        Model.nodes.none(),
+        read,
+        model.trained_on.filter(projects__isnull=False),
+        model.trained_on,
+    ]
+    for one in sets:
+        copied = duplicate(one)
+        assert type(copied) is type(one)
+        assert list(copied) == list(one)
+        assert copied.count() == one.count()
+        assert repr(copied) == repr(one)
 
 
 # Answers and reports

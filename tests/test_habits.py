@@ -6,10 +6,13 @@ says what to write here and what is different. Each test shows the code.
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import pickle
 from collections.abc import Callable
 from datetime import date, datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import neomodel
@@ -27,17 +30,27 @@ from genai_graph import (
     Project,
     Q,
     Sum,
+    aquery,
     atomic,
+    clear,
+    dump,
+    load,
+    on_commit,
     query,
+    schema,
 )
 from genai_graph.database import Connection
 from genai_graph.errors import (
+    DeclarationError,
+    EdgeError,
     NodeExistsError,
     NodeNotFoundError,
     NodeSetError,
     NotSavedError,
     PropertyError,
+    ReadOnlyError,
     UnknownPropertyError,
+    UnsupportedError,
 )
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.node_set import NodeSet
@@ -1168,3 +1181,164 @@ class TestOther:
         """
         nodes = pickle.loads(pickle.dumps(Model.nodes.filter(projects__name="fraud")))
         assert uids(nodes) == ["xgb@1", "xgb@2"]
+
+    def test_on_commit(self) -> None:
+        """`transaction.on_commit(function)`.
+
+        `on_commit(function)`; outside a block, the function is called at once.
+        """
+        calls: list[int] = []
+        with atomic():
+            on_commit(lambda: calls.append(Model.nodes.filter(name="new").count()))
+            Model.nodes.create(name="new")
+            assert calls == []
+        assert calls == [1]
+
+    def test_transactions_of_neomodel(self) -> None:
+        """`db.transaction`, `db.write_transaction`, `db.read_transaction` of neomodel.
+
+        The same. A write in a read transaction raises `ReadOnlyError`.
+        """
+        with neomodel.db.transaction:
+            Model.nodes.create(name="new")
+        assert Model.nodes.filter(name="new").exists()
+        with pytest.raises(ReadOnlyError), neomodel.db.read_transaction:
+            Model.nodes.create(name="newer")
+
+    def test_hooks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Signals; neomodel's `pre_save`, `post_save`, `pre_delete`, `post_delete`.
+
+        Methods of your own node classes, called by `save()` and `delete()` of an object. `upsert`,
+        `update`, loads and deletions of sets don't call them.
+        """
+        calls: list[str] = []
+        monkeypatch.setattr(Model, "pre_save", lambda node: calls.append(node.uid), raising=False)
+        Model(name="new").save()
+        Model.upsert(name="newer")
+        assert calls == ["new"]
+
+    def test_pickle(self) -> None:
+        """`pickle`, workers of multiprocessing or Celery.
+
+        The same: nodes, edges, sets, answers and errors can be pickled. A worker opens the
+        connection again.
+        """
+        node = pickle.loads(pickle.dumps(Model.nodes.get(uid="xgb@1")))
+        assert node.save().size == 10
+        assert node.projects.first().uid == "fraud"
+
+    def test_copies(self) -> None:
+        """`copy.copy(object)`, and `object.pk = None` to clone it.
+
+        A copy is the same node. A new one is `Model(**{**node.to_dict(), "uid": None, "version":
+        "3"})`.
+        """
+        node = Model.nodes.get(uid="xgb@1")
+        assert copy.copy(node) == copy.deepcopy(node) == node
+        values: dict[str, Any] = {**node.to_dict(), "uid": None, "version": "3"}
+        assert Model(**values).save().uid == "xgb@3"
+
+    def test_sorting_objects(self) -> None:
+        """`sorted(objects)`.
+
+        `sorted(nodes, key=lambda node: node.uid)`; nodes have no order, as in Django.
+        """
+        nodes: list[Any] = [Model(name="b"), Model(name="a")]
+        assert sorted(nodes, key=lambda node: node.uid) == nodes[::-1]
+        with pytest.raises(TypeError):
+            sorted(nodes)
+
+    def test_subclasses_of_models(self) -> None:
+        """A subclass of a model with more fields, a proxy model.
+
+        `@extend(Model)` adds properties, and a subclass of `Node` is a new node class: see [own
+        classes](own-classes.md). A subclass of `Model` raises `DeclarationError`.
+        """
+        with pytest.raises(DeclarationError, match=r"@extend\(Model\)"):
+            type("Sub", (Model,), {})
+
+    def test_validators(self) -> None:
+        """`validators=[...]` of a field, `clean()`.
+
+        A [property type](architecture.md#a-property-type) with a method `validate`; `minimum` and
+        `choices` of the existing ones.
+        """
+        with pytest.raises(PropertyError, match=r"Dataset\.num_rows: expected an integer of"):
+            Dataset(name="x", num_rows=-1)
+
+    def test_dumpdata(self, tmp_path: Path) -> None:
+        """`dumpdata`, `loaddata`, `flush`, `check`.
+
+        `dump()`, `load()`, `clear()`, `check()` and `verify()`, also as commands.
+        """
+        before = [node.to_dict() for node in Model.nodes.order_by("uid")]
+        dump(tmp_path / "all.jsonl")
+        clear()
+        load(tmp_path / "all.jsonl")
+        assert [node.to_dict() for node in Model.nodes.order_by("uid")] == before
+
+    def test_migrations(self) -> None:
+        """`makemigrations`, `migrate`; neomodel's `install_labels`, `install_all_labels`.
+
+        Not needed: the first write installs constraints and indexes; `genai-graph schema check`
+        compares them. A new property needs no change of stored nodes; to rename one, write a query.
+        """
+        assert not schema.check().missing
+
+    def test_merging_options_of_neomodel(self) -> None:
+        """`get_or_create(..., merge_by=...)`, `lazy=True`, `relationship=` of neomodel.
+
+        Nodes are matched by uid: `upsert()`, `bulk_get_or_create()`. These options raise
+        `UnsupportedError`.
+        """
+        with pytest.raises(UnsupportedError):
+            Model.nodes.bulk_get_or_create({"name": "x"}, lazy=True)
+
+    def test_edges_as_objects(self) -> None:
+        """`StructuredRel`: `start_node()`, `end_node()`, `save()`.
+
+        The ends are the same. To change an edge, connect its nodes again; `save()` raises
+        `UnsupportedError`.
+        """
+        model, dataset = Model.nodes.get(uid="xgb@1"), Dataset.upsert(name="new")
+        edge = model.trained_on.connect(dataset, {"split": "a"})
+        assert (edge.start_node(), edge.end_node()) == (model, dataset)
+        with pytest.raises(UnsupportedError):
+            edge.save()
+
+    def test_cardinality(self) -> None:
+        """`OneToOneField`, `cardinality=One` or `ZeroOrOne` of neomodel.
+
+        `at_most_one=True` of a relationship; a second edge raises `EdgeError`.
+        """
+        one, other, part = (Experiment(name=name).save() for name in ("one", "other", "part"))
+        part.part_of.connect(one)
+        with pytest.raises(EdgeError):
+            part.part_of.connect(other)
+
+    def test_labels(self) -> None:
+        """`node.labels()`, `node.cypher(...)`, `node.refresh()` of neomodel.
+
+        The same.
+        """
+        node = Model.nodes.get(uid="xgb@1")
+        assert node.labels() == ["Model"]
+        [[uid]], _ = node.cypher("MATCH (n) WHERE elementId(n) = $self RETURN n.uid")
+        assert uid == "xgb@1"
+        query("MATCH (m:Model {uid: 'xgb@1'}) SET m.size = 11", write=True)
+        node.refresh()
+        assert node.size == 11
+
+    def test_asynchronous_methods(self) -> None:
+        """`async for`, `aget()`; `AsyncStructuredNode` of neomodel.
+
+        `asyncio.to_thread(Model.nodes.get, ...)`, `aatomic()`, `aquery()` and `aask()`: see
+        [transactions and concurrency](concurrency.md#asyncio).
+        """
+
+        async def read() -> int:
+            node = await asyncio.to_thread(Model.nodes.get, uid="xgb@1")
+            rows = await aquery("MATCH (m:Model {uid: $uid}) RETURN m.size AS size", uid=node.uid)
+            return int(rows[0]["size"])
+
+        assert asyncio.run(read()) == 10

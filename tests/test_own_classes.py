@@ -257,3 +257,21 @@ def test_stubs_make_own_properties_known_to_type_checkers(team_graph: str) -> No
         'error: Argument "team" to "__call__" of "ModelLookups" has incompatible type "int"; '
         'expected "str | None"  [arg-type]',
     ], found.stdout
+
+
+def test_own_edges_between_models_are_no_lineage(own_graph: Connection, team_graph: str) -> None:
+    program = """
+from genai_graph import Model, RelationshipTo, connect, extend
+
+@extend(Model)
+class Replacement:
+    replaces = RelationshipTo(Model, "REPLACES", reverse="replaced_by")
+
+with connect():
+    old, new, base = (Model(name=name).save() for name in ("old", "new", "base"))
+    new.replaces.connect(old)
+    new.parents.connect(base)
+    print([node.uid for node in new.lineage().nodes])
+    print(sorted(node.uid for node in new.neighbourhood().nodes))
+"""
+    assert run_program(program) == "['new', 'base']\n['base', 'new', 'old']\n"
