@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -25,7 +24,7 @@ def postgresql() -> Iterator[str]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with _directory("postgres") as (directory, user):
+    with _directory() as (directory, user):
         password = directory / "password"
         password.write_text(_PASSWORD)
         password.chmod(0o644)
@@ -44,11 +43,13 @@ def mariadb() -> Iterator[str]:
     server, install = shutil.which("mariadbd", path="/usr/sbin"), shutil.which("mariadb-install-db")
     client = shutil.which("mariadb")
     if server is None or install is None or client is None:
-        pytest.skip("MariaDB is not installed (Debian: mariadb-server)")
-    with _directory("mysql") as (directory, user):
+        pytest.skip("MariaDB is not installed (Debian: mariadb-server-core, mariadb-client-core)")
+    with _directory() as (directory, user):
         data, port, path = directory / "data", _free_port(), directory / "socket"
-        _run([install, "--no-defaults", f"--datadir={data}", "--skip-test-db"], user)
-        options = [f"--datadir={data}", f"--port={port}", f"--socket={path}"]
+        places = [f"--datadir={data}", f"--tmpdir={directory}"]
+        account = [f"--auth-root-socket-user={user}"] if user else []
+        _run([install, "--no-defaults", *places, "--skip-test-db", *account], user)
+        options = [*places, f"--port={port}", f"--socket={path}"]
         command = [server, "--no-defaults", *options, "--bind-address=127.0.0.1"]
         with _running(command, user, port):
             statements = (
@@ -62,14 +63,9 @@ def mariadb() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _directory(owner: str) -> Iterator[tuple[Path, str | None]]:
+def _directory() -> Iterator[tuple[Path, str | None]]:
     """Yield a directory, and the user of the server: it refuses to run as root."""
-    user = None
-    if os.geteuid() == 0:
-        try:
-            user = pwd.getpwnam(owner).pw_name
-        except KeyError:
-            pytest.skip(f"there is no user {owner}")
+    user = "nobody" if os.geteuid() == 0 else None
     # Not the directory of the test: its path is too long for a socket, and private.
     directory = Path(tempfile.mkdtemp(prefix="genai-graph-"))
     try:

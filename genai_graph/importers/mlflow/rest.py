@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from genai_graph.errors import ImportSourceError, MissingExtraError, SettingsError
+from genai_graph.properties.redaction import strip_credentials
 
 EXTRA = "mlflow"
 _ATTEMPTS = 5
@@ -30,9 +31,12 @@ class TrackingServer:
 
     def __init__(self, uri: str) -> None:
         self._httpx = _import_httpx()
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError as error:
+            raise ImportSourceError(strip_credentials(uri), f"is not a URL: {error}") from None
         host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
         shown_host = f"[{host}]" if ":" in host else host
         self.location = f"{shown_host}{port}{parts.path.rstrip('/')}"
         self.title = f"{parts.scheme}://{self.location}"

@@ -1,0 +1,155 @@
+"""Imports from sources with secrets, traps and faults: nothing is executed, shown or stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import os
+import sqlite3
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from test_import_mlflow import DATA, run_named, unpack
+
+from genai_graph import import_from
+from genai_graph.errors import GenaiGraphError, ImportSourceError
+from genai_graph.importers.files import MAX_CARD_BYTES, MAX_FILE_BYTES
+
+SECRETS = {
+    "db.password": "hunter2-1",
+    "hfToken": "hunter2-2",
+    "aws_secret_access_key": "hunter2-3",
+    "note": "sk-hunter2AAAAAAAAAAAAAAAA",
+    "comment": "see AKIAHUNTER2AAAAAAAAA",
+    "x": "eyJhunter2hunter2.eyJhunter2.sig",
+    "key": "-----BEGIN RSA PRIVATE KEY----- hunter2",
+}
+
+
+def output(kind: str, *sources: str, **options: Any) -> tuple[str, str]:
+    """Return the fixture and the messages of an import."""
+    report = import_from(kind, *sources, output="out.jsonl", overwrite=True, **options)
+    return Path("out.jsonl").read_text(), "\n".join([*report.messages, str(report)])
+
+
+@pytest.mark.parametrize("table", ["params", "tags"])
+def test_secrets_of_runs_are_reported_without_their_values(table: str) -> None:
+    unpack("3.17.db")
+    with sqlite3.connect("3.17.db") as database:
+        for name, value in {**SECRETS, "pad_token": "<pad>", "max_tokens": "12"}.items():
+            row = (run_named("base"), name, value)
+            database.execute(f"INSERT INTO {table} (run_uuid, key, value) VALUES (?, ?, ?)", row)
+    written, messages = output("mlflow", "3.17.db")
+    assert "hunter2" not in (written + messages).lower()
+    for name in SECRETS:
+        assert f"{name!r} looks like a secret and is not imported" in messages
+    assert "<pad>" in written
+    assert "max_tokens" in written
+
+
+def test_secrets_of_cards_and_tables_are_not_imported() -> None:
+    Path("m").mkdir()
+    settings = json.dumps({"license": "mit", "deep": [SECRETS], "pad_token": "<pad>"})
+    Path("m/README.md").write_text(f"---\n{settings}\n---\n")
+    written, messages = output("hf", "m")
+    assert "hunter2" not in (written + messages).lower()
+    assert "<pad>" in written
+    names = ",".join(f"params.{name}" for name in SECRETS)
+    Path("runs.csv").write_text(f"run_id,start_time,{names}\nr1,,{','.join(SECRETS.values())}\n")
+    written, messages = output("csv", "runs.csv", project="p")
+    assert "hunter2" not in (written + messages).lower()
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://ann:hunter2@127.0.0.1:1/x",
+        "postgresql://127.0.0.1:1/x?user=ann&password=hunter2",
+        "mysql://ann:hunter2@127.0.0.1:1/x",
+        "http://ann:hunter2@127.0.0.1:1",
+        "http://127.0.0.1:1/?token=hunter2",
+        "ftp://ann:hunter2@x/y",
+        "postgresql://ann:hunter2@[bad/x",
+        "http://ann:hunter2@127.0.0.1:port/",
+        "http://ann:hunter2@[bad/",
+    ],
+)
+def test_the_password_of_a_source_is_never_shown(
+    uri: str, cli: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with pytest.raises(GenaiGraphError) as raised:
+        import_from("mlflow", uri, output="out.jsonl")
+    shown = "".join(traceback.format_exception(raised.value)) + caplog.text
+    assert "hunter2" not in "".join(
+        line for line in shown.splitlines(True) if f'"{uri}"' not in line
+    )
+    done = cli("import", "mlflow", uri, "-o", "out.jsonl", "--json")
+    assert done.exit_code == 1
+    assert "hunter2" not in done.output
+    assert "Traceback" not in done.output
+    assert not Path("out.jsonl").exists()
+
+
+def test_a_database_is_only_read() -> None:
+    unpack("3.17.db")
+    before = hashlib.sha256(Path("3.17.db").read_bytes()).digest()
+    os.chmod("3.17.db", 0o444)
+    output("mlflow", "3.17.db")
+    output("mlflow", "sqlite:///3.17.db")
+    assert hashlib.sha256(Path("3.17.db").read_bytes()).digest() == before
+    assert sorted(path.name for path in Path().iterdir()) == ["3.17.db", "out.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "size"),
+    [("hf", "README.md", MAX_CARD_BYTES), ("croissant", "metadata.json", MAX_FILE_BYTES)],
+)
+def test_large_and_special_files_are_not_read(kind: str, name: str, size: int) -> None:
+    Path("a").mkdir()
+    with open(Path("a", name), "wb") as file:
+        file.truncate(size + 1)
+    with pytest.raises(ImportSourceError, match=f"larger than {size >> 20} MiB"):
+        output(kind, str(Path("a", name)))
+    Path("b").mkdir()
+    os.mkfifo(Path("b", name))
+    with pytest.raises(ImportSourceError):
+        output(kind, "b")
+    Path("c").mkdir()
+    Path("c", name).symlink_to("/etc/hostname")
+    with pytest.raises(ImportSourceError):
+        output(kind, "c")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"@context": "' + "[" * 50, "[" * 100_000, '{"@type": "Dataset", "name": ' + "[" * 5_000],
+)
+def test_deeply_nested_json_is_an_error(content: str) -> None:
+    Path("metadata.json").write_text(content)
+    with pytest.raises(ImportSourceError, match=r"metadata.json: "):
+        output("croissant", "metadata.json")
+
+
+def test_hostile_names_are_escaped_on_the_terminal(cli: Run) -> None:
+    unpack("3.17.db")
+    with sqlite3.connect("3.17.db") as database:
+        name = "evil\x1b[2J\x07\u202e"
+        database.execute("UPDATE input_tags SET value = ? WHERE value = 'calibration'", (name,))
+    done = cli("import", "mlflow", "3.17.db", "-o", "out.jsonl")
+    assert done.exit_code == 0
+    assert "evil" in done.stderr
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+
+
+def test_a_damaged_database_is_an_error() -> None:
+    data = lzma.decompress((DATA / "3.17.db.xz").read_bytes())
+    Path("cut.db").write_bytes(data[: len(data) // 2])
+    Path("zeros.db").write_bytes(data[:8192] + bytes(len(data) - 8192))
+    for name in ("cut.db", "zeros.db"):
+        with pytest.raises(ImportSourceError, match=f"{name}: "):
+            output("mlflow", name)
