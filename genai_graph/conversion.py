@@ -186,7 +186,7 @@ def to_parameter(value: Any, name: str) -> Any:
         if _SENT_UNCHANGED.issuperset(map(type, value.values())):
             return value
         return {key: to_parameter(item, f"{name}.{key}") for key, item in value.items()}
-    items = to_list(nested_list(value))
+    items = to_list(nested_list(value), ordered=False)
     if isinstance(items, list):
         if _SENT_UNCHANGED.issuperset(map(type, items)):
             return items
@@ -213,3 +213,23 @@ def _scalar_parameter(value: Any, name: str) -> Any:
             )
         return exact
     return found
+
+
+def unsendable_parameter(value: Any, name: str) -> str | None:
+    """Return the name of the first value that no database accepts, with the reason, or None."""
+    if isinstance(value, Mapping):
+        nested = [(item, f"{name}.{key}") for key, item in value.items()]
+    elif isinstance(value, (list, tuple)):
+        nested = [(item, name) for item in value]
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{name}: expected an integer of at most 64 bits, got {value}"
+    elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        return f"{name}: expected Unicode text, got a lone surrogate"
+    elif hasattr(type(value), "saved_uid"):
+        return f"{name}: expected a value, got the node {value!r}: give its uid"
+    elif type(value) in _SENT_UNCHANGED or type(value).__module__.startswith(("neo4j", "datetime")):
+        return None
+    else:
+        return f"{name}: the type {type(value).__qualname__} is not supported"
+    found = (unsendable_parameter(*item) for item in nested)
+    return next((problem for problem in found if problem), None)

@@ -54,6 +54,9 @@ class MetricHistory:
                 "values with Metric.upsert()"
             )
         before = dict(zip(steps, values, strict=True))
+        step, value = stored.get("step"), stored.get("value")
+        if not before and isinstance(step, int) and isinstance(value, (int, float)):
+            before = {step: value}  # a fixture need not have a history
         return MetricHistory({**before, **self.by_step}, self.value)
 
     def properties(self) -> dict[str, Any]:

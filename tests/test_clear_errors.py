@@ -133,7 +133,19 @@ def test_spellings_of_other_programs(cells: str, fixes: list[str], tmp_path: Pat
     assert found[: len(fixes)] == fixes
 
 
-@pytest.mark.parametrize("line", ["NEO4J_URI: bolt://host", "export neo4j_uri x", "NEO4J_PASSWORD"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NEO4J_URI: bolt://host",
+        "export neo4j_uri x",
+        "NEO4J_PASSWORD",
+        "- NEO4J_URI=bolt://host",
+        '{"NEO4J_URI": "bolt://host"}',
+        "set NEO4J_URI=bolt://host",
+        "ENV NEO4J_URI=bolt://host",
+        "$env:NEO4J_URI = 'bolt://host'",
+    ],
+)
 def test_line_that_sets_nothing_is_an_error(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,20 @@ def test_points_and_values_are_merged(graph: Connection) -> None:
     assert not list(verify())
 
 
+def test_value_of_a_step_is_kept_when_the_history_begins(graph: Connection) -> None:
+    run = Experiment(uid="r").save()
+    for name, step in [("loss", 3), ("error", 9)]:
+        metric = run.record(name, 0.0)
+        Metric.upsert(uid=metric.uid, value=0.5, step=5)  # as a fixture without a history does
+        run.record(name, 0.25, step=step)
+        assert history(metric.uid) == {5: 0.5, step: 0.25}
+    for step in (3, 9):
+        Metric.upsert(uid="r/loss", value=0.5, step=5, steps=None, values=None)
+        load(write_file(f"{step}.jsonl", HEADER + point(step, 0.25)))
+        assert history() == {5: 0.5, step: 0.25}
+    assert not list(verify())
+
+
 def test_points_are_added_to_a_stored_history(graph: Connection) -> None:
     load(write_file("first.jsonl", HEADER + RUN + LOSS + point(5, 0.5)))
     # After the stored steps, between them, and over one of them.

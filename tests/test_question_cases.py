@@ -199,13 +199,14 @@ def test_several_edges_between_two_nodes_give_one_row(graph: Connection) -> None
         ("eval_f1 test_f1 validation/mAP eval/exact_match metrics/val_auc_pr dev:bleu", True),
         ("train/val/acc metrics/train-exact-match validation_0-auc f1_val accuracy/test", True),
         ("valAccuracy testF1 acc,none exact_match,strict-match f1score top_1 acc_1 mAP@50", True),
-        ("valLoss trainLogLoss word_perplexity,none", False),
+        ("ndcg@10 val_recall@5 mAP@0.5:0.95 pass@5 hits@k val_sparse_categorical_accuracy", True),
+        ("valLoss trainLogLoss word_perplexity,none val_binary_crossentropy", False),
         (
             "train-loss val.loss eval_eval_loss VAL_LOSS valid_1_rmse loss/train test-log-loss",
             False,
         ),
         (
-            "acc_stderr,none",
+            "acc_stderr,none time@10 ndcg@x",
             None,
         ),
         (

@@ -200,8 +200,18 @@ def test_query_parameters(graph: Connection, caplog: pytest.LogCaptureFixture) -
     (row,) = query("RETURN $at AS at", at=pd.Timestamp("2024-01-01T00:00:00.000001500Z"))
     assert row["at"] == MOMENT.replace(microsecond=2)
     assert any("parameter at: nanoseconds are rounded" in text for text in caplog.messages)
-    with pytest.raises(QueryError, match=r"parameter x: .*Decimal\('0.1'\).*float\(\.\.\.\)"):
-        query("RETURN $x", x=[Decimal("0.1")])
+    assert query("RETURN $x AS x", x={"b", "a"}) == [{"x": ["a", "b"]}]
+    for value, message in [
+        (Decimal("0.1"), r"parameter x: .*Decimal\('0.1'\).*float\(\.\.\.\)"),
+        (2**63, "parameter x: expected an integer of at most 64 bits, got 9223372036854775808"),
+        ("\ud800", "parameter x: expected Unicode text, got a lone surrogate"),
+        (Experiment(uid="run"), r"parameter x: .* node <Experiment run>: give its uid"),
+        (iter(()), "parameter x: the type tuple_iterator is not supported"),
+    ]:
+        with pytest.raises(QueryError, match=message):
+            query("RETURN $a, $x", a=1, x=[value])
+    with pytest.raises(QueryError, match=r"parameter x\.a: the type complex is not supported"):
+        query("RETURN $x", x={"a": 1j})
 
 
 @pytest.mark.any_engine
@@ -244,6 +254,24 @@ def test_json_takes_arrays(graph: Connection) -> None:
     parameters = {"a": np.ones((2, 2)), "b": pd.Series([1, 2]), "c": Decimal("0.5"), "d": pd.NaT}
     run = Experiment(uid="run", parameters=parameters).save()
     assert run.parameters == {"a": [[1.0, 1.0], [1.0, 1.0]], "b": [1, 2], "c": 0.5, "d": None}
+
+
+def test_filters_take_values_of_other_libraries(embedded: Connection) -> None:
+    missing = Experiment(uid="missing").save()
+    run = Experiment(uid="run", started_at=pd.Timestamp("2024-05-01", tz="UTC")).save()
+    missing.record("a", 1.0, unit="s")
+    for marker in (pd.NaT, pd.NA, np.datetime64("NaT"), None):
+        assert Experiment.nodes.filter(started_at=marker).all() == [missing]
+        assert Experiment.nodes.exclude(started_at=marker).all() == [run]
+        assert not Experiment.nodes.filter(started_at__in=[marker]).exists()
+        assert Experiment.nodes.filter(metrics=marker).all() == [run]
+        for lookup in ("started_at__lt", "started_at__date"):
+            with pytest.raises(PropertyError, match=r"Experiment\.started_at: .*got nothing"):
+                Experiment.nodes.filter(**{lookup: marker})
+    assert Experiment.nodes.filter(started_at__year=np.int16(2024)).all() == [run]
+    assert Experiment.nodes.filter(started_at__month__lt=np.int8(6)).all() == [run]
+    assert Experiment.nodes.filter(started_at__isnull=np.bool_(False)).all() == [run]
+    assert Experiment.nodes.filter(metrics__isnull=np.bool_(True)).all() == [run]
 
 
 @pytest.mark.parametrize("values", [(0.0, -0.0), (-0.0, 0.0)])

@@ -93,7 +93,7 @@ def check(files: tuple[str, ...], **options: Any) -> None:
 
     with show_progress() as progress:
         nodes, edges = check_fixtures(*files, progress=progress, **options)
-    click.echo(f"{nodes:,} nodes, {edges:,} edges: no errors", err=True)
+    click.echo(f"{_counts(nodes, edges)}: no errors", err=True)
 
 
 @click.command()
@@ -131,9 +131,13 @@ def dump(output: str, labels: tuple[str, ...], **options: Any) -> None:
 
     with connect():
         nodes, edges = dump_graph(output, labels=labels or None, **options)
-    click.echo(f"{nodes:,} node{'s' * (nodes != 1)}, {edges:,} edge{'s' * (edges != 1)}", err=True)
+    click.echo(_counts(nodes, edges), err=True)
     if options["format"] == "csv":
         from genai_graph.exchange.formats.csv import import_command
 
         click.echo("to import it into a new Neo4j database:", err=True)
         click.echo(import_command(Path(output)), err=True)
+
+
+def _counts(nodes: int, edges: int) -> str:
+    return f"{nodes:,} node{'s' * (nodes != 1)}, {edges:,} edge{'s' * (edges != 1)}"

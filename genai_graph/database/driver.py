@@ -18,6 +18,7 @@ import neo4j
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import get_config
 
+from genai_graph.conversion import unsendable_parameter
 from genai_graph.database import query_logging
 from genai_graph.database.cypher import (
     commits_in_batches,
@@ -344,7 +345,7 @@ class GraphTransaction:
                     raise
                 if is_write:
                     self._writes.pop()  # it was not sent
-                raise QueryError(f"parameters can't be sent to the database: {error}") from error
+                raise _parameter_error({**(parameters or {}), **kwargs}, error) from error
         found = QueryResult(result, self._translate_errors)
         if is_write:
             self._writes[-1] = found
@@ -526,3 +527,14 @@ class QueryResult:
                 return method(*arguments, **options)
 
         return translated
+
+
+def _parameter_error(parameters: dict[str, Any], error: Exception) -> QueryError:
+    """Return the error for parameters that the driver rejected, with the name of the first one."""
+    problems: list[str | None] = []
+    with contextlib.suppress(RecursionError):
+        problems = [
+            unsendable_parameter(value, f"parameter {name}") for name, value in parameters.items()
+        ]
+    named = next((problem for problem in problems if problem), None)
+    return QueryError(named or f"parameters can't be sent to the database: {error}")

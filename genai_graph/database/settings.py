@@ -21,8 +21,11 @@ from genai_graph.database.addresses import split_uri
 from genai_graph.errors import SettingsError
 
 _log = logging.getLogger("genai_graph")
+# `foreign` begins the assignments of YAML, JSON, Docker, and other shells.
 _VARIABLE = re.compile(
-    r"\ufeff?\s*(?:export\s+)?(?P<quote>['\"]?)(?P<name>\w+)(?P=quote)\s*(?P<equals>=?)"
+    r"\ufeff?\s*(?:export\s+)?(?P<foreign>[-{$]\s*(?:env:)?|(?:set|setx|setenv|env|let)\s+)?"
+    r"(?P<quote>['\"]?)(?P<name>\w+)(?P=quote)\s*(?P<equals>=?)",
+    re.IGNORECASE,
 )
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 
@@ -222,7 +225,7 @@ def _check_lines(env_file: str, variables: set[str]) -> None:
                 raise SettingsError(
                     f"{place}: starts with a byte order mark: save the file without"
                 )
-            if not match["equals"]:
+            if match["foreign"] or not match["equals"]:
                 raise SettingsError(f"{place}: {name}: expected NAME=VALUE: write {name}=...")
 
 

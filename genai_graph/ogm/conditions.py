@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import neomodel
 
+from genai_graph.conversion import is_missing, unwrap, without_missing
 from genai_graph.errors import (
     NodeSetTypeError,
     NotConnectedError,
@@ -334,7 +335,7 @@ def parse_conditions(
 def parse_edge_conditions(step: Step, lookups: Mapping[str, Any]) -> list[Tree]:
     """Return conditions on the properties of the edge of a step."""
     parsed = []
-    for key, value in lookups.items():
+    for key, value in without_missing(lookups).items():
         name, *rest = key.split("__")
         known = properties_of(step.edge_class)
         if name not in known:
@@ -371,6 +372,7 @@ def _parse_child(label: str, child: Any, aliases: tuple[str, ...]) -> Tree | Non
 
 def _parse_pair(label: str, key: Any, value: Any, aliases: tuple[str, ...]) -> Tree:
     target, rest = resolve(label, key, aliases)
+    value = None if is_missing(value) else value
     if target.is_node:
         return _parse_related(target, rest, value)
     if target.is_alias:
@@ -433,6 +435,7 @@ def as_set(value: Any) -> Any:
 
 
 def _isnull(target: Target, value: Any) -> Tree:
+    value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
     exists = Existence(target.path)

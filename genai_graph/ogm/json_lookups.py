@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from genai_graph.conversion import unwrap
 from genai_graph.errors import NodeSetTypeError, PropertyError, PropertyTypeError
 from genai_graph.ogm.lookups import (
     COMPARISONS,
@@ -101,6 +102,7 @@ def parse_json_lookup(
 
 
 def _parse_isnull(path: str, value: Any) -> Lookup:
+    value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
     return Lookup("isnull", _EXISTS, (path, f"{path}."), negated=value)

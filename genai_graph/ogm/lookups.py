@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import neomodel
 
+from genai_graph.conversion import is_missing, to_exact_int, unwrap
 from genai_graph.errors import NodeSetError, NodeSetTypeError, PropertyError
 from genai_graph.properties.messages import describe, did_you_mean
 
@@ -134,7 +135,7 @@ def unknown_lookup(
 
 def _convert(prop: Property[Any], value: Any) -> Any:
     """Validate a value to search for and convert it to the database value."""
-    if value is None:
+    if is_missing(value):
         raise PropertyError(f"expected {prop.expected}, got nothing: use isnull to find it")
     if prop.is_timestamp and isinstance(value, date) and not isinstance(value, datetime):
         raise PropertyError(
@@ -176,7 +177,7 @@ def _parse_comparison(name: str, prop: Property[Any], value: Any) -> Lookup:
 
 
 def _parse_in(name: str, prop: Property[Any], value: Any) -> Lookup:
-    values = [_convert(prop, item) for item in to_items(value) if item is not None]
+    values = [_convert(prop, item) for item in to_items(value) if not is_missing(item)]
     return Lookup(name, "{x} IN {0}", (values,))
 
 
@@ -189,6 +190,7 @@ def _parse_range(name: str, prop: Property[Any], value: Any) -> Lookup:
 
 
 def _parse_isnull(name: str, prop: Any, value: Any) -> Lookup:
+    value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
     return Lookup("isnull", "{x} IS NULL" if value else "{x} IS NOT NULL")
@@ -266,10 +268,11 @@ def _operator(name: str, parts: list[str]) -> str:
 
 def _compare_numbers(expression: str, parts: list[str], value: Any) -> Lookup:
     operator = _operator(expression.rpartition(".")[2], parts)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
+    number = to_exact_int(value)
+    if number is None or abs(number) >= 2**63:
         raise PropertyError(f"expected an integer, got {describe(value)}")
     template = COMPARISONS["exact" if operator == "ne" else operator]
-    return Lookup(operator, template.replace("{x}", expression), (value,), operator == "ne")
+    return Lookup(operator, template.replace("{x}", expression), (number,), operator == "ne")
 
 
 def _day(value: Any) -> tuple[datetime, datetime]:
@@ -282,10 +285,11 @@ def _day(value: Any) -> tuple[datetime, datetime]:
 
 
 def _year(value: Any) -> tuple[datetime, datetime]:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 9999:
+    year = to_exact_int(value)
+    if year is None or not 1 <= year <= 9999:
         raise PropertyError(f"expected a year from 1 to 9999, got {describe(value)}")
-    start = datetime(value, 1, 1, tzinfo=timezone.utc)
-    return start, _later(start, lambda: start.replace(year=value + 1))
+    start = datetime(year, 1, 1, tzinfo=timezone.utc)
+    return start, _later(start, lambda: start.replace(year=year + 1))
 
 
 def _later(start: datetime, end: Callable[[], datetime]) -> datetime:

@@ -2,8 +2,9 @@
 
 The `greater_is_better` of a metric takes precedence. A name may be preceded or followed by the
 name of a split, as in ``val_accuracy``, ``test/acc``, ``valLoss`` or ``metrics/val.loss``; a comma
-starts the name of a filter, as in ``acc,none``. Other names are unknown, never guessed. The names
-are those of scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision and XGBoost.
+starts the name of a filter, as in ``acc,none``, and ``@`` the cutoff or threshold of metrics that
+have one, as in ``ndcg@10`` or ``mAP@0.5``. Other names are unknown, never guessed. The names are
+those of scikit-learn, Hugging Face evaluate, TorchMetrics, torchvision, Keras and XGBoost.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import unicodedata
 _GREATER = """
 acc acc@1 acc@5 acc1 acc5 acc_norm accuracy accuracy_score top1 top5 top_1_accuracy top_5_accuracy
 top1_accuracy top5_accuracy top_1_acc top_5_acc top1_acc top5_acc
+binary_accuracy categorical_accuracy sparse_categorical_accuracy top_k_categorical_accuracy
+sparse_top_k_categorical_accuracy
 balanced_accuracy balanced_accuracy_score
 exact_match em pass@1 pass@10 pass@100 win_rate
 precision precision_score recall recall_score sensitivity specificity
@@ -29,6 +32,7 @@ psnr ssim silhouette_score
 """
 _LESS = """
 loss cross_entropy nll log_loss logloss mlogloss error error_rate merror
+binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy
 brier_score brier_score_loss
 mse mean_squared_error rmse root_mean_squared_error rmsle mae mean_absolute_error
 mape mean_absolute_percentage_error smape median_absolute_error
@@ -41,6 +45,11 @@ _DIRECTIONS = {
     **{_JOINTS.sub("", name): True for name in _GREATER.split()},
     **{_JOINTS.sub("", name): False for name in _LESS.split()},
 }
+# Metrics with a cutoff or a threshold; all of them are better if greater.
+_WITH_CUTOFF = re.compile(
+    r"(?:precision|recall|f1|map|mar|mrr|ndcg|hit_rate|iou|miou|pass|hits?)"
+    r"@(?:k|\d+(?:\.\d+)?(?:[:-]\d+(?:\.\d+)?)?)"
+)
 _CAMEL_CASE = re.compile(r"(?<=[a-z\d])(?=[A-Z])")
 # Words that name where a metric was measured. XGBoost and LightGBM add a number to them.
 _PLACE = (
@@ -64,6 +73,8 @@ def _direction(rest: str) -> bool | None:
         known = _DIRECTIONS.get(_JOINTS.sub("", rest))
         if known is not None:
             return known
+        if _WITH_CUTOFF.fullmatch(rest):
+            return True
         shorter = _PREFIX.sub("", rest, count=1) if _PREFIX.match(rest) else _SUFFIX.sub("", rest)
         if shorter == rest:
             return None

@@ -22,25 +22,29 @@ _POINT_BYTES = 14
 
 
 def lock_histories(label: str, uids: Iterable[str]) -> dict[str, int | None]:
-    """Return the last step of each existing node (None without a history), by uid.
+    """Return the last step of each existing node (None without a value at a step), by uid.
 
-    The nodes are locked until the transaction ends, as by `lock_node`.
+    For a node with a step and no history, whose value is to become the first of the history, it is
+    the largest integer. The nodes are locked until the transaction ends, as by `lock_node`.
     """
     is_embedded = current_connection().engine == "embedded"
     clause = "" if is_embedded else "SET n.updated_at = n.updated_at WITH n "
     rows = (query if is_embedded else lock)(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} {clause}"
-        "RETURN collect([n.uid, n.steps[-1]]) AS found",
+        "RETURN collect([n.uid, coalesce(n.steps[-1], "
+        "CASE WHEN n.step IS NOT NULL THEN $largest END)]) AS found",
         uids=list(uids),
+        largest=2**63 - 1,
     )
     return dict(rows[0]["found"])
 
 
 def read_histories(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return `uid`, `steps` and `values` of nodes, by uid."""
+    """Return `uid`, `steps`, `values`, `step` and `value` of nodes, by uid."""
     rows = query(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-        "RETURN n.uid AS uid, n.steps AS steps, n.values AS values",
+        "RETURN n.uid AS uid, n.steps AS steps, n.values AS values, n.step AS step, "
+        "n.value AS value",
         uids=list(uids),
     )
     return {row["uid"]: row for row in rows}

@@ -118,7 +118,7 @@ def file_error(path: Path) -> str:
     problem = "not a directory: CSV is a directory of files, one for each label and edge type"
     if path.name in {schema.name for schema in csv_schemas().values()}:
         return f"{problem}: name {str(path.parent)!r}"
-    return f"{problem}, such as Model.csv"
+    return f"{problem}, such as Model.csv; for a table of runs, use genai-graph import csv"
 
 
 def _read_file(stream: IO[bytes], file: str, schema: CsvSchema) -> Iterator[Record]:
