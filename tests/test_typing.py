@@ -40,6 +40,7 @@ def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None
     reveal_type(Model.nodes.values("uid")[0])  # dict[str, Any]
     reveal_type(project.models[0])  # Model
     reveal_type(project.models.filter(name="x").count())  # int
+    reveal_type(project.models[:2])  # NodeSet[Model]
     reveal_type(project.models.get_or_create(name="x"))  # tuple[Model, bool]
     reveal_type(model.trained_on.connect(dataset, {"role": "test"}).role)  # str | None
     reveal_type(list(run.models.edges())[0].step)  # int | None
@@ -103,6 +104,7 @@ def f(project: Project, model: Model, dataset: Dataset, run: Experiment) -> None
     Model.nodes.create(name="x", framwork="y")  # keyword of create
     model.trained_on.connect(dataset, {"rol": "test"})  # property of an edge
     model.trained_on.connect(dataset, {"role": "tset"})  # choice of an edge
+    project.models.filter(name="x").connect(model)  # method of a relationship, called on a set
     class Sub(Model): pass  # subclass of a final class
 """
 
