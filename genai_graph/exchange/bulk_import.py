@@ -87,8 +87,7 @@ def bulk_import(
             remainder = remainder.replace(directory / "remainder.jsonl")
     with connect(engine=_ENGINE):
         progress.say("creating the constraints and indexes")
-        indexes.install(NODES.values())
-        query("CALL db.awaitIndexes(3600)", write=True)
+        indexes.install(NODES.values())  # waits for the constraints, not for the indexes
         if remainder is not None:
             load(remainder, atomic=False, progress=progress)
             remainder.unlink()
