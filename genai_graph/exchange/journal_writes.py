@@ -54,10 +54,10 @@ def _merge_metrics(label: str, rows: Sequence[JournalNode]) -> WriteCounts:
     others = {uid: history for uid, history in points.items() if uid not in later}
     merged = _merge_histories(label, others) if others else {}
     is_changed = (later.keys() & last.keys()) | merged.keys()
-    changed = [row for row in rows if row.uid in is_changed]
+    counts.changed += len(is_changed)
+    changed = [row for row in rows if row.uid in is_changed and row.given]
     if changed:
         merge_nodes(label, changed, with_uid_fields, _reconcile)
-        counts.changed += len(changed)
     unchanged = [row for row in rows if row.uid in others and row.uid not in merged]
     if unchanged:
         counts.add(merge_nodes(label, unchanged, with_uid_fields, _reconcile))

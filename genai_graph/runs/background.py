@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from genai_graph.database import connect, current_connection
 from genai_graph.database.connection import Connection, active_transaction
-from genai_graph.errors import GenaiGraphError, NotConnectedError
+from genai_graph.errors import GenaiGraphError, NotConnectedError, TransactionError
 from genai_graph.runs.sending import send_run
 
 _log = logging.getLogger("genai_graph")
@@ -61,7 +61,7 @@ class Sender:
             return "it was started in another process"
         job.is_ending = True
         self._wake.set()
-        if active_transaction() is not None:  # it may hold the lock that the thread waits for
+        if _is_in_transaction():  # it may hold the lock that the thread waits for
             timeout = 0
         if not job.is_done.wait(timeout):
             with self._lock:
@@ -129,6 +129,13 @@ class Sender:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
+
+
+def _is_in_transaction() -> bool:
+    try:
+        return active_transaction() is not None
+    except TransactionError:  # of an atomic block that has ended, or of the parent process
+        return False
 
 
 sender = Sender()
