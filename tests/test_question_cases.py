@@ -469,6 +469,13 @@ def test_licenses_match_in_any_case(graph: Connection) -> None:
             f"not included: licenses similar to {name!r}: '(MIT AND cc-by-nc-4.0)', 'CC BY-NC 4.0'"
         ]
     assert len(ask("license-impact", licenses=["cc-by-nc-4.0", "CC-BY-NC-4.0"])) == 1
+    for uid, name in [("d", "cc-by-nc-4.0"), ("e", "CC-BY-NC-4.0"), ("f", "CC-BY-NC-4.0")]:
+        Model.upsert(name=uid, license=name)
+    notice = ask("license-impact", licenses=["cc-by-nc-4.0"]).notices[-1]
+    assert notice == (
+        "not included: models that have such a license themselves, and models derived from them: "
+        "'CC-BY-NC-4.0' (2), 'cc-by-nc-4.0' (1)"
+    )
 
 
 @pytest.mark.parametrize(

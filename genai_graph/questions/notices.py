@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from genai_graph.database import query
+from genai_graph.importers.licenses import spdx_license
 from genai_graph.questions.facts import GraphFacts
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
@@ -248,7 +249,30 @@ def _license_impact(facts: GraphFacts, rows: Rows) -> list[str]:
     keys = {key(name) for name in known}
     if missing := [name for name in asked if key(name) not in keys]:
         notices.append(describe_missing_value("Dataset", "license", missing))
+    if own := _models_with_license(asked):
+        notices.append(
+            "not included: models that have such a license themselves, and models derived from "
+            f"them: {_listed(own)}"
+        )
     return notices
+
+
+def _models_with_license(licenses: Iterable[str]) -> dict[str, int]:
+    """Return the number of models that have a license themselves, by license.
+
+    Finds the usual spellings only, which an index does: a graph may have many models.
+    """
+    spellings = {
+        spelling
+        for name in licenses
+        for spelling in (name, name.lower(), name.upper(), name.title(), spdx_license(name))
+    }
+    rows = query(
+        "UNWIND $licenses AS license MATCH (m:Model {license: license}) "
+        "WITH license, count(*) AS models RETURN collect([license, models]) AS found",
+        licenses=sorted(spellings),
+    )
+    return dict(rows[0]["found"])
 
 
 _NOTICES: dict[str, Callable[[GraphFacts, Rows], list[str]]] = {
