@@ -256,7 +256,10 @@ def test_hung_member_ends_in_an_error_in_time(
         cluster.hung.clear()
 
 
-def test_statement_has_a_time_limit(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statement_has_a_time_limit(
+    neo4j_graph: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The embedded engine would go on with it, during the next tests.
     monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "0.3")
     endless = "UNWIND range(1, 100000) AS x UNWIND range(1, 100000) AS y RETURN sum(x * y) AS s"
     with connect(), pytest.raises(StatementTimeoutError, match="GENAI_GRAPH_STATEMENT_TIMEOUT"):
