@@ -493,7 +493,7 @@ def test_all_files_are_replaced_even_by_empty_ones() -> None:
     assert len(files) == len(NODES) + len(EDGES)
     assert all(data.count(b"\n") == 1 for data in files.values())
     assert files["Experiment-RUN-Model.csv"] == (
-        b":START_ID(Experiment),:END_ID(Model),role:string,step:long,exact:IGNORE\n"
+        b":START_ID(Experiment),:END_ID(Model),origin:string,role:string,step:long,exact:IGNORE\n"
     )
     assert files["Metric.csv"].decode().strip().split(",")[:3] == [
         "uid:ID(Metric)",
