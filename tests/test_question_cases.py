@@ -355,6 +355,9 @@ def test_notices_are_bounded(graph: Connection) -> None:
         ("", "test", "suspected"),
         (None, "test", "suspected"),
         ("test?", "train", "suspected"),
+        ("non-train", "test", "suspected"),
+        ("test", "all_except_train", "suspected"),
+        ("test_no_noise", "train", "apart"),
         ("test[a:b]", "train", "suspected"),
     ],
 )

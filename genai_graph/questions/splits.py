@@ -11,6 +11,7 @@ import enum
 import functools
 import re
 import unicodedata
+from itertools import pairwise
 from typing import NamedTuple
 
 _SYNONYMS = {
@@ -50,6 +51,9 @@ _APART = {
 }
 # Texts that say that the split is not known.
 _PLACEHOLDERS = frozenset({"unknown", "none", "null", "nan", "na", "default", "unspecified"})
+
+# Words that exclude the split after them: `non-train` is anything else.
+_NEGATIONS = frozenset({"non", "not", "no", "without", "except", "excluding", "minus"})
 
 _JOINED = re.compile(r"\s*(?:[+,;&|]|\band\b)\s*")
 _PART = re.compile(r"(?P<name>\w[\w.-]*)\s*(?:\[(?P<start>[^:\]]*):(?P<stop>[^:\]]*)\])?")
@@ -172,7 +176,7 @@ def parse(split: str | None) -> tuple[Part, ...]:
         if not found or not examples:
             return ()
         name = found["name"]
-        if name in _PLACEHOLDERS:
+        if name in _PLACEHOLDERS or _is_negated(name):
             return ()
         words = _known_words(name)
         if name in _UNIONS:
@@ -192,6 +196,11 @@ def _known_words(name: str) -> list[str]:
     """Return the known splits that a name like ``test_small`` or ``val2017`` contains."""
     words = _NOT_LETTERS.split(name)
     return sorted({split for word in words for split in _WORDS.get(word, ())})
+
+
+def _is_negated(name: str) -> bool:
+    words = _NOT_LETTERS.split(name)
+    return any(word in _NEGATIONS and after in _WORDS for word, after in pairwise(words))
 
 
 def _family(name: str) -> str:
