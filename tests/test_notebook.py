@@ -355,6 +355,7 @@ def test_training_runs(run_notebook: Callable[[Path], Callable[[str, str], str]]
     assert {"valid/auc", "train/auc"} <= {*texts(curves)}
     _, *rows = Table(output("num_leaves__lt=20", "text/html")).rows
     assert [row[:2] for row in rows] == [["leaves-15", "FINISHED"], ["leaves-3", "FINISHED"]]
+    assert "num_leaves" in output("compare(", "text/html")
     found = output("search(\n", "text/plain")
     assert "leaves-63" in found
     assert "leaves-3'" not in found
