@@ -12,7 +12,7 @@ from genai_graph.database.rows import Rows
 from genai_graph.database.values import parse_datetime
 from genai_graph.errors import SearchError
 from genai_graph.ogm.compiler import Compiler, pattern
-from genai_graph.ogm.conditions import relationships_of, step_over
+from genai_graph.ogm.conditions import And, Call, Tree, relationships_of, step_over
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.properties.encryption import decrypt_values, refuse_search
 from genai_graph.properties.json_columns import extract
@@ -109,7 +109,7 @@ def _read(label: str, text: str, ordering: list[str], limit: int) -> list[dict[s
     compiler = Compiler()
     expression = parse_expression(text)
     tree = None if expression is None else to_tree(expression, Resolver(label, text))
-    clauses = compiler.match(label, [] if tree is None else [tree], "n")
+    clauses = compiler.match(label, [] if tree is None else _separated(tree), "n")
     names: list[str] = []
     order: list[str] = []
     for each in ordering:
@@ -126,6 +126,17 @@ def _read(label: str, text: str, ordering: list[str], limit: int) -> list[dict[s
         clauses += f" LIMIT {compiler.parameter(clamp_limit(limit))}"
     rows = query(f"{clauses} RETURN n {{.*{texts}}} AS node", compiler.parameters)
     return [_to_python(label, row["node"], timestamps) for row in rows]
+
+
+def _separated(tree: Tree) -> list[Tree]:
+    """Return the conditions on metrics each on its own, so that one can be looked up by its name.
+
+    Other related conditions refer to the same related node, and stay together.
+    """
+    children = tree.children if isinstance(tree, And) else (tree,)
+    alone = [child.child for child in children if isinstance(child, Call)]
+    together = tuple(child for child in children if not isinstance(child, Call))
+    return [*alone, And(together)] if together else alone
 
 
 def _sort_key(
@@ -168,6 +179,28 @@ def _read_metrics(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """
     if "metrics" not in relationships_of(label):
         return {}
+    step = step_over(label, "metrics")
+    found: dict[str, dict[str, Any]] = {}
+    several: list[str] = []
+    for batch in batched(uids):
+        rows = query(
+            f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
+            f"MATCH {pattern('n', 'r', 'm', step)} WHERE m.name > '' AND m.value IS NOT NULL "
+            "RETURN uid, collect(m.name) AS names, collect(m.value) AS values",
+            uids=batch,
+        )
+        for row in rows:
+            values = dict(zip(row["names"], row["values"], strict=True))
+            found[row["uid"]] = values
+            if len(values) < len(row["names"]):
+                several.append(row["uid"])
+    if several:
+        found |= _read_ambiguous_metrics(label, several)
+    return found
+
+
+def _read_ambiguous_metrics(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read the metrics of nodes that have several of one name; their uids take longer to read."""
     step = step_over(label, "metrics")
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for batch in batched(uids):
