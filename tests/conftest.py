@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import click.testing
+import hypothesis
 import neo4j_server
 import pytest
 from portalocker import LockFlags
@@ -36,6 +37,13 @@ ENGINES: dict[str, type[Server]] = {
     "neo4j": neo4j_server.ShortLived,
     "neo4j-5": neo4j_server.Neo4j5,
 }
+
+# Exceeding the time limit of a test would count as a failing example, which is then minimized
+# without a limit. --hypothesis-profile=default minimizes examples.
+hypothesis.settings.register_profile(
+    "tests", phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate)
+)
+hypothesis.settings.load_profile("tests")
 
 Run = Callable[..., click.testing.Result]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import yaml
@@ -323,14 +323,31 @@ class _DocumentWriter:
         dataset, model = ends.get("dataset"), ends.get("model")
         if record.uid != metric_uid(edge.source, given["name"], dataset, given.get("split"), model):
             yield "uid", yaml_string(record.uid)
-        for own_edge in self._edges_of_metric:
-            yield attributes[own_edge.edge_type], yaml_string(own_edge.target)
+        by_attribute: dict[str, dict[str, list[EdgeRecord]]] = {}
+        for own in self._edges_of_metric:
+            targets = by_attribute.setdefault(attributes[own.edge_type], {})
+            targets.setdefault(own.target, []).append(own)
+        for name, targets in by_attribute.items():
+            yield name, _flow_edges(targets)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
 
 
 def _ends(record: EdgeRecord) -> tuple[EdgeType, str, str]:
     return record.edge_type, record.source, record.target
+
+
+def _flow_edges(edges: Mapping[str, Sequence[EdgeRecord]]) -> str:
+    """Return edges by the uid of their target; a single edge without properties is a uid."""
+    (target, parallel), *others = edges.items()
+    if not others and len(parallel) == 1 and not parallel[0].given:
+        return yaml_string(target)
+    entries = []
+    for uid, records in edges.items():
+        maps = ", ".join(map(_flow_map, records))
+        # The question mark allows keys of any length.
+        entries.append(f"? {yaml_string(uid)} : " + (f"[{maps}]" if len(records) > 1 else maps))
+    return "{" + ", ".join(entries) + "}"
 
 
 def _flow_map(record: EdgeRecord) -> str:
