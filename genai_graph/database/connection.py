@@ -532,15 +532,53 @@ def _close_in_worker() -> None:
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
+        if hasattr(signal, "pthread_kill"):
+            _watch_for_sigterm()
+
+
+_sigterm_seen = threading.Event()
+_has_wakeup_fd = False
+
+
+def _watch_for_sigterm() -> None:
+    """Make sure that a signal ends a worker that is about to wait for its next task.
+
+    Python calls handlers between two instructions. A signal that arrives just before the wait is
+    seen only after it, that is never: its pool would wait for the worker for ever.
+    """
+    global _has_wakeup_fd
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    other = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    if other != -1:  # such as that of an event loop
+        signal.set_wakeup_fd(other)
+        os.close(reader)
+        os.close(writer)
+        return
+    _has_wakeup_fd = True
+    main_thread = threading.get_ident()
+
+    def interrupt() -> None:
+        while os.read(reader, 1) != bytes([signal.SIGTERM]):
+            pass
+        while not _sigterm_seen.wait(0.1):
+            signal.pthread_kill(main_thread, signal.SIGTERM)
+
+    threading.Thread(target=interrupt, name="genai_graph-sigterm", daemon=True).start()
 
 
 def _exit_on_sigterm(*_: object) -> None:
+    _sigterm_seen.set()
     if not is_exiting():  # else it would interrupt the closing
         sys.exit(128 + signal.SIGTERM)
 
 
 def _after_fork() -> None:
-    global _connections_lock, _connect_lock
+    global _connections_lock, _connect_lock, _has_wakeup_fd, _sigterm_seen
+    if _has_wakeup_fd:  # the thread that reads it is the parent's
+        with contextlib.suppress(ValueError):  # forked by a thread
+            signal.set_wakeup_fd(-1)
+        _has_wakeup_fd, _sigterm_seen = False, threading.Event()
     # Other threads may have held them during the fork.
     _connections_lock, _connect_lock = threading.Lock(), threading.RLock()
     for connection in {id(connection): connection for connection in _connections}.values():
