@@ -11,7 +11,9 @@ MATCH (x:Experiment {status: 'FINISHED'})
 WITH x, [one IN [
     CASE WHEN coalesce(x.code_version, '') = '' THEN 'code version' END,
     CASE WHEN x.random_seed IS NULL THEN 'random seed' END,
-    CASE WHEN coalesce(x.environment, '{}') = '{}' THEN 'environment' END,
+    CASE WHEN coalesce(x.environment, '{}') = '{}'
+           AND size([key IN keys(x) WHERE key STARTS WITH 'environment.']) = 0
+         THEN 'environment' END,
     CASE WHEN NOT EXISTS { MATCH (x)-[:RUN]->(:Model) } THEN 'model' END,
     CASE WHEN NOT EXISTS { MATCH (x)-[:USED]->(:Dataset) } THEN 'dataset' END,
     CASE WHEN EXISTS { MATCH (x)-[:USED]->(d:Dataset) WHERE coalesce(d.digest, '') = '' }
