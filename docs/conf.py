@@ -64,5 +64,7 @@ def _read(app: Sphinx, name: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Register the changes made to a page before it is parsed."""
     app.connect("source-read", _read)
+
+
 # Pygments has no parameters ($name) in Cypher.
 suppress_warnings = ["misc.highlighting_failure"]
