@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 from conftest import errors_of, write_file
 
-from genai_graph import Connection, Dataset, Experiment, FixtureError, Metric, check, load, query
+from genai_graph import (
+    Connection,
+    Dataset,
+    Experiment,
+    FixtureError,
+    Metric,
+    Model,
+    check,
+    load,
+    query,
+)
 from genai_graph.exchange import record_stream
 
 HEADER = '{"format": "genai_graph/1"}'
@@ -427,9 +437,8 @@ def test_strings_are_unchanged(graph: Connection, text: str) -> None:
     )
     found = Dataset.nodes.get(uid="d")
     assert (found.description, found.location) == (text, text)
-    (model,) = query("MATCH (m:Model) RETURN m.tags AS tags, m.metadata AS metadata")
-    assert model["tags"] == [text]
-    assert json.loads(model["metadata"]) == {text: [text]}
+    (model,) = Model.nodes.all()
+    assert (model.tags, model.metadata) == ([text], {text: [text]})
 
 
 def test_values_keep_their_types(graph: Connection) -> None:

@@ -409,7 +409,8 @@ def test_code_version(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     git("remote", "add", "origin", "https://user:secret@example.org/repo.git")
     git("add", "train.py")
     git("commit", "-m", "x")
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(tmp_path / "train.py"))
+    script = str(tmp_path / "train.py")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", script, raising=False)
     commit = git("rev-parse", "HEAD")
     for expected in (commit, f"{commit}-dirty"):
         with start_run() as run:
