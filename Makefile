@@ -39,7 +39,8 @@ demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and ra
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"
 
-# test and test-rest have each test exactly once. Three processes, since engines let two cores wait.
+# Three processes, since engines let two cores wait. test-all adds to test and test-rest the tests on
+# Neo4j 5.26 that repeat those on the newer one.
 test: $(VENV)/.installed ## Run the tests on the embedded engine, without the slow ones
 	$(BIN)/python -m pytest -n 3 -m 'not (slow or neo4j)' $(ARGS)
 
@@ -47,10 +48,10 @@ test-rest: $(VENV)/.neo4j ## Run the tests left out by test: slow ones, and on N
 	$(BIN)/python -m pytest -n 3 -m 'slow or neo4j' $(ARGS)
 
 test-all: $(VENV)/.neo4j ## Run all tests on the three engines
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --engine embedded,neo4j,neo4j-5 $(ARGS)
 
 coverage: $(VENV)/.neo4j ## Run all tests and report branch coverage
-	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 3 --engine embedded,neo4j,neo4j-5 --cov --cov-report=term $(ARGS)
 
 # Downloaded before the tests: 300 MB can exceed the time limit of a test.
 $(VENV)/.neo4j: $(VENV)/.installed genai_graph/server/neo4j.lock $(wildcard tests/*.lock)
