@@ -31,12 +31,15 @@ from genai_graph import (
     Q,
     ask,
     clear,
+    compare,
     connect,
     dump,
     import_from,
     load,
     query,
     schema,
+    search,
+    start_run,
     verify,
 )
 from genai_graph.access import keys
@@ -51,7 +54,8 @@ from genai_graph.status import read_status
 
 PACKAGE = Path(genai_graph.__file__).parent
 TRANSPORT = {
-    PACKAGE / "database" / f"{name}.py" for name in ("driver", "transaction", "connection")
+    PACKAGE / "database" / f"{name}.py"
+    for name in ("driver", "transaction", "connection", "retries")
 }
 NUM_ENTITIES = 10_000
 SCANS = {"AllNodesScan", "NodeByLabelScan", "DirectedRelationshipTypeScan", "NodeIndexScan"}
@@ -72,6 +76,7 @@ READS_ALL = catalog.get_question("contaminated-scores").cypher  # all scores, th
 NOT_SENT_TO_NEO4J = {
     "access/users.py:add_user",  # creates users of the embedded engine
     "database/indexes.py:without_indexes",
+    "exchange/bulk_import.py:_require_empty",  # asks an empty server, before it is stopped
     "storage/scans.py:_count_between",
     "access/roles.py:apply",  # uses the system database of an Enterprise server
 }
@@ -310,6 +315,27 @@ def use_questions() -> None:
     assert ask("leaderboard", metric="zeal", dataset="for-parent").notices
 
 
+def use_searches() -> None:
+    uids = [node.uid for node in Experiment.nodes.all()]
+    search("metrics.auc > 0.5 AND dataset.license = 'MIT'", order_by=["metrics.auc DESC"])
+    search("", columns=["dataset.name", "model.name", "project.name", "metrics.auc"])
+    search("status IS NULL")
+    search("rests_on('merchants@1')", kind="models")
+    search("value > 0.5", kind="metrics", limit=5).nodes()
+    compare(*uids[:2])
+
+
+def use_runs() -> None:
+    schema.index_json("Experiment.parameters.lr")
+    with start_run("logged", project="fraud", parameters={"lr": 0.1}) as run:
+        for step in range(3):
+            run.log_metric("loss", 1.0, step=step)
+    with start_run(resume=run.uid) as again:
+        again.log_metric("loss", 0.5, step=1)
+    search("parameters.lr < 0.5")
+    schema.index_json("Experiment.parameters.lr", drop=True)
+
+
 def use_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     key = generate_key()
     monkeypatch.setenv("GENAI_GRAPH_KEYS", key)
@@ -406,6 +432,8 @@ def test_every_statement_starts_at_an_index(
     use_nodes()
     use_renaming()
     use_questions()
+    use_searches()
+    use_runs()
     assert list(verify()) == []
     read_status()
     schema.check()
