@@ -13,7 +13,7 @@ from genai_graph.questions.directions import known_directions
 from genai_graph.questions.spelling import fold
 from genai_graph.questions.splits import Overlap, canonical_name, compare
 
-_RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
+RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
 _TRAINING = "coalesce(data.role, 'training') = 'training'"
 
 
@@ -45,7 +45,7 @@ class GraphFacts:
         else:
             start = "MATCH (s:Metric)<-[:HAS]-(x:Experiment)"
         rows = query(
-            f"{start} WHERE {_RUNS_THAT_COUNT} OPTIONAL MATCH (s)-[:EVALUATED_ON]->(on:Dataset) "
+            f"{start} WHERE {RUNS_THAT_COUNT} OPTIONAL MATCH (s)-[:EVALUATED_ON]->(on:Dataset) "
             "WITH s.name AS name, coalesce(s.split, '') AS split, coalesce(s.unit, '') AS unit, "
             "count(*) AS metrics, count(on) AS with_dataset "
             "RETURN collect([name, split, unit, metrics, with_dataset]) AS found",

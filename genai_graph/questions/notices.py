@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from genai_graph.database import query
 from genai_graph.importers.licenses import spdx_license
-from genai_graph.questions.facts import GraphFacts
+from genai_graph.questions.facts import RUNS_THAT_COUNT, GraphFacts
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
 from genai_graph.questions.splits import canonical_name
@@ -111,7 +111,7 @@ def _no_scores(facts: GraphFacts, *, is_explained: bool) -> list[str]:
 def _datasets_with(metric: str) -> list[str]:
     rows = query(
         "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
-        "MATCH (s)<-[:HAS]-(x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        f"MATCH (s)<-[:HAS]-(x:Experiment) WHERE {RUNS_THAT_COUNT} "
         "MATCH (s)-[:EVALUATED_ON]->(d:Dataset) RETURN collect(DISTINCT d.uid) AS uids",
         metric=metric,
         limit=_MAX_SCORES,
@@ -124,7 +124,7 @@ def _count_incomplete(facts: GraphFacts) -> tuple[int, int]:
     values = facts.values
     rows = query(
         "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
-        "MATCH (s)<-[:HAS]-(x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        f"MATCH (s)<-[:HAS]-(x:Experiment) WHERE {RUNS_THAT_COUNT} "
         "OPTIONAL MATCH (s)-[:EVALUATED_ON]->(d:Dataset) "
         "WITH s, x, d WHERE d IS NULL OR (($dataset IS NULL OR d.uid = $dataset) "
         "AND NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
@@ -198,7 +198,7 @@ def _without_dataset_in_lineage() -> dict[str, int]:
     rows = query(
         "MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model) UNWIND [child, parent] AS m "
         "WITH DISTINCT m MATCH (m)<-[:RUN]-(x:Experiment) "
-        "WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        f"WHERE {RUNS_THAT_COUNT} "
         "MATCH (x)-[:HAS]->(s:Metric) WHERE NOT EXISTS { MATCH (s)-[:EVALUATED_ON]->(:Dataset) } "
         "WITH DISTINCT s WITH s.name AS name, count(*) AS scores "
         "RETURN collect([name, scores]) AS found"
@@ -224,7 +224,7 @@ def _contaminated_scores(facts: GraphFacts, rows: Rows) -> list[str]:
 def _count_without_model() -> Counter[str]:
     """Return how many scores on a dataset have no model, by the name of the metric."""
     rows = query(
-        "MATCH (x:Experiment) WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED'] "
+        f"MATCH (x:Experiment) WHERE {RUNS_THAT_COUNT} "
         "AND NOT EXISTS { MATCH (x)-[:RUN]->(:Model) } "
         "MATCH (x)-[:HAS]->(s:Metric)-[:EVALUATED_ON]->(:Dataset) "
         "WHERE NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
