@@ -428,6 +428,35 @@ def test_next_start_succeeds_after_a_client_was_killed_during_a_start(
     wait_for_end(home)
 
 
+# Ends right after the start of Java, as a process does that is killed at this moment.
+ENDS_AT_START = """
+    import os, subprocess
+    import genai_graph
+    start = subprocess.Popen
+    def start_and_end(*arguments, **keywords):
+        start(*arguments, **keywords)
+        os._exit(9)
+    subprocess.Popen = start_and_end
+    genai_graph.connect()
+"""
+
+
+def test_next_start_stops_an_engine_whose_process_was_not_written_down(home: Path) -> None:
+    assert python(ENDS_AT_START).returncode == 9
+    (orphan,) = engines(home)
+    wait_until(lambda: listening(orphan), "the engine did not start")
+    assert can_connect()
+    assert has_ended(orphan)
+    wait_for_end(home)
+
+
+def test_server_stop_stops_an_engine_whose_start_was_killed(home: Path, cli: Run) -> None:
+    assert python(ENDS_AT_START).returncode == 9
+    assert cli("server", "stop").stderr == "stopped\n"
+    assert engines(home) == []
+    assert cli("server", "stop").stderr == "nothing was running\n"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_interrupted_start_leaves_no_engine_running(
     home: Path, client: Callable[[], Client]

@@ -5,6 +5,7 @@ Files in the engine's directory, which only its owner can enter:
 - `engine.mutex`  locked exclusively while a client acquires or releases the engine
 - `engine.lease`  locked in shared mode by every client while it uses the engine
 - `engine.json`   state of the running engine: process, port, passwords (new at every start)
+- `engine.starting`  exists until the process of a start is in `engine.json`
 - `engine.keep`   exists if the engine keeps running without clients
 - `engine.log`    output of the engine; `engine.log.1` is that of the previous start
 - `writer.lock`   locked by the single writer, whose process id is in `writer.pid` (locks.py)
@@ -133,6 +134,7 @@ class ManagedEngine:
         self.directory = home / server.name
         self._state_file = self.directory / "engine.json"
         self._keep_file = self.directory / "engine.keep"
+        self._starting_file = self.directory / "engine.starting"
 
     @property
     def writer_lock(self) -> Path:
@@ -178,7 +180,9 @@ class ManagedEngine:
         with self.locked():
             self._keep_file.unlink(missing_ok=True)
             running = self.running()
-            return None if running is None else self._stop_if_unused(running, wait_for_cache=True)
+            if running is not None:
+                return self._stop_if_unused(running, wait_for_cache=True)
+            return self._stop_previous(wait_for_cache=True) or None
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[Path]:
@@ -193,8 +197,7 @@ class ManagedEngine:
                     raise EngineError(
                         f"the {self.server.name} engine in {directory} is in use: end its clients"
                     )
-                if (previous := self._read_state()) is not None:
-                    self._terminate(previous, wait_for_cache=True)
+                self._stop_previous(wait_for_cache=True)
                 self.server.prepare(directory)
                 yield directory
             finally:
@@ -252,7 +255,7 @@ class ManagedEngine:
             if not try_lock(probe, LockFlags.EXCLUSIVE):
                 return False
             if not self.server.is_slow:
-                self._terminate(running, wait_for_cache=wait_for_cache)
+                self._terminate(running.process(), wait_for_cache=wait_for_cache)
                 return True
             # Port 0 marks it as stopping; the next start waits for its end.
             self._write(self._state_file, asdict(replace(running, port=0)))
@@ -265,14 +268,13 @@ class ManagedEngine:
 
     def _start(self) -> RunningEngine:
         self._keep_file.unlink(missing_ok=True)  # left by an engine that was killed
-        previous = self._read_state()
-        if previous is not None:  # it is stopping, or its starter was killed before it was ready
-            self._terminate(previous, wait_for_cache=False)
+        self._stop_previous(wait_for_cache=False)
         users = self.server.prepare(self.directory)
         # A new file: an engine that still writes its cache keeps printing into the old one.
         with contextlib.suppress(OSError):
             self.log.replace(self.directory / "engine.log.1")
         options = self._cache_options()
+        os.close(open_private(self._starting_file))
         process = self._spawn(self.server.command(self.directory, options))
         try:
             if any(option.startswith(_RECORD_OPTION) for option in options):
@@ -280,6 +282,7 @@ class ManagedEngine:
                 self._write(self.directory / "training.json", state)
             starting = RunningEngine(process.pid, process.create_time(), 0, users)
             self._write(self._state_file, asdict(starting))
+            self._starting_file.unlink(missing_ok=True)
             running = replace(starting, port=self._wait_for_port(process))
             self._write(self._state_file, asdict(running))
             if self.server.is_slow:
@@ -329,8 +332,29 @@ class ManagedEngine:
             + "\n".join(lines)
         )
 
-    def _terminate(self, running: RunningEngine, *, wait_for_cache: bool) -> None:
-        if (process := running.process()) is not None:
+    def _stop_previous(self, *, wait_for_cache: bool) -> bool:
+        """Stop an engine that is stopping already, or whose starter was killed; True if any."""
+        previous = self._read_state()
+        processes = [] if previous is None else [previous.process()]
+        if self._starting_file.exists():  # the starter was killed before it wrote engine.json
+            processes += self._find_processes()
+        for process in processes:
+            self._terminate(process, wait_for_cache=wait_for_cache)
+        self._starting_file.unlink(missing_ok=True)
+        return bool(processes)
+
+    def _find_processes(self) -> list[psutil.Process]:
+        """Return the engines of this directory, by the command lines of all processes."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if (line := process.info["cmdline"])
+            and line[0] == str(self.server.java)
+            and any(argument.endswith(f"={self.directory}") for argument in line)
+        ]
+
+    def _terminate(self, process: psutil.Process | None, *, wait_for_cache: bool) -> None:
+        if process is not None:
             wait_for_cache = wait_for_cache or self._cache_recorder() != process
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
