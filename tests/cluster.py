@@ -76,6 +76,8 @@ class Cluster:
         self.cuts = 0  # connections still to be cut after a COMMIT
         self.begun: Counter[tuple[str, int]] = Counter()  # (access mode, member)
         self.with_bookmarks = 0
+        self.waiting: Counter[int] = Counter()  # connections to hung members
+        self.most_waiting = 0  # hung members with connections at the same time
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         for member in range(size):
@@ -179,7 +181,7 @@ class _Session:
         upstream: asyncio.StreamWriter | None = None
         try:
             hello = await self._reader.readexactly(20)
-            await self._wait_while_hung()
+            await self._wait_for_handshake()
             versions = [hello[i : i + 4] for i in range(4, 20, 4)]
             offered = b"".join(b"\0\0\0\0" if one == _MANIFEST else one for one in versions)
             source, upstream = await asyncio.open_connection("127.0.0.1", self._cluster._backend)
@@ -237,6 +239,19 @@ class _Session:
                 await asyncio.sleep(0.3)  # the server commits
                 self._writer.transport.abort()
                 return
+
+    async def _wait_for_handshake(self) -> None:
+        """Wait while the member hangs, or until the client has given up."""
+        waiting = self._cluster.waiting
+        gone = asyncio.ensure_future(self._reader.read(1))
+        waiting[self._member] += 1
+        while self._member in self._cluster.hung and not gone.done():
+            self._cluster.most_waiting = max(self._cluster.most_waiting, len(+waiting))
+            await asyncio.sleep(0.05)
+        waiting[self._member] -= 1
+        if gone.done():
+            raise ConnectionResetError
+        gone.cancel()
 
     async def _wait_while_hung(self) -> None:
         while self._member in self._cluster.hung:

@@ -176,7 +176,9 @@ def _metrics(draw: st.DrawFn, uids: dict[str, list[str]]) -> list[EdgeRecord]:
             )
         owners.setdefault(uid, owner)
     uids["Metric"] = list(owners)
-    return [edge("Experiment-HAS->Metric", owner, uid) for uid, owner in owners.items()]
+    name = "Experiment-HAS->Metric"
+    values = _edge_values(EDGE_TYPES[name])
+    return [edge(name, owner, uid, **draw(values)) for uid, owner in owners.items()]
 
 
 def _node(draw: st.DrawFn, label: str, uid: str) -> NodeRecord:
@@ -210,19 +212,25 @@ def _edges(draw: st.DrawFn, name: str, uids: dict[str, list[str]]) -> Iterator[E
     ]
     if not pairs:
         return
-    declared = properties_of(EDGES[edge_type])
-    known = {key: database_values(prop) for key, prop in declared.items()}
-    values_of_edge = st.fixed_dictionaries({}, optional=known)
 
     def identity(drawn: tuple[tuple[str, str], dict[str, Any]]) -> Any:
         pair, values = drawn
         return pair[0] if edge_type.single_target else (pair, edge_type.key_of(values))
 
     edges = st.lists(
-        st.tuples(st.sampled_from(pairs), values_of_edge), max_size=4, unique_by=identity
+        st.tuples(st.sampled_from(pairs), _edge_values(edge_type)), max_size=4, unique_by=identity
     )
     for pair, values in draw(edges):
-        yield edge(name, *pair, **{key: values[key] for key in known if key in values})
+        yield edge(name, *pair, **values)
+
+
+def _edge_values(edge_type: EdgeType) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw the properties of an edge, in the order of their declaration."""
+    declared = properties_of(EDGES[edge_type])
+    known = {key: database_values(prop) for key, prop in declared.items()}
+    return st.fixed_dictionaries({}, optional=known).map(
+        lambda values: {key: values[key] for key in known if key in values}
+    )
 
 
 # In the database

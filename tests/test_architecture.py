@@ -25,7 +25,7 @@ Layers = Sequence[Sequence[str]]
 # own package; names of one layer don't import each other. `exchange.formats` is not in `exchange`.
 LAYERS: Layers = [
     ["errors"],
-    ["conversion", "formatting", "names"],
+    ["conversion", "formatting", "licenses", "names"],
     ["server", "pictures"],
     ["database"],
     ["registry"],
@@ -81,7 +81,7 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "importers": [
-        "files kinds known_runs licenses pruning reconciling records safe_yaml secret_values times",
+        "files kinds known_runs pruning reconciling records safe_yaml secret_values times",
         "json_ld",
         "builder cards column_map context mlflow_conventions report scores spool",
         "croissant csv_runs huggingface importing",

@@ -198,6 +198,16 @@ INVALID = [
         ["4: Experiment 'e': metrics: expected a map of metrics by name, got a list"],
     ),
     (
+        "Experiment:\n  e:\n    metrics:\n      a: {value: 1, experiment: f}\n"
+        "      b: {value: 1, experiment: {role: x}}\n",
+        [
+            "5: Experiment 'e': metrics: a: experiment: expected a map of properties of the edge, "
+            "got 'f'",
+            "6: Experiment 'e': metrics: b: experiment: role: Experiment-HAS->Metric has no such "
+            "property",
+        ],
+    ),
+    (
         "Experiment:\n  e: {metrics: {acc: [{value: 1}, {value: 2}]}}\n",
         ["3: Metric 'e/acc': uid: duplicate (first at f.yaml:3)"],
     ),

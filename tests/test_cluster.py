@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cluster as clusters
 import pytest
@@ -27,6 +28,7 @@ from genai_graph import (
     Dataset,
     Experiment,
     Model,
+    Node,
     atomic,
     clear,
     connect,
@@ -175,6 +177,60 @@ def test_lost_commits_are_resolved_by_looking(client: Connection, cluster: Clust
     assert size_of_graph() == 0
 
 
+def test_lost_commits_of_several_statements_are_resolved(
+    client: Connection, cluster: Cluster
+) -> None:
+    def lose(action: Callable[[], Any]) -> Any:
+        cluster.cuts = 1
+        result = action()
+        assert cluster.cuts == 0, "no commit was lost"
+        return result
+
+    first, second = (Dataset(name=name).save() for name in ("first", "second"))
+    model, run = Model(name="m").save(), Experiment(uid="run").save()
+    lose(lambda: model.trained_on.replace(first, {"role": "training"}))
+    lose(lambda: model.trained_on.reconnect(first, second))
+    assert model.trained_on.relationship(second).role == "training"
+    score = run.record("loss", 0.5, step=1, dataset=first)
+    lose(lambda: score.dataset.replace(second))
+    assert score.uid == "run/loss/second"
+    lose(lambda: score.dataset.reconnect(second, first))
+    assert score.uid == "run/loss/first"
+    score.unit = "nats"
+    score.save()
+    assert [node.unit for node in run.metrics.all()] == ["nats"]
+
+    created = lose(lambda: model.trained_on.create(name="third", size=3))
+    found, is_new = lose(
+        lambda: model.trained_on.update_or_create(
+            defaults={"size": 4}, create_defaults={"size": 5}, name="fourth"
+        )
+    )
+    assert (found.was_saved, found.size, is_new) == (True, 5, True)
+    found, is_new = lose(
+        lambda: model.trained_on.update_or_create(defaults={"size": 6}, name="fourth")
+    )
+    assert (found.size, is_new) == (6, False)
+    found.size = 7
+    found.save()
+    created.size = 8
+    created.save()
+    sizes = {node.uid: node.size for node in model.trained_on.all()}
+    assert sizes == {"second": None, "third": 8, "fourth": 7}
+
+    rows = [{"name": "third"}, {"name": "fifth"}]
+    third, fifth = lose(lambda: Dataset.nodes.bulk_get_or_create(*rows))
+    assert (third.size, fifth.was_saved) == (8, True)
+    nodes = [third, Model(name="other"), Experiment(name="other")]
+    third.size = 9
+    lose(lambda: Node.bulk_save(nodes))
+    assert all(node.was_saved for node in nodes)
+    assert Dataset.nodes.get(uid="third").size == 9
+    lose(lambda: model.trained_on.disconnect(second))
+    lose(model.trained_on.disconnect_all)
+    assert size_of_graph() == 10
+
+
 def test_statements_and_blocks_of_the_user_are_not_repeated_after_a_lost_commit(
     client: Connection, cluster: Cluster
 ) -> None:
@@ -220,10 +276,10 @@ def test_dead_followers_and_seeds_are_not_noticed(
     assert json.loads(done.stdout) == [{"count": 5}]
 
 
-def test_two_silent_seeds_cost_less_than_their_timeouts(cluster: Cluster) -> None:
+def test_silent_seeds_are_tried_at_the_same_time(cluster: Cluster) -> None:
+    """Two silent members accept connections; each is tried before one of them has timed out."""
     cluster.hung = {0, 1}
     elect(cluster, 2)
-    started = time.monotonic()
     table = cluster.routing_table
     cluster.routing_table = lambda name: {  # type: ignore[method-assign]
         **table(name),
@@ -233,7 +289,10 @@ def test_two_silent_seeds_cost_less_than_their_timeouts(cluster: Cluster) -> Non
     }
     with connect():
         assert query("RETURN 1 AS one") == [{"one": 1}]
-    assert time.monotonic() - started < 5, "the limit that the documentation names"
+    deadline = time.monotonic() + 10  # they are tried even if another one has answered
+    while cluster.most_waiting < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert cluster.most_waiting == 2
 
 
 def use_until_it_fails() -> None:

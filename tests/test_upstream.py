@@ -16,6 +16,7 @@ import msgspec
 import neo4j
 import neomodel
 import pytest
+from neo4j._addressing import ResolvedAddress
 from neo4j._deadline import Deadline
 from neo4j._sync.io._bolt_socket import BoltSocket
 from neomodel import db
@@ -352,6 +353,23 @@ def test_private_api_of_the_driver_detaches_a_result(bare: neo4j.Session) -> Non
     transaction.commit()
     assert result._obtain_summary().counters.contains_updates is False
     assert [record["x"] for record in result] == [1, 2]
+
+
+def test_private_connection_of_a_transaction_of_the_driver(bare: neo4j.Session) -> None:
+    """`driver._limit_silence` and `Connection` read the time limit and the product."""
+    with bare.begin_transaction() as transaction:
+        socket, info = transaction._connection.socket, transaction._connection.server_info
+        socket.set_read_timeout(7)
+        assert socket.get_read_timeout() == 7
+        assert "/" in info.agent
+        assert transaction.run("RETURN 1").single(strict=True).value() == 1
+
+
+def test_private_address_of_the_driver_keeps_the_name_of_its_host() -> None:
+    """`addresses.Resolver` returns it, so that certificates are checked."""
+    address = ResolvedAddress(("127.0.0.1", 7687), host_name="db.example.com")
+    assert isinstance(address, neo4j.Address)
+    assert (address.host, address.port, address._host_name) == ("127.0.0.1", 7687, "db.example.com")
 
 
 def test_private_class_registry_of_neomodel_decides_between_classes_of_one_label() -> None:

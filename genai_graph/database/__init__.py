@@ -11,6 +11,8 @@ tests/test_upstream.py:
   product that answered, and the time limit of a response.
 - `neo4j.Result._buffer_all`, `Result._obtain_summary`, `Transaction._results` (driver.py): results
   that outlive their transaction.
+- `neo4j._addressing.ResolvedAddress` (addresses.py): resolved addresses that keep the name of their
+  host, which certificates are checked for.
 - neomodel `db._database_version`, `db._database_edition` (connection.py): cached for the process,
   but the next connection may be to another server.
 - neomodel `db._NODE_CLASS_REGISTRY` (registry.py) and `sync_._registry.registry.get_class`

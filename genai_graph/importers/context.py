@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.errors import SettingsError
 from genai_graph.exchange.formats.parsing import DocumentError, decode_utf8
-from genai_graph.importers.licenses import spdx_license
 from genai_graph.importers.safe_yaml import parse_yaml
+from genai_graph.licenses import spdx_license
 from genai_graph.models import DATA_ROLES
 from genai_graph.ogm.uids import parse_versioned_uid, versioned_uid
 from genai_graph.properties.messages import describe, did_you_mean

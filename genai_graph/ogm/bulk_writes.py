@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.database import atomic, run_in_transaction
+from genai_graph.database import run_in_transaction
 from genai_graph.errors import (
     NodeExistsError,
     NodeSetTypeError,
@@ -17,12 +17,34 @@ from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import clean_fields, deflate_values, full_clean
 from genai_graph.storage import batching, bulk_deletes
 from genai_graph.storage.edges import merge_edges
-from genai_graph.storage.nodes import update_nodes
+from genai_graph.storage.nodes import are_stored, update_nodes
 from genai_graph.storage.protection import refuse_protected
 from genai_graph.storage.rows import EdgeRow, NodeRow, WriteCounts, estimate_size
 
 if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
+
+
+def save_in_transaction(save: Callable[[], list[Any]]) -> list[Any]:
+    """Call a function that saves nodes and returns them, in a transaction that is repeated.
+
+    After a commit without a response, the nodes are looked up with their values and timestamps.
+    """
+
+    def write() -> list[tuple[Any, dict[str, Any]]]:
+        return [(node, dict(node.stored_values)) for node in save()]
+
+    def was_committed(saved: list[tuple[Any, dict[str, Any]]]) -> bool:
+        rows: dict[str, dict[str, dict[str, Any]]] = {}
+        for node, stored in saved:
+            rows.setdefault(node.__label__, {})[stored["uid"]] = stored
+        if not all(are_stored(label, stored) for label, stored in rows.items()):
+            return False
+        for node, stored in saved:  # they were restored, as after a rollback
+            node.set_stored(stored)
+        return True
+
+    return [node for node, _ in run_in_transaction(write, was_committed)]
 
 
 # Creating
@@ -51,14 +73,20 @@ def update_or_create(
     lookups: Mapping[str, Any],
 ) -> tuple[Any, bool]:
     """Set values of the only matching node of a set, or create it."""
-    with atomic():
+    is_new = False
+
+    def save() -> list[Any]:
+        nonlocal is_new
         found = nodes.get_or_none(**lookups)
+        is_new = found is None
         if found is None:
             created = defaults if create_defaults is None else create_defaults
-            return nodes.create(**_new_values(lookups, created)), True
+            return [nodes.create(**_new_values(lookups, created))]
         for name, value in clean_fields(type(found), defaults or {}).items():
             setattr(found, name, value)
-        return found.save(), False
+        return [found.save()]
+
+    return save_in_transaction(save)[0], is_new
 
 
 def _new_values(lookups: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:

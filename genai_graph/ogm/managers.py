@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from neomodel.util import RelationshipDirection
 from typing_extensions import TypeVar
 
-from genai_graph.database import atomic, run_in_transaction
+from genai_graph.database import run_in_transaction
 from genai_graph.errors import EdgeError, EdgeTypeError, PropertyTypeError
 from genai_graph.ogm.related_set import RelatedSet
 from genai_graph.ogm.stubs import ManagerBase
@@ -68,7 +68,7 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T, E, V]):
         """
         having = self._values(properties) | self._values(values)
         require_not_in_uid(self.edge_type, *self._ends(node))
-        self._delete(node, having)
+        run_in_transaction(lambda: self._delete(node, having))
 
     def _delete(self, node: T, having: dict[str, Any]) -> None:
         self.set_prefetched(None)
@@ -80,40 +80,37 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T, E, V]):
         uid = self.source.saved_uid
         ends = (uid, None) if self._outgoing else (None, uid)
         require_not_in_uid(self.edge_type, *ends)
-        delete_edges(self.edge_type, *ends)
+        run_in_transaction(lambda: delete_edges(self.edge_type, *ends))
 
     def replace(self, node: T, properties: V | None = None) -> None:
         """Replace all edges of this type at the node by one, atomically.
 
         The uid of a metric follows: it contains those of its dataset and its model.
         """
-        with atomic():
-            replaced = self._replaced()
+
+        def write() -> list[str]:
+            replaced = self.all() if self._is_in_uid else []
             if not replaced:
                 self.disconnect_all()
             for old_node in replaced:
                 self._delete(old_node, {})
             self.connect(node, properties)
-            for old_node in replaced:
-                self.source.replace_reference(self.name, old_node.saved_uid, node.saved_uid)
+            return [old_node.saved_uid for old_node in replaced]
 
-    def _replaced(self) -> list[T]:
-        """Return the connected nodes if the uid of the source may contain theirs."""
-        if self.name not in type(self.source).uid_references:
-            return []
-        return self.all()
+        _ = self._ends(node)  # raises errors before the first statement
+        self.source.replace_references(self.name, node.saved_uid, write, lambda: False)
 
     def reconnect(self, old_node: T, new_node: T) -> None:
         """Move all edges with their properties from one node to another, atomically.
 
         The uid of a metric follows, as for `replace`.
         """
-        refers = self.name in type(self.source).uid_references
-        with atomic():
+
+        def write() -> list[str]:
             edges = self.all_relationships(old_node)
             if not edges:
                 raise EdgeError(f"{self.source!r} is not connected to {old_node!r}")
-            if refers:
+            if self._is_in_uid:
                 self._delete(old_node, {})
             else:
                 self.disconnect(old_node)
@@ -121,8 +118,18 @@ class RelationshipManager(RelatedSet[T], ManagerBase, Generic[T, E, V]):
                 values = edge.__properties__.items()
                 given: Any = {name: value for name, value in values if value is not None}
                 self.connect(new_node, given)
-            if refers:
-                self.source.replace_reference(self.name, old_node.saved_uid, new_node.saved_uid)
+            return [old_node.saved_uid] if self._is_in_uid else []
+
+        def is_moved() -> bool:
+            return self.is_connected(new_node) and not self.is_connected(old_node)
+
+        _ = self._ends(new_node)
+        self.source.replace_references(self.name, new_node.saved_uid, write, is_moved)
+
+    @property
+    def _is_in_uid(self) -> bool:
+        """Whether the uid of the source may contain those of the connected nodes."""
+        return self.name in type(self.source).uid_references
 
     def relationship(self, node: T, **values: Any) -> E | None:
         """Return the edge to a node that has some values, or None.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import Mapping
 from functools import partial
@@ -14,14 +13,13 @@ from genai_graph import lineage
 from genai_graph.conversion import is_missing, without_missing
 from genai_graph.database.cypher import match_uid
 from genai_graph.database.transaction import (
-    atomic,
     query,
     run_in_transaction,
     transaction_state,
 )
 from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
 from genai_graph.names import normalize_name, normalize_optional
-from genai_graph.ogm import class_help, tables
+from genai_graph.ogm import bulk_writes, class_help, tables
 from genai_graph.ogm.json_ready import from_json_ready, to_json_ready
 from genai_graph.ogm.lookup_errors import DoesNotExist
 from genai_graph.ogm.node_set import NodeSet
@@ -70,7 +68,7 @@ from genai_graph.storage.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -336,11 +334,11 @@ class Node(NodeBase, metaclass=NodeType):
         stored = find_nodes(self.__label__, [uid]).get(uid)
         if stored is None:
             raise node_missing_error(self.__label__, uid)
-        self._set_stored(stored)
+        self.set_stored(stored)
         for name, _ in self.__all_relationships__:
             self.__dict__[name].set_prefetched(None)
 
-    def _set_stored(self, stored: Mapping[str, Any]) -> None:
+    def set_stored(self, stored: Mapping[str, Any]) -> None:
         """Set the attributes from database values."""
         fresh = type(self).from_values(stored)
         names = (*properties_of(type(self)), "_stored", "_state", "_defaults")
@@ -420,14 +418,25 @@ class Node(NodeBase, metaclass=NodeType):
                 state.remember(node)
         classes: dict[Any, None] = dict.fromkeys(map(type, unique))
         attributes = [dict(node.__dict__) for node in unique]
-        try:
-            with contextlib.nullcontext() if len(classes) == 1 else atomic():
-                for class_ in classes:
-                    class_._save([node for node in unique if type(node) is class_])
-        except BaseException:
+
+        def restore() -> None:
             for node, before in zip(unique, attributes, strict=True):
                 node.__dict__.clear()
                 node.__dict__.update(before)
+
+        def save() -> list[Self]:
+            restore()  # after an attempt that failed
+            for class_ in classes:
+                class_._save([node for node in unique if type(node) is class_])
+            return unique
+
+        try:
+            if len(classes) == 1:
+                save()
+            else:
+                bulk_writes.save_in_transaction(save)
+        except BaseException:
+            restore()
             raise
         return nodes
 
@@ -451,9 +460,9 @@ class Node(NodeBase, metaclass=NodeType):
                 partial(are_stored, cls.__label__) if created else None,
             )
             for node, _ in created:
-                node._set_stored(stored[node.uid])
+                node.set_stored(stored[node.uid])
         for node, changes in changed:
-            node._set_stored({**(node._stored or {}), **changes})
+            node.set_stored({**(node._stored or {}), **changes})
         for node in nodes:
             node._run_hook("post_save")
 
@@ -590,15 +599,35 @@ class Node(NodeBase, metaclass=NodeType):
         self._state = transaction_state()
         self.__dict__.update(inflate_values(type(self), written))
 
-    def replace_reference(self, name: str, old: str, new: str) -> None:
-        """Replace the uid of another node in that of this node, if it contains it.
+    def replace_references(
+        self,
+        name: str,
+        new: str,
+        write: Callable[[], Iterable[str]],
+        was_committed: Callable[[], bool],
+    ) -> None:
+        """Change edges in a transaction, and the uid of this node if it contains their other ends.
 
-        `name` is the relationship with the other node; its edges are not changed.
+        `write` changes the edges of the relationship `name`, and returns the uids of the nodes that
+        the node with the uid `new` replaces. `was_committed` returns whether the graph has these
+        edges, if the uid is the same.
         """
         uid = self.saved_uid
-        new_uid = type(self).replace_in_uid(uid, name, old, new)
-        if new_uid is not None:
-            self._keep_moved(uid, move_node(self.__label__, uid, new_uid, {}))
+
+        def change() -> dict[str, Any]:
+            new_uid = uid
+            for old in write():
+                new_uid = type(self).replace_in_uid(new_uid, name, old, new) or new_uid
+            return {} if new_uid == uid else move_node(self.__label__, uid, new_uid, {})
+
+        def is_done(written: dict[str, Any]) -> bool:
+            if written:
+                return are_stored(self.__label__, {written["uid"]: written})
+            return was_committed()
+
+        written = run_in_transaction(change, is_done)
+        if written:
+            self._keep_moved(uid, written)
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:
@@ -756,12 +785,15 @@ class Node(NodeBase, metaclass=NodeType):
         _refuse_options(options)
         rows = [cls._with_uid(values) for values in props]
         first = {row["uid"]: row for row in reversed(rows)}
-        with atomic():
+
+        def write() -> dict[str, Self]:
             stored = find_nodes(cls.__label__, first)
-            nodes = {uid: cls.from_values(found) for uid, found in stored.items()}
+            nodes = {uid: cls.from_values(values) for uid, values in stored.items()}
             missing = [cls(**row) for uid, row in first.items() if uid not in nodes]
-            nodes |= {node.saved_uid: node for node in cls.bulk_save(missing)}
-        return [nodes[row["uid"]] for row in rows]
+            return nodes | {node.saved_uid: node for node in cls.bulk_save(missing)}
+
+        found: dict[str, Self] = run_in_transaction(write)
+        return [found[row["uid"]] for row in rows]
 
 
 class VersionedNode(Node):

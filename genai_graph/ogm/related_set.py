@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from genai_graph.database import atomic, run_in_transaction
+from genai_graph.database import run_in_transaction
 from genai_graph.errors import NotSavedError
 from genai_graph.ogm import bulk_writes
 from genai_graph.ogm.conditions import Step
@@ -106,10 +106,14 @@ class RelatedSet(_SetMethods[T]):
     def create(self, *, through_defaults: Mapping[str, Any] | None = None, **values: Any) -> T:
         """Create a node and connect it, both or none; `through_defaults` are the edge's values."""
         _ = self.source.saved_uid  # type: ignore[attr-defined]  # raises NotSavedError
-        with atomic():
+
+        def save() -> list[T]:
             node: T = self._nodes().create(**values)
             self.connect(node, through_defaults)  # type: ignore[attr-defined]
-        return node
+            return [node]
+
+        created: T = bulk_writes.save_in_transaction(save)[0]
+        return created
 
     def get_or_create(
         self, defaults: Mapping[str, Any] | None = None, **lookups: Any

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from genai_graph.database import query
-from genai_graph.importers.licenses import spdx_license
+from genai_graph.licenses import spdx_license
 from genai_graph.questions.facts import RUNS_THAT_COUNT, GraphFacts
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 FORMAT = "genai_graph/1"
 MODELS = "models"  # key of the header for the modules with users' own classes
+OWNER = "experiment"  # key of a metric in YAML and JSON for the properties of the edge to it
 HEADER_HINT = f'start the file with "format": "{FORMAT}"'
 
 

@@ -20,6 +20,7 @@ from genai_graph.exchange.formats.builders import (
     FORMAT,
     HEADER_HINT,
     MODELS,
+    OWNER,
     build_edge,
     build_node,
     check_modules,
@@ -231,14 +232,35 @@ def _read_metric(
         yield FixtureIssue(locate("name"), message)
     values = {"name": name, **{key: body[key] for key in body if _is_property(label, key)}}
     yield from build_node(label, uid, values, location, locate)
-    yield from build_edge(edge_type, experiment, uid, {}, location, locate, subject)
+    yield from _read_owner(edge_type, experiment, uid, body, subject, location)
     for key in body:
         if key in OUTGOING[label]:
             yield from _read_edges(label, uid, key, body[key], locate(key))
-        elif key not in values and key != "uid":
-            known = [*properties_of(Metric), *OUTGOING[label]]
+        elif key not in values and key not in ("uid", OWNER):
+            known = [*properties_of(Metric), *OUTGOING[label], OWNER]
             message = f"Metric has no such property or edge{did_you_mean(key, known)}"
             yield FixtureIssue(locate(key), f"{subject}: {key}: {message}")
+
+
+def _read_owner(
+    edge_type: EdgeType,
+    experiment: str,
+    uid: str,
+    body: LocatedDict,
+    subject: str,
+    location: SourceLocation,
+) -> Iterator[Record]:
+    """Read the edge from the experiment, which has properties in a dump at most."""
+    properties = LocatedDict() if body.get(OWNER) is None else body[OWNER]
+    at_owner = _locate(body, location, OWNER)
+    if not isinstance(properties, LocatedDict):
+        message = f"expected a map of properties of the edge, got {describe(properties)}"
+        yield FixtureIssue(at_owner, f"{subject}: {OWNER}: {message}")
+        properties = LocatedDict()
+    locate = partial(_locate, properties, at_owner)
+    yield from build_edge(
+        edge_type, experiment, uid, properties, location, locate, f"{subject}: {OWNER}"
+    )
 
 
 def _metric_uid(experiment: str, name: str, body: LocatedDict) -> str:

@@ -23,7 +23,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from genai_graph.exchange.formats.builders import fixture_header
+from genai_graph.exchange.formats.builders import OWNER, fixture_header
 from genai_graph.exchange.formats.parsing import (
     MAX_DEPTH,
     Document,
@@ -329,6 +329,8 @@ class _DocumentWriter:
             targets.setdefault(own.target, []).append(own)
         for name, targets in by_attribute.items():
             yield name, _flow_edges(targets)
+        if edge.given:
+            yield OWNER, _flow_map(edge)
         values = {name: value for name, value in given.items() if name != "name"}
         yield from _entries(NODES[record.label], values)
 
