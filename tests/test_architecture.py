@@ -138,7 +138,7 @@ FILE_ORDER = {
         "run",
         "__init__",
     ],
-    "searches": ["parsing", "conditions", "results", "__init__"],
+    "searches": ["parsing", "conditions", "reading", "results", "__init__"],
     "server": ["locks", "jars lifecycle", "arcadedb neo4j_community", "engines"],
     "shell": ["calls", "property_completion", "completion", "ipython", "__init__"],
     "storage": [

@@ -320,6 +320,7 @@ def use_searches() -> None:
     search("metrics.auc > 0.5 AND dataset.license = 'MIT'", order_by=["metrics.auc DESC"])
     search("", columns=["dataset.name", "model.name", "project.name", "metrics.auc"])
     search("status IS NULL")
+    search("tags.team = 'x' OR parameters.lr = 1", columns=["parameters.lr", "metrics.auc"])
     search("rests_on('merchants@1')", kind="models")
     search("value > 0.5", kind="metrics", limit=5).nodes()
     compare(*uids[:2])

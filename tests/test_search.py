@@ -11,7 +11,8 @@ from conftest import Run
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from genai_graph import Connection, Dataset, Experiment, Model, Project, query, search
+from genai_graph import Connection, Dataset, Experiment, Model, Project, connect, query, search
+from genai_graph.database.keyring import generate_key
 from genai_graph.errors import GenaiGraphError, SearchError
 from genai_graph.ogm.compiler import Compiler
 from genai_graph.searches.conditions import Resolver, to_tree
@@ -86,6 +87,8 @@ def runs(graph: Connection) -> None:
         ("metrics.accuracy IS NULL", "cd"),
         ("metrics.accuracy IS NOT NULL", "ab"),
         ("tags.team = 'vision'", "a"),
+        ("tags.best = ''", "a"),
+        ("NOT tags.team = 'vision'", "bcd"),
         ("tags.team LIKE 'vis%'", "a"),
         ("tags.best IS NOT NULL", "a"),
         ("tags.note = 'long'", "a"),
@@ -149,6 +152,54 @@ def test_rows(runs: None) -> None:
     assert [row["uid"] for row in search(order_by="params.p0 DESC", limit=1)] != []
     assert [row["uid"] for row in search(order_by=["tags.team", "uid DESC"])] == [*"adcb"]
     assert search("uid = 'nothing'").columns == ("uid",)
+
+
+def test_values_of_every_kind(runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = {"deep": {"empty": {}, "mixed": [1, "a"]}, "list": [1, 2], "none": None, "x.y": 1}
+    for number in range(45):
+        Experiment(uid=f"many-{number:02}", parameters={"n": number}, results=mixed).save()
+    run = Experiment(uid="json", parameters=mixed, random_seed=7, tags=["x=1", "x=2"]).save()
+    run.record("loss", 1.0, dataset=Dataset(name="other").save())
+    run.record("loss", 2.0)
+    query("MATCH (n:Experiment {uid: 'json'}) SET n.started_at = 'soon'", write=True)
+    query(
+        "MATCH (n:Experiment {uid: 'd'}) SET n.parameters = $text",
+        text='{"whole": {"text": true}}',
+        write=True,
+    )
+    rows = {row["uid"]: row for row in search()}
+    assert [rows[f"many-{number:02}"]["parameters.n"] for number in range(45)] == [*range(45)]
+    assert rows["many-44"]["results"] == mixed
+    found = {name: value for name, value in rows["json"].items() if value is not None}
+    assert found == {
+        "uid": "json",
+        "started_at": "soon",
+        "random_seed": 7,
+        "tags": ["x=1", "x=2"],
+        "parameters.deep.mixed": [1, "a"],
+        "parameters.list": [1, 2],
+        "parameters.x.y": 1,
+        "metrics.loss": 2.0,
+    }
+    assert rows["d"]["parameters.whole.text"] is True
+    names = ["parameters", "params.deep.mixed", "params.whole", "parent.metrics.accuracy"]
+    rows = {row["uid"]: row for row in search(columns=names)}
+    assert rows["json"]["parameters"] == mixed
+    assert rows["json"]["params.deep.mixed"] == [1, "a"]
+    assert rows["d"]["params.whole"] == {"text": True}
+    assert rows["c"]["parent.metrics.accuracy"] == 0.9
+    assert rows["a"]["parent.metrics.accuracy"] is None
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", generate_key())
+    monkeypatch.setenv("GENAI_GRAPH_ENCRYPTED", "Experiment.parameters,Experiment.source")
+    with connect():
+        Experiment(uid="e", parameters={"a": {"b": 1}}, source="train.py").save()
+        (row,) = search("uid = 'e'")
+        assert row == {"uid": "e", "source": "train.py", "parameters.a.b": 1}
+        (row,) = search("uid = 'e'", columns=["params.a.b", "source"])
+        assert row == {"uid": "e", "params.a.b": 1, "source": "train.py"}
+    (row,) = search("uid = 'e'")
+    assert "encrypted with the key" in str(row["parameters"])
+    assert "encrypted with the key" in str(row["source"])
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,12 @@ def inflate_values(cls: Any, stored: Mapping[str, Any]) -> dict[str, Any]:
     it, and saving the node will reject it.
     """
     known = properties_of(cls)
-    return {name: _convert(known[name].to_python, value) for name, value in stored.items()}
+    return {name: inflate_value(known[name], value) for name, value in stored.items()}
+
+
+def inflate_value(prop: Property[Any], value: Any) -> Any:
+    """Convert a database value to a Python value, as `inflate_values`."""
+    return _convert(prop.to_python, value)
 
 
 def _convert(convert: Callable[[Any], Any], value: Any) -> Any:

@@ -267,6 +267,9 @@ def _template(
         return f"{x} {operator} {p}", values
     # MLflow's parameters and tags are texts, ours may be numbers.
     if isinstance(value, str):
+        if operand.expression == _TAG and operator == "=" and value:
+            prefix = operand.values[0]
+            return _equal_tag(text, p, f"{{{offset + 1}}}"), [value, f"{prefix}{value}"]
         return f"{text} {operator} {p}", values
     if isinstance(value, bool):
         return f"{x} {operator} {p}", values
@@ -274,6 +277,12 @@ def _template(
     if operator == "<>":
         return f"({x} <> {p} AND coalesce({number} <> {p}, true))", values
     return f"({x} {operator} {p} OR {number} {operator} {p})", values
+
+
+def _equal_tag(text: str, value: str, item: str) -> str:
+    """Return the template for an equal tag; most nodes are ruled out before `_TAG` is computed."""
+    is_possible = f"{item} IN {{n}}.tags OR toStringOrNull({{n}}[{{2}}]) = {value}"
+    return f"CASE WHEN {is_possible} THEN {text} = {value} ELSE false END"
 
 
 def _like(pattern: str, *, ignore_case: bool) -> str:

@@ -1,28 +1,24 @@
-"""Running a search: the statement, its rows and columns."""
+"""Search, and the columns of its result."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.conversion import to_exact_int
-from genai_graph.database import clamp_limit, match_uid, query, quote_name
+from genai_graph.database import match_uid, query
 from genai_graph.database.rows import Rows
-from genai_graph.database.values import parse_datetime
 from genai_graph.errors import SearchError
-from genai_graph.ogm.compiler import Compiler, pattern
-from genai_graph.ogm.conditions import And, Call, Tree, relationships_of, step_over
+from genai_graph.ogm.compiler import Compiler
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
-from genai_graph.properties.encryption import decrypt_values, refuse_search
-from genai_graph.properties.json_columns import extract
+from genai_graph.properties.encryption import refuse_search
+from genai_graph.properties.json_columns import column, extract, is_in_json, keys_of
 from genai_graph.properties.messages import did_you_mean
-from genai_graph.properties.validation import inflate_values
 from genai_graph.registry import NODES, close, properties_of
-from genai_graph.searches.conditions import KINDS, Operand, Resolver, to_tree
-from genai_graph.searches.parsing import Key, OrderKey, parse_expression, parse_key, parse_ordering
+from genai_graph.searches.conditions import KINDS, Operand, Resolver
+from genai_graph.searches.parsing import parse_key
+from genai_graph.searches.reading import Found, Wanted, read_metrics, read_nodes
 from genai_graph.storage.batching import batched
-from genai_graph.storage.columns import from_columns
 
 if TYPE_CHECKING:
     from genai_graph.ogm.node_set import NodeSet
@@ -86,197 +82,140 @@ def search(
     if not ordering:
         ordering = ["started_at DESC"] if label == "Experiment" else []
     chosen = [columns] if isinstance(columns, str) else columns
-    operands = None if chosen is None else [_operand(label, name) for name in chosen]
-    try:
-        nodes = _read(label, expression, ordering, maximum)
-    except RecursionError:
-        raise SearchError("the expression is nested too deeply") from None
-    if operands is None or chosen is None:
-        return _all_columns(label, nodes)
-    return _chosen_columns(label, nodes, list(zip(chosen, operands, strict=True)))
+    operands = [Resolver(label, name).resolve(parse_key(name)) for name in chosen or ()]
 
+    def read(wanted: Wanted) -> Found:
+        try:
+            return read_nodes(label, expression, ordering, maximum, wanted)
+        except RecursionError:
+            raise SearchError("the expression is nested too deeply") from None
 
-def _operand(label: str, name: str) -> tuple[Key, Operand]:
-    key = parse_key(name)
-    return key, Resolver(label, name).resolve(key)
-
-
-# The statement
-
-
-def _read(label: str, text: str, ordering: list[str], limit: int) -> list[dict[str, Any]]:
-    """Return the values of the nodes, in order."""
-    compiler = Compiler()
-    expression = parse_expression(text)
-    tree = None if expression is None else to_tree(expression, Resolver(label, text))
-    clauses = compiler.match(label, [] if tree is None else _separated(tree), "n")
-    names: list[str] = []
-    order: list[str] = []
-    for each in ordering:
-        clause, name = _sort_key(compiler, label, each, parse_ordering(each), ["n", *names])
-        clauses += clause
-        names.append(name)
-        order.append(f"{name} IS NULL")
-        order.append(f"{name} DESC" if parse_ordering(each).descending else name)
-    timestamps = [name for name, prop in properties_of(NODES[label]).items() if prop.is_timestamp]
-    texts = "".join(f", {q}: toString(n.{q})" for q in map(quote_name, timestamps))
-    clauses += f" WITH n{''.join(f', {name}' for name in names)}"
-    clauses += f" ORDER BY {', '.join([*order, 'n.uid'])}"
-    if limit:
-        clauses += f" LIMIT {compiler.parameter(clamp_limit(limit))}"
-    rows = query(f"{clauses} RETURN n {{.*{texts}}} AS node", compiler.parameters)
-    return [_to_python(label, row["node"], timestamps) for row in rows]
-
-
-def _separated(tree: Tree) -> list[Tree]:
-    """Return the conditions on metrics each on its own, so that one can be looked up by its name.
-
-    Other related conditions refer to the same related node, and stay together.
-    """
-    children = tree.children if isinstance(tree, And) else (tree,)
-    alone = [child.child for child in children if isinstance(child, Call)]
-    together = tuple(child for child in children if not isinstance(child, Call))
-    return [*alone, And(together)] if together else alone
-
-
-def _sort_key(
-    compiler: Compiler, label: str, text: str, order_key: OrderKey, bound: list[str]
-) -> tuple[str, str]:
-    """Return the clauses that compute a sort key, and its variable."""
-    operand = Resolver(label, text).resolve(order_key.key)
-    refuse_search(operand.target.prop)
-    target, name = operand.target, compiler.variable("k")
-    carried = ", ".join(bound)
-    node, clauses = "n", ""
-    if target.path:
-        node, _, clauses = compiler.walk("n", target.path, optional=True)
-        if operand.metric is not None:
-            clauses += f" WHERE {node}.name = {compiler.parameter(operand.metric)}"
-        clauses = f" {clauses}"
-    values = [compiler.parameter(value) for value in operand.values]
-    expression = operand.expression.format(*values, x=compiler.property(target, node), n=node)
-    if target.path:
-        expression = f"{'max' if order_key.descending else 'min'}({expression})"
-    return f"{clauses} WITH {carried}, {expression} AS {name}", name
-
-
-def _to_python(label: str, stored: dict[str, Any], timestamps: list[str]) -> dict[str, Any]:
-    for name in timestamps:
-        if isinstance(stored.get(name), str):
-            stored[name] = parse_datetime(stored[name])
-    values = decrypt_values(label, from_columns(label, stored))
-    known = {name: values.get(name) for name in properties_of(NODES[label])}
-    return inflate_values(NODES[label], known)
+    if chosen is None:
+        return _all_columns(label, read)
+    return _chosen_columns(label, list(zip(chosen, operands, strict=True)), read)
 
 
 # Rows
 
 
-def _read_metrics(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the values of metrics by the uid of their node, then by name.
-
-    Of several with one name, that without dataset, split and model, else the first by uid.
-    """
-    if "metrics" not in relationships_of(label):
-        return {}
-    step = step_over(label, "metrics")
-    found: dict[str, dict[str, Any]] = {}
-    several: list[str] = []
-    for batch in batched(uids):
-        rows = query(
-            f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-            f"MATCH {pattern('n', 'r', 'm', step)} WHERE m.name > '' AND m.value IS NOT NULL "
-            "RETURN uid, collect(m.name) AS names, collect(m.value) AS values",
-            uids=batch,
-        )
-        for row in rows:
-            values = dict(zip(row["names"], row["values"], strict=True))
-            found[row["uid"]] = values
-            if len(values) < len(row["names"]):
-                several.append(row["uid"])
-    if several:
-        found |= _read_ambiguous_metrics(label, several)
-    return found
-
-
-def _read_ambiguous_metrics(label: str, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read the metrics of nodes that have several of one name; their uids take longer to read."""
-    step = step_over(label, "metrics")
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for batch in batched(uids):
-        rows = query(
-            f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-            f"MATCH {pattern('n', 'r', 'm', step)} "
-            "RETURN collect([uid, m.name, m.value, m.uid]) AS found",
-            uids=batch,
-        )
-        # The uid of a metric without dataset, split and model is the shortest one of its name.
-        for uid, name, value, _ in sorted(rows[0]["found"], key=lambda row: (len(row[3]), row[3])):
-            found[uid].setdefault(name, value)
-    return found
-
-
-def _all_columns(label: str, nodes: list[dict[str, Any]]) -> SearchResult:
+def _all_columns(label: str, read: Callable[[Wanted], Found]) -> SearchResult:
     known = properties_of(NODES[label])
-    metrics = _read_metrics(label, [node["uid"] for node in nodes])
-    json = "parameters" if "parameters" in known else "hyperparameters"
-    own = [name for name in known if name not in (*_OMITTED, json)]
-    own = [name for name in own if any(node[name] not in (None, [], {}) for node in nodes)]
+    flat = "parameters" if "parameters" in known else "hyperparameters"
+    own = [name for name in known if name not in (*_OMITTED, flat)]
     own = [*(name for name in _FIRST if name in own), *(n for n in own if n not in _FIRST)]
-    rows: list[dict[str, Any]] = []
-    flat: dict[str, None] = {}
-    scores: dict[str, None] = {}
-    for node in nodes:
-        row = {name: node[name] for name in own}
-        for path, value in _leaves(json, node.get(json)):
-            row[path] = value
-            flat[path] = None
-        for name, value in metrics.get(node["uid"], {}).items():
-            row[f"metrics.{name}"] = value
-            scores[f"metrics.{name}"] = None
-        rows.append(row)
-    names = ["uid", *(name for name in own if name != "uid"), *sorted(flat), *sorted(scores)]
-    return SearchResult(label, [{name: row.get(name) for name in names} for row in rows], names)
+    json = [name for name in (*own, flat) if name in known and known[name].is_json]
+    plain = [name for name in own if name not in json]
+    found = read(Wanted(plain, json, [f"{name}." for name in json]))
+    indexes = range(len(found.uids))
+    columns: dict[str, list[Any]] = {"uid": found.uids}
+    stored = {key.partition(".")[0] for key in set[str]().union(*found.json)}
+    for name in own:
+        if name in json:
+            values = [found.json_value(index, name) for index in indexes if name in stored]
+        else:
+            values = found.properties[name]
+        if any(value not in (None, [], {}) for value in values):
+            columns[name] = values
+    columns |= _flat_columns(found, flat) if flat in known else {}
+    metrics = read_metrics(label, found.uids)
+    for name in sorted(metrics):
+        columns[f"metrics.{name}"] = _spread(metrics[name], len(indexes))
+    return _result(label, columns)
+
+
+def _flat_columns(found: Found, name: str) -> dict[str, list[Any]]:
+    """Return the values in a JSON property by path."""
+    columns: dict[str, list[Any]] = {}
+    size = len(found.uids)
+    for index, stored in enumerate(found.json):
+        # What is stored by path need not be decoded.
+        is_divided = name not in stored
+        leaves = stored.items() if is_divided else _leaves(name, found.json_value(index, name))
+        for key, value in leaves:
+            if key not in columns:
+                columns[key] = [None] * size
+            columns[key][index] = value
+    flat: dict[str, list[Any]] = {}
+    for key in sorted(key for key in columns if key == name or is_in_json(key, (name,))):
+        path = ".".join((name, *keys_of(key)))
+        if path in flat:  # a key with dots, and a path with the same names
+            pairs = zip(flat[path], columns[key], strict=True)
+            flat[path] = [one if one is not None else other for one, other in pairs]
+        else:
+            flat[path] = columns[key]
+    return dict(sorted(flat.items()))
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of a JSON value by the names of the properties that would hold them."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(f"{path}.{key}", item)
+            yield from _leaves(column(path, (key,)), item)
     elif value is not None:
         yield path, value
 
 
+def _spread(pairs: Iterable[tuple[int, Any]], size: int) -> list[Any]:
+    """Return a column with the values at their indexes."""
+    values = [None] * size
+    for index, value in pairs:
+        values[index] = value
+    return values
+
+
+def _result(label: str, columns: dict[str, list[Any]]) -> SearchResult:
+    names = list(columns)
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return SearchResult(label, rows, names)
+
+
 def _chosen_columns(
-    label: str, nodes: list[dict[str, Any]], columns: list[tuple[str, tuple[Key, Operand]]]
+    label: str, chosen: list[tuple[str, Operand]], read: Callable[[Wanted], Found]
 ) -> SearchResult:
-    uids = [node["uid"] for node in nodes]
-    has_metrics = any(operand.metric for _, (_, operand) in columns)
-    metrics = _read_metrics(label, uids) if has_metrics else {}
-    related = {
-        name: _read_related(label, uids, operand)
-        for name, (_, operand) in columns
-        if operand.expression != "{x}" or (operand.target.path and operand.metric is None)
-    }
-    rows = []
-    for node in nodes:
-        row = {"uid": node["uid"]}
-        for name, (_, operand) in columns:
-            if name in related:
-                row[name] = related[name].get(node["uid"])
-            elif operand.metric is not None:
-                row[name] = metrics.get(node["uid"], {}).get(operand.metric)
-            else:
-                row[name] = _own_value(node, operand)
-        rows.append(row)
-    return SearchResult(label, rows, ["uid", *(name for name, _ in columns if name != "uid")])
+    own = [one for _, one in chosen if _is_own(one)]
+    targets = [*(one.target for one in own), *(one.alternative for one in own if one.alternative)]
+    json = [target for target in targets if target.is_json]
+    paths = [column(target.name, target.keys) for target in json]
+    found = read(
+        Wanted(
+            [target.name for target in targets if not target.is_json],
+            [*(target.name for target in json), *paths],
+            [f"{path}." for path in paths],
+        )
+    )
+    names = [operand.metric for _, operand in chosen if operand.metric is not None]
+    metrics = read_metrics(label, found.uids, names) if names else {}
+    columns: dict[str, list[Any]] = {"uid": found.uids}
+    for name, operand in chosen:
+        if name == "uid":
+            continue
+        if operand.metric is not None and not operand.target.path[1:]:
+            columns[name] = _spread(metrics.get(operand.metric, []), len(found.uids))
+        elif _is_own(operand):
+            columns[name] = _own_values(found, operand)
+        else:
+            related = _read_related(label, found.uids, operand)
+            columns[name] = [related.get(uid) for uid in found.uids]
+    return _result(label, columns)
 
 
-def _own_value(node: dict[str, Any], operand: Operand) -> Any:
-    value = extract(node[operand.target.name], operand.target.keys)
-    if value is None and operand.alternative is not None:
-        return extract(node[operand.target.name], operand.alternative.keys)
-    return value
+def _is_own(operand: Operand) -> bool:
+    """Return whether a column is a property of the node, or a value in one."""
+    return operand.expression == "{x}" and not operand.target.path
+
+
+def _own_values(found: Found, operand: Operand) -> list[Any]:
+    target, alternative = operand.target, operand.alternative
+    if not target.is_json:
+        return found.properties[target.name]
+    values = []
+    for index in range(len(found.uids)):
+        whole = found.json_value(index, target.name)
+        value = extract(whole, target.keys)
+        if value is None and alternative is not None:
+            value = extract(whole, alternative.keys)
+        values.append(value)
+    return values
 
 
 def _read_related(label: str, uids: Iterable[str], operand: Operand) -> dict[str, Any]:
@@ -290,6 +229,8 @@ def _read_related(label: str, uids: Iterable[str], operand: Operand) -> dict[str
         x = compiler.property(operand.target, node)
         expression = operand.expression.format(*values, x=x, n=node)
         start = f"UNWIND {compiler.parameter(batch)} AS uid {match_uid('n', label, 'uid')}"
+        if operand.metric is not None:
+            walked += f" WHERE {node}.name = {compiler.parameter(operand.metric)}"
         rows = query(
             f"{start} {walked} WITH uid, {expression} AS value WHERE value IS NOT NULL "
             "RETURN uid, min(value) AS value",
