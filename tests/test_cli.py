@@ -412,6 +412,7 @@ def test_sigterm_ends_a_shell_at_once(graph: Connection) -> None:
         assert child.wait(timeout=30) == -signal.SIGTERM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

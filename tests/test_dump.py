@@ -180,6 +180,7 @@ def test_missing_values_that_the_uid_contains_are_dumped_as_null(tmp_path: Path)
     assert_round_trip(tmp_path, "yaml")
 
 
+@pytest.mark.slow
 def test_page_size_and_hubs_do_not_change_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

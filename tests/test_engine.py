@@ -29,6 +29,8 @@ import genai_graph
 from genai_graph import GenaiGraphError, atomic, connect, query
 from genai_graph.errors import EngineError, UnavailableError
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 60  # seconds; generous, for a loaded machine
 COUNT = "MATCH (n:Thing) RETURN count(n) AS count"
 CREATE = "CREATE (:Thing)"

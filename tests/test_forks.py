@@ -21,6 +21,7 @@ from genai_graph.server.lifecycle import ManagedEngine
 
 ROUNDS = int(os.environ.get("GENAI_GRAPH_TEST_ROUNDS", "2"))
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(120 + 20 * ROUNDS),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork"),
 ]

@@ -18,6 +18,8 @@ from test_interrupted import LIMIT, interruptible
 
 from genai_graph import clear, import_from, query
 
+pytestmark = pytest.mark.slow
+
 pexpect = pytest.importorskip("pexpect")
 SEED = random.randrange(10**9)
 

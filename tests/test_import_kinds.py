@@ -99,6 +99,7 @@ def notes(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return file
 
 
+@pytest.mark.slow
 def test_a_kind_of_another_package_is_a_command(notes: Path, cli: Run) -> None:
     listed = cli("import", "--help").stdout
     assert "Import notes of runs." in listed
@@ -142,6 +143,7 @@ def test_a_kind_of_another_package_has_the_options_of_all(graph: None, notes: Pa
         import_from("notes", notes, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options", "problem"),
     [

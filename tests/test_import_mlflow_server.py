@@ -135,6 +135,7 @@ def test_histories_are_read_one_by_one_if_there_is_no_bulk(server: Server) -> No
     assert import_lines(server.url) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_requests_are_repeated(server: Server, status: int) -> None:
     expected = import_lines(server.url)

@@ -25,6 +25,8 @@ from genai_graph.integrations.values import json_ready
 from genai_graph.runs.journal_files import find_journals
 from genai_graph.runs.summary import describe_run
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(120, 3))
 Y = (X[:, 0] + X[:, 1] > 0).astype(int)

@@ -36,6 +36,7 @@ from genai_graph import Connection, Dataset, connect, dump, load, query, schema
 from genai_graph.errors import UnavailableError
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Unix signals"),
     pytest.mark.usefixtures("unsupported_server"),  # the embedded engine behind a proxy
 ]

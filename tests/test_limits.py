@@ -196,6 +196,7 @@ def test_large_values_are_split_into_several_statements(graph: Connection) -> No
     assert query(whole, text=text) == [{"count": 4}]
 
 
+@pytest.mark.slow
 def test_too_large_message_is_rejected_before_sending(embedded: Connection) -> None:
     largest = embedded.largest_message
     assert largest is not None

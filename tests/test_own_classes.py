@@ -82,6 +82,7 @@ def test_examples_of_the_documentation_run(own_graph: Connection, team_graph: st
 FORMATS = ["jsonl", "yaml", "csv", "cypher"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_round_trip(
     embedded: Connection, own_graph: Connection, team_graph: str, format: str
@@ -171,6 +172,7 @@ import neomodel
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("declaration", "message"),
     [

@@ -141,6 +141,7 @@ def checked_with(examples: int, max_models: int) -> Any:
     return lambda test: configure(generated(test))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @example(seed=2, num_models=200)
 @checked_with(examples=4, max_models=200)

@@ -285,6 +285,7 @@ def test_threads_and_two_senders(graph: Connection, monkeypatch: pytest.MonkeyPa
     assert not list(verify())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.any_engine
@@ -348,6 +349,7 @@ KILLED_LOOP = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.any_engine
 def test_kills_lose_nothing(graph: Connection, cli: RunCommand) -> None:
@@ -369,6 +371,7 @@ def test_kills_lose_nothing(graph: Connection, cli: RunCommand) -> None:
     assert cli("runs", "clean", "--yes").stderr == "deleted 20 journals\n"
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 def test_a_program_that_does_not_finish_its_run(graph: Connection, cli: RunCommand) -> None:
     program = "from genai_graph import start_run; start_run(uid='r').log_metric('loss', 1.0); {}"

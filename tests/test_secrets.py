@@ -145,6 +145,7 @@ def test_no_command_prints_a_password(
     assert [secret for secret in own_engine.secrets if secret in everything] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", ["right", "wrong"])
 def test_debug_logs_and_warnings_contain_no_password(own_engine: Engine, password: str) -> None:
     code = (
@@ -205,6 +206,7 @@ def test_connect_errors_contain_no_password_even_with_frame_variables(
     assert [text for error in errors if MARK in (text := format_with_locals(error))] == []
 
 
+@pytest.mark.slow
 def test_query_errors_contain_no_password(own_engine: Engine) -> None:
     users = own_engine.settings()
     uses: list[Callable[[], object]] = [

@@ -14,6 +14,8 @@ from conftest import ROOT
 
 from genai_graph import type_stubs
 
+pytestmark = pytest.mark.slow
+
 INFERRED = """
 from genai_graph import Count, Dataset, Experiment, Metric, Model, Project, Q, query, load
 

@@ -600,6 +600,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 def test_full_temporary_disk_while_copying_standard_input(
     graph: Connection, small_disk: Path
@@ -642,6 +643,7 @@ def test_file_without_read_permission() -> None:
     assert error_line("check", "f.jsonl") == "f.jsonl:1: can't be read: Permission denied"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="requires /proc")
 def test_read_error_is_reported_with_errors_of_other_files() -> None:
     Path("mem.jsonl").symlink_to("/proc/self/mem")
@@ -665,6 +667,7 @@ def test_socket_is_not_a_file() -> None:
 CUT = "Compressed file ended before the end-of-stream marker was reached"
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
 def test_truncated_compressed_file_is_one_error(graph: Connection, suffix: str) -> None:
@@ -678,6 +681,7 @@ def test_truncated_compressed_file_is_one_error(graph: Connection, suffix: str) 
     assert size_of_graph() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 @pytest.mark.parametrize("suffix", ["gz", "xz"])
 def test_corrupt_compressed_file(graph: Connection, suffix: str) -> None:
@@ -696,6 +700,7 @@ def test_corrupt_compressed_file(graph: Connection, suffix: str) -> None:
     assert size_of_graph() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="requires named pipes")
 @pytest.mark.parametrize("name", list(COMPRESSIONS))
