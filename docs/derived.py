@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from genai_graph import schema, schema_diagram, type_stubs
+from genai_graph import properties, schema, schema_diagram, type_stubs
 from genai_graph.cli import main as command_line
 from genai_graph.database.settings import Settings
 from genai_graph.ogm.edge import Edge
@@ -131,6 +131,21 @@ def _graph() -> str:
     return f"```mermaid\n{schema_diagram.mermaid()}```"
 
 
+def _property_types() -> str:
+    """Return a table of the property types with the arguments of their constructors."""
+    names = sorted(set(properties.__all__) - {"Property"})
+    return _table(
+        ["type", "values", "arguments"],
+        *(_property_type(name, getattr(properties, name)) for name in names),
+    )
+
+
+def _property_type(name: str, cls: type) -> list[str]:
+    summary = (inspect.getdoc(cls) or "").splitlines()[0]
+    arguments = [name for name in inspect.signature(cls).parameters if name != "unique"]  # the uid
+    return [f"`{name}`", summary.removesuffix("."), ", ".join(f"`{each}`" for each in arguments)]
+
+
 # Questions
 
 
@@ -144,10 +159,10 @@ def _question(question: Question) -> str:
         parts.append("\n".join(map(_parameter, question.parameters.values())))
     columns = question.columns.items()
     parts.append(_table(["column", ""], *([f"`{name}`", text] for name, text in columns)))
-    for name, reason in question.not_judged.items():
-        parts.append(f"Not judged, but named in a notice: {reason} (`{name}`).")
+    for name, reason in question.left_out.items():
+        parts.append(f"Left out and reported: {reason} (`{name}`).")
     if question.not_ranked:
-        parts.append(f"Not ranked, and counted in a notice: {question.not_ranked}.")
+        parts.append(f"Not ranked and reported: {question.not_ranked}.")
     return "\n\n".join(parts)
 
 
@@ -176,7 +191,7 @@ def _habit_table(cls: ast.ClassDef) -> str:
         if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
             habit, _, here = inspect.cleandoc(ast.get_docstring(test) or "").partition("\n\n")
             rows.append([_without_stop(habit), _without_stop(" ".join(here.split()))])
-    return _table([title, "here"], *rows)
+    return _table([title, "in genai_graph"], *rows)
 
 
 def _without_stop(text: str) -> str:
@@ -232,6 +247,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "graph": _graph,
     "habits": _habits,
     "every-node": _shared,
+    "property-types": _property_types,
     "edges": _edges,
     "sensitive": _sensitive,
     "questions": _questions,

@@ -395,7 +395,7 @@ class Search:
         for score in self.scores:
             if not math.isnan(score.value):
                 by_model[score.model].append(score)
-        rows, not_judged = [], 0
+        rows, left_out = [], 0
         for child, parent in sorted({edge[:2] for edge in self.graph.edges["Model"]}):
             groups: dict[Row, tuple[list[Score], list[Score]]] = {}
             names = set()
@@ -410,16 +410,16 @@ class Search:
                     pair = groups.setdefault(key, ([], []))
                     pair[0].append(old)
                     pair[1].append(new)
-            not_judged += len(names - {key[1] for key in groups})
+            left_out += len(names - {key[1] for key in groups})
             for (dataset, metric, *group), (olds, news) in groups.items():
                 direction = self._direction([*olds, *news])
-                not_judged += not direction
+                left_out += not direction
                 old = max(direction * one.value for one in olds) * direction
                 new = max(direction * one.value for one in news) * direction
                 if direction * new < direction * old:
                     named = (group[0] or None, group[1] or None)
                     rows.append((parent, child, dataset, metric, old, new, new - old, *named))
-        return sorted(rows, key=lambda row: (*row[:4], row[7] or "", row[8] or "")), not_judged
+        return sorted(rows, key=lambda row: (*row[:4], row[7] or "", row[8] or "")), left_out
 
     # Contamination
 

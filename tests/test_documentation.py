@@ -171,6 +171,8 @@ def test_every_public_name_is_in_the_reference() -> None:
     on_other_pages = {"__version__", "errors", "GenaiGraphError", "FixtureError"}  # errors.md
     for name in set(genai_graph.__all__) - on_other_pages:
         assert re.search(rf":: genai_graph\.{name}$", page, re.MULTILINE), name
+    for name in set(genai_graph.properties.__all__) - {"Property"}:  # architecture.md
+        assert f":: genai_graph.properties.{name}\n" in page, name
 
 
 def test_fixture_of_readme_is_valid(tmp_path: Path) -> None:

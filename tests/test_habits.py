@@ -699,7 +699,7 @@ class TestRelated:
     def test_chained_calls(self) -> None:
         """`filter(metrics__name=...).filter(metrics__value__gt=...)`.
 
-        The same: each call may be met by another related node.
+        The same: the calls may match different related nodes.
         """
         chained = Experiment.nodes.filter(metrics__name="accuracy").filter(metrics__value__gt=0.92)
         assert uids(chained) == ["run2"]  # its loss
@@ -807,7 +807,7 @@ class TestResults:
     def test_values(self) -> None:
         """`values("uid", "size")`.
 
-        The same; values as the attributes have them.
+        The same, with the same Python types as the attributes.
         """
         rows = Model.nodes.filter(name="xgb").order_by("uid").values("uid", "size")
         assert rows.all() == [{"uid": "xgb@1", "size": 10}, {"uid": "xgb@2", "size": 30}]
@@ -921,7 +921,8 @@ class TestResults:
     def test_prefetch_related(self, statements: Statements) -> None:
         """`prefetch_related("trained_on__projects")`.
 
-        The same: one statement for each relationship. neomodel's `traverse` fills no managers.
+        The same: one statement for each relationship. neomodel's `traverse` does not cache
+        the related nodes.
         """
         models = Model.nodes.prefetch_related("trained_on__trained_models", "projects")
         assert statements(lambda: list(models)) == 4
@@ -1177,7 +1178,7 @@ class TestOther:
     def test_sets_can_be_built_before_connect(self) -> None:
         """A set as a constant of a module.
 
-        The same: it asks the connection that is open when it is used. It can be pickled.
+        The same: it uses the connection that is open at evaluation. It can be pickled.
         """
         nodes = pickle.loads(pickle.dumps(Model.nodes.filter(projects__name="fraud")))
         assert uids(nodes) == ["xgb@1", "xgb@2"]

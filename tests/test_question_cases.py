@@ -237,10 +237,10 @@ def test_regressions_say_which_metrics_have_no_direction(graph: Connection, cli:
     answer = ask("regressions")
     assert [row["metric"] for row in answer] == judged
     assert answer.notices == [
-        "not judged (3 in total): 'zeal' (2), 'glossary' (1): it is unknown whether greater is "
+        "left out (3 in total): 'zeal' (2), 'glossary' (1): it is unknown whether greater is "
         "better, or the scores contradict each other; set greater_is_better",
         "not compared: metrics spelled differently: 'F1', 'f1'",
-        "not judged: 2 scores without a dataset: 'speed' (2)",
+        "left out: 2 scores without a dataset: 'speed' (2)",
     ]
     shown = cli("ask", "regressions", "--limit", 2, "--strict")
     assert (shown.exit_code, len(shown.stdout.splitlines())) == (1, 2)
@@ -269,20 +269,20 @@ def test_scores_that_are_not_comparable_are_named(graph: Connection) -> None:
     (notice,) = answer.notices
     assert (answer, notice) == (
         [],
-        "not judged (3 in total): 'by-dataset' (1), 'by-split' (1), 'by-unit' (1): no score of the "
-        "metric has the dataset, the split and the unit of one of the parent",
+        "left out (3 in total): 'by-dataset' (1), 'by-split' (1), 'by-unit' (1): no score of the "
+        "child is comparable to a score of the parent",
     )
     assert ask("regressions", split="train").notices == [
         "no scores with the split 'train': expected 'test', 'validation'"
     ]
     assert ask("regressions", unit="ms").notices == ["no scores with the unit 'ms': expected '%'"]
-    without = "not judged: 1 score of 'acc' of runs without a model"
+    without = "left out: 1 score of 'acc' of runs without a model"
     assert ask("leaderboard", metric="acc", dataset="d").notices == [without]
     assert ask("leaderboard", metric="acc", dataset="d", split="val").notices == []
     assert ask("leaderboard", metric="acc", dataset="e").notices == []
     assert ask("best-models", metric="acc").notices == [without]
     assert ask("contaminated-scores").notices == [
-        "not judged: 1 score of runs without a model: 'acc' (1)"
+        "left out: 1 score of runs without a model: 'acc' (1)"
     ]
 
 
@@ -299,7 +299,7 @@ def test_notices_are_bounded(graph: Connection) -> None:
         for number in range(9):
             run.record(f"zeal{number}", 1.0, dataset=dataset)
     (notice,) = ask("regressions").notices
-    assert notice.startswith("not judged (9 in total): 'zeal0' (1), 'zeal1' (1), ")
+    assert notice.startswith("left out (9 in total): 'zeal0' (1), 'zeal1' (1), ")
     assert "'zeal4' (1) and 4 more: it is unknown" in notice
 
 

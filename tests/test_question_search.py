@@ -36,9 +36,9 @@ def assert_equal(found: list[Row], expected: list[Row], *, is_ordered: bool = Tr
         assert found == expected
 
 
-def not_judged(answer: Answer) -> int:
+def left_out(answer: Answer) -> int:
     """Return the number of rows that could not be judged, from the notices."""
-    return _sum_of(r"not judged \(([\d,]+) in total\)", answer)
+    return _sum_of(r"left out \(([\d,]+) in total\)", answer)
 
 
 def _sum_of(pattern: str, answer: Answer) -> int:
@@ -61,11 +61,11 @@ def compare(seed: int, num_models: int) -> None:
         answer = ask("regressions", **given_options)
         expected, unknown = search.regressions(**given_options)
         assert_equal(rows(answer), expected)
-        assert not_judged(answer) == unknown
+        assert left_out(answer) == unknown
     contaminated = ask("contaminated-scores")
     expected, unknown = search.contaminated()
     assert_equal(rows(contaminated), expected)
-    assert not_judged(contaminated) == unknown
+    assert left_out(contaminated) == unknown
     _compare_lineage(search, chance)
     for min_shared in (1, 2):
         answer = ask("shared-data", min_shared=min_shared)

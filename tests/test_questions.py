@@ -113,7 +113,7 @@ def test_every_file_runs_unmodified(graph: Connection) -> None:
         question = get_question(name)
         given = {key: VALUES[key] for key in question.parameters}
         found = query(text, statement_parameters(name, **given))
-        found = [row for row in found if row.pop("not_judged", None) is None]
+        found = [row for row in found if row.pop("left_out", None) is None]
         for row in found:
             row.pop("not_ranked", None)
         assert found == ask(name, **given), name
@@ -430,7 +430,7 @@ def test_best_models_use_the_direction_of_the_metric(graph: Connection) -> None:
     ]
     not_ranked, no_model = answer.notices
     assert not_ranked.startswith("not ranked: 2 scores of 'ACC'")
-    assert no_model == "not judged: 1 score of 'ACC' of runs without a model"
+    assert no_model == "left out: 1 score of 'ACC' of runs without a model"
     assert ask("best-models", metric="ACC", limit=1).notices == answer.notices
     assert rows(ask("best-models", metric="acc")) == []
 
@@ -564,7 +564,7 @@ def test_regressions_compare_equal_splits(graph: Connection) -> None:
         ("old", "worse", "d", "loss", 0.25, 0.75, 0.5, "test", None),
     ]
     (notice,) = answer.notices
-    assert notice.startswith("not judged (1 in total): 'zeal' (1): it is unknown whether")
+    assert notice.startswith("left out (1 in total): 'zeal' (1): it is unknown whether")
 
 
 def test_lineage_shows_the_longest_chain_to_a_root(graph: Connection) -> None:
@@ -852,11 +852,11 @@ def test_errors_of_ask(
         (["leaderboard", "--metric", "acc@1", "--dataset", "e", "--split", "val"],
          "no scores of 'acc@1' on 'e' to compare: the split is empty"),
         (["leaderboard", "--metric", "loss", "--dataset", "e"],
-         "not judged: 1 score of 'loss' without a dataset"),
+         "left out: 1 score of 'loss' without a dataset"),
         (["best-models", "--metric", "ACC@1"],
          "not included: scores with another spelling of 'ACC@1': 'acc@1' (1)"),
         (["contaminated-scores"],
-         "not judged: 1 score without a dataset: 'loss' (1)"),
+         "left out: 1 score without a dataset: 'loss' (1)"),
         (["license-impact", "--licenses", "GPL", "--licenses", "MITT"],
          "no Dataset has the license 'GPL' or 'MITT' (did you mean 'MIT'?)"),
         (["license-impact", "--licenses", "mit", "--licenses", "MIT"], ""),

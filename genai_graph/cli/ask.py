@@ -82,11 +82,10 @@ def _build_command(question: Question) -> click.Command:
         entry = f"{name}: {text}"
         columns.append(textwrap.fill(entry, 76, initial_indent="  ", subsequent_indent="    "))
     omitted = [
-        f"Not judged, but named in a notice ({name}): {reason}."
-        for name, reason in question.not_judged.items()
+        f"Left out and reported ({name}): {reason}." for name, reason in question.left_out.items()
     ]
     if question.not_ranked:
-        omitted.append(f"Not ranked, and counted in a notice: {question.not_ranked}.")
+        omitted.append(f"Not ranked and reported: {question.not_ranked}.")
     paragraphs = [f"{question.title}.", question.description, "\n".join(columns), *omitted]
     command = click.Command(
         question.name,

@@ -38,7 +38,7 @@ class KindGroup(click.Group):
 
 @click.group(name="import", cls=KindGroup, subcommand_metavar="KIND [SOURCE]... [OPTIONS]")
 def import_() -> None:
-    """Import MLflow, Hugging Face, Croissant, CSV.
+    """Import from MLflow, Hugging Face and others.
 
     Reads existing records and merges them into the graph: importing again changes nothing. Items
     that can't be imported are skipped, counted and reported. See genai-graph import KIND --help.

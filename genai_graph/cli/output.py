@@ -23,7 +23,7 @@ format_option = click.option(
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Exit with 1 if there are notices on standard error about what is missing.",
+    help="Exit with 1 if the result is incomplete, as reported on stderr.",
 )
 
 

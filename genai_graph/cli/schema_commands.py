@@ -101,7 +101,7 @@ def draw(format: str) -> None:
 @schema.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default="typings")
 def stubs(directory: Path) -> None:
-    """Write stubs with your own properties.
+    """Write type stubs for your own properties.
 
     They are for type checkers, which then know the properties that @extend added to the classes of
     the package. pyright finds them in DIRECTORY, which is typings by default; mypy needs mypy_path

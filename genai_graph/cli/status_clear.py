@@ -23,7 +23,7 @@ def status(as_json: bool) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def clear(yes: bool) -> None:
-    """Delete all nodes and edges of the models.
+    """Delete all nodes and edges of this package.
 
     Asks for confirmation, and deletes in batches. Nodes that another application uses are kept:
     those with another label, an undeclared property or edge, or without a uid.

@@ -523,7 +523,7 @@ def _close_all() -> None:
 
 
 def _close_in_worker() -> None:
-    """Close the connections when a worker process ends, also if its pool terminates it.
+    """Close the connections when a worker process ends, even if its pool terminates it.
 
     The workers of a pool end without calling the functions registered with atexit, and one of them
     may be the last client of an engine.

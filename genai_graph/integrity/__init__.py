@@ -23,7 +23,7 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
 
     The graph is read one page at a time, so that memory use does not grow with it, except for the
     uids at the ends of DERIVED_FROM and PART_OF edges, which are needed to find cycles. Nodes
-    without one of the five labels, and other labels of nodes, are ignored. Findings with an
+    without a declared label, and other labels of nodes, are ignored. Findings with an
     `allowed` subject, such as ``Dataset.reviewed`` or ``Dataset-HAS->Review``, are skipped: use it
     for data of other applications. An allowed subject that does not occur is logged as a warning.
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Answer(Rows):
     """The answer to a question: a list of rows, each a dict.
 
-    `notices` say what could not be judged, such as metrics of which it is unknown whether greater
-    is better, and which values of parameters the graph lacks or has in another spelling.
+    `notices` report what the answer leaves out, such as metrics of which it is unknown whether
+    greater is better, and which values of parameters the graph lacks or has in another spelling.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, 
 def _run(
     question: Question, parameters: dict[str, Any], limit: int
 ) -> tuple[list[dict[str, Any]], Omitted]:
-    """Return the rows, and what was not judged or ranked; that is not limited."""
+    """Return the rows, and all values that were left out or not ranked, without a limit."""
     statement = _build_statement(question, is_limited=limit > 0)
     try:
         (record,) = query(statement, {**parameters, "limit": clamp_limit(limit)})
@@ -107,19 +107,19 @@ def _run(
         raise QuestionFileError(question.location, problem) from None
     except QueryError as error:
         raise QuestionFileError(question.location, str(error)) from error
-    not_judged = {name: record[f"not_judged_{name}"] for name in question.not_judged}
+    left_out = {name: record[f"left_out_{name}"] for name in question.left_out}
     not_ranked = {uid for uids in record.get("not_ranked", []) for uid in uids}
     rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
-    return rows, Omitted(not_judged, len(not_ranked))
+    return rows, Omitted(left_out, len(not_ranked))
 
 
 def _build_statement(question: Question, *, is_limited: bool) -> str:
     """Return a statement for one record with all rows, because the driver has a cost per record."""
     columns = f"[{', '.join(map(quote_name, question.columns))}]"
-    rows = f"CASE WHEN not_judged IS NULL THEN {columns} END" if question.not_judged else columns
+    rows = f"CASE WHEN left_out IS NULL THEN {columns} END" if question.left_out else columns
     returned = [
-        f"collect(CASE not_judged WHEN '{name}' THEN {name} END) AS not_judged_{name}"
-        for name in question.not_judged
+        f"collect(CASE left_out WHEN '{name}' THEN {name} END) AS left_out_{name}"
+        for name in question.left_out
     ]
     if question.not_ranked:
         returned.append("collect(not_ranked) AS not_ranked")

@@ -20,7 +20,7 @@
 //     suspected if a split is unknown or unclear, or if one dataset is derived from the other or
 //     both from a third
 //   trained_on: the dataset that the model was trained on
-// Not judged:
+// Left out:
 //   benchmark: a subset of a dataset, another subset of which was training data; they may overlap
 
 MATCH (x:Experiment)-[:HAS]->(score:Metric)-[:EVALUATED_ON]->(d:Dataset)
@@ -47,5 +47,5 @@ WHERE verdict IS NOT NULL
 // Of several splits that the model was trained on, the worst verdict: certain, suspected, unknown.
 WITH model, benchmark, score, trained_via, trained_on, min(verdict) AS certainty
 RETURN model, benchmark, score.uid AS metric, score.value AS value, trained_via, certainty,
-       trained_on, CASE certainty WHEN 'unknown' THEN 'benchmark' END AS not_judged
+       trained_on, CASE certainty WHEN 'unknown' THEN 'benchmark' END AS left_out
 ORDER BY model, benchmark, metric, trained_via, trained_on;

@@ -23,10 +23,10 @@ Rows = Sequence[Mapping[str, Any]]
 class Omitted(NamedTuple):
     """What the statement of a question did not judge, and the number of scores without a rank.
 
-    `not_judged` has the values of a column by its name, one for each row.
+    `left_out` has the values of a column by its name, one for each row.
     """
 
-    not_judged: Mapping[str, Sequence[str]]
+    left_out: Mapping[str, Sequence[str]]
     not_ranked: int
 
 
@@ -45,11 +45,11 @@ def find_notices(question: Question, facts: GraphFacts, rows: Rows, omitted: Omi
 
 def _omitted(question: Question, facts: GraphFacts, omitted: Omitted) -> list[str]:
     notices = []
-    for column, names in omitted.not_judged.items():
+    for column, names in omitted.left_out.items():
         if names:
-            reason = question.not_judged[column]
+            reason = question.left_out[column]
             listed = _listed(Counter(names))
-            notices.append(f"not judged ({len(names):,} in total): {listed}: {reason}")
+            notices.append(f"left out ({len(names):,} in total): {listed}: {reason}")
     if omitted.not_ranked:
         scores = f"{_count(omitted.not_ranked, 'score')} of {facts.values['metric']!r}"
         notices.append(f"not ranked: {scores}: {question.not_ranked}")
@@ -78,7 +78,7 @@ def _ranking(facts: GraphFacts, rows: Rows) -> list[str]:
         (without_model, "of runs without a model"),
     ):
         if count:
-            notices.append(f"not judged: {_count(count, 'score')} of {metric!r} {missing}")
+            notices.append(f"left out: {_count(count, 'score')} of {metric!r} {missing}")
     return notices
 
 
@@ -160,7 +160,7 @@ def _regressions(facts: GraphFacts, rows: Rows) -> list[str]:
         if without:
             total = sum(without.values())
             notices.append(
-                f"not judged: {_count(total, 'score')} without a dataset: {_listed(without)}"
+                f"left out: {_count(total, 'score')} without a dataset: {_listed(without)}"
             )
     return notices
 
@@ -212,7 +212,7 @@ def _contaminated_scores(facts: GraphFacts, rows: Rows) -> list[str]:
     for group in facts.metrics:
         without_dataset[group.name] += group.total - group.with_dataset
     return [
-        f"not judged: {_count(counts.total(), 'score')} {missing}: {_listed(+counts)}"
+        f"left out: {_count(counts.total(), 'score')} {missing}: {_listed(+counts)}"
         for counts, missing in (
             (without_dataset, "without a dataset"),
             (_count_without_model(), "of runs without a model"),

@@ -109,8 +109,8 @@ def _describe(value: Any) -> str:
 class Question:
     """A question: a Cypher statement with the help of its parameters and columns.
 
-    `supplied` are the names of the parameters that `ask` supplies. `not_judged` are reasons why
-    rows could not be judged, by the column that names what was not judged. `not_ranked` is the
+    `supplied` are the names of the parameters that `ask` supplies. `left_out` are reasons why
+    rows are left out, by the column whose values are reported. `not_ranked` is the
     reason why scores are listed without a rank. `location` is the first line of the statement.
     """
 
@@ -120,7 +120,7 @@ class Question:
     parameters: dict[str, Parameter]
     supplied: tuple[str, ...]
     columns: dict[str, str]
-    not_judged: dict[str, str]
+    left_out: dict[str, str]
     not_ranked: str | None
     cypher: str
     location: SourceLocation

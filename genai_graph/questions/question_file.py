@@ -14,7 +14,7 @@ command, its options, its help and the documentation::
     //   known_directions (map): ...
     // Columns:
     //   model: ...
-    // Not judged:
+    // Left out:
     //   metric: ...
     // Not ranked:
     //   value: ...
@@ -22,9 +22,9 @@ command, its options, its help and the documentation::
 A parameter with a default, which is a JSON value, is optional. An entry is continued by lines with
 deeper indentation.
 
-A statement with entries ``Not judged`` returns a column `not_judged` as well: the name of an entry,
-or null. Rows with a name are no part of the answer: the entry describes them in a notice, which
-names the values of its column. A statement with an entry ``Not ranked`` returns a column
+A statement with entries ``Left out`` returns a column `left_out` as well: the name of an entry,
+or null. Rows with a name are left out of the answer; a notice contains the text of the entry and
+the values of its column. A statement with an entry ``Not ranked`` returns a column
 `not_ranked`: the uids of scores that are listed without a rank, or null; a notice has their number.
 """
 
@@ -42,7 +42,7 @@ from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.facts import SUPPLIERS
 from genai_graph.questions.question import TYPES, Parameter, Question
 
-_HEADINGS = ("Parameters", "Supplied by ask", "Columns", "Not judged", "Not ranked")
+_HEADINGS = ("Parameters", "Supplied by ask", "Columns", "Left out", "Not ranked")
 _ENTRY = re.compile(
     r"  (?P<name>\w+)"
     r"(?: \((?P<type>.*?)(?:, default (?P<default>.*))?\))?"
@@ -100,7 +100,7 @@ class _Parser:
             parameters,
             supplied,
             {entry.name: entry.text for entry in sections["Columns"]},
-            {entry.name: entry.text for entry in sections["Not judged"]},
+            {entry.name: entry.text for entry in sections["Left out"]},
             not_ranked[0] if not_ranked else None,
             cypher,
             SourceLocation(self._file, line),

@@ -19,10 +19,10 @@
 //   delta: new - old
 //   split: the split of the dataset
 //   unit: the unit of the scores
-// Not judged:
+// Left out:
 //   metric: it is unknown whether greater is better, or the scores contradict each other; set
 //     greater_is_better
-//   child: no score of the metric has the dataset, the split and the unit of one of the parent
+//   child: no score of the child is comparable to a score of the parent
 
 MATCH (child:Model)-[:DERIVED_FROM]->(parent:Model)
 WITH DISTINCT child, parent
@@ -89,5 +89,5 @@ WHERE one IS NULL OR direction IS NULL OR direction * new < direction * old
 RETURN parent, child, one.dataset AS dataset, metric, old, new, new - old AS delta,
        CASE WHEN one.split <> '' THEN one.split END AS split,
        CASE WHEN one.unit <> '' THEN one.unit END AS unit,
-       CASE WHEN one IS NULL THEN 'child' WHEN direction IS NULL THEN 'metric' END AS not_judged
+       CASE WHEN one IS NULL THEN 'child' WHEN direction IS NULL THEN 'metric' END AS left_out
 ORDER BY parent, child, dataset, metric, split, unit;
