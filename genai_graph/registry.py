@@ -209,8 +209,11 @@ def _register_relationship(label: str, name: str, relationship: Any) -> None:
             f"{label}.{name}: exclusive is for the metrics of an experiment, which files nest "
             f"under it: declare the relationship on {edge_type.target}, with at_most_one"
         )
+    model = relationship.definition["model"]
+    for each, prop in model.defined_properties(aliases=False, rels=False).items():
+        _require_usable(model.__name__, each, prop)
     OUTGOING[label][name] = relationship
-    EDGES[edge_type] = relationship.definition["model"]
+    EDGES[edge_type] = model
     if relationship.reverse is None:
         return
     if edge_type.target in NODES:
@@ -286,6 +289,8 @@ def _require_usable(label: str, name: str, prop: Any) -> None:
             f"{label}.{name}: {type(prop).__name__} of {type(prop).__module__} can't be used: "
             "use a property of genai_graph.properties"
         )
+    if prop.declaration_error:
+        raise DeclarationError(f"{label}.{name}: {prop.declaration_error}")
     if prop.unique_index and name != "uid":
         raise DeclarationError(
             f"{label}.{name}: only the uid is unique: declare uid_from = ({name!r},)"

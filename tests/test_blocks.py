@@ -14,7 +14,7 @@ import pytest
 from neomodel import db
 from test_transactions import create_thing, is_write_lock_free, names, run_in_thread
 
-from genai_graph import Connection, Dataset, Experiment, Model, atomic, on_commit, query
+from genai_graph import Connection, Dataset, Experiment, Metric, Model, atomic, on_commit, query
 from genai_graph.database import sandbox
 from genai_graph.errors import (
     EdgeError,
@@ -342,6 +342,55 @@ def test_objects_are_as_they_were_before(graph: Connection) -> None:
         "d": None,
         "upserted": None,
     }
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "save": lambda run: run.save(),
+    "bulk_update": lambda run: Experiment.nodes.bulk_update([run], ["name"]),
+    "bulk_save": lambda run: Experiment.bulk_save([run]),
+    "delete": lambda run: run.delete(),
+    "refresh": lambda run: (Experiment.upsert(uid="e", source="other"), run.refresh()),
+    "update and refresh": lambda run: (Experiment.nodes.update(source="x"), run.refresh()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_of_an_object_is_taken_back(graph: Connection, change: str) -> None:
+    run = Experiment(uid="e", name="old").save()
+    run.name = "new"
+    before = attributes(run)
+    with rolled_back():
+        CHANGES[change](run)
+    assert attributes(run) == before
+    run.save()
+    assert Experiment.nodes.get(uid="e").name == "new"
+
+
+def test_a_new_uid_is_taken_back(graph: Connection) -> None:
+    data, other = Dataset(name="d").save(), Dataset(name="other").save()
+    metric = Experiment(uid="e").save().record("loss", 1.0, dataset=data)
+    before = attributes(data), attributes(metric)
+    for change in (
+        lambda: data.rename("new"),
+        lambda: data.rename(version="2"),
+        lambda: metric.rename("new"),
+        lambda: metric.dataset.replace(other),
+        lambda: metric.dataset.reconnect(data, other),
+    ):
+        with rolled_back():
+            change()
+        assert (attributes(data), attributes(metric)) == before
+        assert (Dataset.nodes.get(uid=data.uid), Metric.nodes.get(uid=metric.uid)) == (data, metric)
+    assert data.rename("new").uid == "new"
+
+
+def test_deferred_properties_read_in_a_block_are_read_again(graph: Connection) -> None:
+    Dataset(name="d", num_rows=1).save()
+    data = Dataset.nodes.only("name").get(uid="d")
+    with rolled_back():
+        Dataset.nodes.update(num_rows=2)
+        assert data.num_rows == 2
+    assert data.num_rows == 1
 
 
 def test_objects_of_a_committed_block_keep_their_state(graph: Connection) -> None:

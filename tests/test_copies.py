@@ -20,6 +20,7 @@ from genai_graph import (
     Dataset,
     Experiment,
     Finding,
+    Metric,
     Model,
     Project,
     Q,
@@ -180,6 +181,58 @@ def test_copy_can_be_changed_and_saved(graph: Connection, duplicate: Callable[[A
     data = Dataset(name="d").save()
     copied.trained_on.connect(duplicate(data))
     assert node.trained_on.all() == [data]
+
+
+def test_copy_with_deferred_properties(graph: Connection, duplicate: Callable[[Any], Any]) -> None:
+    """A copy reads them when they are used, and saving it never empties them."""
+    Model(name="m", task="text", tags=["a"], metadata={"a": 1}, size=3).save()
+    for number, read in enumerate(
+        [Model.nodes.only("task"), Model.nodes.defer("tags", "metadata", "size")]
+    ):
+        stored = Model.nodes.get(uid="m").to_dict()
+        assert duplicate(read.get(uid="m")).to_dict() == stored
+        copied = duplicate(read.get(uid="m"))
+        assert (copied.tags, copied.metadata, copied.size) == (["a"], {"a": 1}, 3)
+        changed = duplicate(read.get(uid="m"))
+        changed.task = f"changed {number}"
+        changed.save()
+        changed = duplicate(read.get(uid="m"))
+        changed.framework = f"f{number}"
+        Model.nodes.bulk_update([changed], ["framework"])
+        after = Model.nodes.get(uid="m").to_dict()
+        expected = {"task": f"changed {number}", "framework": f"f{number}"}
+        assert after == {**stored, **expected, "updated_at": after["updated_at"]}
+
+
+def test_copy_of_a_history_that_was_not_read(
+    graph: Connection, duplicate: Callable[[Any], Any]
+) -> None:
+    Experiment(uid="e").save().record("loss", values=[3.0, 2.0])
+    copied = duplicate(Metric.nodes.defer("steps", "values").get(uid="e/loss"))
+    copied.unit = "s"
+    copied.save()
+    metric = Metric.nodes.get(uid="e/loss")
+    assert (metric.unit, metric.steps, metric.values) == ("s", [0, 1], [3.0, 2.0])
+
+
+def test_deferred_property_that_was_set(graph: Connection) -> None:
+    """It is compared with the stored value, not with an empty one."""
+    Model(name="m", task="text", tags=["a"]).save()
+    model = Model.nodes.only("name").get(uid="m")
+    model.task = None
+    Model.nodes.bulk_update([model], ["task"])
+    Model.nodes.only("name").update(tags=[])
+    found = Model.nodes.get(uid="m")
+    assert (found.task, found.tags) == (None, [])
+
+
+def test_copy_with_annotations(graph: Connection, duplicate: Callable[[Any], Any]) -> None:
+    Model(name="m").save()
+    copied = duplicate(Model.nodes.annotate(runs=Count("experiments")).get(uid="m"))
+    assert copied.runs == 0
+    copied.task = "text"
+    copied.save()  # an annotation is not saved
+    assert Model.nodes.get(uid="m").to_dict() == copied.to_dict()
 
 
 def test_copy_of_an_unsaved_node_is_unsaved(

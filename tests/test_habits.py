@@ -53,7 +53,9 @@ from genai_graph.errors import (
     UnsupportedError,
 )
 from genai_graph.ogm.edge import Edge
+from genai_graph.ogm.node import Node
 from genai_graph.ogm.node_set import NodeSet
+from genai_graph.properties import StringProperty
 
 MARCH = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
 Statements = Callable[[Callable[[], object]], int]
@@ -225,12 +227,16 @@ class TestCreating:
     def test_choices(self) -> None:
         """`choices=...`, enum members, `get_status_display()`.
 
-        The same.
+        The same, for strings: a list of strings or of (value, label) pairs, a dict of labels, or an
+        enum class such as `TextChoices`. Other values raise `DeclarationError`.
         """
         run = Experiment.nodes.get(uid="run1")
         assert run.get_status_display() == "FINISHED"  # type: ignore[attr-defined]
         with pytest.raises(PropertyError, match="did you mean 'RUNNING'"):
             Experiment(status="RUNING")
+        assert Experiment().get_status_display() is None  # type: ignore[attr-defined]
+        with pytest.raises(DeclarationError, match=r"Vote\.answer: choices: expected"):
+            type("Vote", (Node,), {"answer": StringProperty(choices=[True, False])})  # type: ignore[list-item]
 
     def test_refresh_from_db(self) -> None:
         """`refresh_from_db()`.
@@ -855,7 +861,7 @@ class TestResults:
     def test_only_and_defer(self, statements: Statements) -> None:
         """`only("name")`, `defer("values")`.
 
-        The same: other properties are read when they are used.
+        The same: other properties are read when they are used, also by a copy.
         """
         for nodes in (Model.nodes.only("name"), Model.nodes.defer("task", "size")):
             model = nodes.get(uid="xgb@1")

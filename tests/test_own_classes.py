@@ -277,3 +277,65 @@ with connect():
     print(sorted(node.uid for node in new.neighbourhood().nodes))
 """
     assert run_program(program) == "['new', 'base']\n['base', 'new', 'old']\n"
+
+
+CHOICES = """
+import enum
+from genai_graph import Edge, Model, Node, RelationshipTo, check, extend
+from genai_graph.errors import DeclarationError
+from genai_graph.properties import ArrayProperty, IntegerProperty, StringProperty
+
+class Size(enum.Enum):
+    SMALL = "s"
+    LARGE = "l"
+
+class Shape(str, enum.Enum):
+    ROUND = "round"
+    @property
+    def label(self): return "Round"
+
+class Thing(Node):
+    a = StringProperty(choices=["x", "y"])
+    b = StringProperty(choices=[("x", "The X"), ("y", "The Y")])
+    c = StringProperty(choices={"x": "The X"})
+    d = StringProperty(choices=Size)
+    e = StringProperty(choices=Shape)
+    f = ArrayProperty(StringProperty(choices=["x"]))
+
+thing = Thing(uid="t", a="x", b="y", d=Size.LARGE, e=Shape.ROUND, f=["x"])
+print(thing.get_a_display(), thing.get_b_display(), thing.get_c_display(), thing.get_e_display())
+print(thing.a, thing.d, thing.e)
+for number, choices in enumerate([[], {"x", 1}, [1], [("x", "y", "z")], ["x", "x"], 3, "xy"]):
+    for declare in (
+        lambda: type(f"T{number}", (Node,), {"kind": StringProperty(choices=choices)}),
+        lambda: extend(Model)(type("A", (), {"kind": StringProperty(choices=choices)})),
+        lambda: type(f"U{number}", (Node,), {"to": RelationshipTo(
+            Thing, f"TO{number}", type("E", (Edge,), {"kind": StringProperty(choices=choices)}))}),
+    ):
+        try:
+            declare()
+            print("accepted", choices)
+        except DeclarationError as error:
+            assert ".kind: choices: " in str(error), error
+for option in ("default", "null", "max_length", "unique_index", "verbose_name", "auto_now"):
+    try:
+        StringProperty(**{option: True})
+    except DeclarationError as error:
+        assert f"StringProperty: {option}=...: " in str(error), error
+try:
+    IntegerProperty(choices=[1])
+except DeclarationError as error:
+    print(error)
+with open("things.jsonl", "w") as file:
+    file.write('{"format": "genai_graph/1"}\\n')
+    file.write('{"node": "Thing", "uid": "t1", "props": {"a": "x", "d": "s", "f": ["x"]}}\\n')
+check("things.jsonl")
+"""
+
+
+def test_choices_in_the_forms_of_django() -> None:
+    assert run_program(CHOICES).splitlines() == [
+        "x The Y None Round",
+        "x l round",
+        "IntegerProperty: choices=...: only strings have choices: use StringProperty",
+    ]

@@ -81,7 +81,6 @@ UNCHANGED: Any = object()  # the default of an argument where None has a meaning
 
 _REPR_LENGTH = 79
 _NEOMODEL_ATTRIBUTES = frozenset({"element_id_property", "deleted"})
-_BOOKKEEPING = ("_stored", "_state", "_defaults", *sorted(_NEOMODEL_ATTRIBUTES))
 
 install_resolver()
 
@@ -198,13 +197,16 @@ class Node(NodeBase, metaclass=NodeType):
         return hash((type(self), self.uid))
 
     def __getstate__(self) -> dict[str, Any]:
-        # neomodel's attributes, such as the managers of relationships, are made by the constructor.
-        names = (*properties_of(type(self)), *_BOOKKEEPING)
-        state = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        # The constructor makes neomodel's attributes: the managers of relationships, and methods.
+        made = {name for name, _ in self.__all_relationships__}
+        made |= {f"get_{name}_display" for name in properties_of(type(self))}
+        state = {name: value for name, value in self.__dict__.items() if name not in made}
         return {**state, "_defaults": dict(self._defaults)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set_attributes({})
+        for name in properties_of(type(self)).keys() - state.keys():
+            del self.__dict__[name]  # deferred: an empty value would replace the stored one
         self.__dict__.update(state)
 
     def __repr__(self) -> str:
@@ -334,6 +336,7 @@ class Node(NodeBase, metaclass=NodeType):
         stored = find_nodes(self.__label__, [uid]).get(uid)
         if stored is None:
             raise node_missing_error(self.__label__, uid)
+        _restore_at_rollback(self)
         self.set_stored(stored)
         for name, _ in self.__all_relationships__:
             self.__dict__[name].set_prefetched(None)
@@ -370,19 +373,30 @@ class Node(NodeBase, metaclass=NodeType):
 
     def read_deferred(self) -> None:
         """Read the deferred properties; those that were assigned meanwhile keep their values."""
-        names, self._deferred = self._deferred, frozenset()
+        names = self._deferred
         if not names:
             return
         uid = self.saved_uid
         stored = find_nodes(self.__label__, [uid]).get(uid)
         if stored is None:
             raise node_missing_error(self.__label__, uid)
+        _restore_at_rollback(self)
+        self._deferred = frozenset()
         fresh = type(self).from_values(stored)
         for name in names:
             self.__dict__.setdefault(name, fresh.__dict__[name])
             if name in fresh._defaults:
                 self._defaults[name] = fresh._defaults[name]
         self._stored = {**(self._stored or {}), **{n: (fresh._stored or {})[n] for n in names}}
+
+    # Annotations
+
+    _annotated: frozenset[str] = frozenset()
+
+    def set_annotations(self, values: Mapping[str, Any]) -> None:
+        """Set the results of `annotate` as attributes, which are not saved."""
+        self._annotated = frozenset(values)
+        self.__dict__.update(values)
 
     def neighbourhood(self, *, depth: int = 1, limit: int = lineage.MAX_NODES) -> Subgraph:
         """Return everything within `depth` edges of the node, of all types and in both directions.
@@ -412,10 +426,7 @@ class Node(NodeBase, metaclass=NodeType):
             if not isinstance(node, cls):
                 raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
         unique = list({id(node): node for node in nodes}.values())
-        state = transaction_state()
-        if state is not None:
-            for node in unique:
-                state.remember(node)
+        _restore_at_rollback(*unique)
         classes: dict[Any, None] = dict.fromkeys(map(type, unique))
         attributes = [dict(node.__dict__) for node in unique]
 
@@ -491,7 +502,7 @@ class Node(NodeBase, metaclass=NodeType):
         values = {
             name: None if value is self._defaults.get(name, self) and not value else value
             for name, value in self.__properties__.items()
-            if name not in _NEOMODEL_ATTRIBUTES
+            if name not in _NEOMODEL_ATTRIBUTES and name not in self._annotated
         }
         values = full_clean(type(self), values)
         require_fields(type(self), values)
@@ -519,6 +530,7 @@ class Node(NodeBase, metaclass=NodeType):
         `PropertyError`.
         """
         cls = type(self)
+        self.read_deferred()  # an assigned value is compared with the stored one
         given = {
             name: None
             if (value := getattr(self, name, self)) is self._defaults.get(name, cls) and not value
@@ -536,6 +548,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     def set_written(self, changes: Mapping[str, Any]) -> None:
         """Take over the database values that were written; other attributes are kept."""
+        _restore_at_rollback(self)
         self._stored = {**(self._stored or {}), **changes}
         self._state = transaction_state()
         if "updated_at" in changes:
@@ -573,6 +586,7 @@ class Node(NodeBase, metaclass=NodeType):
     def _rename(self, given: Mapping[str, Any]) -> Self:
         cls = type(self)
         fields = clean_fields(cls, given)
+        _restore_at_rollback(self)
         self._read_if_uncertain()
         uid = self.saved_uid
 
@@ -612,6 +626,7 @@ class Node(NodeBase, metaclass=NodeType):
         the node with the uid `new` replaces. `was_committed` returns whether the graph has these
         edges, if the uid is the same.
         """
+        _restore_at_rollback(self)
         uid = self.saved_uid
 
         def change() -> dict[str, Any]:
@@ -702,9 +717,7 @@ class Node(NodeBase, metaclass=NodeType):
         Raises `ProtectedError` if other nodes depend on it, such as models trained on a dataset,
         unless `force` is true, and `NodeNotFoundError` if it no longer exists.
         """
-        state = transaction_state()
-        if state is not None:
-            state.remember(self)
+        _restore_at_rollback(self)
         uid = self.saved_uid
 
         def delete() -> None:
@@ -832,6 +845,14 @@ class VersionedNode(Node):
 def _batches(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[list[NodeRow]]:
     sized = (NodeRow(uid, values, estimate_size(values)) for uid, values in rows)
     return batching.batch_by_size(sized, batching.BATCH_ROWS)
+
+
+def _restore_at_rollback(*nodes: Node) -> None:
+    """Give objects their present attributes again if the open transaction is rolled back."""
+    state = transaction_state()
+    if state is not None:
+        for node in nodes:
+            state.remember(node)
 
 
 def _refuse_options(options: Mapping[str, Any]) -> None:

@@ -627,7 +627,8 @@ class NodeSet(Generic[T]):
         Raises `PropertyError` for an invalid value. `updated_at` changes where a value does.
         """
         require_unsliced(self.is_sliced, "update")
-        return bulk_writes.update(self._nodes_only("update"), values)
+        complete = self._nodes_only("update")._clone(_shape=NodeShape())
+        return bulk_writes.update(complete, values)
 
     def delete(self, *, force: bool = False) -> tuple[int, dict[str, int]]:
         """Delete the nodes and what belongs to them, in one transaction.

@@ -64,8 +64,13 @@ class NodeShape:
             node = cls.inflate({**row["node"], **dict(row.get("json", ()))})
             if self.names is not None:
                 node.defer(set(properties_of(cls)) - {"uid", *self.names})
-            for alias, aggregate in selection.annotations.items():
-                node.__dict__[alias] = aggregate.to_python(row[compiler.alias(alias)])
+            if selection.annotations:
+                node.set_annotations(
+                    {
+                        alias: aggregate.to_python(row[compiler.alias(alias)])
+                        for alias, aggregate in selection.annotations.items()
+                    }
+                )
             nodes.append(node)
         return nodes
 

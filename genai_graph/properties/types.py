@@ -11,6 +11,7 @@ content of a CSV cell.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from datetime import date, datetime, timezone
@@ -31,10 +32,11 @@ from genai_graph.conversion import (
     unwrap,
 )
 from genai_graph.database.values import parse_datetime, to_utc
-from genai_graph.errors import PropertyError, PropertyTypeError
+from genai_graph.errors import DeclarationError, PropertyError, PropertyTypeError
 from genai_graph.formatting import NON_FINITE, non_finite_name
 from genai_graph.names import normalize_name
 from genai_graph.properties import encryption
+from genai_graph.properties.declarations import OPTIONS_INSTEAD, Choices, labels_of
 from genai_graph.properties.json_values import (
     INTEGER_MAX,
     INTEGER_MIN,
@@ -94,6 +96,13 @@ class Property(Generic[V]):
     keeps_empty_cells = False  # a quoted empty CSV cell is a value
     is_msgspec_native = False  # a value decoded by msgspec is the database value
     is_json_native = True  # msgspec encodes the database value as it is
+    declaration_error = ""  # raised with the name of the property when its class is registered
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        for name in options.keys() & OPTIONS_INSTEAD.keys():
+            if name not in inspect.signature(cls.__init__).parameters:
+                raise DeclarationError(f"{cls.__name__}: {name}=...: {OPTIONS_INSTEAD[name]}")
+        return super().__new__(cls)
 
     if TYPE_CHECKING:
 
@@ -247,7 +256,8 @@ class Property(Generic[V]):
 class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
     """A string; `choices` are the only values accepted, `sensitive` ones can be encrypted.
 
-    Names and unique strings are stored in Unicode normal form C.
+    Choices are strings, (string, label) pairs as in Django, or an enum class of strings. Names and
+    unique strings are stored in Unicode normal form C.
     """
 
     expected = "a string"
@@ -258,25 +268,27 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
         *,
         unique: bool = False,
         index: bool = False,
-        choices: tuple[str, ...] | None = None,
+        choices: Choices | None = None,
         sensitive: bool = False,
         is_name: bool = False,
         help_text: str = "",
     ) -> None:
-        named = None if choices is None else {choice: choice for choice in choices}
-        super().__init__(
-            unique_index=unique, required=unique, index=index, choices=named, help_text=help_text
-        )
+        super().__init__(unique_index=unique, required=unique, index=index, help_text=help_text)
         self.sensitive = sensitive
         self.is_name = is_name or unique
+        if choices is not None:
+            try:
+                self.choices = labels_of(choices)
+            except DeclarationError as error:
+                self.declaration_error = str(error)
         self.is_msgspec_native = not self.is_name
         self._max_bytes = MAX_INDEXED_BYTES if self.is_indexed else MAX_TEXT_BYTES
         # A character has up to four bytes: strings up to this length need no count of bytes.
         self._safe_length = self._max_bytes // 4
         self.annotation = (
             Annotated[str, Meta(min_length=int(self.is_required), max_length=self._safe_length)]
-            if choices is None
-            else Literal[choices]
+            if self.choices is None
+            else Literal[tuple(self.choices)]
         )
 
     @property
@@ -690,6 +702,7 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
     ) -> None:
         super().__init__(help_text=help_text)
         self.item = item
+        self.declaration_error = item.declaration_error
         self.expected = f"a list of {item.type_name}s"
         self.type_name = f"list of {item.type_name}s"
         self.annotation = list[item.annotation]  # type: ignore[name-defined]
