@@ -97,7 +97,8 @@ FILE_ORDER = {
     "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
     "ogm": [
         "edge json_ready lookup_errors lookups resolution stubs uids",
-        "bulk_writes class_help json_lookups tables",
+        "bulk_writes class_help json_texts tables",
+        "json_lookups",
         "conditions",
         "aggregates",
         "compiler",
@@ -115,7 +116,7 @@ FILE_ORDER = {
     ],
     "properties": [
         "literals messages redaction",
-        "json_values",
+        "declarations json_values",
         "json_columns",
         "encryption",
         "validation",

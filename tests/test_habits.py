@@ -53,7 +53,6 @@ from genai_graph.errors import (
     UnsupportedError,
 )
 from genai_graph.ogm.edge import Edge
-from genai_graph.ogm.node import Node
 from genai_graph.ogm.node_set import NodeSet
 from genai_graph.properties import StringProperty
 
@@ -235,8 +234,8 @@ class TestCreating:
         with pytest.raises(PropertyError, match="did you mean 'RUNNING'"):
             Experiment(status="RUNING")
         assert Experiment().get_status_display() is None  # type: ignore[attr-defined]
-        with pytest.raises(DeclarationError, match=r"Vote\.answer: choices: expected"):
-            type("Vote", (Node,), {"answer": StringProperty(choices=[True, False])})  # type: ignore[list-item]
+        size = StringProperty(choices=[("s", "small"), ("l", "large")])
+        assert size.choices == {"s": "small", "l": "large"}
 
     def test_refresh_from_db(self) -> None:
         """`refresh_from_db()`.
@@ -608,13 +607,20 @@ class TestConditions:
         assert uids(nodes.filter(tags=["b"])) == ["clean@1"]
 
     def test_json(self) -> None:
-        """JSON: `parameters={...}`, `parameters__lr__lt=...`, `parameters__has_key`.
+        """JSON: `parameters={...}`, `parameters__lr__lt=...`, `has_keys`, `has_any_keys`.
 
-        The same. The whole value is compared for equality only.
+        The same. The whole value is compared for equality only. `parameters__lr=None` also finds
+        nodes without the key.
         """
         assert uids(Experiment.nodes.filter(parameters={"lr": 0.1})) == ["run1", "run2"]
         assert uids(Experiment.nodes.filter(parameters__lr__lt=0.2)) == ["run1", "run2"]
         assert uids(Experiment.nodes.filter(parameters__has_key="lr")) == ["run1", "run2"]
+        Experiment(uid="run3", parameters={"mix": [1, 2.5], "none": None}).save()
+        runs = Experiment.nodes
+        assert uids(runs.filter(parameters__has_keys=["mix", "none"])) == ["run3"]
+        assert uids(runs.filter(parameters__has_any_keys=["mix", "lr"])) == uids(runs)
+        assert uids(runs.filter(parameters__none__isnull=False)) == ["run3"]
+        assert uids(runs.filter(parameters__none=None)) == uids(runs)
         with pytest.raises(NodeSetError, match="the lookups are exact, ne, in, isnull, has_key"):
             Experiment.nodes.filter(parameters__contains=1)
         with pytest.raises(NodeSetError, match="no order"):

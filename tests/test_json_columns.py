@@ -236,6 +236,12 @@ def runs(graph: Connection) -> None:
         ({"parameters__opt__has_key": "name"}, "ab"),
         ({"parameters__in": [{"lr": 1, "opt": {"name": "SGD"}, "tags": ["x", "y"]}]}, "b"),
         ({"parameters__in": []}, ""),
+        ({"parameters__has_keys": ["lr", "opt"]}, "ab"),
+        ({"parameters__has_keys": ["lr", "rest"]}, "c"),
+        ({"parameters__has_keys": []}, "abcd"),
+        ({"parameters__has_any_keys": ["tags", "rest"]}, "bc"),
+        ({"parameters__has_any_keys": []}, ""),
+        ({"parameters__opt__has_any_keys": ["name", "x"]}, "ab"),
     ],
 )
 def test_filters(runs: None, lookups: dict[str, Any], expected: str) -> None:
@@ -243,6 +249,69 @@ def test_filters(runs: None, lookups: dict[str, Any], expected: str) -> None:
     assert "".join(found) == expected
     others = Experiment.nodes.exclude(**lookups)
     assert {node.uid for node in others} == set("abcd") - set(expected)
+
+
+TEXTS = {
+    "null": None,
+    "map": {"null": None, "deeper": {"list": []}},
+    "list": [],
+    "empty": {},
+    "mixed": [1, 2.5],
+    "maps": [{"inner": 1, "null": "}]"}],
+    'quo"te\\': [],
+    "last": 'text with "outside": [1',
+    "é": [],
+}
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        json.dumps,
+        lambda value: json.dumps(value, indent=1, ensure_ascii=False),
+        None,
+    ],
+    ids=["ASCII", "indented", "by path"],
+)
+def test_keys_of_values_that_are_texts(graph: Connection, store: Any) -> None:
+    """Also in whole texts of other programs: values that are not native have keys, too."""
+    Experiment(uid="run", parameters=TEXTS if store is None else None).save()
+    if store is not None:
+        query("MATCH (e:Experiment) SET e.parameters = $text", text=store(TEXTS), write=True)
+    Experiment(uid="number", parameters=[{"null": None}]).save()
+    nodes = Experiment.nodes
+
+    def found(**lookups: Any) -> bool:
+        (both,) = {nodes.filter(**lookups).count(), 2 - nodes.exclude(**lookups).count()}
+        return bool(both)
+
+    for key in TEXTS:
+        assert found(parameters__has_key=key), key
+        assert found(**{f"parameters__{key}__isnull": False}), key
+    for key in ("outside", "inner", "deeper", "nul", "1", "[", ""):
+        assert not found(parameters__has_key=key), key
+    assert found(parameters__has_keys=list(TEXTS))
+    assert found(parameters__has_any_keys=["outside", "mixed"])
+    assert not found(parameters__has_any_keys=["outside", "inner"])
+    assert found(parameters__map__has_keys=["null", "deeper"])
+    assert found(parameters__map__deeper__has_key="list")
+    assert not found(parameters__map__has_key="list")
+    assert not found(parameters__maps__has_key="inner")
+    # None is also a key whose value is null.
+    assert nodes.filter(parameters__null=None).count() == 2
+    assert nodes.filter(parameters__map__null=None).count() == 2
+    assert [node.uid for node in nodes.filter(parameters__mixed=None)] == ["number"]
+    assert [node.uid for node in nodes.exclude(parameters__map=None)] == ["run"]
+
+
+def test_keys_in_long_texts(graph: Connection) -> None:
+    value = {"rest": [[number, f'{number}"]'] for number in range(20_000)], "z": []}
+    deep: Any = []
+    for _ in range(60):
+        deep = [deep]
+    Experiment(uid="run", parameters={**value, "deep": deep}).save()
+    assert Experiment.nodes.filter(parameters__has_keys=["rest", "z", "deep"]).count() == 1
+    assert Experiment.nodes.filter(parameters__has_key="19999").count() == 0
 
 
 def test_other_uses(runs: None) -> None:
@@ -296,8 +365,9 @@ def test_encryption_and_its_removal(graph: Connection, monkeypatch: pytest.Monke
         assert len(stored("a", "Dataset")) == 1
         assert Dataset.nodes.get(uid="a").metadata == {"x": 1, "y": {"z": ["t"]}}
         assert Dataset.nodes.values_list("metadata__x", flat=True).order_by("uid").all() == [1, 2]
-        with pytest.raises(UnsupportedError, match="is encrypted"):
-            Dataset.nodes.filter(metadata__x=1)
+        for lookup in ({"metadata__x": 1}, {"metadata__x__isnull": True}, {"metadata__x": None}):
+            with pytest.raises(UnsupportedError, match="is encrypted"):
+                Dataset.nodes.filter(**lookup)
 
 
 def test_index(neo4j_graph: Connection, cli: Run) -> None:

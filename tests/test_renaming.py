@@ -143,8 +143,8 @@ def test_rolled_back_renaming(graph: Connection) -> None:
         dataset.rename("b")
         _ = 1 / 0
     assert [node.uid for node in Dataset.nodes] == ["a"]
-    with pytest.raises(PropertyError):
-        dataset.save()  # it still has the other name
+    assert (dataset.uid, dataset.name) == ("a", "a")
+    dataset.save()
     assert [node.uid for node in Dataset.nodes] == ["a"]
 
 

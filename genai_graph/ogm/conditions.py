@@ -266,7 +266,9 @@ class Comparison:
 
     def refuse_encrypted(self) -> None:
         """Raise `UnsupportedError` if the property is encrypted on the current connection."""
-        if not self.target.is_alias and self.lookup != "isnull":
+        if self.target.is_alias:
+            return
+        if self.lookup != "isnull" or self.target.keys:
             refuse_search(self.target.prop)
 
 

@@ -1,7 +1,8 @@
 """Lookups of JSON properties: of the whole value, and of values inside, ``parameters__lr__lt``.
 
 Values inside are native properties of the node (`genai_graph.properties.json_columns`), so that
-they are compared by the database. Those that remain JSON text, such as lists of maps, are not.
+they are compared by the database. Those that remain JSON text, such as lists of maps, are not: only
+their keys are looked for in the text.
 In a template, ``{n}`` is the node.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.conversion import unwrap
 from genai_graph.errors import NodeSetTypeError, PropertyError, PropertyTypeError
+from genai_graph.ogm.json_texts import key_pattern, key_token
 from genai_graph.ogm.lookups import (
     COMPARISONS,
     ITEMS,
@@ -30,8 +32,9 @@ from genai_graph.properties.messages import describe
 if TYPE_CHECKING:
     from genai_graph.properties.types import Property
 
-WHOLE = ("exact", "ne", "in", "isnull", "has_key")
-INSIDE = (*ORDERED, *TEXTS, *REGEXES, *ITEMS, "overlap", "len", "has_key")
+_HAS_KEYS = ("has_key", "has_keys", "has_any_keys")
+WHOLE = ("exact", "ne", "in", "isnull", *_HAS_KEYS)
+INSIDE = (*ORDERED, *TEXTS, *REGEXES, *ITEMS, "overlap", "len", *_HAS_KEYS)
 
 # With all() and any(), the embedded engine finds nothing if the condition is negated.
 _EXISTS = "size([name IN keys({n}) WHERE name = {0} OR name STARTS WITH {1}]) > 0"
@@ -80,16 +83,17 @@ def parse_json_lookup(
 
     Raises `NodeSetError` for an unknown lookup and `PropertyError` for an invalid value.
     """
-    name, path = parts[0] if parts else "exact", column(str(prop.name), keys)
+    name = parts[0] if parts else "exact"
     known = INSIDE if keys else WHOLE
     if name not in known:
         raise unknown_lookup(subject, name, known)
     try:
-        if name == "has_key":
-            return _parse_has_key(path, value)
-        if name == "isnull" or (value is None and name in ("exact", "ne")):
-            is_null = (name == "exact") if value is None else value
-            return _parse_isnull(path, is_null)
+        if name in _HAS_KEYS:
+            return _parse_has_keys(str(prop.name), keys, name, value)
+        if name == "isnull":
+            return _parse_isnull(str(prop.name), keys, value)
+        if value is None and name in ("exact", "ne"):
+            return _parse_null(str(prop.name), keys, name)
         if not keys:
             return _parse_whole(prop, name, value)
     except PropertyError as error:
@@ -101,18 +105,54 @@ def parse_json_lookup(
     return lookup
 
 
-def _parse_isnull(path: str, value: Any) -> Lookup:
+def _parse_isnull(name: str, keys: Keys, value: Any) -> Lookup:
+    """Return the lookup of a missing value or key; a key is there if its value is null."""
     value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
-    return Lookup("isnull", _EXISTS, (path, f"{path}."), negated=value)
+    return _exists(name, [keys], " AND ", "isnull")._replace(negated=value)
 
 
-def _parse_has_key(path: str, value: Any) -> Lookup:
-    if not isinstance(value, str):
-        raise PropertyTypeError(f"has_key: expected a string, got {describe(value)}")
-    inner = column(path, (value,))
-    return Lookup("has_key", _EXISTS, (inner, f"{inner}."))
+def _parse_null(name: str, keys: Keys, lookup: str) -> Lookup:
+    """Return the lookup of None: a missing key, or one whose value is null."""
+    found = _exists(name, [keys], " AND ", lookup)
+    if keys:
+        at = len(found.values)
+        is_null = f"coalesce(toStringOrNull({{n}}[{{2}}]) =~ {{{at}}}, false)"
+        pattern = key_pattern(keys, value="null")
+        template = f"({found.template} AND NOT {is_null})"
+        found = found._replace(template=template, values=(*found.values, pattern))
+    return found._replace(name="isnull", negated=lookup == "exact")
+
+
+def _parse_has_keys(name: str, keys: Keys, lookup: str, value: Any) -> Lookup:
+    names = [value] if lookup == "has_key" else to_items(value)
+    for each in names:
+        if not isinstance(each, str):
+            raise PropertyTypeError(f"{lookup}: expected a string, got {describe(each)}")
+    operator = " OR " if lookup == "has_any_keys" else " AND "
+    return _exists(name, [(*keys, each) for each in names], operator, lookup)
+
+
+def _exists(name: str, paths: Sequence[Keys], operator: str, lookup: str) -> Lookup:
+    """Return the condition that values exist at paths: as native properties, or in the text."""
+    parts, values = [], list[Any]()
+    for path in paths:
+        inner, at = column(name, path), len(values)
+        values += [inner, f"{inner}."]
+        template = _EXISTS.replace("{0}", f"{{{at}}}").replace("{1}", f"{{{at + 1}}}")
+        if path:  # else the text is the property itself
+            values += [name, key_token(path[-1]), key_pattern(path)]
+            template = f"({template} OR {_in_text(at + 2)})"
+        parts.append(template)
+    nothing = "{n} IS NULL" if operator == " OR " else "{n} IS NOT NULL"
+    return Lookup(lookup, f"({operator.join(parts) or nothing})", tuple(values))
+
+
+def _in_text(at: int) -> str:
+    """Return the condition on the text: the fast one first, on the last key of the path."""
+    text = f"toStringOrNull({{n}}[{{{at}}}])"
+    return f"coalesce({text} CONTAINS {{{at + 1}}} AND {text} =~ {{{at + 2}}}, false)"
 
 
 def _parse_whole(prop: Property[Any], name: str, value: Any) -> Lookup:
