@@ -13,6 +13,7 @@ test_documentation.py runs the examples:
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import re
@@ -64,6 +65,20 @@ def examples(page: Path) -> str:
     """Return the Python blocks of a page as one program, without the content of files."""
     programs = [text for language, text in blocks(page) if language == "python"]
     return "\n\n".join(text for text in programs if not _FILE.match(text))
+
+
+def statements(page: Path) -> Iterator[str]:
+    """Yield the Cypher statements of a page: in blocks, in strings of Python, and in the text."""
+    for language, text in blocks(page):
+        if language == "cypher":
+            yield text
+        elif language == "python":
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Constant) and "MATCH" in str(node.value):
+                    yield str(node.value)
+        elif "MATCH" in text:
+            yield from re.findall(r"[\"'](MATCH [^\n]*)[\"']$", text, re.MULTILINE)
+    yield from (span for span in _SPAN.findall(_BLOCK.sub("", text_of(page))) if "MATCH" in span)
 
 
 def console(text: str) -> Iterator[Command]:

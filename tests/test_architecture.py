@@ -94,7 +94,12 @@ FILE_ORDER = {
         "__init__",
     ],
     "integrations": ["values", "keras lightgbm lightning sklearn transformers xgboost", "__init__"],
-    "integrity": ["findings", "edge_checks schema_checks uid_checks", "node_checks", "__init__"],
+    "integrity": [
+        "findings",
+        "edge_checks schema_checks uid_checks undeclared_checks",
+        "node_checks",
+        "__init__",
+    ],
     "ogm": [
         "edge json_ready lookup_errors lookups resolution stubs uids",
         "bulk_writes class_help json_texts tables",
@@ -124,7 +129,7 @@ FILE_ORDER = {
         "__init__",
     ],
     "questions": [
-        "derivation directions question spelling splits",
+        "derivation directions property_names question spelling splits",
         "facts",
         "notices question_file",
         "catalog",

@@ -20,6 +20,7 @@ from documentation import (
     console,
     files_of,
     parse,
+    statements,
     text_of,
     unexecuted_commands,
 )
@@ -29,6 +30,8 @@ from genai_graph.cli import main
 from genai_graph.database import Connection, current_connection
 from genai_graph.errors import NotConnectedError
 from genai_graph.ogm.edge import Edge
+from genai_graph.questions import get_question, list_built_in_questions
+from genai_graph.questions.property_names import undeclared_properties
 from genai_graph.registry import EDGES, NODES, properties_of
 
 README = text_of(ROOT / "README.md")
@@ -164,6 +167,18 @@ def test_every_setting_is_in_the_readme() -> None:
 
     for field in Settings.model_fields.values():
         assert f"`{field.validation_alias}`" in README
+
+
+@pytest.mark.parametrize("page", PAGES_HERE, ids=lambda page: page.name)
+def test_properties_in_cypher_are_declared(page: Path) -> None:
+    problems = {problem for text in statements(page) for _, problem in undeclared_properties(text)}
+    mistakes = {"Dataset: no property 'licence' is declared (did you mean 'license'?)"}
+    assert problems <= (mistakes if page.name == "verify.md" else set())
+
+
+def test_properties_in_questions_are_declared() -> None:
+    for name in list_built_in_questions():
+        assert not list(undeclared_properties(get_question(name).cypher)), name
 
 
 def test_every_public_name_is_in_the_reference() -> None:

@@ -196,11 +196,13 @@ HEAD = "// Title\n// Columns:\n//   n: a number\n"
 )
 def test_invalid_files(cli: Run, add_question: Add, text: str | bytes, message: str) -> None:
     add_question("bad", text)
-    for command in (("ask",), ("ask", "bad", "--help")):
-        result = cli(*command)
-        assert (result.exit_code, result.stdout) == (1, "")
+    listed, explained = cli("ask"), cli("ask", "bad", "--help")
+    for result in (listed, explained):
+        assert result.exit_code == 1
         assert message in result.stderr
         assert len(result.stderr.splitlines()) == 1
+    assert '"question": "leaderboard"' in listed.stdout  # the others are listed
+    assert explained.stdout == ""
     assert cli("ask", "leaderboard", "--help").exit_code == 0
     assert complete('ask("bad", ') is None
 
@@ -210,6 +212,21 @@ def test_invalid_files(cli: Run, add_question: Add, text: str | bytes, message: 
     [
         ("RETRN 1 AS n", "bad.cypher:5: "),
         ("RETURN 1 AS m", "bad.cypher:5: "),
+        ("UNWIND [1] AS x\nWHERE RETURN 1 AS n", "bad.cypher:6: "),
+        (
+            "MATCH (m:Model)\nRETURN m.num_params AS n",
+            "bad.cypher:6: Model: no property 'num_params' is declared "
+            "(did you mean 'num_parameters'?)",
+        ),
+        (
+            "MATCH (:Model {nmae: 'x'})-[t:TRAINED_ON]->() RETURN 1 AS n",
+            "bad.cypher:5: Model: no property 'nmae' is declared (did you mean 'name'?)",
+        ),
+        (
+            "MATCH (:Model)-[t:TRAINED_ON]->() RETURN t.epochs AS n",
+            "bad.cypher:5: TRAINED_ON: no property 'epochs' is declared: set GENAI_GRAPH_MODELS "
+            "to the module that declares it, or write n['epochs']",
+        ),
     ],
 )
 def test_invalid_statements(graph: Connection, add_question: Add, body: str, message: str) -> None:
@@ -217,6 +234,16 @@ def test_invalid_statements(graph: Connection, add_question: Add, body: str, mes
     with pytest.raises(QuestionFileError) as raised:
         ask("bad")
     assert message in str(raised.value)
+    assert " at line " not in str(raised.value)
+
+
+def test_undeclared_properties_can_be_read_by_a_string(
+    graph: Connection, add_question: Add
+) -> None:
+    Model(name="m").save()
+    query("MATCH (m:Model) SET m.rating = 5", write=True)
+    add_question("ratings", f"{HEAD}\nMATCH (m:Model) RETURN m['rating'] AS n")
+    assert ask("ratings") == [{"n": 5}]
 
 
 def test_unknown_label(graph: Connection, add_question: Add) -> None:
@@ -228,8 +255,10 @@ def test_unknown_label(graph: Connection, add_question: Add) -> None:
 
 def test_names(cli: Run, add_question: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     add_question("lineage", f"{HEAD}\nRETURN 1 AS n")
-    result = cli("ask", "orphans")
-    assert "lineage.cypher: the package has a question 'lineage': rename the file" in result.stderr
+    for command in (("ask",), ("ask", "lineage")):
+        result = cli(*command)
+        assert result.exit_code == 1
+        assert "lineage.cypher: the package has a question 'lineage': rename" in result.stderr
     Path("own/lineage.cypher").rename("own/My_Question.cypher")
     assert "invalid name 'My_Question': use a-z" in cli("ask").stderr
     monkeypatch.setenv("GENAI_GRAPH_QUESTIONS", "missing")

@@ -111,6 +111,7 @@ VIOLATIONS = [
         "MATCH (n:Dataset) SET n.licence = 'MIT'",
         ("undeclared", "Dataset.licence", ("d", "e")),
         "Dataset does not declare 'licence' (did you mean 'license'?), found on 'd', 'e': "
+        "set GENAI_GRAPH_MODELS to the module that declares it, "
         "rename or remove it (MATCH (n:Dataset) SET n.`licence` = null), "
         "or pass --allow Dataset.licence",
     ),
@@ -249,12 +250,25 @@ def test_hints_for_an_undeclared_property_can_be_pasted(
     where = "MATCH (:Dataset {uid: 'e'})-[n:DERIVED_FROM]->()" if of_edge else "MATCH (n:Dataset)"
     query(f"{where} SET n.`{name}` = 1", write=True)
     hint = re.fullmatch(
-        r"rename or remove it \((.*)\), or pass (.*) if another .*", only_finding().hint
+        r"set .* declares it, rename or remove it \((.*)\), or pass (.*) if another .*",
+        only_finding().hint,
     )
     assert hint is not None
     assert cli("verify", *shlex.split(hint[2])).stderr == "no findings\n"
     query(hint[1], write=True)
     assert list(verify()) == []
+
+
+def test_nodes_of_a_class_that_is_not_loaded_are_counted(valid_graph: Connection) -> None:
+    times = "created_at: datetime(), updated_at: datetime()"
+    query(f"UNWIND ['a', 'b'] AS uid CREATE (:Deployment {{uid: uid, {times}}})", write=True)
+    finding = only_finding()
+    assert (finding.kind, finding.subject) == ("undeclared", "Deployment")
+    assert str(finding) == (
+        "no loaded class declares the label Deployment (2 nodes): set GENAI_GRAPH_MODELS to the "
+        "module that declares it, or pass --allow Deployment if another application uses it"
+    )
+    assert list(verify(allowed=["Deployment"])) == []
 
 
 def test_credentials_in_a_location_are_reported_without_showing_them(

@@ -23,10 +23,10 @@ class QuestionGroup(click.Group):
     """A group whose commands are the questions, loaded when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the questions."""
-        from genai_graph.questions import list_questions
+        """Return the names of the valid questions."""
+        from genai_graph.questions import read_questions
 
-        return list(list_questions())
+        return [question.name for question in read_questions()[0]]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Return the command of a question; raise a usage error for an unknown name."""
@@ -48,13 +48,18 @@ class QuestionGroup(click.Group):
 def ask(ctx: click.Context) -> None:
     """Answer a question about the graph.
 
-    Without QUESTION, lists the questions. The parameters of a question are options: see genai-graph
-    ask QUESTION --help.
+    Without QUESTION, lists the questions, and reports invalid files of your own. The parameters of
+    a question are options: see genai-graph ask QUESTION --help.
     """
     if ctx.invoked_subcommand is None:
-        from genai_graph.questions import get_question, list_questions
+        from genai_graph.questions import read_questions
 
-        write_rows([_summarize(get_question(name)) for name in list_questions()], None)
+        questions, errors = read_questions()
+        write_rows(list(map(_summarize, questions)), None)
+        for error in errors:
+            click.echo(str(error), err=True)
+        if errors:
+            raise SystemExit(1)
 
 
 def _summarize(question: Question) -> dict[str, Any]:

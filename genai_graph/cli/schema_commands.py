@@ -53,12 +53,16 @@ def check() -> None:
 
     Prints missing, extra and different constraints and indexes, and exits with 1 if there are any.
     """
+    from genai_graph.registry import MODULES_SETTING
     from genai_graph.schema import check
 
     with connect():
         drift = check()
     if drift:
         click.echo(str(drift))
+        if drift.extra:
+            hint = f"set {MODULES_SETTING} if a module of your own declares the extra ones"
+            click.echo(hint, err=True)
         raise SystemExit(1)
     click.echo("the schema is up to date", err=True)
 

@@ -21,8 +21,8 @@ def verify(allow: tuple[str, ...], as_json: bool) -> None:
 
     Finds missing and invalid values, undeclared properties, duplicate uids, edges and metrics,
     metrics without an experiment, edges between the wrong labels, cycles, and differences in the
-    schema. Nodes with other labels, and other labels of nodes, are ignored. The graph is not
-    changed. Exits with 1 if there are findings.
+    schema. Nodes with other labels are ignored, unless they look like nodes of a class that is not
+    loaded (see GENAI_GRAPH_MODELS). The graph is not changed. Exits with 1 if there are findings.
     """
     from genai_graph import verify as iter_findings
     from genai_graph.cli.connecting import connect

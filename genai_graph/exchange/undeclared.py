@@ -9,16 +9,23 @@ from genai_graph.registry import NODES, edge_type_names
 _SAMPLE = 1_000
 
 
-def undeclared_content() -> list[str]:
-    """Return descriptions of labels and edge types of node classes that are not loaded.
-
-    The nodes of such a class have a uid and timestamps, and their edges may lead to declared ones.
-    """
+def undeclared_labels() -> list[str]:
+    """Return the labels of node classes that are not loaded: nodes with a uid and timestamps."""
     labels = [row["label"] for row in query("CALL db.labels()")]
+    return [label for label in sorted({*labels} - NODES.keys()) if _has_nodes(label)]
+
+
+def undeclared_edge_types() -> list[str]:
+    """Return the edge types between declared nodes that no loaded class declares."""
     types = [row["relationshipType"] for row in query("CALL db.relationshipTypes()")]
-    found = [f"nodes {label}" for label in sorted({*labels} - NODES.keys()) if _has_nodes(label)]
     unknown = sorted({*types} - {*edge_type_names()})
-    return found + [f"edges {type_}" for type_ in unknown if _connects_declared(type_)]
+    return [type_ for type_ in unknown if _connects_declared(type_)]
+
+
+def undeclared_content() -> list[str]:
+    """Return descriptions of the labels and edge types of node classes that are not loaded."""
+    nodes = [f"nodes {label}" for label in undeclared_labels()]
+    return nodes + [f"edges {type_}" for type_ in undeclared_edge_types()]
 
 
 def _has_nodes(label: str) -> bool:

@@ -8,7 +8,7 @@ from itertools import chain
 
 import genai_graph.models  # noqa: F401  (registers the node classes)
 from genai_graph.errors import SettingsError, escape_unprintable
-from genai_graph.integrity import edge_checks, node_checks, schema_checks
+from genai_graph.integrity import edge_checks, node_checks, schema_checks, undeclared_checks
 from genai_graph.integrity.findings import Finding
 from genai_graph.properties.messages import did_you_mean
 from genai_graph.registry import EDGES, NODES
@@ -23,7 +23,8 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
 
     The graph is read one page at a time, so that memory use does not grow with it, except for the
     uids at the ends of DERIVED_FROM and PART_OF edges, which are needed to find cycles. Nodes
-    without a declared label, and other labels of nodes, are ignored. Findings with an
+    without a declared label are ignored, unless they look like nodes of a class that is not
+    loaded; so are other labels of nodes. Findings with an
     `allowed` subject, such as ``Dataset.reviewed`` or ``Dataset-HAS->Review``, are skipped: use it
     for data of other applications. An allowed subject that does not occur is logged as a warning.
 
@@ -33,6 +34,7 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
         raise SettingsError(f"allowed: expected a list of subjects, got a string: [{allowed!r}]")
     findings = chain(
         schema_checks.findings(),
+        undeclared_checks.findings(),
         *(node_checks.findings(label) for label in NODES),
         *(edge_checks.findings(edge_type) for edge_type in EDGES),
         *(edge_checks.undeclared_edges(label) for label in NODES),

@@ -11,6 +11,7 @@ from typing import Any
 from genai_graph.database import quote_name
 from genai_graph.errors import escape_unprintable
 from genai_graph.properties.messages import did_you_mean
+from genai_graph.registry import MODULES_SETTING
 
 _MAX_EXAMPLES = 5
 
@@ -37,6 +38,10 @@ class Finding:
 
     def __str__(self) -> str:
         return escape_unprintable(f"{self.problem}: {self.hint}")
+
+
+# First among the hints: data of an own class must not be deleted because its module is not loaded.
+LOAD_MODULES = f"set {MODULES_SETTING} to the module that declares it"
 
 
 def allow_option(subject: str) -> str:
@@ -75,5 +80,5 @@ class UndeclaredProperties:
             problem = f"{self._owner} does not declare {name!r}{did_you_mean(name, self._declared)}"
             problem += f", found on {', '.join(map(repr, uids))}{more}"
             allow = f"{allow_option(subject)} if another application uses it"
-            hint = f"rename or remove it ({removal}), or {allow}"
+            hint = f"{LOAD_MODULES}, rename or remove it ({removal}), or {allow}"
             yield Finding("undeclared", subject, tuple(uids), problem, hint)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from genai_graph import schema
 from genai_graph.database import quote_name
 from genai_graph.database.indexes import UNIQUENESS
-from genai_graph.integrity.findings import Finding, allow_option
+from genai_graph.integrity.findings import LOAD_MODULES, Finding, allow_option
 
 if TYPE_CHECKING:
     from genai_graph.database.indexes import Index
@@ -23,7 +23,8 @@ def findings() -> Iterator[Finding]:
         yield _finding(index, f"missing {index}", INSTALL)
     for index in drift.extra:
         allow = f"{allow_option(index.name)} if another application needs it"
-        yield _finding(index, f"undeclared {index}", f"drop it ({_drop(index)}), or {allow}")
+        hint = f"{LOAD_MODULES}, drop it ({_drop(index)}), or {allow}"
+        yield _finding(index, f"undeclared {index}", hint)
     for expected, found in drift.different:
         hint = f"drop it ({_drop(found)}) and {INSTALL}"
         yield _finding(found, f"found the {found} instead of the {expected}", hint)

@@ -6,6 +6,7 @@ from genai_graph.questions.catalog import (
     get_question,
     list_built_in_questions,
     list_questions,
+    read_questions,
 )
 from genai_graph.questions.question import Parameter, Question
 
@@ -18,5 +19,6 @@ __all__ = [
     "get_question",
     "list_built_in_questions",
     "list_questions",
+    "read_questions",
     "statement_parameters",
 ]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.conversion import to_exact_int
 from genai_graph.database import clamp_limit, current_connection, query, quote_name, run_in_worker
 from genai_graph.database.rows import Rows
-from genai_graph.errors import QueryError, QuestionError, QuestionFileError, ReadOnlyError
+from genai_graph.errors import (
+    QueryError,
+    QuestionError,
+    QuestionFileError,
+    ReadOnlyError,
+    SourceLocation,
+)
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.catalog import get_question
 from genai_graph.questions.facts import SUPPLIERS, GraphFacts
 from genai_graph.questions.notices import Omitted, find_notices
+from genai_graph.questions.property_names import undeclared_properties
 from genai_graph.questions.splits import canonical_name
 from genai_graph.registry import NODES
 from genai_graph.storage.lookups import existing_uids
@@ -22,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from genai_graph.questions.question import Question
+
+# As in the messages of the embedded engine and of Neo4j.
+_LINE = re.compile(r" at line (\d+):\d+(?: -)?| \(line (\d+), column \d+ \(offset: \d+\)\)")
 
 
 class Answer(Rows):
@@ -91,6 +102,7 @@ def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, 
             raise node_not_found(parameter.label, uid)
     if values.get("split") and "split_names" in question.supplied:
         values["split"] = canonical_name(values["split"])
+    _refuse_undeclared_properties(question)
     facts = GraphFacts(values)
     return facts, {**values, **{name: SUPPLIERS[name](facts) for name in question.supplied}}
 
@@ -106,11 +118,34 @@ def _run(
         problem = "the statement may write: questions can only read"
         raise QuestionFileError(question.location, problem) from None
     except QueryError as error:
-        raise QuestionFileError(question.location, str(error)) from error
+        raise _file_error(question, str(error)) from error
     left_out = {name: record[f"left_out_{name}"] for name in question.left_out}
     not_ranked = {uid for uids in record.get("not_ranked", []) for uid in uids}
     rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
     return rows, Omitted(left_out, len(not_ranked))
+
+
+def _refuse_undeclared_properties(question: Question) -> None:
+    """Raise an error for the first one: a database finds no value, and the answer is empty."""
+    if not question.is_built_in:
+        for line, problem in undeclared_properties(question.cypher):
+            raise QuestionFileError(_location(question, line), problem)
+
+
+def _file_error(question: Question, message: str) -> QuestionFileError:
+    """Return the error of a statement, at its line in the file if the message contains a line."""
+    match = _LINE.search(message)
+    if match is None:
+        return QuestionFileError(question.location, message)
+    line = int(match[1] or match[2]) - 2  # _build_statement adds a line before the statement
+    problem = _LINE.sub(":" if match[1] else "", message, count=1)
+    return QuestionFileError(_location(question, line), problem)
+
+
+def _location(question: Question, line: int) -> SourceLocation:
+    """Return the location of a line of the statement, counted from 0."""
+    first = question.location.line or 1
+    return SourceLocation(question.location.file, first + max(line, 0))
 
 
 def _build_statement(question: Question, *, is_limited: bool) -> str:

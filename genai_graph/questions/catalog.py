@@ -35,12 +35,25 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def list_questions() -> tuple[str, ...]:
-    """Return the names of all questions.
+    """Return the names of all questions, without own files that have an invalid name.
 
-    Raises `SettingsError` if a directory of own questions can't be read, and `QuestionFileError`
-    if a file has an invalid name, or that of another question.
+    Raises `SettingsError` if a directory of own questions can't be read.
     """
-    return tuple(sorted({**_built_in_files(), **_own_files()}))
+    return tuple(sorted({**_built_in_files(), **_own_files()[0]}))
+
+
+def read_questions() -> tuple[list[Question], list[QuestionFileError]]:
+    """Return all valid questions by name, and the errors of the other files.
+
+    Raises `SettingsError` if a directory of own questions can't be read.
+    """
+    questions, errors = [], list(_own_files()[1].values())
+    for name in list_questions():
+        try:
+            questions.append(get_question(name))
+        except QuestionFileError as error:
+            errors.append(error)
+    return questions, list({str(error): error for error in errors}.values())
 
 
 def list_built_in_questions() -> tuple[str, ...]:
@@ -54,9 +67,11 @@ def get_question(name: str) -> Question:
     Raises `UnknownQuestionError` if it does not exist, and `QuestionFileError` if its file is
     invalid.
     """
-    own = _own_files()
+    own, errors = _own_files()
     suggestion = ""
     if isinstance(name, str):
+        if name in errors:
+            raise errors[name]
         if name in own:
             return _read_question(name, own[name], is_built_in=False)
         if name in _built_in_files():
@@ -78,23 +93,24 @@ def _built_in_question(name: str) -> Question:
     return _read_question(name, _built_in_files()[name], is_built_in=True)
 
 
-def _own_files() -> dict[str, Traversable]:
-    """Return the user's files by the names of the questions."""
+def _own_files() -> tuple[dict[str, Traversable], dict[str, QuestionFileError]]:
+    """Return the user's files, and the errors of invalid names, by the names of the questions."""
     found: dict[str, Traversable] = {}
+    errors: dict[str, QuestionFileError] = {}
     for file in _iter_own_files():
         name = file.name.removesuffix(_SUFFIX)
+        problem = ""
         if not _NAME.fullmatch(name):
-            _refuse(file, f"invalid name {name!r}: use a-z and digits, with hyphens between words")
-        if name in _built_in_files():
-            _refuse(file, f"the package has a question {name!r}: rename the file")
-        if name in found:
-            _refuse(file, f"a question of this name exists ({found[name]}): rename the file")
-        found[name] = file
-    return found
-
-
-def _refuse(file: Traversable, problem: str) -> None:
-    raise QuestionFileError(SourceLocation(str(file)), problem)
+            problem = f"invalid name {name!r}: use a-z and digits, with hyphens between words"
+        elif name in _built_in_files():
+            problem = f"the package has a question {name!r}: rename the file"
+        elif name in found:
+            problem = f"a question of this name exists ({found[name]}): rename the file"
+        if problem:
+            errors[name] = QuestionFileError(SourceLocation(str(file)), problem)
+        else:
+            found[name] = file
+    return found, errors
 
 
 def _iter_own_files() -> Iterator[Traversable]:
