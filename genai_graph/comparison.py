@@ -13,10 +13,12 @@ from genai_graph.errors import MissingExtraError, SearchError
 from genai_graph.formatting import to_text
 from genai_graph.names import normalize_name
 from genai_graph.ogm.node import Node
+from genai_graph.pictures.curves import Curve, Plot, can_draw_svg, curve_of, draw_svg
 from genai_graph.pictures.html_table import html_table
 from genai_graph.questions.directions import direction
 from genai_graph.registry import NODES, close
 from genai_graph.searches import search as find
+from genai_graph.storage.batching import BATCH_BYTES, chunk_by_size
 from genai_graph.storage.lookups import find_nodes
 from genai_graph.storage.rows import values_equal
 from genai_graph.storage.suggestions import node_not_found
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     import pandas
 
 MAX_FOUND = 10  # experiments of a search
+MAX_PANELS = 20  # of a page
+_METRICS = "metrics."
+_POINT_BYTES = 18  # a step and a value
 _ATTRIBUTES = ("name", "status", "code_version", "random_seed")
 _BEST = " *"
 
@@ -99,14 +104,37 @@ class Comparison:
         title = f"{len(self.uids)} experiments"
         return html_table(title, columns, self.table(mark_best=True), note=note)
 
+    def plot(self, *names: str) -> Plot:
+        """Return the learning curves of all experiments, or those of metrics with some names.
+
+        The histories are read from the graph; each metric is one panel.
+        """
+        return Plot(_read_curves(self.uids, names))
+
     def to_html(self) -> str:
-        """Return a page with the table, which needs no other file."""
+        """Return a page with the table, which needs no other file.
+
+        The learning curves are below it, if matplotlib is installed; they are read from the graph.
+        """
         title = html.escape(", ".join(self.uids))
+        curves = self._curves_html() if can_draw_svg() else ""
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             "<style>body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}</style>"
-            f"</head>\n<body>{self._repr_html_()}</body></html>\n"
+            f"</head>\n<body>{self._repr_html_()}{curves}</body></html>\n"
         )
+
+    def _curves_html(self) -> str:
+        panels = self.plot().panels
+        if not panels:
+            return ""
+        # In the order of the table.
+        titles = [value.key.removeprefix(_METRICS) for value in self.values]
+        titles = [title for title in titles if title in panels]
+        svg = draw_svg({title: panels[title] for title in titles[:MAX_PANELS]})
+        more = len(titles) - MAX_PANELS
+        note = f"<p>… and {more} more: compare(...).plot(name) draws them</p>" if more > 0 else ""
+        return f"\n<h2>Learning curves</h2>\n{svg}{note}"
 
 
 def _cell(value: ComparedValue, uid: str, *, mark_best: bool) -> Any:
@@ -181,17 +209,25 @@ def _compare_metrics(uids: list[str]) -> list[ComparedValue]:
     table: dict[tuple[str, ...], dict[str, Any]] = defaultdict(dict)
     directions: dict[tuple[str, ...], bool | None] = {}
     for uid, name, value, dataset, split, greater in rows[0]["found"]:
-        key = (str(name), *(place for place in (dataset, split) if place))
+        key = _metric_key(name, dataset, split)
         table[key].setdefault(uid, value)
         if directions.get(key) is None:
             directions[key] = direction(str(name)) if greater is None else greater
     compared = []
-    for (name, *places), found in sorted(table.items()):
-        suffix = f" ({', '.join(places)})" if places else ""
-        best = _best(found, directions[(name, *places)])
-        values = _complete(uids, found)
-        compared.append(ComparedValue(f"metrics.{name}{suffix}", values, best))
+    for key, found in sorted(table.items()):
+        best = _best(found, directions[key])
+        compared.append(ComparedValue(f"{_METRICS}{_title(key)}", _complete(uids, found), best))
     return compared
+
+
+def _metric_key(name: object, *places: str | None) -> tuple[str, ...]:
+    """Return what tells the metrics of one experiment apart: name, dataset and split."""
+    return (str(name), *(place for place in places if place))
+
+
+def _title(key: tuple[str, ...]) -> str:
+    name, *places = key
+    return f"{name} ({', '.join(places)})" if places else name
 
 
 def _best(found: Mapping[str, Any], greater_is_better: bool | None) -> tuple[str, ...]:
@@ -201,3 +237,42 @@ def _best(found: Mapping[str, Any], greater_is_better: bool | None) -> tuple[str
         return ()
     best = (max if greater_is_better else min)(numbers.values())
     return tuple(uid for uid, value in numbers.items() if value == best)
+
+
+# Learning curves
+
+
+def _read_curves(uids: Sequence[str], names: Sequence[str]) -> dict[str, list[Curve]]:
+    """Return the histories by metric, one for each experiment, so that they have one colour.
+
+    They are read a few at a time, and thinned, since they may be long.
+    """
+    rows = query(
+        f"UNWIND $uids AS uid {match_uid('n', 'Experiment', 'uid')} "
+        "MATCH (n)-[:HAS]->(m:Metric) OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
+        "RETURN collect([uid, m.name, d.uid, m.split, m.uid, "
+        "CASE WHEN valueType(m.steps) STARTS WITH 'LIST' THEN size(m.steps) ELSE 0 END]) AS found",
+        uids=list(uids),
+    )
+    metrics: dict[str, tuple[str, tuple[str, ...]]] = {}
+    sizes = []
+    for uid, name, dataset, split, metric, length in sorted(rows[0]["found"], key=lambda x: x[4]):
+        if length > 1 and (not names or name in names):
+            metrics[metric] = (uid, _metric_key(name, dataset, split))
+            sizes.append(length * _POINT_BYTES)
+    table: dict[tuple[str, ...], dict[str, Curve]] = defaultdict(dict)
+    for chunk in chunk_by_size(metrics, sizes, BATCH_BYTES):
+        stored = query(
+            f"UNWIND $uids AS uid {match_uid('m', 'Metric', 'uid')} "
+            "RETURN uid, m.steps AS steps, m.values AS values",
+            uids=chunk,
+        )
+        for row in stored:
+            uid, key = metrics[row["uid"]]
+            if curve := curve_of(uid, row):
+                table[key].setdefault(uid, curve.thinned())
+    drawn = [uid for uid in uids if any(uid in curves for curves in table.values())]
+    return {
+        _title(key): [table[key].get(uid, Curve(uid, [], [])) for uid in drawn]
+        for key in sorted(table)
+    }

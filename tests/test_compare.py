@@ -8,7 +8,7 @@ import math
 import pytest
 from conftest import Run
 
-from genai_graph import Connection, Dataset, Experiment, compare
+from genai_graph import Connection, Dataset, Experiment, compare, query
 from genai_graph.errors import NodeNotFoundError, SearchError
 
 
@@ -55,6 +55,31 @@ def test_html(runs: None, cli: Run) -> None:
     assert "c &lt;b&gt;" in page
     assert "<b>" not in page.replace("<body>", "")
     assert "0.9" in compare("a", "b")._repr_html_()
+
+
+def test_learning_curves(runs: None, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for uid in ("a", "b"):
+        run = Experiment.nodes.get(uid=uid)
+        run.record("error", values=[1.0, 0.5, 0.25], dataset=Dataset.nodes.get(uid="data"))
+    run.record("<i>only b</i>", values=[1.0, math.nan])
+    plot = compare("c <b>", "a", "b").plot()
+    assert {title: [curve.name for curve in curves] for title, curves in plot.panels.items()} == {
+        "<i>only b</i>": ["a", "b"],
+        "error (data)": ["a", "b"],
+    }
+    assert plot.panels["error (data)"][1].values == [1.0, 0.5, 0.25]
+    assert list(compare("a", "b").plot("error").panels) == ["error (data)"]
+    page = cli("compare", "a", "b", "--format", "html").stdout
+    assert page.count("<svg") == 1
+    assert "error (data)" in page[page.index("<svg") :]
+    assert "&lt;i&gt;only b&lt;/i&gt;" in page[page.index("<svg") :]
+    assert "<i>" not in page
+    assert "<script" not in page
+    assert "<svg" not in compare("a", "c <b>").to_html().replace("<svg", "", 1)
+    query("MATCH (m:Metric {uid: 'a/error/data'}) SET m.steps = 5", write=True)
+    assert compare("a", "b").plot("error").panels["error (data)"][0].name == "b"
+    monkeypatch.setattr("genai_graph.pictures.curves.find_spec", lambda name: None)
+    assert "<svg" not in compare("a", "b").to_html()
 
 
 def test_command(runs: None, cli: Run) -> None:

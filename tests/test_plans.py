@@ -334,6 +334,8 @@ def use_runs() -> None:
     with start_run(resume=run.uid) as again:
         again.log_metric("loss", 0.5, step=1)
     search("parameters.lr < 0.5")
+    others = [node.uid for node in Experiment.nodes.all() if node.uid != run.uid]
+    compare(run.uid, others[0]).plot()
     schema.index_json("Experiment.parameters.lr", drop=True)
 
 

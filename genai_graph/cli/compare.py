@@ -36,7 +36,7 @@ def compare(
     """Compare experiments side by side.
 
     Prints their parameters and metrics, those that differ first. An asterisk marks the best values
-    of metrics, in tables and HTML.
+    of metrics, in tables and HTML. HTML pages have the learning curves, too (extra plot).
     """
     from genai_graph import compare as run
     from genai_graph.cli.connecting import connect
@@ -47,10 +47,11 @@ def compare(
         raise click.UsageError("expected at least two UIDs, or --search EXPRESSION")
     with connect():
         found = run(*uids, search=expression, order_by=order_by, limit=limit)
+        page = found.to_html() if format == "html" else ""  # reads learning curves
     if format == "json":
         click.echo(to_json([value.as_dict() for value in found]))
     elif format == "html":
-        click.echo(found.to_html(), nl=False)
+        click.echo(page, nl=False)
     elif format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(["key", *found.uids])
