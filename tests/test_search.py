@@ -44,7 +44,7 @@ def runs(graph: Connection) -> None:
     Experiment(uid="d").save()
     c.part_of.connect(a)
     a.models.connect(tuned)
-    b.datasets.connect(small)
+    b.datasets.connect(small, {"role": "training"})
     for run, accuracy, loss in ((a, 0.9, 0.1), (b, 0.5, 0.9)):
         run.record("accuracy", accuracy)
         run.record("val/loss", loss, dataset=small)
@@ -103,6 +103,10 @@ def runs(graph: Connection) -> None:
         ("project.name = 'fraud'", "a"),
         ("parent.status = 'FINISHED'", "c"),
         ("dataset.license IS NULL", "abcd"),
+        ("dataset.role = 'training'", "b"),
+        ("dataset.context = 'train' AND dataset.name = 'small'", "b"),
+        ("dataset.context = 'test'", ""),
+        ("tags.mlflow.parentRunId = 'a'", "c"),
         ('rests_on("ImageNet")', "ab"),
         ("rests_on('ImageNet') AND status = 'FAILED'", "b"),
         ("rests_on('base')", "a"),
@@ -183,6 +187,8 @@ def test_values_of_every_kind(runs: None, monkeypatch: pytest.MonkeyPatch) -> No
     }
     assert rows["d"]["parameters.whole.text"] is True
     names = ["parameters", "params.deep.mixed", "params.whole", "parent.metrics.accuracy"]
+    assert [row["uid"] for row in search(order_by="dataset.context DESC", limit=1)] == ["b"]
+    assert search("uid = 'b'", columns="dataset.context")[0]["dataset.context"] == "training"
     rows = {row["uid"]: row for row in search(columns=names)}
     assert rows["json"]["parameters"] == mixed
     assert rows["json"]["params.deep.mixed"] == [1, "a"]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from genai_graph.errors import PropertyError, SearchError
+from genai_graph.importers.context import Context
 from genai_graph.lineage import dependents
 from genai_graph.ogm.conditions import (
     And,
@@ -79,6 +80,10 @@ _TAG = (
 )
 
 
+# Imported digests of MLflow say that they are its own.
+_DIGEST = "CASE WHEN {x} STARTS WITH 'mlflow:' THEN substring({x}, 7) ELSE {x} END"
+
+
 class Operand(NamedTuple):
     """What a key refers to: a property, a value in JSON, a tag or the value of a metric.
 
@@ -91,11 +96,17 @@ class Operand(NamedTuple):
     values: tuple[Any, ...] = ()
     metric: str | None = None
     alternative: Target | None = None  # the same key of JSON with dots in it
+    convert: Callable[[str], str] = str  # a text to compare with, from MLflow's to ours
 
     @property
     def is_text(self) -> bool:
         """Whether values are texts, as all tags and MLflow's parameters are."""
         return bool(self.target.keys) or self.expression != "{x}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a property of the node, or a value in one."""
+        return self.expression == "{x}" and not self.target.path
 
 
 class Resolver:
@@ -122,7 +133,7 @@ class Resolver:
             group = None if first.is_quoted else _GROUPS.get(first.name)
             if rest and group is not None and (found := _in_group(group, label, path, rest)):
                 return found
-            own = self._own(label, path, first.name, rest)
+            own = self._own(label, path, first.name, rest) or _on_edge(path, first.name, rest)
             if own is not None:
                 return own
             step = _RELATIONSHIPS.get(label, {}).get(first.name, first.name)
@@ -140,12 +151,33 @@ class Resolver:
         name = name if name in known else _ALIASES.get(name.lower(), name)
         if name not in known or (rest and not known[name].is_json):
             return None
+        if (label, name) == ("Dataset", "digest"):
+            return Operand(Target(path, label, name), _DIGEST, convert=_without_prefix)
         return _json_operand(Target(path, label, name), rest)
 
     def _unknown(self, label: str, name: str) -> str:
         names = [*properties_of(NODES[label]), *relationships_of(label), *_GROUPS, *_ALIASES]
         hint = did_you_mean(name, names)
         return f"unknown name {name!r}{hint}: {label} has {', '.join(properties_of(NODES[label]))}"
+
+
+def _on_edge(path: Path, name: str, rest: Sequence[parsing.Part]) -> Operand | None:
+    """Return the operand of a property of the last edge; MLflow has contexts instead of roles."""
+    is_context = name == "context"
+    name = "role" if is_context else name
+    if rest or not path or name not in properties_of(path[-1].edge_class):
+        return None
+    target = Target(path, path[-1].far, name, path[-1].edge_type)
+    return Operand(target, convert=_role_of) if is_context else Operand(target)
+
+
+def _role_of(context: str) -> str:
+    """Return the role as which a context of MLflow is imported."""
+    return Context().role(context)[0] or context
+
+
+def _without_prefix(digest: str) -> str:
+    return digest.removeprefix("mlflow:")
 
 
 def _in_group(group: str, label: str, path: Path, rest: Sequence[parsing.Part]) -> Operand | None:
@@ -161,6 +193,9 @@ def _in_group(group: str, label: str, path: Path, rest: Sequence[parsing.Part]) 
         return _json_operand(Target(path, label, names[0]), rest) if names else None
     if joined in _TAG_PROPERTIES and _has(label, _TAG_PROPERTIES[joined]):
         return Operand(Target(path, label, _TAG_PROPERTIES[joined]))
+    if joined == "mlflow.parentRunId" and "part_of" in relationships_of(label):
+        step = step_over(label, "part_of")
+        return Operand(Target((*path, step), step.far, "uid"))
     is_mlflow = joined.startswith("mlflow.")
     keys = ("mlflow", joined.removeprefix("mlflow.")) if is_mlflow else ("tags", joined)
     values = (f"{joined}=", joined, column("metadata", keys))
@@ -295,6 +330,7 @@ def _like(pattern: str, *, ignore_case: bool) -> str:
 def _converted(operand: Operand, value: Value, operator: str, resolver: Resolver) -> Any:
     """Return a literal as a value of the property; raise `SearchError` if it does not fit."""
     prop, found = operand.target.prop, value.value
+    found = operand.convert(found) if isinstance(found, str) else found
     if operator in ("LIKE", "ILIKE", "CONTAINS"):
         if not isinstance(found, str):
             raise resolver.error(value.position, f"expected a text in quotes, got {found}")

@@ -139,14 +139,16 @@ def _sort_key(
     refuse_search(operand.target.prop)
     target, name = operand.target, compiler.variable("k")
     carried = ", ".join(bound)
-    node, clauses = "n", ""
+    node, edge, clauses = "n", "", ""
     if target.path:
-        node, _, clauses = compiler.walk("n", target.path, optional=True)
+        node, edge, clauses = compiler.walk("n", target.path, optional=True)
         if operand.metric is not None:
             clauses += f" WHERE {node}.name = {compiler.parameter(operand.metric)}"
         clauses = f" {clauses}"
     values = [compiler.parameter(value) for value in operand.values]
-    expression = operand.expression.format(*values, x=compiler.property(target, node), n=node)
+    expression = operand.expression.format(
+        *values, x=compiler.property(target, edge if target.on_edge else node), n=node
+    )
     if target.path:
         expression = f"{'max' if order_key.descending else 'min'}({expression})"
     return f"{clauses} WITH {carried}, {expression} AS {name}", name

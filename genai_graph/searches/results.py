@@ -172,7 +172,7 @@ def _result(label: str, columns: dict[str, list[Any]]) -> SearchResult:
 def _chosen_columns(
     label: str, chosen: list[tuple[str, Operand]], read: Callable[[Wanted], Found]
 ) -> SearchResult:
-    own = [one for _, one in chosen if _is_own(one)]
+    own = [one for _, one in chosen if one.is_own]
     targets = [*(one.target for one in own), *(one.alternative for one in own if one.alternative)]
     json = [target for target in targets if target.is_json]
     paths = [column(target.name, target.keys) for target in json]
@@ -191,17 +191,12 @@ def _chosen_columns(
             continue
         if operand.metric is not None and not operand.target.path[1:]:
             columns[name] = _spread(metrics.get(operand.metric, []), len(found.uids))
-        elif _is_own(operand):
+        elif operand.is_own:
             columns[name] = _own_values(found, operand)
         else:
             related = _read_related(label, found.uids, operand)
             columns[name] = [related.get(uid) for uid in found.uids]
     return _result(label, columns)
-
-
-def _is_own(operand: Operand) -> bool:
-    """Return whether a column is a property of the node, or a value in one."""
-    return operand.expression == "{x}" and not operand.target.path
 
 
 def _own_values(found: Found, operand: Operand) -> list[Any]:
@@ -224,9 +219,9 @@ def _read_related(label: str, uids: Iterable[str], operand: Operand) -> dict[str
     found: dict[str, Any] = {}
     for batch in batched(uids):
         compiler = Compiler()
-        node, _, walked = compiler.walk("n", operand.target.path, optional=False)
+        node, edge, walked = compiler.walk("n", operand.target.path, optional=False)
         values = [compiler.parameter(value) for value in operand.values]
-        x = compiler.property(operand.target, node)
+        x = compiler.property(operand.target, edge if operand.target.on_edge else node)
         expression = operand.expression.format(*values, x=x, n=node)
         start = f"UNWIND {compiler.parameter(batch)} AS uid {match_uid('n', label, 'uid')}"
         if operand.metric is not None:
