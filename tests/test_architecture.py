@@ -69,7 +69,7 @@ FILE_ORDER = {
         "__init__ indexes",
     ],
     "exchange": [
-        "filenames graph_reader journal_writes progress record_stream undeclared",
+        "filenames graph_reader journal_writes progress record_stream uid_table undeclared",
         "clearing output sources",
         "consistency dumper",
         "loader",
@@ -151,6 +151,7 @@ FILE_ORDER = {
         "batching rows",
         "columns",
         "encrypted_values lookups",
+        "given_values",
         "edge_rules nodes scans",
         "bulk_deletes edges exclusive_nodes histories protection renaming suggestions",
     ],

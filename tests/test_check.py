@@ -10,6 +10,8 @@ from conftest import errors_of, write_file
 
 from genai_graph import FixtureError, check
 from genai_graph.errors import GenaiGraphError
+from genai_graph.exchange import consistency, uid_table
+from genai_graph.storage import batching
 
 HEADER = "format: genai_graph/1\n"
 LABELS = "Project, Dataset, Model, Experiment, Metric"
@@ -540,6 +542,40 @@ def test_metric_has_one_experiment_across_files() -> None:
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")
     assert errors_of(name, twice) == [
         "c.jsonl:2: Experiment 'e': HAS: 'm': duplicate (first at a.jsonl:5)"
+    ]
+
+
+def test_errors_of_fixtures_that_exceed_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uid_table, "_MAX_INDEXED", 3)
+    monkeypatch.setattr(consistency, "_MAX_SORTED", 4)
+    monkeypatch.setattr(batching, "BATCH_ROWS", 2)
+    dataset = {"node": "Dataset", "uid": "d\u00e9@0"}
+    metrics = [{"node": "Metric", "uid": f"e/m{i}", "props": {"value": i}} for i in range(20)]
+    owned = [
+        {"edge": "HAS", "from": ["Experiment", f"e{i % 7}"], "to": ["Metric", f"e/m{i}"]}
+        for i in range(20)
+    ]
+    experiments = [{"node": "Experiment", "uid": f"e{i}"} for i in range(7)]
+    used = {"edge": "USED", "from": ["Experiment", "e6"], "to": ["Dataset", dataset["uid"]]}
+    rows = [*experiments, *metrics, *owned, dataset, used]
+    header = {"format": "genai_graph/1"}
+    valid = write("\n".join(map(json.dumps, [header, *rows])), "valid.jsonl")
+    assert check(valid) == (28, 21)
+
+    missing = {**used, "to": ["Dataset", "d@1"]}
+    second = {**owned[0], "from": ["Experiment", "e5"]}
+    orphan = {"node": "Metric", "uid": "e/m20", "props": {"value": 1}}
+    wrong = [header, experiments[4], used, owned[3], missing, second, orphan]
+    invalid = write("\n".join(map(json.dumps, wrong)), "invalid.jsonl")
+    assert errors_of(valid, invalid) == [
+        "invalid.jsonl:2: Experiment 'e4': uid: duplicate (first at valid.jsonl:6)",
+        "invalid.jsonl:3: Experiment 'e6': USED: 'd\u00e9@0': duplicate (first at valid.jsonl:50)",
+        "invalid.jsonl:4: Experiment 'e3': HAS: 'e/m3': duplicate (first at valid.jsonl:32)",
+        "invalid.jsonl:5: Experiment 'e6': USED: no Dataset 'd@1' is in the files or in the graph",
+        "invalid.jsonl:6: Experiment 'e5': Metric 'e/m0' can have only one Experiment: "
+        "it has 'e0', not 'e5'",
+        "invalid.jsonl:7: Metric 'e/m20': has no Experiment: nest it under one, or add an edge "
+        "Experiment-HAS->Metric",
     ]
 
 

@@ -329,6 +329,14 @@ def query(
     return _run(cypher, values, write)[0]
 
 
+def execute_read(cypher: str, /, **parameters: Any) -> Rows:
+    """Run a Cypher statement that reads; return its rows with the values of the driver.
+
+    `query` converts parameters and results, which takes longer than the rest for large ones.
+    """
+    return _run(cypher, parameters, write=False, convert=dict)[0]
+
+
 def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and the update counters."""
     return _run(cypher, parameters, write=True)
@@ -342,12 +350,19 @@ def lock(cypher: str, /, **parameters: Any) -> Rows:
     return _read(transaction.lock(cypher, **parameters))[0]
 
 
-def _read(result: QueryResult) -> tuple[Rows, SummaryCounters]:
+def _read(
+    result: QueryResult, convert: Callable[[Any], dict[str, Any]] = convert_items
+) -> tuple[Rows, SummaryCounters]:
     columns = result.keys()
-    return Rows(map(convert_items, result), columns), result.counters()
+    return Rows(map(convert, result), columns), result.counters()
 
 
-def _run(cypher: str, values: dict[str, Any], write: bool) -> tuple[Rows, SummaryCounters]:
+def _run(
+    cypher: str,
+    values: dict[str, Any],
+    write: bool,
+    convert: Callable[[Any], dict[str, Any]] = convert_items,
+) -> tuple[Rows, SummaryCounters]:
     """Run a statement in the open transaction, or in a new one that is repeated if necessary."""
     if write and current_connection().read_only:
         raise ReadOnlyError("the connection is read-only: connect without read_only to write")
@@ -358,16 +373,16 @@ def _run(cypher: str, values: dict[str, Any], write: bool) -> tuple[Rows, Summar
         if reason:
             raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
     if active is not None:
-        return _read(active.run(cypher, values))
+        return _read(active.run(cypher, values), convert)
     mode = WRITE_ACCESS if write else READ_ACCESS
     timeout = current_connection().statement_timeout
 
     def attempt() -> tuple[Rows, SummaryCounters]:
         with graph_driver.session(default_access_mode=mode) as session:
             if commits_in_batches(cypher):
-                return _read(session.run(cypher, values))
+                return _read(session.run(cypher, values), convert)
             with session.begin_transaction(timeout=timeout) as transaction:
-                found = _read(transaction.run(cypher, values))
+                found = _read(transaction.run(cypher, values), convert)
                 transaction.commit()  # also reads: the embedded engine rejects some writes here
                 return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import compress
 from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from genai_graph.exchange.formats.records import (
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
+from genai_graph.exchange.uid_table import UidTable
 from genai_graph.properties import encryption
 from genai_graph.properties.validation import missing_fields
 from genai_graph.registry import EDGES, NODES, required_properties
@@ -50,6 +51,7 @@ _SOURCE_SHIFT = 32
 _TARGET_MASK = (1 << _SOURCE_SHIFT) - 1
 _KEY_SHIFT = 32
 _KEY_MASK = (1 << _KEY_SHIFT) - 1
+_MAX_SORTED = 500_000
 
 
 def check(
@@ -79,24 +81,6 @@ def require_minimum(minimum: int, **options: int) -> None:
             raise SettingsError(f"{name}: expected at least {minimum}, got {value}")
 
 
-class UidTable:
-    """The uids of one label, numbered, each either declared or only referenced."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self.is_declared = bytearray()  # by number
-
-    def add(self, uid: str) -> int:
-        """Number a new uid."""
-        number = self.numbers[uid] = len(self.is_declared)
-        self.is_declared.append(False)
-        return number
-
-    def uids(self, *, declared: bool) -> Iterator[str]:
-        """Yield the declared uids, or those that are only referenced."""
-        return (uid for uid, number in self.numbers.items() if self.is_declared[number] == declared)
-
-
 class _EdgeTable(NamedTuple):
     """The edges of one type as packed pairs of uid numbers.
 
@@ -110,28 +94,38 @@ class _EdgeTable(NamedTuple):
     keys: dict[tuple[Any, ...], int]
     key_numbers: array[int]
 
-    def unpack(self, pairs: Collection[int]) -> Iterator[tuple[str, str]]:
+    def unpack(self, pairs: Iterable[int]) -> Iterator[tuple[str, str]]:
         """Yield the uids of the source and the target of packed edges."""
-        if pairs:
-            sources, targets = list(self.sources.numbers), list(self.targets.numbers)
-            for pair in pairs:
-                yield sources[pair >> _SOURCE_SHIFT], targets[pair & _TARGET_MASK]
+        for pair in pairs:
+            yield self.sources[pair >> _SOURCE_SHIFT], self.targets[pair & _TARGET_MASK]
 
     def duplicates(self) -> Iterator[tuple[Any, ...]]:
         """Yield the uids of both ends and the key of each edge that occurs more than once."""
-        numbers: Iterable[int] = self.pairs
-        if self.key_numbers:
-            pairs = zip(self.pairs, self.key_numbers, strict=True)
-            numbers = (pair << _KEY_SHIFT | key for pair, key in pairs)
-        ordered = sorted(numbers)
-        repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
+        parts = len(self.pairs) // _MAX_SORTED + 1  # a list takes five times the memory
+        for part in range(parts):
+            ordered = sorted(number for number in self._numbers() if number % parts == part)
+            repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
+            if not self.key_numbers:
+                yield from self.unpack(repeated)
+                continue
+            keys = list(self.keys)
+            ends = self.unpack([number >> _KEY_SHIFT for number in repeated])
+            for number, pair in zip(repeated, ends, strict=True):
+                yield (*pair, *keys[number & _KEY_MASK])
+
+    def _numbers(self) -> Iterable[int]:
+        """Return a number for each edge, equal for duplicates."""
         if not self.key_numbers:
-            yield from self.unpack(repeated)
-            return
-        keys = list(self.keys)
-        ends = self.unpack([number >> _KEY_SHIFT for number in repeated])
-        for number, pair in zip(repeated, ends, strict=True):
-            yield (*pair, *keys[number & _KEY_MASK])
+            return self.pairs
+        pairs = zip(self.pairs, self.key_numbers, strict=True)
+        return (pair << _KEY_SHIFT | key for pair, key in pairs)
+
+    def targets_without_edge(self) -> Iterator[str]:
+        """Yield the declared targets at which no edge ends."""
+        is_missing = bytearray(self.targets.is_declared)
+        for pair in self.pairs:
+            is_missing[pair & _TARGET_MASK] = False
+        return (self.targets[number] for number, missing in enumerate(is_missing) if missing)
 
 
 class ReferenceIndex:
@@ -180,7 +174,7 @@ class ReferenceIndex:
     def declare(self, label: str, uid: str) -> None:
         """Add the uid of a node, valid or not."""
         table = self.uid_tables[label]
-        number = table.numbers.get(uid)
+        number = table.find(uid)
         if number is None:
             number = table.add(uid)
         elif table.is_declared[number]:
@@ -191,20 +185,43 @@ class ReferenceIndex:
         """Add a valid edge."""
         edge_type = record.edge_type
         sources, targets, pairs, keys, key_numbers = self._edges[edge_type]
-        source = sources.numbers.get(record.source)
+        source = sources.find(record.source)
         if source is None:
             source = sources.add(record.source)
-        target = targets.numbers.get(record.target)
+        target = targets.find(record.target)
         if target is None:
             target = targets.add(record.target)
         pairs.append(source << _SOURCE_SHIFT | target)
         if edge_type.key:
             key_numbers.append(keys.setdefault(edge_type.key_of(record.given), len(keys)))
 
-    def edge_rows(self, edge_type: EdgeType) -> list[EdgeRow]:
-        """Return the edges of a type, without values."""
-        table = self._edges[edge_type]
-        return [EdgeRow(source, target, {}, 0) for source, target in table.unpack(table.pairs)]
+    def edge_batches(self, edge_type: EdgeType) -> Iterator[tuple[list[EdgeRow], dict[str, str]]]:
+        """Yield the edges of a type, without values, in batches; those without cycles in one.
+
+        Beside a batch are the neighbours, by uid of the restricted end, of those that have another
+        one in this batch or an earlier one.
+        """
+        table, values = self._edges[edge_type], dict[str, Any]()
+        near, far = table.sources, table.targets
+        if not edge_type.single_target:
+            near, far = far, near
+        first = array("I", bytes(4 * len(near)))  # number + 1 of the first neighbour, by number
+        size = len(table.pairs) + 1 if edge_type.acyclic else None
+        for pairs in batched(table.pairs, size):
+            others: dict[str, str] = {}
+            for pair in pairs:
+                uid, neighbour = pair >> _SOURCE_SHIFT, pair & _TARGET_MASK
+                if not edge_type.single_target:
+                    uid, neighbour = neighbour, uid
+                if not first[uid]:
+                    first[uid] = neighbour + 1
+                elif first[uid] != neighbour + 1:
+                    others[near[uid]] = far[first[uid] - 1]
+            yield [EdgeRow(*ends, values, 0) for ends in table.unpack(pairs)], others
+
+    def targets_without_edge(self, edge_type: EdgeType) -> Iterator[str]:
+        """Yield the declared targets at which no edge of a type ends."""
+        return self._edges[edge_type].targets_without_edge()
 
     @property
     def edge_count(self) -> int:
@@ -325,13 +342,12 @@ class ConsistencyErrors:
                     yield FixtureIssue(record.location, message)
 
     def _check_constraints(self, edge_type: EdgeType, graph: ExistingGraph) -> None:
-        rows = self._index.edge_rows(edge_type)
-        for row, message in constraint_errors(edge_type, rows, graph):
-            self._forbidden[edge_type, row.source, row.target] = message
+        for rows, neighbours in self._index.edge_batches(edge_type):
+            for row, message in constraint_errors(edge_type, rows, graph, neighbours):
+                self._forbidden[edge_type, row.source, row.target] = message
         if edge_type.single_source and not self._index.is_truncated:
-            orphans = set(self._index.uid_tables[edge_type.target].uids(declared=True))
+            orphans = set(self._index.targets_without_edge(edge_type))
             orphans -= self._index.targets_of_invalid_edges[edge_type]
-            orphans.difference_update(row.target for row in rows)
             orphans.difference_update(uid for uid, _ in graph.sources(edge_type, orphans))
             self._orphans[edge_type.target] = orphans
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genai_graph.database import match_uid, query, quote_name
@@ -130,13 +130,23 @@ class EmptyGraph(LoadedGraph):
         return frozenset()
 
 
-def constraint_errors(edge_type: EdgeType, rows: Sequence[EdgeRow], graph: ExistingGraph) -> Errors:
-    """Return (edge, error) for each edge that its type does not allow, given the other edges."""
-    neighbours = {}
+def constraint_errors(
+    edge_type: EdgeType,
+    rows: Sequence[EdgeRow],
+    graph: ExistingGraph,
+    neighbours: Mapping[str, str],
+) -> Errors:
+    """Return (edge, error) for each edge that its type does not allow, given the other edges.
+
+    `neighbours` are those of restricted ends by edges that are written before.
+    """
     if edge_type.single_target:
-        neighbours = dict(graph.targets(edge_type, {row.source for row in rows}))
+        stored = graph.targets(edge_type, {row.source for row in rows})
     elif edge_type.single_source:
-        neighbours = dict(graph.sources(edge_type, {row.target for row in rows}))
+        stored = graph.sources(edge_type, {row.target for row in rows})
+    else:
+        stored = []
+    neighbours = {**neighbours, **dict(stored)}
     errors = cardinality_errors(edge_type, rows, neighbours)
     return errors + (cycle_errors(edge_type, rows, graph) if edge_type.acyclic else [])
 

@@ -63,42 +63,46 @@ def _key(edge_type: EdgeType, row: EdgeRow) -> EdgeKey:
     return (row.source, row.target, *edge_type.key_of(row.given))
 
 
-def _existing(
-    found: dict[EdgeKey, tuple[dict[str, Any] | None, list[str]]],
-) -> dict[EdgeKey, dict[str, Any]]:
-    """Return the properties of the edges that `_find` found."""
-    return {key: properties for key, (properties, _) in found.items() if properties is not None}
-
-
 def _find(
-    edge_type: EdgeType, keys: Iterable[EdgeKey]
-) -> dict[EdgeKey, tuple[dict[str, Any] | None, list[str]]]:
-    """Return the properties of edges (None if missing) and the neighbours of the restricted end.
+    edge_type: EdgeType, keys: Sequence[EdgeKey], *, with_values: bool
+) -> tuple[dict[EdgeKey, dict[str, Any]], dict[str, str]]:
+    """Return the properties of the edges that exist, and a neighbour of restricted ends.
 
-    The neighbours are the targets of the source if the type has `single_target`, or the sources of
-    the target if it has `single_source`. Keys without an edge and neighbours are omitted. The
-    restricted ends are locked first, until the transaction ends.
+    The properties are empty without `with_values`, which types with a key need. The neighbour is
+    the target of a source if the type has `single_target`, or the source of a target if it has
+    `single_source`, for the edges that do not exist. The restricted ends are locked first, until
+    the transaction ends.
     """
-    type_, neighbours = quote_name(edge_type.type), "[]"
+    type_, neighbours = quote_name(edge_type.type), "null"
     lock_clause = _lock_restricted_ends(edge_type)
     if edge_type.single_target:
-        neighbours = f"[(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid]"
+        neighbours = f"head([(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid])"
     elif edge_type.single_source:
-        neighbours = f"[(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid]"
-    where = edge_type.where(
-        {name: f"row[{index}]" for index, (name, _) in enumerate(edge_type.key, 2)}
-    )
+        neighbours = f"head([(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid])"
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
     read = lock if lock_clause else query
     rows = read(
-        f"UNWIND $rows AS row {edge_type.match_ends('row[0]', 'row[1]')} "
-        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern}{where} "
-        f"WITH row, r, {neighbours} AS neighbours "
-        "WHERE r IS NOT NULL OR size(neighbours) > 0 "
-        "RETURN collect([row, properties(r), neighbours]) AS found",
-        rows=list(map(list, keys)),
-    )
-    return {tuple(key): (values, uids) for key, values, uids in rows[0]["found"]}
+        "UNWIND range(0, size($sources) - 1) AS i "
+        f"{edge_type.match_ends('$sources[i]', '$targets[i]')} "
+        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
+        f"WITH i, r, CASE WHEN r IS NULL THEN {neighbours} END AS neighbour "
+        "RETURN collect(CASE WHEN r IS NOT NULL THEN i END) AS found, "
+        f"{'collect(properties(r))' if with_values else '[]'} AS values, "
+        "collect(CASE WHEN neighbour IS NOT NULL THEN [i, neighbour] END) AS neighbours",
+        sources=[key[0] for key in keys],
+        targets=[key[1] for key in keys],
+    )[0]
+    restricted = 0 if edge_type.single_target else 1
+    neighbour_of = {keys[i][restricted]: uid for i, uid in rows["neighbours"]}
+    if not with_values:
+        return {keys[i]: {} for i in rows["found"]}, neighbour_of
+    # The engines compare keys in the time that they need for all the rest.
+    stored = {
+        keys[i]: values
+        for i, values in zip(rows["found"], rows["values"], strict=True)
+        if not edge_type.key or edge_type.key_of(values) == keys[i][2:]
+    }
+    return stored, neighbour_of
 
 
 def _lock_restricted_ends(edge_type: EdgeType) -> str:
@@ -115,9 +119,7 @@ def _lock_restricted_ends(edge_type: EdgeType) -> str:
     ends = [end for end, is_locked in locked.items() if is_locked]
     if not ends or current_connection().engine == "embedded":
         return ""
-    return (
-        f"SET {', '.join(f'{end}.updated_at = {end}.updated_at' for end in ends)} WITH row, a, b "
-    )
+    return f"SET {', '.join(f'{end}.updated_at = {end}.updated_at' for end in ends)} WITH i, a, b "
 
 
 def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
     allow.
     """
     with atomic():
-        stored = _merge(edge_type, [row])[0]
+        stored = _merge(edge_type, [row], is_read=True)[0]
     return stored[_key(edge_type, row)]
 
 
@@ -154,19 +156,22 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 
 
 def _merge(
-    edge_type: EdgeType, rows: Sequence[EdgeRow], new_only: Collection[str] = ()
+    edge_type: EdgeType,
+    rows: Sequence[EdgeRow],
+    new_only: Collection[str] = (),
+    *,
+    is_read: bool = False,
 ) -> tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]:
     by_key = {_key(edge_type, row): row for row in rows}
-    found = _find(edge_type, by_key)
-    stored = _existing(found)
+    with_values = is_read or bool(edge_type.key) or any(row.given for row in rows)
+    stored, neighbours = _find(edge_type, list(by_key), with_values=with_values)
     new = {key: row.given for key, row in by_key.items() if key not in stored}
     changes = {
         key: changed
         for key, before in stored.items()
-        if (changed := changed_values(before, _without(by_key[key].given, new_only)))
+        if with_values
+        and (changed := changed_values(before, _without(by_key[key].given, new_only)))
     }
-    restricted = 0 if edge_type.single_target else 1
-    neighbours = {key[restricted]: uid for key, (_, uids) in found.items() for uid in uids}
     new_rows = [by_key[key] for key in new]
     errors = cardinality_errors(edge_type, new_rows, neighbours)
     if edge_type.acyclic and new:

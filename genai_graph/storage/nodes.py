@@ -14,20 +14,18 @@ from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.database.error_translation import node_exists_error
 from genai_graph.database.transaction import atomic, execute_write, lock, query
-from genai_graph.database.values import parse_datetime, to_bolt_datetime
+from genai_graph.database.values import to_bolt_datetime
 from genai_graph.errors import NodeExistsError, TransientError
 from genai_graph.properties import encryption
-from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.columns import (
-    JSON_COLUMNS,
     changed_columns,
     from_columns,
     json_columns,
     json_names,
-    prefixes,
     to_columns,
 )
 from genai_graph.storage.encrypted_values import IS_UNDECRYPTABLE
+from genai_graph.storage.given_values import find_given_values
 from genai_graph.storage.lookups import (
     existing_uids,
     find_nodes,
@@ -164,7 +162,7 @@ def _merge(
     label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None
 ) -> WriteCounts:
     with atomic():
-        stored = _find_given_values(label, rows)
+        stored = find_given_values(label, rows)
         new = [row for row in rows if row.uid not in stored]
         changes = _changes(label, [row for row in rows if row.uid in stored], stored, reconcile)
         created = _insert_new(label, new, complete) if new else 0
@@ -186,6 +184,8 @@ def _changes(
     changes = []
     for row in rows:
         before = stored[row.uid]
+        if before is row.given:  # see `find_given_values`
+            continue
         given = row.given if reconcile is None else reconcile(row, before)
         changed = changed_values(before, without_null_timestamps(given))
         if changed:
@@ -239,41 +239,6 @@ def _pack_change(
     """Return a row of the uid, the properties to set, and those to set to null before."""
     columns = changed_columns(label, before, changed)
     return [uid, _pack_map(columns), zeros_as_null(columns)]
-
-
-def _find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
-    """Return the stored values of all properties that any row gives, by uid.
-
-    Timestamps are returned as text, which is parsed faster than the driver decodes them, and
-    everything in one row, since each row of a result costs time.
-    """
-    known = properties_of(NODES[label])
-    given = set().union(*(row.given for row in rows))
-    timestamps = sorted(name for name in given if name in known and known[name].is_timestamp)
-    names = sorted(given.difference(timestamps))
-    json = prefixes(given & json_names(label))
-    found = query(
-        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
-        "RETURN collect([uid, [name IN $names | n[name]], "
-        f"[name IN $timestamps | toString(n[name])], {JSON_COLUMNS if json else '[]'}]) AS found",
-        uids=[row.uid for row in rows],
-        names=names,
-        timestamps=timestamps,
-        prefixes=json,
-    )
-    stored = {}
-    for uid, values, times, columns in found[0]["found"]:
-        read = {**dict(zip(names, values, strict=True)), **dict(columns)}
-        read |= {name: _parse_time(text) for name, text in zip(timestamps, times, strict=True)}
-        stored[uid] = from_columns(label, read) if json else read
-    return stored
-
-
-def _parse_time(text: str | None) -> datetime | str | None:
-    try:
-        return None if text is None else parse_datetime(text)
-    except ValueError:
-        return text  # not a time: unequal to any given one
 
 
 def update_nodes(
