@@ -11,7 +11,7 @@ from genai_graph.errors import GenaiGraphError
 
 @click.group()
 def runs() -> None:
-    """Send recorded runs to the graph, or list them.
+    """Send recorded runs to the graph or list them.
 
     start_run() writes a journal on this machine and sends it to the graph in the background. The
     journals are in the directory runs of GENAI_GRAPH_HOME.
