@@ -25,7 +25,7 @@ Layers = Sequence[Sequence[str]]
 # own package; names of one layer don't import each other. `exchange.formats` is not in `exchange`.
 LAYERS: Layers = [
     ["errors"],
-    ["conversion", "formatting", "licenses", "names"],
+    ["advice", "conversion", "formatting", "licenses", "names"],
     ["server", "pictures"],
     ["database"],
     ["registry"],
@@ -121,7 +121,7 @@ FILE_ORDER = {
     ],
     "properties": [
         "literals messages redaction",
-        "declarations json_values",
+        "choices json_values",
         "json_columns",
         "encryption",
         "validation",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import json
 import pickle
 from collections.abc import Callable
@@ -55,6 +56,7 @@ from genai_graph.errors import (
 from genai_graph.ogm.edge import Edge
 from genai_graph.ogm.node_set import NodeSet
 from genai_graph.properties import StringProperty
+from genai_graph.registry import NODES
 
 MARCH = datetime(2026, 3, 1, 9, tzinfo=timezone.utc)
 Statements = Callable[[Callable[[], object]], int]
@@ -174,14 +176,34 @@ class TestCreating:
 
         `bulk_get_or_create(...)`, `bulk_create_or_update(...)`.
         """
-        with pytest.raises(NotImplementedError, match="ignore_conflicts"):
+        with pytest.raises(NotImplementedError, match=r"ignore_conflicts.*use bulk_get_or_create"):
             Dataset.nodes.bulk_create([{"name": "raw"}], ignore_conflicts=True)
+        with pytest.raises(NotImplementedError, match="use bulk_create_or_update"):
+            Dataset.nodes.bulk_create([{"name": "raw"}], update_conflicts=True)
         assert uids(Dataset.nodes.bulk_get_or_create({"name": "raw"}, {"name": "z"})) == [
             "raw",
             "z",
         ]
         (updated,) = Dataset.nodes.bulk_create_or_update({"name": "raw", "license": "BSD"})
         assert (updated.license, updated.num_rows) == ("BSD", 100)
+
+    def test_batch_size(self) -> None:
+        """`bulk_create(..., batch_size=...)`, `bulk_update(..., batch_size=...)`.
+
+        Not needed: a statement has at most 5,000 rows and 8 MiB. An error.
+        """
+        options: Any = {"batch_size": 100}
+        for write in (
+            lambda: Dataset.nodes.bulk_create([], **options),
+            lambda: Dataset.nodes.bulk_update([], [], **options),
+            lambda: Dataset.nodes.bulk_save([], **options),
+            lambda: Dataset.nodes.bulk_get_or_create(**options),
+            lambda: Dataset.nodes.bulk_create_or_update(**options),
+        ):
+            with pytest.raises(UnsupportedError, match=r"batch_size=.* at most 5,000 rows"):
+                write()
+        with pytest.raises(TypeError, match="unexpected keyword argument 'size'"):
+            Dataset.nodes.bulk_create([], size=1)
 
     def test_bulk_update(self, statements: Statements) -> None:
         """`bulk_update(objects, fields)`.
@@ -201,8 +223,11 @@ class TestCreating:
     def test_save_writes_changes_only(self, statements: Statements) -> None:
         """`save(update_fields=...)`.
 
-        `save()`: it writes only what changed, so no option is needed.
+        `save()`: it writes only what changed, so no option is needed; options raise an error.
         """
+        options: Any = {"update_fields": ["task"]}
+        with pytest.raises(UnsupportedError, match=r"update_fields=.*writes only what changed"):
+            Model.nodes.get(uid="xgb@1").save(**options)
         one, other = Model.nodes.get(uid="xgb@1"), Model.nodes.get(uid="xgb@1")
         one.task, other.size = "a", 11
         one.save()
@@ -216,6 +241,8 @@ class TestCreating:
 
         Not needed: values are validated when an object is created, and by `save()`.
         """
+        with pytest.raises(AttributeError, match="use nothing: values are validated"):
+            Model(name="m").full_clean()  # type: ignore[attr-defined]
         with pytest.raises(PropertyError, match=r"Model\.size"):
             Model(name="m", size=-1)
         model = Model(name="m")
@@ -242,6 +269,8 @@ class TestCreating:
 
         `refresh()`, as in neomodel.
         """
+        with pytest.raises(AttributeError, match=r"use refresh\(\)"):
+            Model(name="m").refresh_from_db()  # type: ignore[attr-defined]
         model = Model.nodes.get(uid="xgb@1")
         Model.upsert(name="xgb", version="1", task="changed")
         model.refresh()
@@ -250,8 +279,18 @@ class TestCreating:
     def test_primary_key(self) -> None:
         """`pk`, `id`, natural keys.
 
-        `uid`; in conditions `pk` is an alias of it.
+        `uid`; in conditions `pk` is an alias of it. `object.pk` and `object.id` raise an
+        `AttributeError` that names `uid`.
         """
+        model: Any = Model.nodes.get(uid="xgb@1")
+        for name in ("pk", "id"):
+            assert not hasattr(model, name)
+            with pytest.raises(AttributeError, match="use uid"):
+                getattr(model, name)
+        for cls in NODES.values():
+            members = dict(inspect.getmembers(cls.nodes.first()))
+            assert members["uid"]
+            assert "save" in members
         assert Model.nodes.get(pk="xgb@1").uid == "xgb@1"
         assert Model.nodes.get(name="xgb", version="1").uid == "xgb@1"
 
@@ -309,6 +348,8 @@ class TestSets:
 
         `nodes` is the set itself; `nodes.all()` is a list, as in neomodel.
         """
+        with pytest.raises(AttributeError, match="Model has no 'objects': use nodes"):
+            Model.objects  # type: ignore[attr-defined]  # noqa: B018
         assert isinstance(Model.nodes, NodeSet)
         assert uids(Model.nodes) == uids(Model.nodes.all()) == ["Net", "xgb@1", "xgb@2"]
 
@@ -366,6 +407,10 @@ class TestSets:
         assert Experiment.nodes.earliest("started_at").uid == "run1"
         with pytest.raises(Experiment.DoesNotExist):
             Experiment.nodes.none().latest("started_at")
+        with pytest.raises(Experiment.DoesNotExist, match="no Experiment has a value of ended_at"):
+            Experiment.nodes.latest("ended_at")
+        with pytest.raises(Experiment.DoesNotExist, match="that matches status='FAILED' has a"):
+            Experiment.nodes.filter(status="FAILED").earliest("ended_at")
 
     def test_slices(self) -> None:
         """`queryset[5:10]`, `[::2]`, `[0]`.
@@ -436,8 +481,11 @@ class TestSets:
     def test_in_bulk(self) -> None:
         """`in_bulk([ids])`.
 
-        The same, by uid.
+        The same, by uid; `field_name` is an error.
         """
+        options: Any = {"field_name": "name"}
+        with pytest.raises(UnsupportedError, match="found by uid"):
+            Model.nodes.in_bulk(["xgb"], **options)
         assert list(Model.nodes.in_bulk(["xgb@1", "none"])) == ["xgb@1"]
         assert len(Model.nodes.in_bulk()) == 3
 
@@ -469,6 +517,8 @@ class TestSets:
 
         `MultipleNodesReturned` of neomodel.
         """
+        with pytest.raises(AttributeError, match="MultipleNodesReturned"):
+            Model.MultipleObjectsReturned  # type: ignore[attr-defined]  # noqa: B018
         with pytest.raises(neomodel.MultipleNodesReturned, match="name='xgb'"):
             Model.nodes.get(name="xgb")
 
@@ -481,11 +531,20 @@ class TestSets:
         assert Model.nodes.first_or_none(uid="none") is None
 
     def test_unknown_method(self) -> None:
-        """`select_related()`, `raw()`, `extra()`, and misspelt methods.
+        """`select_related()`, `raw()`, `extra()`, `using()`, `explain()`, misspelt methods.
 
         An `AttributeError` that names what to use.
         """
-        for name, instead in [("select_related", "prefetch"), ("raw", "query"), ("cuont", "count")]:
+        for name, instead in [
+            ("select_related", "prefetch"),
+            ("raw", "query"),
+            ("cuont", "count"),
+            ("select_for_update", "atomic"),
+            ("using", "connect"),
+            ("explain", "EXPLAIN"),
+            ("dates", "values_list"),
+            ("aget", "asyncio.to_thread"),
+        ]:
             with pytest.raises(AttributeError, match=instead):
                 getattr(Model.nodes, name)
 
@@ -857,8 +916,11 @@ class TestResults:
     def test_distinct(self) -> None:
         """`distinct()`.
 
-        For `values`; nodes never occur twice.
+        For `values`; nodes never occur twice. `distinct("team")` is an error.
         """
+        names: Any = ["task"]
+        with pytest.raises(TypeError, match=r"values_list\('task'\)\.distinct\(\)"):
+            Model.nodes.distinct(*names)
         assert Model.nodes.values_list("task", flat=True).distinct().order_by("task").all() == [
             "tabular", None,
         ]  # fmt: skip
@@ -917,6 +979,42 @@ class TestResults:
         assert models.order_by("-sets", "uid")[0].uid == "xgb@2"
         best = Experiment.nodes.annotate(best=Max("metrics__value")).order_by("-best")
         assert best.values_list("uid", "best").all() == [("run2", 0.95), ("run1", 0.9)]
+
+    def test_annotate_with_conditions(self) -> None:
+        """`filter(metrics__name=...)` before `annotate(n=Count("metrics"))`.
+
+        Conditions choose nodes only: all of their related nodes are counted, which differs from
+        Django. To count some of them, write `Count("metrics", filter=Q(metrics__name=...))`.
+        """
+        runs = Experiment.nodes.filter(metrics__name="loss")
+        low = Q(metrics__name="loss", metrics__value__lt=0.5)
+        found = runs.annotate(
+            all=Count("metrics"),
+            low=Count("metrics", filter=low),
+            other=Max("metrics__value", filter=~Q(metrics__name="loss")),
+        ).order_by("uid")
+        assert found.values_list("all", "low", "other").all() == [(2, 1, 0.9), (2, 0, 0.7)]
+        by_role = Count("trained_on", filter=Q(**{"trained_on|role": "test"}))
+        assert {m.uid: m.n for m in Model.nodes.annotate(n=by_role)} == {  # type: ignore[attr-defined]
+            "Net": 0, "xgb@1": 0, "xgb@2": 1,
+        }  # fmt: skip
+        assert Experiment.nodes.aggregate(
+            low=Count("metrics", filter=low), runs=Count("*", filter=Q(status="FAILED"))
+        ) == {"low": 1, "runs": 1}
+        with pytest.raises(NodeSetError, match="conditions on the same related Metric"):
+            Experiment.nodes.annotate(n=Count("metrics", filter=Q(status="FAILED")))
+
+    def test_aggregates_of_annotations(self) -> None:
+        """`annotate(n=Count("metrics")).aggregate(Max("n"))`.
+
+        The same; not for groups.
+        """
+        counted = Model.nodes.annotate(n=Count("trained_on"))
+        assert counted.aggregate(Max("n"), total=Sum("n")) == {"n__max": 2, "total": 3}
+        assert counted.filter(n__gt=0).aggregate(Avg("n")) == {"n__avg": 1.5}
+        assert counted.order_by("n", "uid")[:2].aggregate(Max("n")) == {"n__max": 1}
+        with pytest.raises(TypeError, match="not possible for groups"):
+            Model.nodes.values("task").annotate(n=Count("uid")).aggregate(Max("n"))
 
     def test_group_by(self) -> None:
         """`values("task").annotate(n=Count("uid"))`.
@@ -1093,6 +1191,11 @@ class TestRelationships:
         assert fraud.models.count() == 4
         dataset = created.trained_on.create(name="d", through_defaults={"role": "test"})
         assert uids(created.trained_on.match(role="test")) == [dataset.uid]
+        for method in (created.trained_on.get_or_create, created.trained_on.update_or_create):
+            new, _ = method(name=method.__name__, through_defaults={"role": "validation"})
+            assert created.trained_on.match(role="validation", split=None).get(uid=new.uid) == new
+            assert method(name=new.name, through_defaults={"role": "test"}) == (new, False)
+            assert created.trained_on.match(role="test").filter(uid=new.uid).count() == 0
         with pytest.raises(NodeExistsError):
             fraud.models.create(name="Net")
         assert fraud.models.count() == 4
@@ -1100,7 +1203,8 @@ class TestRelationships:
     def test_add_remove_set_clear(self, fraud: Project) -> None:
         """`add()`, `remove()`, `set()`, `clear()`.
 
-        The same; `connect()`, `disconnect()`, `disconnect_all()` of neomodel as well.
+        The same, with objects or uids; `connect()`, `disconnect()`, `disconnect_all()` of neomodel
+        as well.
         """
         xgb1, net = Model.nodes.get(uid="xgb@1"), Model.nodes.get(uid="Net")
         fraud.models.add(net, xgb1)
@@ -1111,6 +1215,14 @@ class TestRelationships:
         assert uids(fraud.models) == ["Net", "xgb@1"]
         fraud.models.clear()
         assert not fraud.models.exists()
+        fraud.models.add("xgb@1", net)
+        fraud.models.remove("Net")
+        assert uids(fraud.models) == ["xgb@1"]
+        fraud.models.set(["xgb@2", net])
+        assert uids(fraud.models) == ["Net", "xgb@2"]
+        with pytest.raises(Model.DoesNotExist, match="did you mean 'xgb@1'"):
+            fraud.models.set(["xgb@"])
+        assert uids(fraud.models) == ["Net", "xgb@2"]
         with pytest.raises(TypeError, match="Model"):
             fraud.models.add(Dataset.nodes.get(uid="raw"))
 
@@ -1158,8 +1270,11 @@ class TestOther:
     def test_atomic(self) -> None:
         """`transaction.atomic()`.
 
-        `with atomic():`, or `@atomic()`.
+        `with atomic():`, or `@atomic()`. `durable` and `savepoint` are errors.
         """
+        options: Any = {"durable": True}
+        with pytest.raises(UnsupportedError, match=r"durable=.*only the outermost one"):
+            atomic(**options)
         with pytest.raises(RuntimeError), atomic():  # noqa: PT012
             Model.nodes.create(name="new")
             Model.nodes.update(task="x")
@@ -1198,8 +1313,12 @@ class TestOther:
     def test_on_commit(self) -> None:
         """`transaction.on_commit(function)`.
 
-        `on_commit(function)`; outside a block, the function is called at once.
+        `on_commit(function)`; outside a block, the function is called at once. `robust` is an
+        error.
         """
+        options: Any = {"robust": True}
+        with pytest.raises(UnsupportedError, match="robust"):
+            on_commit(print, **options)
         calls: list[int] = []
         with atomic():
             on_commit(lambda: calls.append(Model.nodes.filter(name="new").count()))
@@ -1244,12 +1363,14 @@ class TestOther:
         """`copy.copy(object)`, and `object.pk = None` to clone it.
 
         A copy is the same node. A new one is `Model(**{**node.to_dict(), "uid": None, "version":
-        "3"})`.
+        "3", "created_at": None, "updated_at": None})`.
         """
         node = Model.nodes.get(uid="xgb@1")
         assert copy.copy(node) == copy.deepcopy(node) == node
         values: dict[str, Any] = {**node.to_dict(), "uid": None, "version": "3"}
-        assert Model(**values).save().uid == "xgb@3"
+        new = Model(**{**values, "created_at": None, "updated_at": None}).save()
+        assert new.uid == "xgb@3"
+        assert new.created_at != node.created_at
 
     def test_sorting_objects(self) -> None:
         """`sorted(objects)`.
@@ -1269,6 +1390,16 @@ class TestOther:
         """
         with pytest.raises(DeclarationError, match=r"@extend\(Model\)"):
             type("Sub", (Model,), {})
+
+    def test_arguments_of_fields(self) -> None:
+        """`default=`, `null=`, `max_length=`, `unique=`, `auto_now=` of a field.
+
+        A `DeclarationError` that names what to use. Properties are optional, except
+        `RequiredStringProperty` and `RequiredFloatProperty`; a missing one is None.
+        """
+        for options in ({"default": "x"}, {"null": True}, {"max_length": 30}):
+            with pytest.raises(DeclarationError, match=f"StringProperty: {next(iter(options))}=.*"):
+                StringProperty(**options)  # type: ignore[arg-type]
 
     def test_validators(self) -> None:
         """`validators=[...]` of a field, `clean()`.

@@ -317,11 +317,6 @@ for number, choices in enumerate([[], {"x", 1}, [1], [("x", "y", "z")], ["x", "x
             print("accepted", choices)
         except DeclarationError as error:
             assert ".kind: choices: " in str(error), error
-for option in ("default", "null", "max_length", "unique_index", "verbose_name", "auto_now"):
-    try:
-        StringProperty(**{option: True})
-    except DeclarationError as error:
-        assert f"StringProperty: {option}=...: " in str(error), error
 try:
     IntegerProperty(choices=[1])
 except DeclarationError as error:

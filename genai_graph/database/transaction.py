@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from neo4j import READ_ACCESS, WRITE_ACCESS
 from neomodel import get_config
 
+from genai_graph.advice import refuse_arguments
 from genai_graph.conversion import InexactValueError, to_parameter
 from genai_graph.database.connection import (
     active_transaction,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from neo4j import SummaryCounters
+    from typing_extensions import Never
 
     from genai_graph.database.driver import (
         GraphSession,
@@ -95,7 +97,7 @@ class Block(contextlib.ContextDecorator):
 def atomic() -> Block: ...
 @overload
 def atomic(function: F) -> F: ...
-def atomic(function: Any = None) -> Any:
+def atomic(function: Any = None, **options: Any) -> Any:
     """Run a block, or each call of a function, in a transaction: all is committed, or nothing.
 
     A block is not repeated if the connection is lost or the database rolls it back: see `retry`.
@@ -108,16 +110,18 @@ def atomic(function: Any = None) -> Any:
     it raise `TransactionError`; only worker threads of the task may use it, one at a time. It can
     be left anywhere.
     """
+    refuse_arguments("atomic", options)
     return Block() if function is None else Block()(function)
 
 
-def on_commit(function: Callable[[], object]) -> None:
+def on_commit(function: Callable[[], object], **options: Never) -> None:
     """Call a function when the open transaction has been committed; at once if none is open.
 
     The functions are called in the order of their registration, outside of the transaction. After a
     rollback they are not called, nor in a sandbox. An error of one is raised by the outermost
     block, whose changes are committed; the functions after it are not called.
     """
+    refuse_arguments("on_commit", options)
     if not callable(function):
         raise TypeError(f"on_commit: expected a function, got {function!r}")
     if current_connection().sandbox is not None:

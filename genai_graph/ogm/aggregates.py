@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import neomodel
 
 from genai_graph.errors import NodeSetError, NodeSetTypeError
-from genai_graph.ogm.conditions import Target, resolve_exactly
+from genai_graph.ogm.conditions import (
+    Q,
+    Target,
+    Tree,
+    parse_conditions,
+    relative_to,
+    resolve_exactly,
+)
 from genai_graph.properties.encryption import refuse_search
 from genai_graph.properties.messages import describe
 
@@ -18,28 +25,41 @@ if TYPE_CHECKING:
 class Aggregate:
     """An aggregate of a property, or of related nodes: ``Count("metrics")``.
 
-    With `distinct`, equal values count once. Related nodes always count once.
+    With `distinct`, equal values count once. Related nodes always count once. `filter` are the
+    conditions that counted nodes meet, as a `Q` with names from the class of the set:
+    ``Count("metrics", filter=Q(metrics__value__gt=0.8))``.
     """
 
     function: ClassVar[str]
 
-    def __init__(self, name: str, *, distinct: bool = False) -> None:
+    def __init__(self, name: str, *, distinct: bool = False, filter: Q | None = None) -> None:
         self.name = name
         self.distinct = distinct
+        self.filter = filter
 
     @property
     def default_alias(self) -> str:
         """The name of the result if none is given, such as ``size__avg``."""
         return f"{self.name}__{self.function}".replace("|", "__").replace("*__", "")
 
-    def resolve(self, label: str) -> ResolvedAggregate:
+    def resolve(self, label: str, aliases: Iterable[str] = ()) -> ResolvedAggregate:
         """Return the aggregate for a label. Raises `UnknownPropertyError`, `NodeSetError`."""
-        target = resolve_exactly(label, self.name)
-        if target.is_node and target.path:
-            self.refuse_node(target)
-        else:
-            self.refuse_property(target)
-        return ResolvedAggregate(target, self.function, self.distinct)
+        target = self.target(label, aliases)
+        if not target.is_alias:
+            if target.is_node and target.path:
+                self.refuse_node(target)
+            else:
+                self.refuse_property(target)
+        condition = None
+        if self.filter is not None:
+            condition = parse_conditions(label, (self.filter,), {}, aliases)
+        if condition is not None:
+            condition = relative_to(condition, target.path, f"{self!r}: filter")
+        return ResolvedAggregate(target, self.function, self.distinct, condition)
+
+    def target(self, label: str, aliases: Iterable[str]) -> Target:
+        """Return the property or the related nodes."""
+        return resolve_exactly(label, self.name, aliases)
 
     def refuse_node(self, target: Target) -> None:
         """Raise `NodeSetError` if the function does not apply to nodes."""
@@ -61,11 +81,9 @@ class Count(Aggregate):
 
     function = "count"
 
-    def resolve(self, label: str) -> ResolvedAggregate:
-        """Return the aggregate for a label."""
-        if self.name == "*":
-            return ResolvedAggregate(Target((), label, "uid"), "count", distinct=False)
-        return super().resolve(label)
+    def target(self, label: str, aliases: Iterable[str]) -> Target:
+        """Return the property or the related nodes; a star stands for the nodes of the set."""
+        return Target((), label, "uid") if self.name == "*" else super().target(label, aliases)
 
     def refuse_node(self, target: Target) -> None:
         """Accept related nodes."""
@@ -114,6 +132,7 @@ class ResolvedAggregate(NamedTuple):
     target: Target
     function: str
     distinct: bool = False
+    condition: Tree | None = None  # on the node at the end of the path, and on the last edge
 
     def expression(self, value: str) -> str:
         """Return the Cypher expression for an expression of the values."""
@@ -128,15 +147,23 @@ class ResolvedAggregate(NamedTuple):
 
     def to_python(self, value: Any) -> Any:
         """Convert a result of the database."""
-        if value is None or self.function not in ("min", "max") or self.target.keys:
+        is_typed = self.function in ("min", "max") and not self.target.is_alias
+        if value is None or self.target.keys or not is_typed:
             return value
         return self.target.prop.to_python(value)
 
 
 def resolve_aggregates(
-    label: str, positional: Iterable[Any], named: Mapping[str, Any], taken: Iterable[str]
+    label: str,
+    positional: Iterable[Any],
+    named: Mapping[str, Any],
+    taken: Iterable[str],
+    annotations: Iterable[str] = (),
 ) -> dict[str, ResolvedAggregate]:
-    """Return aggregates by alias. Raises `NodeSetError` for an alias that is taken."""
+    """Return aggregates by alias, of annotations, too.
+
+    Raises `NodeSetError` for an alias that is taken.
+    """
     aggregates = {getattr(one, "default_alias", ""): one for one in positional}
     resolved = {}
     for alias, aggregate in {**aggregates, **named}.items():
@@ -146,5 +173,5 @@ def resolve_aggregates(
             )
         if alias in taken or alias.startswith("_"):
             raise NodeSetError(f"{alias}: {label} already has this name: choose another one")
-        resolved[alias] = aggregate.resolve(label)
+        resolved[alias] = aggregate.resolve(label, annotations)
     return resolved

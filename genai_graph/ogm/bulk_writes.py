@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from genai_graph.advice import refuse_arguments
 from genai_graph.database import run_in_transaction
 from genai_graph.errors import (
     NodeExistsError,
     NodeSetTypeError,
     PropertyError,
     PropertyTypeError,
-    UnsupportedError,
 )
 from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import clean_fields, deflate_values, full_clean
@@ -51,14 +51,20 @@ def save_in_transaction(save: Callable[[], list[Any]]) -> list[Any]:
 
 
 def get_or_create(
-    nodes: Any, defaults: Mapping[str, Any] | None, lookups: Mapping[str, Any]
+    nodes: Any,
+    defaults: Mapping[str, Any] | None,
+    lookups: Mapping[str, Any],
+    through_defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Any, bool]:
-    """Return the only matching node of a set and False, or a new one and True."""
+    """Return the only matching node of a set and False, or a new one and True.
+
+    `through_defaults` are the values of its edge, if the set is a relationship.
+    """
     found = nodes.get_or_none(**lookups)
     if found is not None:
         return found, False
     try:
-        return nodes.create(**_new_values(lookups, defaults)), True
+        return nodes.create(**_new_values(lookups, defaults, through_defaults)), True
     except NodeExistsError:  # created by another client meanwhile, or it does not match
         found = nodes.get_or_none(**lookups)
         if found is None:
@@ -71,6 +77,7 @@ def update_or_create(
     defaults: Mapping[str, Any] | None,
     create_defaults: Mapping[str, Any] | None,
     lookups: Mapping[str, Any],
+    through_defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Any, bool]:
     """Set values of the only matching node of a set, or create it."""
     is_new = False
@@ -81,7 +88,7 @@ def update_or_create(
         is_new = found is None
         if found is None:
             created = defaults if create_defaults is None else create_defaults
-            return [nodes.create(**_new_values(lookups, created))]
+            return [nodes.create(**_new_values(lookups, created, through_defaults))]
         for name, value in clean_fields(type(found), defaults or {}).items():
             setattr(found, name, value)
         return [found.save()]
@@ -89,21 +96,23 @@ def update_or_create(
     return save_in_transaction(save)[0], is_new
 
 
-def _new_values(lookups: Mapping[str, Any], defaults: Mapping[str, Any] | None) -> dict[str, Any]:
+def _new_values(
+    lookups: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None,
+    through_defaults: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     equal = {
         name.removesuffix("__exact"): value
         for name, value in lookups.items()
         if "__" not in name.removesuffix("__exact")
     }
-    return {**equal, **(defaults or {})}
+    of_edge = {} if through_defaults is None else {"through_defaults": through_defaults}
+    return {**equal, **(defaults or {}), **of_edge}
 
 
 def bulk_create(cls: Any, rows: Iterable[Any], options: Mapping[str, Any]) -> list[Any]:
     """Create nodes from objects or dicts, given one by one or as lists."""
-    for name in options:
-        raise UnsupportedError(
-            f"bulk_create: {name}: nodes are always matched by uid: use bulk_create_or_update()"
-        )
+    refuse_arguments("bulk_create", options)
     nodes = [_new_node(cls, row) for row in _flat(rows)]
     for node in nodes:
         if node.was_saved:

@@ -235,11 +235,23 @@ class Compiler:
         target, carried = aggregate.target, ", ".join(bound)
         node, edge, clauses = self.walk(bound[0], target.path, optional=True)
         end = edge if target.on_edge else node
-        value = end if target.is_node else self.property(target, end)
+        value = self.value(target, (node, edge))
+        where = self.where(aggregate.condition, (node, edge))
         return (
-            f"{clauses} WITH DISTINCT {carried}, {end} "
+            f"{clauses}{where} WITH DISTINCT {carried}, {end} "
             f"WITH {carried}, {aggregate.expression(value)} AS {alias}"
         )
+
+    def value(self, target: Target, scope: Scope) -> str:
+        """Return the expression of a property, of an annotation, or of a node or edge itself."""
+        if target.is_alias:
+            return self.alias(target.name)
+        variable = scope[target.on_edge]
+        return variable if target.is_node else self.property(target, variable)
+
+    def where(self, tree: Tree | None, scope: Scope) -> str:
+        """Return the WHERE clause of a condition, or "" without one."""
+        return "" if tree is None else self._where([tree], scope)
 
     def walk(self, start: str, path: Path, *, optional: bool) -> tuple[str, str, str]:
         """Return the variables of the last node and edge of a path, and the clauses to match it."""
@@ -312,6 +324,7 @@ class _Extreme:
 
     target: Target
     function: str
+    condition: None = None
 
     def expression(self, value: str) -> str:
         return f"{self.function}({value})"

@@ -16,6 +16,7 @@ import neomodel
 
 from genai_graph.conversion import is_missing, unwrap, without_missing
 from genai_graph.errors import (
+    NodeSetError,
     NodeSetTypeError,
     NotConnectedError,
     UnknownPropertyError,
@@ -474,6 +475,25 @@ def _parse_related(target: Target, rest: list[str], value: Any) -> Tree:
     if lookup not in RELATED_LOOKUPS:
         raise unknown_lookup(target.label, lookup, RELATED_LOOKUPS)
     return RELATED_LOOKUPS[lookup](target, value)
+
+
+def relative_to(tree: Tree, path: Path, subject: str) -> Tree:
+    """Return conditions as seen from the end of a path, with which all of theirs begin.
+
+    Raises `NodeSetError` for a condition on another node.
+    """
+    if isinstance(tree, (Not, Call)):
+        return replace(tree, child=relative_to(tree.child, path, subject))
+    if isinstance(tree, (And, Or, Xor)):
+        children = tuple(relative_to(child, path, subject) for child in tree.children)
+        return replace(tree, children=children)
+    if tree.path[: len(path)] != path:
+        end = NODES[path[-1].far].__name__
+        raise NodeSetError(f"{subject}: expected conditions on the same related {end} only")
+    rest = tree.path[len(path) :]
+    if isinstance(tree, Existence):
+        return replace(tree, path=rest)
+    return replace(tree, target=replace(tree.target, path=rest))
 
 
 def leaves(tree: Tree) -> Iterable[Leaf]:

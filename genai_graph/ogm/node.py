@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from neomodel import db
 
-from genai_graph import lineage
+from genai_graph import advice, lineage
+from genai_graph.advice import refuse_arguments
 from genai_graph.conversion import is_missing, without_missing
 from genai_graph.database.cypher import match_uid
 from genai_graph.database.transaction import (
@@ -70,7 +71,7 @@ from genai_graph.storage.rows import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from typing_extensions import Self
+    from typing_extensions import Never, Self
 
     from genai_graph.database.driver import TransactionState
     from genai_graph.pictures.subgraph import Subgraph
@@ -104,6 +105,11 @@ class NodeType(NodeMeta):
     def __signature__(self) -> inspect.Signature:
         """The properties as keyword arguments, for `help` and completion."""
         return class_help.signature_of(self)
+
+    if not TYPE_CHECKING:  # with it, type checkers would accept any name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise _missing_attribute(self, name)
 
     def getdoc(self) -> str:
         """Return the docstring with the properties and relationships; IPython shows it."""
@@ -189,6 +195,16 @@ class Node(NodeBase, metaclass=NodeType):
         for name, prop in properties_of(type(self)).items():
             if self.__dict__[name] is None and (empty := prop.empty()) is not None:
                 self.__dict__[name] = self._defaults[name] = empty
+
+    if not TYPE_CHECKING:
+
+        @property
+        def id(self) -> NoReturn:
+            """Raise `AttributeError`: neomodel's raises `ValueError`."""
+            raise _missing_attribute(self, "id")
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise _missing_attribute(self, name)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.uid == other.uid
@@ -410,12 +426,13 @@ class Node(NodeBase, metaclass=NodeType):
 
     # Writing
 
-    def save(self) -> Self:
+    def save(self, **options: Never) -> Self:
         """Create the node, or update the properties that changed since it was read.
 
         Raises `NodeExistsError` if the uid of a new node exists, `NodeNotFoundError` if the node
         was deleted meanwhile, `PropertyError` for an invalid value.
         """
+        refuse_arguments("save", options)
         return self.bulk_save([self])[0]
 
     @classmethod
@@ -785,17 +802,17 @@ class Node(NodeBase, metaclass=NodeType):
 
     @classmethod
     def _bulk_create(cls, *props: Any, **options: Any) -> list[Self]:
-        _refuse_options(options)
+        refuse_arguments("bulk_create", options)
         return cls.bulk_save([cls(**values) for values in props])
 
     @classmethod
     def _bulk_create_or_update(cls, *props: Any, **options: Any) -> list[Self]:
-        _refuse_options(options)
+        refuse_arguments("bulk_create_or_update", options)
         return cls._upsert(props)
 
     @classmethod
     def _bulk_get_or_create(cls, *props: Any, **options: Any) -> list[Self]:
-        _refuse_options(options)
+        refuse_arguments("bulk_get_or_create", options)
         rows = [cls._with_uid(values) for values in props]
         first = {row["uid"]: row for row in reversed(rows)}
 
@@ -855,8 +872,8 @@ def _restore_at_rollback(*nodes: Node) -> None:
             state.remember(node)
 
 
-def _refuse_options(options: Mapping[str, Any]) -> None:
-    for name in options:
-        raise UnsupportedError(
-            f"{name}: nodes are always matched by uid: use upsert(), save() and connect()"
-        )
+def _missing_attribute(owner: Any, name: str) -> AttributeError:
+    """Return the error for a missing attribute of a class or an object. Python adds suggestions."""
+    subject = owner.__name__ if isinstance(owner, type) else f"{type(owner).__name__} object"
+    advised = f": use {advice.NODES[name]}" if name in advice.NODES else ""
+    return AttributeError(f"{subject} has no {name!r}{advised}", name=name, obj=owner)

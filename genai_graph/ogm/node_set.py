@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
+from genai_graph import advice
+from genai_graph.advice import refuse_arguments
 from genai_graph.database import clamp_limit, query
 from genai_graph.database.rows import Rows
 from genai_graph.errors import DatabaseError, NodeSetError, NodeSetTypeError
@@ -40,23 +42,11 @@ from genai_graph.storage.suggestions import node_not_found
 
 if TYPE_CHECKING:
     import pandas
-    from typing_extensions import Self
+    from typing_extensions import Never, Self
 
 T = TypeVar("T")
 
 _SHOWN = 20  # in repr, as in Django
-# Methods of Django and neomodel that do not exist here, and what to use.
-_INSTEAD = {
-    "select_related": "prefetch_related()",
-    "resolve_subgraph": "prefetch_related()",
-    "fetch_relations": "prefetch_related()",
-    "raw": "genai_graph.query()",
-    "extra": "genai_graph.query()",
-    "subquery": "genai_graph.query()",
-    "intermediate_transform": "genai_graph.query()",
-    "has": "filter(relationship__isnull=False)",
-    "as_manager": "functions that take and return a set",
-}
 
 
 class NodeSet(Generic[T]):
@@ -208,8 +198,13 @@ class NodeSet(Generic[T]):
         ordered = self._ordered()
         return ordered._select(order=tuple(one.reversed() for one in ordered._selection.order))
 
-    def distinct(self) -> Self:
+    def distinct(self, *names: Never) -> Self:
         """Return the set without duplicates: nodes never occur twice, but `values` may."""
+        if names:
+            raise NodeSetTypeError(
+                f"distinct: takes no names: use values_list({names[0]!r}).distinct(), or "
+                f"values({names[0]!r}).annotate() for groups"
+            )
         require_unsliced(self.is_sliced, "distinct")
         if not isinstance(self._shape, ValuesShape):
             return self._clone()
@@ -533,14 +528,18 @@ class NodeSet(Generic[T]):
         order = ordered._selection.order
         if method == "latest":
             order = tuple(one.reversed() for one in order)
-        present = self.filter(**{f"{names[0].removeprefix('-')}__isnull": False})
-        found = present._select(order=order).first()
+        name = names[0].removeprefix("-")
+        found = self.filter(**{f"{name}__isnull": False})._select(order=order).first()
         if found is None:
-            self._raise_does_not_exist({})
+            condition = f" that {self._asked_for()}" if self._asked else ""
+            raise self.source_class.DoesNotExist(
+                f"{method}: no {self.label}{condition} has a value of {name}"
+            )
         return found
 
-    def in_bulk(self, uids: Iterable[str] | None = None) -> dict[str, T]:
+    def in_bulk(self, uids: Iterable[str] | None = None, **options: Never) -> dict[str, T]:
         """Return nodes by uid: these, or all of the set."""
+        refuse_arguments("in_bulk", options)
         if not isinstance(self._shape, NodeShape):
             raise NodeSetTypeError("in_bulk: not possible after values() or traverse()")
         nodes: Any = self if uids is None else self.filter(uid__in=uids)
@@ -551,10 +550,18 @@ class NodeSet(Generic[T]):
 
         A path through relationships counts each related node once for each node of the set.
         """
-        resolved = resolve_aggregates(self.label, aggregates, named, ())
+        if isinstance(self._shape, ValuesShape) and self._shape.groups:
+            raise NodeSetTypeError(
+                "aggregate: not possible for groups: use Python's sum() or max()"
+            )
+        known = self._selection.annotations
+        resolved = resolve_aggregates(self.label, aggregates, named, (), known)
         results: dict[str, Any] = {}
-        for path in dict.fromkeys(one.target.path for one in resolved.values()):
-            over = {alias: one for alias, one in resolved.items() if one.target.path == path}
+        together: dict[Any, dict[str, ResolvedAggregate]] = {}
+        for alias, one in resolved.items():
+            key = (one.target.path, alias if one.condition else None)
+            together.setdefault(key, {})[alias] = one
+        for over in together.values():
             results |= self._aggregated(over)
         return {alias: results[alias] for alias in resolved}
 
@@ -564,17 +571,21 @@ class NodeSet(Generic[T]):
         if self._is_empty:
             return {a: 0 if one.function == "count" else None for a, one in aggregates.items()}
         compiler, selection = Compiler(), self._selection
-        target = next(iter(aggregates.values())).target
+        first = next(iter(aggregates.values()))
         clauses = compiler.select(selection)
+        bound = ", ".join(["n", *map(compiler.alias, selection.annotations)])
         if self.is_sliced:
-            clauses += f" WITH n{compiler.order(selection.order)}{compiler.limits(selection.slice)}"
-        node, edge, walked = compiler.walk("n", target.path, optional=False)
-        if target.path:
-            clauses += f" {walked} WITH DISTINCT n, {edge}, {node}"
+            order, limits = compiler.order(selection.order), compiler.limits(selection.slice)
+            clauses += f" WITH {bound}{order}{limits}"
+        node, edge, walked = compiler.walk("n", first.target.path, optional=False)
+        where = compiler.where(first.condition, (node, edge))
+        if first.target.path:
+            clauses += f" {walked}{where} WITH DISTINCT n, {edge}, {node}"
+        elif where:
+            clauses += f" WITH {bound}{where}"
         columns = []
         for alias, one in aggregates.items():
-            end = edge if one.target.on_edge else node
-            value = end if one.target.is_node else compiler.property(one.target, end)
+            value = compiler.value(one.target, (node, edge))
             columns.append(f"{one.expression(value)} AS {compiler.alias(alias)}")
         row = query(f"{clauses} RETURN {', '.join(columns)}", compiler.parameters)[0]
         return {a: one.to_python(row[compiler.alias(a)]) for a, one in aggregates.items()}
@@ -651,13 +662,15 @@ class NodeSet(Generic[T]):
         """
         return bulk_writes.bulk_create(self.source_class, rows, options)
 
-    def bulk_save(self, nodes: Iterable[T]) -> list[T]:
+    def bulk_save(self, nodes: Iterable[T], **options: Never) -> list[T]:
         """Save nodes, new or changed, all or none."""
+        refuse_arguments("bulk_save", options)
         saved: list[T] = self.source_class.bulk_save(nodes)
         return saved
 
-    def bulk_update(self, nodes: Iterable[T], fields: Iterable[str]) -> int:
+    def bulk_update(self, nodes: Iterable[T], fields: Iterable[str], **options: Never) -> int:
         """Write these properties of saved nodes, all or none; return the number of nodes."""
+        refuse_arguments("bulk_update", options)
         return bulk_writes.bulk_update(self.source_class, nodes, fields)
 
     def bulk_create_or_update(self, *rows: Any, **options: Any) -> list[T]:
@@ -707,7 +720,8 @@ class NodeSet(Generic[T]):
     if not TYPE_CHECKING:  # with it, type checkers would accept any name
 
         def __getattr__(self, name: str) -> NoReturn:
-            hint = f": use {_INSTEAD[name]}" if name in _INSTEAD else did_you_mean(name, _public())
+            found = advice.SETS.get(name)
+            hint = did_you_mean(name, _public()) if found is None else f": use {found}"
             raise AttributeError(f"a node set has no {name!r}{hint}")
 
 

@@ -19,6 +19,7 @@ from genai_graph.ogm import bulk_writes
 from genai_graph.ogm.conditions import Step
 from genai_graph.ogm.node_set import NodeSet
 from genai_graph.registry import OUTGOING
+from genai_graph.storage.suggestions import node_not_found
 
 if TYPE_CHECKING:
     from genai_graph.ogm.node import Node
@@ -116,19 +117,27 @@ class RelatedSet(_SetMethods[T]):
         return created
 
     def get_or_create(
-        self, defaults: Mapping[str, Any] | None = None, **lookups: Any
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        *,
+        through_defaults: Mapping[str, Any] | None = None,
+        **lookups: Any,
     ) -> tuple[T, bool]:
         """Return the only matching related node and False, or a new one and True."""
-        return bulk_writes.get_or_create(self, defaults, lookups)
+        return bulk_writes.get_or_create(self, defaults, lookups, through_defaults)
 
     def update_or_create(
         self,
         defaults: Mapping[str, Any] | None = None,
         create_defaults: Mapping[str, Any] | None = None,
+        *,
+        through_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[T, bool]:
         """Set values of the only matching related node, or create and connect it."""
-        return bulk_writes.update_or_create(self, defaults, create_defaults, lookups)
+        return bulk_writes.update_or_create(
+            self, defaults, create_defaults, lookups, through_defaults
+        )
 
     def connect_all(self, nodes: Iterable[Any]) -> WriteCounts:
         """Connect nodes, or (node, properties) pairs, all or none; return the counts of edges.
@@ -139,14 +148,25 @@ class RelatedSet(_SetMethods[T]):
         return bulk_writes.connect_all(self, nodes)
 
     def add(self, *nodes: Any, through_defaults: Mapping[str, Any] | None = None) -> None:
-        """Connect nodes; `through_defaults` are the values of their edges."""
-        self.connect_all((node, through_defaults) for node in nodes)
+        """Connect nodes, or uids; `through_defaults` are the values of their edges."""
+        self.connect_all((node, through_defaults) for node in self._as_nodes(nodes))
 
-    def remove(self, *nodes: T) -> None:
-        """Delete the edges to nodes, all or none; the nodes remain."""
+    def _as_nodes(self, nodes: Iterable[Any]) -> list[Any]:
+        """Return nodes, with uids replaced by the nodes that have them. Raises `DoesNotExist`."""
+        given = list(nodes)
+        cls = self.definition["node_class"]  # type: ignore[attr-defined]
+        uids = [node for node in given if isinstance(node, str)]
+        found: dict[str, Any] = NodeSet(cls).in_bulk(uids) if uids else {}
+        for uid in uids:
+            if uid not in found:
+                raise cls.DoesNotExist(str(node_not_found(cls.__label__, uid)))
+        return [found[node] if isinstance(node, str) else node for node in given]
+
+    def remove(self, *nodes: T | str) -> None:
+        """Delete the edges to nodes, or uids, all or none; the nodes remain."""
 
         def write() -> None:
-            for node in nodes:
+            for node in self._as_nodes(nodes):
                 self.disconnect(node)  # type: ignore[attr-defined]
 
         run_in_transaction(write)
@@ -158,10 +178,11 @@ class RelatedSet(_SetMethods[T]):
     def set(
         self, nodes: Iterable[Any], *, through_defaults: Mapping[str, Any] | None = None
     ) -> None:
-        """Make these the only related nodes: connect new ones, disconnect all others."""
-        wanted = list(nodes)
+        """Make these nodes, or uids, the only related ones; disconnect all others."""
+        given = list(nodes)
 
         def write() -> None:
+            wanted = self._as_nodes(given)
             self.remove(*(node for node in self._nodes().all() if node not in wanted))
             self.add(*wanted, through_defaults=through_defaults)
 

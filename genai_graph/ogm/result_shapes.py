@@ -146,6 +146,8 @@ class ValuesShape:
         for target in self.targets:
             if _is_encryptable(target):
                 refuse_search(target.prop)
+        if any(one.condition for one in self.groups.values()):
+            raise NodeSetError("values().annotate(): filter the set instead of an aggregate")
         paths = {one.target.path for one in self.groups.values()} - {()}
         if len(paths) > 1 or any(target.path for target in self.targets):
             raise NodeSetError(

@@ -21,6 +21,7 @@ import msgspec
 import neomodel
 from msgspec import Meta
 
+from genai_graph import advice
 from genai_graph.conversion import (
     is_missing,
     is_number,
@@ -36,7 +37,7 @@ from genai_graph.errors import DeclarationError, PropertyError, PropertyTypeErro
 from genai_graph.formatting import NON_FINITE, non_finite_name
 from genai_graph.names import normalize_name
 from genai_graph.properties import encryption
-from genai_graph.properties.declarations import OPTIONS_INSTEAD, Choices, labels_of
+from genai_graph.properties.choices import Choices, labels_of
 from genai_graph.properties.json_values import (
     INTEGER_MAX,
     INTEGER_MIN,
@@ -99,9 +100,9 @@ class Property(Generic[V]):
     declaration_error = ""  # raised with the name of the property when its class is registered
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        for name in options.keys() & OPTIONS_INSTEAD.keys():
+        for name in options.keys() & advice.PROPERTIES.keys():
             if name not in inspect.signature(cls.__init__).parameters:
-                raise DeclarationError(f"{cls.__name__}: {name}=...: {OPTIONS_INSTEAD[name]}")
+                raise DeclarationError(f"{cls.__name__}: {name}=...: {advice.PROPERTIES[name]}")
         return super().__new__(cls)
 
     if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The arguments of property declarations: choices, and the advice for those of other frameworks."""
+"""The choices of a string property, in the forms of Django."""
 
 from __future__ import annotations
 
@@ -10,35 +10,6 @@ from genai_graph.errors import DeclarationError
 from genai_graph.properties.messages import describe
 
 Choices = Iterable[str] | Iterable[tuple[str, str]] | Mapping[str, str] | type[Enum]
-
-# Arguments of Django's fields and of neomodel's properties, and the advice for each.
-OPTIONS_INSTEAD = {
-    **dict.fromkeys(
-        ("null", "blank", "required"),
-        "every property is optional, except those of RequiredStringProperty and "
-        "RequiredFloatProperty",
-    ),
-    "default": "properties have no default: give the value when you create an object; a missing "
-    "one is None",
-    **dict.fromkeys(
-        ("unique", "unique_index", "primary_key"), "only the uid is unique: declare uid_from"
-    ),
-    "db_index": "use index=True",
-    "choices": "only strings have choices: use StringProperty",
-    **dict.fromkeys(("verbose_name", "label"), "use help_text"),
-    **dict.fromkeys(
-        ("db_column", "db_property", "name"), "a property is stored under the name of its attribute"
-    ),
-    **dict.fromkeys(
-        ("max_length", "validators", "max_value"),
-        "write a property type with a method validate (docs/architecture.md)",
-    ),
-    "min_value": "use minimum",
-    **dict.fromkeys(
-        ("auto_now", "auto_now_add", "default_now"),
-        "every node has created_at and updated_at, which are set when it is saved",
-    ),
-}
 
 
 class _Labels(dict[str, str]):
