@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -99,6 +100,21 @@ def test_gather_of_writes_outside_of_a_block(graph: Connection) -> None:
 
     asyncio.run(main())
     assert sorted(names(), key=int) == [str(number) for number in range(30)]
+
+
+def test_time_limits_in_a_block(graph: Connection) -> None:
+    async def main() -> None:
+        async with aatomic():
+            if sys.version_info >= (3, 11):
+                async with asyncio.timeout(30):
+                    await acreate("a")
+            # Before 3.12, wait_for starts another task.
+            is_refused = sys.version_info < (3, 12)
+            with pytest.raises(TransactionError) if is_refused else contextlib.nullcontext():
+                await asyncio.wait_for(aquery("RETURN 1 AS n"), 30)
+
+    asyncio.run(main())
+    assert names() == ["a"] or sys.version_info < (3, 11)
 
 
 @pytest.mark.parametrize("block", [atomic, aatomic])

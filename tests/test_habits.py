@@ -291,6 +291,7 @@ class TestCreating:
             members = dict(inspect.getmembers(cls.nodes.first()))
             assert members["uid"]
             assert "save" in members
+        assert "saved_uid" not in dict(inspect.getmembers(Model(name="new")))
         assert Model.nodes.get(pk="xgb@1").uid == "xgb@1"
         assert Model.nodes.get(name="xgb", version="1").uid == "xgb@1"
 
@@ -348,7 +349,7 @@ class TestSets:
 
         `nodes` is the set itself; `nodes.all()` is a list, as in neomodel.
         """
-        with pytest.raises(AttributeError, match="Model has no 'objects': use nodes"):
+        with pytest.raises(AttributeError, match="'Model' has no attribute 'objects': use nodes"):
             Model.objects  # type: ignore[attr-defined]  # noqa: B018
         assert isinstance(Model.nodes, NodeSet)
         assert uids(Model.nodes) == uids(Model.nodes.all()) == ["Net", "xgb@1", "xgb@2"]

@@ -206,6 +206,10 @@ class Node(NodeBase, metaclass=NodeType):
         def __getattr__(self, name: str) -> NoReturn:
             raise _missing_attribute(self, name)
 
+    def __dir__(self) -> list[str]:
+        """Omit the saved uid of an unsaved node: `inspect.getmembers` reads all attributes."""
+        return [name for name in super().__dir__() if name != "saved_uid" or self.was_saved]
+
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.uid == other.uid
 
@@ -874,6 +878,7 @@ def _restore_at_rollback(*nodes: Node) -> None:
 
 def _missing_attribute(owner: Any, name: str) -> AttributeError:
     """Return the error for a missing attribute of a class or an object. Python adds suggestions."""
-    subject = owner.__name__ if isinstance(owner, type) else f"{type(owner).__name__} object"
+    is_class = isinstance(owner, type)
+    subject = f"type object {owner.__name__!r}" if is_class else f"{type(owner).__name__!r} object"
     advised = f": use {advice.NODES[name]}" if name in advice.NODES else ""
-    return AttributeError(f"{subject} has no {name!r}{advised}", name=name, obj=owner)
+    return AttributeError(f"{subject} has no attribute {name!r}{advised}", name=name, obj=owner)
