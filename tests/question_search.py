@@ -481,7 +481,7 @@ class Search:
             if (values.get("license") or "").lower() in wanted:
                 for model in self._dependants(self._derived(uid)):
                     rows.add((model, uid, values["license"]))
-        return sorted(rows)
+        return sorted(rows, key=lambda row: (row[1], row[0]))
 
     def _derived(self, dataset: str) -> set[str]:
         return self._reachable(dataset, lambda edge: (edge.target, edge.source), "Dataset")

@@ -29,6 +29,7 @@ from genai_graph import (
     Experiment,
     Model,
     Node,
+    ask,
     atomic,
     clear,
     connect,
@@ -44,6 +45,7 @@ from genai_graph.errors import (
     UnavailableError,
     UncertainCommitError,
 )
+from genai_graph.questions import QuestionRun
 
 pytestmark = pytest.mark.neo4j
 
@@ -274,6 +276,21 @@ def test_dead_followers_and_seeds_are_not_noticed(
     done = cli("query", "MATCH (n:Dataset) RETURN count(n) AS count", "--format", "json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout) == [{"count": 5}]
+
+
+def test_answers_are_complete_if_followers_die_while_rows_are_read(
+    client: Connection, cluster: Cluster
+) -> None:
+    load(write(pairs(40)))
+    query("MATCH (d:Dataset) SET d.license = 'MIT'", write=True)
+    whole = ask("license-impact", licenses=["MIT"])
+    assert len(whole) == 40
+    rows: list[dict[str, Any]] = []
+    for row in QuestionRun("license-impact", 0, {"licenses": ["MIT"]}):
+        rows.append(row)
+        if len(rows) in (10, 20):
+            cluster.kill(len(rows) // 10)
+    assert rows == whole
 
 
 def test_silent_seeds_are_tried_at_the_same_time(cluster: Cluster) -> None:

@@ -47,7 +47,7 @@ from genai_graph.database import Connection, current_connection
 from genai_graph.database.driver import GraphTransaction
 from genai_graph.database.keyring import generate_key
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError, OutputError
-from genai_graph.questions import catalog
+from genai_graph.questions import QuestionRun, catalog
 from genai_graph.registry import NODES
 from genai_graph.shell.completion import Completion, complete
 from genai_graph.status import read_status
@@ -72,7 +72,8 @@ INDEXED = {
 INDEXED_LOOKUP = re.compile(
     rf"\b\w+\.`?(?:{'|'.join(INDEXED)})`? (?:=|>|IN|STARTS WITH) (?:\$|row|uid)"
 )
-READS_ALL = catalog.get_question("contaminated-scores").cypher  # all scores, then models by uid
+# All scores, then models by uid.
+READS_ALL = (catalog.get_question("contaminated-scores").cypher, "AS has_dataset OPTIONAL MATCH")
 NOT_SENT_TO_NEO4J = {
     "access/users.py:add_user",  # creates users of the embedded engine
     "database/indexes.py:without_indexes",
@@ -121,14 +122,14 @@ def _calling_function() -> str:
 def functions_sending_statements() -> set[str]:
     """Return every function of the package that sends statements, as ``file:function``."""
     senders = set()
-    for file in PACKAGE.rglob("*.py"):
+    for file in set(PACKAGE.rglob("*.py")) - TRANSPORT:
         for function in _functions(ast.parse(file.read_text(encoding="utf-8"))):
             called = {
                 node.func.id
                 for node in ast.walk(function)
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             }
-            if called & {"query", "execute_write"}:
+            if called & {"query", "execute_write", "stream"}:
                 senders.add(f"{file.relative_to(PACKAGE).as_posix()}:{function.name}")
     return senders
 
@@ -303,7 +304,9 @@ def use_questions() -> None:
             elif parameter.is_required:
                 arguments[parameter.name] = "auc"
         ask(name, **arguments)
+        assert list(QuestionRun(name, 0, arguments)) == ask(name, **arguments)
     assert ask("best-models", metric="no such metric").notices
+    assert ask("best-models", metric="AUC").notices
     parent, child = Model.upsert(name="parent"), Model.upsert(name="child")
     child.parents.connect(parent)
     for model, metric in ((parent, "Zeal"), (child, "zeal")):
@@ -401,7 +404,8 @@ def plan_problems(statement: Statement, plan: Operator) -> Iterator[str]:
     if "AllNodesScan" in names:
         yield "all nodes are scanned"
     has_key = num_uids or INDEXED_LOOKUP.search(statement.text)
-    if has_key and SCANS.intersection(names) and READS_ALL not in statement.text:
+    reads_all = any(text in statement.text for text in READS_ALL)
+    if has_key and SCANS.intersection(names) and not reads_all:
         yield "a label or type is scanned although an indexed value is given"
     for operator in operators:
         multiple = [source for source in operator.sources if not source.is_one_row()]

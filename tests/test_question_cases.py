@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from pathlib import Path
 from textwrap import dedent
@@ -12,6 +13,7 @@ from conftest import Run
 
 from genai_graph import Answer, Dataset, Experiment, Model, ask, load, query
 from genai_graph.database import Connection
+from genai_graph.questions import facts
 from genai_graph.questions.directions import direction
 from genai_graph.questions.spelling import similar_licenses
 from genai_graph.questions.splits import canonical_name, compare
@@ -282,7 +284,8 @@ def test_scores_that_are_not_comparable_are_named(graph: Connection) -> None:
     assert ask("leaderboard", metric="acc", dataset="e").notices == []
     assert ask("best-models", metric="acc").notices == [without]
     assert ask("contaminated-scores").notices == [
-        "left out: 1 score of runs without a model: 'acc' (1)"
+        "left out: 1 score of runs without a model: 'acc' (1)",
+        "left out: 4 scores of models whose training data is unknown: 'acc' (4)",
     ]
 
 
@@ -574,6 +577,9 @@ def test_values_of_other_programs_do_not_hide_answers(graph: Connection) -> None
 
 def test_a_complete_answer_has_no_notices(graph: Connection, cli: Run) -> None:
     load_graph(MIXED)
+    corpus = Dataset(name="corpus").save()
+    for model in Model.nodes.all():
+        model.trained_on.connect(corpus)
     for arguments in (
         ["leaderboard", "--metric", "accuracy", "--dataset", "splits"],
         ["best-models", "--metric", "latency"],
@@ -582,3 +588,63 @@ def test_a_complete_answer_has_no_notices(graph: Connection, cli: Run) -> None:
     ):
         shown = cli("ask", *arguments, "--strict")
         assert (shown.exit_code, shown.stderr) == (0, "")
+
+
+def test_scores_of_models_with_unknown_training_data_are_counted(graph: Connection) -> None:
+    """`child` depends on the training data of `trained`; `checked` was validated only."""
+    load_graph(
+        """
+        Dataset: {d: {license: MIT}, corpus: {}, other: {}}
+        Model:
+          trained: {trained_on: [corpus]}
+          child: {parents: [trained]}
+          checked: {trained_on: {corpus: {role: validation}}}
+          unknown: {parents: [checked]}
+        Experiment:
+          a: {models: [trained], metrics: {acc: {value: 1, dataset: d}}}
+          b: {models: [child], metrics: {acc: {value: 1, dataset: d}}}
+          c: {models: [checked], metrics: {acc: {value: 1, dataset: d}, f1: {value: 1}}}
+          e: {models: [unknown, checked], metrics: {f1: {value: 1, dataset: d}}}
+          g: {models: [unknown], status: FAILED, metrics: {f1: {value: 1, dataset: d}}}
+        """
+    )
+    answer = ask("contaminated-scores")
+    assert answer == []
+    assert answer.notices == [
+        "left out: 1 score without a dataset: 'f1' (1)",
+        "left out: 2 scores of models whose training data is unknown: 'acc' (1), 'f1' (1)",
+    ]
+    assert ask("license-impact", licenses=["MIT"]).notices == [
+        "left out: 2 datasets without a license"
+    ]
+
+
+def test_licenses_of_many_datasets_are_answered_in_parts(
+    graph: Connection,
+    cli: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The rows are sorted; a limit ends the work; lineage is read at once for many models."""
+    names = [f"d{number}" for number in range(9)]
+    models = "".join(f"  m-{name}: {{trained_on: [{name}, d8]}}\n" for name in names[:8])
+    load_graph(
+        f"Dataset: {{{', '.join(f'{name}: {{license: MIT}}' for name in names)}}}\n"
+        f"Model:\n{models}  child: {{parents: [m-d3]}}\n"
+    )
+    expected = [(f"m-d{i}", f"d{i}") for i in range(8)]
+    expected.insert(3, ("child", "d3"))
+    expected += [("child", "d8"), *((f"m-d{i}", "d8") for i in range(8))]
+    monkeypatch.setattr(facts, "_FIRST_PART", 1)
+    for most in (1_000, 2):
+        monkeypatch.setattr(facts, "_MAX_STARTS", most)
+        with caplog.at_level("DEBUG", "genai_graph.cypher"):
+            answer = ask("license-impact", licenses=["MIT"])
+            sent = len(caplog.records)
+            limited = ask("license-impact", licenses=["MIT"], limit=2)
+        assert columns(answer, "model", "dataset") == expected
+        assert limited == answer[:2]
+        assert len(caplog.records) - sent < sent
+        caplog.clear()
+    shown = cli("ask", "license-impact", "--licenses", "MIT", "--limit", 4)
+    assert [json.loads(line) for line in shown.stdout.splitlines()] == answer[:4]

@@ -149,7 +149,7 @@ def test_license_impact_follows_parents_and_derived_datasets(graph: Connection) 
     on_pure = [(model, "pure", "NC") for model in ("base", "merged", "tuned")]
     assert rows(ask("license-impact", licenses=["NC"])) == on_pure
     on_mit = [(model, "part", "MIT") for model in ("base", "merged", "tuned")]
-    expected = sorted([*on_pure, *on_mit, ("open", "free", "MIT")])
+    expected = [("open", "free", "MIT"), *on_mit, *on_pure]
     assert rows(ask("license-impact", licenses=["NC", "MIT"])) == expected
     assert rows(ask("license-impact", licenses=["GPL"])) == []
 
@@ -171,7 +171,7 @@ def test_lineage_is_followed_to_its_end(graph: Connection) -> None:
         steps=[list(step) for step in zip(datasets[1:], datasets, strict=False)],
     )
     impact = [(row["model"], row["dataset"]) for row in ask("license-impact", licenses=["NC"])]
-    assert impact == [(model, dataset) for model in models for dataset in datasets]
+    assert impact == [(model, dataset) for dataset in datasets for model in models]
     (deepest,) = ask("lineage", model="m30")
     assert (deepest["depth"], deepest["chain"]) == (30, models[::-1])
     assert len(ask("lineage")) == 30
@@ -431,7 +431,7 @@ def test_best_models_use_the_direction_of_the_metric(graph: Connection) -> None:
     not_ranked, no_model = answer.notices
     assert not_ranked.startswith("not ranked: 2 scores of 'ACC'")
     assert no_model == "left out: 1 score of 'ACC' of runs without a model"
-    assert ask("best-models", metric="ACC", limit=1).notices == answer.notices
+    assert ask("best-models", metric="ACC", limit=1).notices == [no_model]
     assert rows(ask("best-models", metric="acc")) == []
 
 
@@ -856,7 +856,8 @@ def test_errors_of_ask(
         (["best-models", "--metric", "ACC@1"],
          "not included: scores with another spelling of 'ACC@1': 'acc@1' (1)"),
         (["contaminated-scores"],
-         "left out: 1 score without a dataset: 'loss' (1)"),
+         "left out: 1 score without a dataset: 'loss' (1)\n"
+         "left out: 1 score of models whose training data is unknown: 'acc@1' (1)"),
         (["license-impact", "--licenses", "GPL", "--licenses", "MITT"],
          "no Dataset has the license 'GPL' or 'MITT' (did you mean 'MIT'?)"),
         (["license-impact", "--licenses", "mit", "--licenses", "MIT"], ""),
@@ -867,7 +868,7 @@ def test_an_empty_answer_reports_unknown_values(
 ) -> None:
     load_graph(
         """
-        Dataset: {d: {license: MIT}, e: {}}
+        Dataset: {d: {license: MIT}, e: {license: BSD}}
         Model: {m: {}}
         Experiment:
           run: {models: [m], metrics: {acc@1: {value: 1, dataset: e}, loss: {value: 1}}}
@@ -913,11 +914,13 @@ def test_ask_lists_the_questions_without_a_database(cli: Run, own_home: Path) ->
 def test_ask_prints_every_format(cli: Run, graph: Connection) -> None:
     load_graph(LICENSES)
     asked = ("ask", "license-impact", "--licenses", "NC", "--licenses", "MIT", "--limit", 2)
-    first, second = ({"model": "base", "dataset": name} for name in ("part", "pure"))
-    expected = [{**first, "license": "MIT"}, {**second, "license": "NC"}]
+    expected = [
+        {"model": "open", "dataset": "free", "license": "MIT"},
+        {"model": "base", "dataset": "part", "license": "MIT"},
+    ]
     assert json.loads(cli(*asked, "--format", "json").stdout) == expected
     assert [json.loads(line) for line in cli(*asked).stdout.splitlines()] == expected
-    csv = "model,dataset,license\nbase,part,MIT\nbase,pure,NC\n"
+    csv = "model,dataset,license\nopen,free,MIT\nbase,part,MIT\n"
     assert cli(*asked, "--format", "csv").stdout == csv
     table = cli(*asked, "--format", "table")
     assert "│ base  │ part    │ MIT     │" in table.stdout

@@ -71,15 +71,16 @@ def _summarize(question: Question) -> dict[str, Any]:
 
 
 def _build_command(question: Question) -> click.Command:
-    def run(format: str | None, strict: bool, **parameters: Any) -> None:
-        from genai_graph import ask
+    def run(format: str | None, strict: bool, limit: int, **parameters: Any) -> None:
+        from genai_graph.questions import QuestionRun
 
         with connect():
-            answer = ask(question.name, **parameters)
-        write_rows(answer, format, question.columns)
-        for notice in answer.notices:
+            answer = QuestionRun(question.name, limit, parameters)
+            write_rows(answer, format, question.columns)
+            notices = answer.notices()
+        for notice in notices:
             click.echo(escape_unprintable(notice), err=True)
-        if strict and answer.notices:
+        if strict and notices:
             raise SystemExit(1)
 
     columns = ["\b", "Columns:"]  # \b keeps click from joining the lines of a paragraph

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -12,7 +13,8 @@ import click
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_json, to_text
 
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+_TABLE_ROWS = 1_000
 
 format_option = click.option(
     "--format",
@@ -27,28 +29,44 @@ strict_option = click.option(
 )
 
 
-def write_rows(rows: Rows, format: str | None, columns: Iterable[str] = ()) -> None:
-    """Write rows with equal keys to standard output.
+def write_rows(rows: Iterable[Row], format: str | None, columns: Iterable[str] = ()) -> None:
+    """Write rows with equal keys to standard output, as they come.
 
     `columns` is the CSV header if there are no rows.
     """
-    names = list(rows[0] if rows else columns)
+    remaining = iter(rows)
+    first = list(itertools.islice(remaining, 1))
+    names = list(first[0] if first else columns)
+    remaining = itertools.chain(first, remaining)
     chosen = format or ("table" if sys.stdout.isatty() else "jsonl")
     if chosen == "table":
-        _print_table(names, rows)
+        _print_tables(names, remaining)
     elif chosen == "json":
-        click.echo(to_json(rows))
+        separator = "["
+        for row in remaining:
+            click.echo(f"{separator}{to_json(row)}", nl=False)
+            separator = ", "
+        click.echo("]" if first else "[]")
     elif chosen == "jsonl":
-        for row in rows:
+        for row in remaining:
             click.echo(to_json(row))
     else:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         if names:
             writer.writerow(names)
-        writer.writerows([to_text(value) for value in row.values()] for row in rows)
+        writer.writerows([to_text(value) for value in row.values()] for row in remaining)
 
 
-def _print_table(names: list[str], rows: Rows) -> None:
+def _print_tables(names: list[str], rows: Iterator[Row]) -> None:
+    """Print a table for each part of the rows, since all rows of a table have the same widths."""
+    count = 0
+    while part := list(itertools.islice(rows, _TABLE_ROWS)):
+        _print_table(names, part)
+        count += len(part)
+    click.echo(f"{count} row{'' if count == 1 else 's'}", err=True)
+
+
+def _print_table(names: list[str], rows: list[Row]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -60,6 +78,4 @@ def _print_table(names: list[str], rows: Rows) -> None:
         table.add_column(Text(escape_unprintable(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(escape_unprintable(to_text(value))) for value in row.values()))
-    if rows:
-        console.print(table)
-    click.echo(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", err=True)
+    console.print(table)

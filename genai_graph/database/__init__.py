@@ -34,6 +34,7 @@ from genai_graph.database.transaction import (
     query,
     retry,
     run_in_transaction,
+    stream,
     transaction_block,
 )
 
@@ -55,5 +56,6 @@ __all__ = [
     "run_in_transaction",
     "run_in_worker",
     "sandbox",
+    "stream",
     "transaction_block",
 ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from neo4j import READ_ACCESS, WRITE_ACCESS
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
         TransactionState,
     )
 
+
+_LARGEST_BATCH = 1_000  # rows that `stream` reads at a time
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -341,6 +345,70 @@ def execute_read(cypher: str, /, **parameters: Any) -> Rows:
     return _run(cypher, parameters, write=False, convert=dict)[0]
 
 
+def stream(cypher: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Run a statement that only reads, and yield its rows as the database finds them.
+
+    The rows must have an order: after a lost connection, the statement is repeated, and the rows
+    before are skipped. Raises as `query`, also between two rows.
+    """
+    if active_transaction() is not None:
+        yield from query(cypher, parameters)
+        return
+    _refuse_forbidden(cypher)
+    with _RowStream(cypher, parameters) as rows:
+        size = 1  # the first row is not kept back
+        while batch := retry_on(latest_connection, partial(rows.read, size), idempotent=True):
+            yield from batch
+            size = min(2 * size, _LARGEST_BATCH)
+
+
+class _RowStream:
+    """The rows of a statement, which is run again if `read` is called after an error."""
+
+    def __init__(self, cypher: str, parameters: dict[str, Any]) -> None:
+        self._statement = cypher, parameters
+        self._stack = contextlib.ExitStack()
+        self._rows: Iterator[dict[str, Any]] | None = None
+        self._transaction: GraphTransaction | None = None
+        self._count = 0  # rows that were read
+        self._last = ""  # as text, because NaN is not equal to itself
+
+    def __enter__(self) -> _RowStream:
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._stack.__exit__(*error)
+
+    def read(self, size: int) -> list[dict[str, Any]]:
+        """Return the next rows, at most `size`; none at the end."""
+        try:
+            if self._rows is None:
+                self._rows = self._open()
+            batch = list(itertools.islice(self._rows, size))
+            if not batch and self._transaction is not None:
+                self._transaction.commit()  # the embedded engine rejects some writes here
+        except GenaiGraphError:
+            self._rows = None
+            self._stack.close()
+            raise
+        self._count += len(batch)
+        self._last = repr(batch[-1]) if batch else self._last
+        return batch
+
+    def _open(self) -> Iterator[dict[str, Any]]:
+        session = graph_driver.session(default_access_mode=READ_ACCESS)
+        self._stack.enter_context(session)
+        timeout = current_connection().statement_timeout
+        self._transaction = session.begin_transaction(timeout=timeout)
+        rows = map(convert_items, self._transaction.run(*self._statement))
+        skipped = next(itertools.islice(rows, self._count - 1, None), None) if self._count else None
+        if self._count and repr(skipped) != self._last:
+            raise QueryError(
+                "the connection was lost, and the graph was changed meanwhile: run it again"
+            )
+        return rows
+
+
 def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCounters]:
     """Run a Cypher statement that writes; return its rows and the update counters."""
     return _run(cypher, parameters, write=True)
@@ -361,6 +429,15 @@ def _read(
     return Rows(map(convert, result), columns), result.counters()
 
 
+def _refuse_forbidden(cypher: str) -> None:
+    """Raise `ReadOnlyError` for a statement that is not allowed in read mode."""
+    # In an open transaction, which is in write mode, the server would not reject writes.
+    is_open = active_transaction() is not None
+    reason = forbidden_in_read_mode(cypher) or (is_open and may_write(cypher) and "may write")
+    if reason:
+        raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
+
+
 def _run(
     cypher: str,
     values: dict[str, Any],
@@ -372,10 +449,7 @@ def _run(
         raise ReadOnlyError("the connection is read-only: connect without read_only to write")
     active = active_transaction()
     if not write:
-        # In an open transaction, which is in write mode, the server would not reject writes.
-        reason = forbidden_in_read_mode(cypher) or (active and may_write(cypher) and "may write")
-        if reason:
-            raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
+        _refuse_forbidden(cypher)
     if active is not None:
         return _read(active.run(cypher, values), convert)
     mode = WRITE_ACCESS if write else READ_ACCESS

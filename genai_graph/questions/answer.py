@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genai_graph.conversion import to_exact_int
-from genai_graph.database import clamp_limit, current_connection, query, quote_name, run_in_worker
+from genai_graph.database import (
+    clamp_limit,
+    current_connection,
+    query,
+    quote_name,
+    run_in_worker,
+    stream,
+)
 from genai_graph.database.rows import Rows
 from genai_graph.errors import (
     QueryError,
@@ -18,7 +28,7 @@ from genai_graph.errors import (
 from genai_graph.pictures.html_table import MAX_ROWS, html_table, remaining_rows_note
 from genai_graph.properties.messages import did_you_mean
 from genai_graph.questions.catalog import get_question
-from genai_graph.questions.facts import SUPPLIERS, GraphFacts
+from genai_graph.questions.facts import GraphFacts
 from genai_graph.questions.notices import Omitted, find_notices
 from genai_graph.questions.property_names import undeclared_properties
 from genai_graph.questions.splits import canonical_name
@@ -33,6 +43,9 @@ if TYPE_CHECKING:
 
 # As in the messages of the embedded engine and of Neo4j.
 _LINE = re.compile(r" at line (\d+):\d+(?: -)?| \(line (\d+), column \d+ \(offset: \d+\)\)")
+
+# A function that reads the rows of a question, and adds what the statement omits.
+_Reader: TypeAlias = "Callable[[Question, dict[str, Any], Omitted], Iterable[dict[str, Any]]]"
 
 
 class Answer(Rows):
@@ -72,13 +85,48 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     Raises `UnknownQuestionError`, `QuestionError` for a missing, unknown or invalid parameter, and
     `NodeNotFoundError` if a parameter is the uid of a node that does not exist.
     """
-    question = get_question(name)
-    row_limit = to_exact_int(limit)
-    if row_limit is None or row_limit < 0:
-        raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
-    facts, statement_values = _prepare(question, parameters)
-    rows, omitted = _run(question, statement_values, row_limit)
-    return Answer(question, rows, find_notices(question, facts, rows, omitted))
+    run = QuestionRun(name, limit, parameters)
+    rows = list(run.rows(_read_all))
+    return Answer(run.question, rows, run.notices())
+
+
+class QuestionRun:
+    """A question with its parameters: the rows of its answer, then the notices.
+
+    Raises the same errors as `ask`.
+    """
+
+    def __init__(self, name: str, limit: int, given: Mapping[str, Any]) -> None:
+        self.question = get_question(name)
+        row_limit = to_exact_int(limit)
+        if row_limit is None or row_limit < 0:
+            raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")
+        self._limit = row_limit
+        self._values = _validate(self.question, given)
+        self._facts = GraphFacts(self._values)
+        self._omitted = Omitted({name: Counter() for name in self.question.left_out})
+        self._is_empty = True
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows as the database finds them."""
+        return self.rows(_stream)
+
+    def rows(self, read: _Reader) -> Iterator[dict[str, Any]]:
+        """Yield the rows that a function reads."""
+        remaining = self._limit
+        for supplied in self._facts.supply_in_parts(self.question.supplied):
+            row_limit = clamp_limit(remaining) if self._limit else 0
+            values = {**self._values, **supplied, "limit": row_limit}
+            for row in _explain_errors(self.question, read, values, self._omitted):
+                self._is_empty = False
+                yield row
+                remaining -= 1
+            if self._limit and not remaining:
+                return
+
+    def notices(self) -> list[str]:
+        """Return the notices, after the rows; reads what they need."""
+        return find_notices(self.question, self._facts, self._omitted, is_empty=self._is_empty)
 
 
 def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
@@ -86,11 +134,13 @@ def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
 
     Raises the same errors as `ask`.
     """
-    return _prepare(get_question(name), parameters)[1]
+    question = get_question(name)
+    values = _validate(question, parameters)
+    return {**values, **GraphFacts(values).supply(question.supplied)}
 
 
-def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, dict[str, Any]]:
-    """Validate parameters, and read what the statement needs besides."""
+def _validate(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return valid parameters; the nodes that they name exist."""
     values = question.validate(given)
     current_connection()  # the labels of own classes are known when a connection is open
     for parameter in question.parameters.values():
@@ -103,26 +153,20 @@ def _prepare(question: Question, given: Mapping[str, Any]) -> tuple[GraphFacts, 
     if values.get("split") and "split_names" in question.supplied:
         values["split"] = canonical_name(values["split"])
     _refuse_undeclared_properties(question)
-    facts = GraphFacts(values)
-    return facts, {**values, **{name: SUPPLIERS[name](facts) for name in question.supplied}}
+    return values
 
 
-def _run(
-    question: Question, parameters: dict[str, Any], limit: int
-) -> tuple[list[dict[str, Any]], Omitted]:
-    """Return the rows, and all values that were left out or not ranked, without a limit."""
-    statement = _build_statement(question, is_limited=limit > 0)
+def _explain_errors(
+    question: Question, read: _Reader, parameters: dict[str, Any], omitted: Omitted
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows; errors name the file of the question."""
     try:
-        (record,) = query(statement, {**parameters, "limit": clamp_limit(limit)})
+        yield from read(question, parameters, omitted)
     except ReadOnlyError:
         problem = "the statement may write: questions can only read"
         raise QuestionFileError(question.location, problem) from None
     except QueryError as error:
         raise _file_error(question, str(error)) from error
-    left_out = {name: record[f"left_out_{name}"] for name in question.left_out}
-    not_ranked = {uid for uids in record.get("not_ranked", []) for uid in uids}
-    rows = [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
-    return rows, Omitted(left_out, len(not_ranked))
 
 
 def _refuse_undeclared_properties(question: Question) -> None:
@@ -137,7 +181,7 @@ def _file_error(question: Question, message: str) -> QuestionFileError:
     match = _LINE.search(message)
     if match is None:
         return QuestionFileError(question.location, message)
-    line = int(match[1] or match[2]) - 2  # _build_statement adds a line before the statement
+    line = int(match[1] or match[2]) - 2  # _call adds a line before the statement
     problem = _LINE.sub(":" if match[1] else "", message, count=1)
     return QuestionFileError(_location(question, line), problem)
 
@@ -148,22 +192,53 @@ def _location(question: Question, line: int) -> SourceLocation:
     return SourceLocation(question.location.file, first + max(line, 0))
 
 
-def _build_statement(question: Question, *, is_limited: bool) -> str:
-    """Return a statement for one record with all rows, because the driver has a cost per record."""
+def _read_all(
+    question: Question, parameters: dict[str, Any], omitted: Omitted
+) -> list[dict[str, Any]]:
+    """Read one record with all rows, because the driver has a cost per record."""
     columns = f"[{', '.join(map(quote_name, question.columns))}]"
     rows = f"CASE WHEN left_out IS NULL THEN {columns} END" if question.left_out else columns
-    returned = [
+    first = "[..$limit]" if parameters["limit"] else ""
+    returned = [f"collect({rows}){first} AS rows"]
+    returned += [
         f"collect(CASE left_out WHEN '{name}' THEN {name} END) AS left_out_{name}"
         for name in question.left_out
     ]
     if question.not_ranked:
         returned.append("collect(not_ranked) AS not_ranked")
-    limit_clause, first = "", "[..$limit]" if is_limited else ""
-    # Own statements may end with a LIMIT, or be a UNION.
-    if question.is_built_in and not returned and is_limited:
-        limit_clause, first = "LIMIT $limit", ""
-    returned = [f"collect({rows}){first} AS rows", *returned]
-    return f"CALL () {{\n{question.cypher}\n{limit_clause}}} RETURN {', '.join(returned)}"
+    (record,) = query(f"{_call(question, parameters)} RETURN {', '.join(returned)}", parameters)
+    for name, counts in omitted.left_out.items():
+        counts.update(record[f"left_out_{name}"])
+    omitted.not_ranked.update(uid for uids in record.get("not_ranked", []) for uid in uids)
+    return [dict(zip(question.columns, row, strict=True)) for row in record["rows"]]
+
+
+def _stream(
+    question: Question, parameters: dict[str, Any], omitted: Omitted
+) -> Iterator[dict[str, Any]]:
+    """Read a record for each row."""
+    returned = [f"{quote_name(name)} AS {quote_name(name)}" for name in question.columns]
+    returned += ["left_out AS left_out"] if question.left_out else []
+    returned += ["not_ranked AS not_ranked"] if question.not_ranked else []
+    remaining = parameters["limit"] or math.inf
+    for row in stream(f"{_call(question, parameters)} RETURN {', '.join(returned)}", parameters):
+        name = row.pop("left_out", None)
+        omitted.not_ranked.update(row.pop("not_ranked", None) or ())
+        if name is not None:
+            omitted.left_out[name][row[name]] += 1
+        elif remaining > 0:  # all that is left out is counted
+            remaining -= 1
+            yield row
+
+
+def _call(question: Question, parameters: Mapping[str, Any]) -> str:
+    """Return the clause with the statement of a question, limited if this stops its work."""
+    # Own statements may end with a LIMIT, or be a UNION. Rows that are left out do not count.
+    if not parameters["limit"] or question.left_out:
+        return f"CALL () {{\n{question.cypher}\n}}"
+    if question.is_built_in:
+        return f"CALL () {{\n{question.cypher}\nLIMIT $limit}}"
+    return f"CALL () {{\n{question.cypher}\n}} WITH * LIMIT $limit"
 
 
 async def aask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:

@@ -25,35 +25,40 @@
 //     greater_is_better
 
 MATCH (score:Metric {name: $metric})-[:EVALUATED_ON]->(d:Dataset)
-MATCH (score)<-[:HAS]-(x:Experiment)
-WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
-OPTIONAL MATCH (score)-[:MEASURES]->(measured:Model)
-OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
-  WHERE measured IS NULL AND (coalesce(run.role, 'output') = 'output'
-    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
-WITH DISTINCT d, score, x, coalesce(measured, ran) AS m
-WHERE m IS NOT NULL
-WITH d.uid AS dataset, collect(score.greater_is_better) AS declared,
-     collect({uid: score.uid, model: m.uid, value: score.value, split: score.split,
-              unit: score.unit, experiment: x.uid}) AS scores
-WITH dataset, scores,
-     CASE WHEN true IN declared AND false IN declared THEN null
-          WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
-          WHEN $known_directions[$metric] THEN 1
-          WHEN NOT $known_directions[$metric] THEN -1 END AS direction
-UNWIND scores AS score
-WITH dataset, direction, score, coalesce(score.unit, '') AS unit,
-     coalesce($split_names[toStringOrNull(score.split)], score.split, '') AS split
-WHERE ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
-WITH dataset, direction, split, unit, score,
-     coalesce(score.value < 0 OR score.value >= 0, false) AS is_number
-ORDER BY is_number DESC, CASE WHEN is_number THEN direction * score.value END DESC, score.model,
-         score.experiment
-WITH dataset, direction, split, unit, collect(score) AS scores,
-     sum(CASE WHEN is_number THEN 1 ELSE 0 END) AS candidates,
-     collect(CASE WHEN is_number AND direction IS NULL THEN score.uid END) AS not_ranked
-WITH dataset, split, unit, scores[0] AS first, candidates, not_ranked,
-     CASE WHEN direction IS NOT NULL AND candidates > 0 THEN scores[0] END AS best
-RETURN dataset, best.model AS best_model, best.value AS value, candidates, first.split AS split,
-       first.unit AS unit, best.experiment AS experiment, not_ranked
-ORDER BY dataset, coalesce($split_names[toStringOrNull(split)], split, ''), coalesce(unit, '');
+WITH d, collect(DISTINCT score) AS of_dataset
+ORDER BY d.uid
+CALL (of_dataset) {
+  UNWIND of_dataset AS score
+  MATCH (score)<-[:HAS]-(x:Experiment)
+  WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
+  OPTIONAL MATCH (score)-[:MEASURES]->(measured:Model)
+  OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
+    WHERE measured IS NULL AND (coalesce(run.role, 'output') = 'output'
+      OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
+  WITH DISTINCT score, x, coalesce(measured, ran) AS m
+  WHERE m IS NOT NULL
+  WITH collect(score.greater_is_better) AS declared,
+       collect({uid: score.uid, model: m.uid, value: score.value, split: score.split,
+                unit: score.unit, experiment: x.uid}) AS scores
+  WITH scores,
+       CASE WHEN true IN declared AND false IN declared THEN null
+            WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
+            WHEN $known_directions[$metric] THEN 1
+            WHEN NOT $known_directions[$metric] THEN -1 END AS direction
+  UNWIND scores AS score
+  WITH direction, score, coalesce(score.unit, '') AS unit,
+       coalesce($split_names[toStringOrNull(score.split)], score.split, '') AS split
+  WHERE ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
+  WITH direction, split, unit, score,
+       coalesce(score.value < 0 OR score.value >= 0, false) AS is_number
+  ORDER BY is_number DESC, CASE WHEN is_number THEN direction * score.value END DESC, score.model,
+           score.experiment
+  WITH direction, split, unit, collect(score) AS scores,
+       sum(CASE WHEN is_number THEN 1 ELSE 0 END) AS candidates,
+       collect(CASE WHEN is_number AND direction IS NULL THEN score.uid END) AS not_ranked
+  RETURN split, unit, scores[0] AS first, candidates, not_ranked,
+       CASE WHEN direction IS NOT NULL AND candidates > 0 THEN scores[0] END AS best
+  ORDER BY split, unit
+}
+RETURN d.uid AS dataset, best.model AS best_model, best.value AS value, candidates,
+       first.split AS split, first.unit AS unit, best.experiment AS experiment, not_ranked;

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from genai_graph.database import match_uid, query
+from genai_graph.database import clamp_limit, match_uid, query
 from genai_graph.questions import derivation
 from genai_graph.questions.derivation import Derivation
 from genai_graph.questions.directions import known_directions
@@ -14,7 +15,13 @@ from genai_graph.questions.spelling import fold
 from genai_graph.questions.splits import Overlap, canonical_name, compare
 
 RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
-_TRAINING = "coalesce(data.role, 'training') = 'training'"
+IS_TRAINING = "coalesce(data.role, 'training') = 'training'"
+# The sizes of the parts in which licensed datasets are asked for: small at first, for the first
+# rows, and with an upper limit, because a part is sorted as a whole.
+_FIRST_PART, _LARGEST_PART = 10, 100
+# For the descendants of more models than these, it is faster to read all edges once.
+_MAX_STARTS = 1_000
+_NO_LIMIT = clamp_limit(sys.maxsize)
 
 
 class MetricGroup(NamedTuple):
@@ -33,15 +40,35 @@ class GraphFacts:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
         self.depth_of_cut = 0  # the number of steps after which lineage was cut, if it was
+        self._edges_of_datasets: tuple[list[str], tuple[list[str], list[Derivation]]] | None = None
+        self._part: list[str] | None = None  # those of the licensed datasets that are asked for
+
+    def supply(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return parameters that a question names under "Supplied by ask"."""
+        return {name: SUPPLIERS[name](self) for name in names}
+
+    def supply_in_parts(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield the parameters, again and again for some of the licensed datasets at a time."""
+        if "licensed_datasets" not in names:
+            yield self.supply(names)
+            return
+        datasets, size = self._licensed, _FIRST_PART
+        while datasets:
+            self._part, datasets = datasets[:size], datasets[size:]
+            yield self.supply(names)
+            size = min(2 * size, _LARGEST_PART)
+        self._part = None
 
     # Metrics
 
     @functools.cached_property
     def metrics(self) -> list[MetricGroup]:
-        """The metrics of the dataset that was asked for, or of all."""
+        """The metrics on the dataset that was asked for, or with the name, or all."""
         if self.values.get("dataset") is not None:
             start = f"{match_uid('d', 'Dataset', '$dataset')} "
             start += "MATCH (d)<-[:EVALUATED_ON]-(s:Metric)<-[:HAS]-(x:Experiment)"
+        elif self.values.get("metric") is not None:
+            start = "MATCH (s:Metric {name: $metric})<-[:HAS]-(x:Experiment)"
         else:
             start = "MATCH (s:Metric)<-[:HAS]-(x:Experiment)"
         rows = query(
@@ -50,6 +77,7 @@ class GraphFacts:
             "count(*) AS metrics, count(on) AS with_dataset "
             "RETURN collect([name, split, unit, metrics, with_dataset]) AS found",
             dataset=self.values.get("dataset"),
+            metric=self.values.get("metric"),
         )
         groups = (MetricGroup(*row) for row in rows[0]["found"])
         return [group for group in groups if isinstance(group.name, str)]
@@ -63,8 +91,20 @@ class GraphFacts:
 
     def split_names(self) -> dict[str, str]:
         """The name that all spellings of a split have in common, by the split."""
-        splits = {group.split for group in self.metrics if isinstance(group.split, str)}
-        return {split: canonical_name(split) for split in splits}
+        return {split: canonical_name(split) for split in self._splits}
+
+    @property
+    def _splits(self) -> set[str]:
+        """The splits of the metrics, without those of other names if one was asked for."""
+        metric = self.values.get("metric")
+        if metric is None or self.values.get("dataset") is not None:
+            return set(_strings([group.split for group in self.metrics]))
+        # Cheaper than the groups: a graph may have millions of scores of a metric.
+        rows = query(
+            "MATCH (s:Metric {name: $metric}) RETURN collect(DISTINCT s.split) AS found",
+            metric=metric,
+        )
+        return {"", *_strings(rows[0]["found"])}
 
     # Lineage
 
@@ -79,20 +119,32 @@ class GraphFacts:
     def derived_models(self) -> dict[str, list[str]]:
         """The models derived from each model, or from each that was trained on the datasets."""
         if not self._is_anchored:
-            edges = _read_all("Model")
-            children = derivation.children_of(edges)
+            children = self._children_of_models
             return self._closure(children, children)
         starts, derived = self._asked_datasets
         datasets = {*starts, *(edge.child for edge in derived)}
         start = (
             f"UNWIND $values AS uid {match_uid('d', 'Dataset', 'uid')} "
-            f"MATCH (d)<-[data:TRAINED_ON]-(n:Model) WHERE {_TRAINING}"
+            f"MATCH (d)<-[data:TRAINED_ON]-(n:Model) WHERE {IS_TRAINING}"
         )
-        trained, edges = _read_from(start, "Model", list(datasets), by_source=False)
-        return self._closure(trained, derivation.children_of(edges))
+        most = 0 if "_children_of_models" in vars(self) else _MAX_STARTS
+        trained, edges = _read_from(
+            start, "Model", list(datasets), by_source=False, most_starts=most
+        )
+        is_read = len(trained) <= most
+        children = derivation.children_of(edges) if is_read else self._children_of_models
+        return self._closure(trained, children)
+
+    @functools.cached_property
+    def _children_of_models(self) -> dict[str, list[str]]:
+        return derivation.children_of(_read_all("Model"))
 
     def ancestors(self) -> dict[str, list[str]]:
         """The ancestors of each model."""
+        return self._ancestors
+
+    @functools.cached_property
+    def _ancestors(self) -> dict[str, list[str]]:
         parents = derivation.parents_of(_read_all("Model"))
         return self._closure(parents, parents)
 
@@ -108,21 +160,23 @@ class GraphFacts:
 
     def newest_versions(self) -> dict[str, list[str]]:
         """The newest versions of each outdated dataset."""
-        return derivation.newest_versions(_read_all("Dataset"))
+        return derivation.newest_versions(_read_all("Dataset", kind="version"))
 
     @property
     def _is_anchored(self) -> bool:
         return any(self.values.get(name) is not None for name in ("dataset", "licenses"))
 
-    @functools.cached_property
+    @property
     def _asked_datasets(self) -> tuple[list[str], list[Derivation]]:
         """The datasets that were asked for, and the edges to all that are derived from them."""
-        if self.values.get("dataset") is not None:
+        dataset = self.values.get("dataset")
+        asked = self.licensed_datasets() if dataset is None else [dataset]
+        known = self._edges_of_datasets
+        if known is None or known[0] != asked:
             start = f"UNWIND $values AS uid {match_uid('n', 'Dataset', 'uid')}"
-            return _read_from(start, "Dataset", [self.values["dataset"]], by_source=False)
-        start = "UNWIND $values AS license MATCH (n:Dataset {license: license})"
-        licenses = [*self.values["licenses"], *self.spellings()]
-        return _read_from(start, "Dataset", licenses, by_source=False)
+            found = _read_from(start, "Dataset", asked, by_source=False)
+            known = self._edges_of_datasets = asked, found
+        return known[1]
 
     def _closure(
         self, starts: Sequence[str] | Mapping[str, Any], neighbours: derivation.Neighbours
@@ -134,19 +188,34 @@ class GraphFacts:
     # Licenses
 
     @functools.cached_property
-    def licenses(self) -> list[str]:
-        """The licenses of all datasets."""
+    def licenses(self) -> tuple[list[str], int]:
+        """The licenses of all datasets, and the number of datasets without one."""
         rows = query(
             "MATCH (d:Dataset) WHERE d.license IS NOT NULL "
-            "RETURN collect(DISTINCT d.license) AS found"
+            "WITH collect(DISTINCT d.license) AS found, count(*) AS licensed "
+            "RETURN found, COUNT { MATCH (:Dataset) } - licensed AS without"
         )
-        return sorted(found for found in rows[0]["found"] if isinstance(found, str))
+        return sorted(_strings(rows[0]["found"])), rows[0]["without"]
 
     def spellings(self) -> list[str]:
         """The licenses in the graph that differ from those asked for in case only."""
         asked = self.values.get("licenses") or ()
         folded = {fold(name) for name in asked}
-        return [found for found in self.licenses if fold(found) in folded and found not in asked]
+        known = self.licenses[0]
+        return [found for found in known if fold(found) in folded and found not in asked]
+
+    def licensed_datasets(self) -> list[str]:
+        """The datasets with one of the licenses, or some of them, sorted by uid."""
+        return self._licensed if self._part is None else self._part
+
+    @functools.cached_property
+    def _licensed(self) -> list[str]:
+        rows = query(
+            "UNWIND $licenses AS license MATCH (d:Dataset {license: license}) "
+            "RETURN collect(DISTINCT d.uid) AS found",
+            licenses=[*self.values["licenses"], *self.spellings()],
+        )
+        return sorted(_strings(rows[0]["found"]))
 
     # Contamination
 
@@ -196,7 +265,7 @@ class GraphFacts:
         }
         rows = query(
             f"UNWIND $uids AS uid {match_uid('d', 'Dataset', 'uid')} "
-            f"MATCH (d)<-[data:TRAINED_ON]-(:Model) WHERE {_TRAINING} "
+            f"MATCH (d)<-[data:TRAINED_ON]-(:Model) WHERE {IS_TRAINING} "
             "WITH uid, collect(DISTINCT coalesce(data.split, '')) AS splits "
             "RETURN collect([uid, splits]) AS found",
             uids=sorted(uids),
@@ -224,20 +293,25 @@ SUPPLIERS: dict[str, Callable[[GraphFacts], Any]] = {
         "derived_datasets",
         "derived_models",
         "known_directions",
+        "licensed_datasets",
         "newest_versions",
         "overlaps",
         "relatives",
-        "spellings",
         "split_names",
     )
 }
 
 
-def _read_all(label: str) -> list[Derivation]:
-    """Read all DERIVED_FROM edges of a label."""
+def _read_all(label: str, kind: str | None = None) -> list[Derivation]:
+    """Read the DERIVED_FROM edges of a label, all or those of a kind.
+
+    The hint is for Neo4j, which would scan the nodes, although few of them have such edges.
+    """
+    where = "" if kind is None else "WHERE r.kind = $kind "
     rows = query(
-        f"MATCH (a:{label})-[r:DERIVED_FROM]->(b:{label}) "
-        "RETURN collect([a.uid, b.uid, r.kind]) AS edges"
+        f"MATCH (a:{label})-[r:DERIVED_FROM]->(b:{label}) USING SCAN r:DERIVED_FROM {where}"
+        "RETURN collect([a.uid, b.uid, r.kind]) AS edges",
+        kind=kind,
     )
     return [Derivation(*edge) for edge in rows[0]["edges"] if _are_strings(edge[:2])]
 
@@ -248,11 +322,17 @@ def _are_strings(uids: Sequence[Any]) -> bool:
 
 
 def _read_from(
-    start: str, label: str, values: list[str], *, by_source: bool
+    start: str,
+    label: str,
+    values: list[str],
+    *,
+    by_source: bool,
+    most_starts: int = _NO_LIMIT,
 ) -> tuple[list[str], list[Derivation]]:
     """Read the nodes `n` that a clause matches by `$values`, and the edges of all they lead to.
 
-    A statement follows eight steps: two at a time, with DISTINCT, since it enumerates paths.
+    No edges are returned if there are more nodes than `most_starts`. A statement follows eight
+    steps: two at a time, with DISTINCT, since it enumerates paths.
     """
     arrow = "-[:DERIVED_FROM*0..2]->" if by_source else "<-[:DERIVED_FROM*0..2]-"
     edge = "-[r:DERIVED_FROM]->" if by_source else "<-[r:DERIVED_FROM]-"
@@ -261,13 +341,18 @@ def _read_from(
     expanded: set[str] = set()
     edges: list[Derivation] = []
     while values:
+        limit = "LIMIT $most " if starts is None else ""
         rows = query(
             f"RETURN COLLECT {{ {start} RETURN DISTINCT n.uid }} AS starts, "
-            f"COLLECT {{ {start} WITH DISTINCT n {steps} "
+            f"COLLECT {{ {start} WITH DISTINCT n {limit}{steps} "
             f"OPTIONAL MATCH (n){edge}(next:{label}) RETURN [n.uid, next.uid, r.kind] }} AS edges",
             values=values,
+            most=most_starts,
         )
-        starts = _strings(rows[0]["starts"]) if starts is None else starts
+        if starts is None:
+            starts = _strings(rows[0]["starts"])
+            if len(starts) > most_starts:
+                return starts, []
         found = [row for row in rows[0]["edges"] if row[0] not in expanded]
         expanded.update(_strings([row[0] for row in found]))
         linked = [row for row in found if _are_strings(row[:2])]

@@ -1,12 +1,13 @@
 // Find models that depend on given licenses
 //
 // Follows parent models and derived datasets, over any number of steps, to datasets with one of the
-// licenses.
+// licenses. Datasets without a license are left out.
 //
 // Parameters:
 //   licenses (list of strings): the licenses, in upper or lower case
 // Supplied by ask:
-//   spellings (list): the licenses in the graph that differ from those in case only
+//   licensed_datasets (list): the datasets with one of the licenses, in upper or lower case, or some
+//     of them: the statement runs for some datasets at a time, so that the first rows come soon
 //   derived_datasets (map): the datasets derived from a dataset, over any number of steps, by its uid
 //   derived_models (map): the models derived from a model, over any number of steps, by its uid
 // Columns:
@@ -15,13 +16,12 @@
 //   dataset: the dataset with the license
 //   license: the license of the dataset
 
-UNWIND $licenses + $spellings AS given
-MATCH (d:Dataset {license: given})
-WITH DISTINCT d
-UNWIND [d.uid] + coalesce($derived_datasets[toStringOrNull(d.uid)], []) AS derived
+UNWIND $licensed_datasets AS licensed
+MATCH (d:Dataset {uid: licensed})
+UNWIND [licensed] + coalesce($derived_datasets[licensed], []) AS derived
 MATCH (:Dataset {uid: derived})<-[data:TRAINED_ON]-(trained:Model)
 WHERE coalesce(data.role, 'training') = 'training'
 WITH DISTINCT d, toStringOrNull(trained.uid) AS trained
 UNWIND [trained] + coalesce($derived_models[trained], []) AS model
 RETURN DISTINCT model, d.uid AS dataset, d.license AS license
-ORDER BY model, dataset;
+ORDER BY dataset, model;

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from genai_graph.database import query
+from genai_graph.database import match_uid, query
 from genai_graph.licenses import spdx_license
-from genai_graph.questions.facts import RUNS_THAT_COUNT, GraphFacts
+from genai_graph.questions.facts import IS_TRAINING, RUNS_THAT_COUNT, GraphFacts
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
 from genai_graph.questions.splits import canonical_name
@@ -17,24 +17,25 @@ from genai_graph.storage.suggestions import describe_missing_value
 _MAX_NAMES = 5
 _MAX_SCORES = 10_000  # scores of a metric that are searched for those without a dataset
 
-Rows = Sequence[Mapping[str, Any]]
 
+@dataclass
+class Omitted:
+    """What the statement of a question did not judge, and the scores without a rank.
 
-class Omitted(NamedTuple):
-    """What the statement of a question did not judge, and the number of scores without a rank.
-
-    `left_out` has the values of a column by its name, one for each row.
+    `left_out` has the frequencies of the values of a column, by its name.
     """
 
-    left_out: Mapping[str, Sequence[str]]
-    not_ranked: int
+    left_out: dict[str, Counter[str]]
+    not_ranked: set[str] = field(default_factory=set)
 
 
-def find_notices(question: Question, facts: GraphFacts, rows: Rows, omitted: Omitted) -> list[str]:
-    """Return the notices of a question about its parameters and rows."""
+def find_notices(
+    question: Question, facts: GraphFacts, omitted: Omitted, *, is_empty: bool
+) -> list[str]:
+    """Return the notices of a question about its parameters, and about an answer without rows."""
     notices = _omitted(question, facts, omitted)
     if question.name in _NOTICES:
-        notices += _NOTICES[question.name](facts, rows)
+        notices += _NOTICES[question.name](facts, is_empty)
     if facts.depth_of_cut:
         notices.append(
             f"incomplete: lineage was followed over {facts.depth_of_cut} steps only, because more "
@@ -48,10 +49,9 @@ def _omitted(question: Question, facts: GraphFacts, omitted: Omitted) -> list[st
     for column, names in omitted.left_out.items():
         if names:
             reason = question.left_out[column]
-            listed = _listed(Counter(names))
-            notices.append(f"left out ({len(names):,} in total): {listed}: {reason}")
+            notices.append(f"left out ({names.total():,} in total): {_listed(names)}: {reason}")
     if omitted.not_ranked:
-        scores = f"{_count(omitted.not_ranked, 'score')} of {facts.values['metric']!r}"
+        scores = f"{_count(len(omitted.not_ranked), 'score')} of {facts.values['metric']!r}"
         notices.append(f"not ranked: {scores}: {question.not_ranked}")
     return notices
 
@@ -59,18 +59,15 @@ def _omitted(question: Question, facts: GraphFacts, omitted: Omitted) -> list[st
 # Rankings
 
 
-def _ranking(facts: GraphFacts, rows: Rows) -> list[str]:
+def _ranking(facts: GraphFacts, is_empty: bool) -> list[str]:
     metric = facts.values["metric"]
-    counts = Counter[str]()
-    for group in facts.metrics:
-        counts[group.name] += group.total
-    spellings = other_spellings(metric, counts)
+    names, without_dataset, without_model = _read_ranking(facts)
     notices = []
+    spellings = _count_spellings(facts, other_spellings(metric, names))
     if spellings:
-        listed = _listed({name: counts[name] for name in spellings})
+        listed = _listed(spellings)
         notices.append(f"not included: scores with another spelling of {metric!r}: {listed}")
-    without_dataset, without_model = _count_incomplete(facts)
-    if not rows:
+    if is_empty:
         is_explained = bool(spellings or without_dataset or without_model)
         notices += _no_scores(facts, is_explained=is_explained)
     for count, missing in (
@@ -80,6 +77,69 @@ def _ranking(facts: GraphFacts, rows: Rows) -> list[str]:
         if count:
             notices.append(f"left out: {_count(count, 'score')} of {metric!r} {missing}")
     return notices
+
+
+def _read_ranking(facts: GraphFacts) -> tuple[list[str], int, int]:
+    """Return names of metrics, and how many scores lack a dataset, and how many a model.
+
+    If a dataset was asked for, the names and the scores without a model are those on it.
+    """
+    values = facts.values
+    has_dataset = values.get("dataset") is not None
+    first = "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
+    if not has_dataset:
+        names = "COLLECT { MATCH (s:Metric) WHERE s.name IS NOT NULL RETURN DISTINCT s.name }"
+        on_dataset = f"{first} MATCH (s)-[:EVALUATED_ON]->(:Dataset)"
+    else:
+        names = "[]"
+        on_dataset = (
+            f"{match_uid('d', 'Dataset', '$dataset')} "
+            "MATCH (d)<-[:EVALUATED_ON]-(s:Metric {name: $metric})"
+        )
+    groups = (
+        "WITH DISTINCT s WITH coalesce(s.split, '') AS split, coalesce(s.unit, '') AS unit, "
+        "count(*) AS scores RETURN [split, unit, scores]"
+    )
+    (row,) = query(
+        f"RETURN {names} AS names, COLLECT {{ {first} "
+        "WHERE NOT EXISTS { MATCH (s)-[:EVALUATED_ON]->(:Dataset) } "
+        f"MATCH (s)<-[:HAS]-(x:Experiment) WHERE {RUNS_THAT_COUNT} {groups} }} AS without_dataset, "
+        f"COLLECT {{ {on_dataset} MATCH (s)<-[:HAS]-(x:Experiment) WHERE {RUNS_THAT_COUNT} "
+        "AND NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
+        f"AND NOT EXISTS {{ MATCH (x)-[:RUN]->(:Model) }} {groups} }} AS without_model",
+        metric=values["metric"],
+        dataset=values.get("dataset"),
+        limit=_MAX_SCORES,
+    )
+    counts = [
+        sum(
+            scores
+            for split, unit, scores in row[name]
+            if values["split"] in (None, canonical_name(str(split)))
+            and values["unit"] in (None, unit)
+        )
+        for name in ("without_dataset", "without_model")
+    ]
+    found = [group.name for group in facts.metrics] if has_dataset else row["names"]
+    return [name for name in found if isinstance(name, str)], counts[0], counts[1]
+
+
+def _count_spellings(facts: GraphFacts, names: list[str]) -> dict[str, int]:
+    """Return the numbers of scores of metrics, on the dataset if one was asked for."""
+    counts = Counter[str]()
+    if facts.values.get("dataset") is not None:
+        for group in facts.metrics:
+            if group.name in names:
+                counts[group.name] += group.total
+    elif names:
+        rows = query(
+            "UNWIND $names AS name MATCH (s:Metric {name: name})<-[:HAS]-(x:Experiment) "
+            f"WHERE {RUNS_THAT_COUNT} WITH name, count(*) AS scores "
+            "RETURN collect([name, scores]) AS found",
+            names=names,
+        )
+        counts.update(dict(rows[0]["found"]))
+    return counts
 
 
 def _no_scores(facts: GraphFacts, *, is_explained: bool) -> list[str]:
@@ -119,37 +179,11 @@ def _datasets_with(metric: str) -> list[str]:
     return sorted(rows[0]["uids"])
 
 
-def _count_incomplete(facts: GraphFacts) -> tuple[int, int]:
-    """Return how many scores lack a dataset, and how many on the dataset have no model."""
-    values = facts.values
-    rows = query(
-        "MATCH (s:Metric {name: $metric}) WITH s LIMIT $limit "
-        f"MATCH (s)<-[:HAS]-(x:Experiment) WHERE {RUNS_THAT_COUNT} "
-        "OPTIONAL MATCH (s)-[:EVALUATED_ON]->(d:Dataset) "
-        "WITH s, x, d WHERE d IS NULL OR (($dataset IS NULL OR d.uid = $dataset) "
-        "AND NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
-        "AND NOT EXISTS { MATCH (x)-[:RUN]->(:Model) }) "
-        "WITH coalesce(s.split, '') AS split, coalesce(s.unit, '') AS unit, "
-        "count(DISTINCT CASE WHEN d IS NULL THEN s.uid END) AS without_dataset, "
-        "count(DISTINCT CASE WHEN d IS NOT NULL THEN s.uid END) AS without_model "
-        "RETURN collect([split, unit, without_dataset, without_model]) AS found",
-        metric=values["metric"],
-        dataset=values.get("dataset"),
-        limit=_MAX_SCORES,
-    )
-    found = [
-        counts
-        for split, unit, *counts in rows[0]["found"]
-        if values["split"] in (None, canonical_name(str(split))) and values["unit"] in (None, unit)
-    ]
-    return sum(counts[0] for counts in found), sum(counts[1] for counts in found)
-
-
 # Comparisons
 
 
-def _regressions(facts: GraphFacts, rows: Rows) -> list[str]:
-    del rows
+def _regressions(facts: GraphFacts, is_empty: bool) -> list[str]:
+    del is_empty
     notices = _unknown_filters(facts)
     names = {group.name for group in facts.metrics}
     variants = {name: key(name) for name in names if other_spellings(name, names)}
@@ -206,40 +240,56 @@ def _without_dataset_in_lineage() -> dict[str, int]:
     return dict(rows[0]["found"])
 
 
-def _contaminated_scores(facts: GraphFacts, rows: Rows) -> list[str]:
-    del rows
-    without_dataset = Counter[str]()
-    for group in facts.metrics:
-        without_dataset[group.name] += group.total - group.with_dataset
+def _contaminated_scores(facts: GraphFacts, is_empty: bool) -> list[str]:
+    del is_empty
+    counts = _count_not_checked(facts)
     return [
-        f"left out: {_count(counts.total(), 'score')} {missing}: {_listed(+counts)}"
-        for counts, missing in (
-            (without_dataset, "without a dataset"),
-            (_count_without_model(), "of runs without a model"),
+        f"left out: {_count(counts[missing].total(), 'score')} {text}: {_listed(counts[missing])}"
+        for missing, text in (
+            ("dataset", "without a dataset"),
+            ("model", "of runs without a model"),
+            ("training", "of models whose training data is unknown"),
         )
-        if counts.total()
+        if missing in counts
     ]
 
 
-def _count_without_model() -> Counter[str]:
-    """Return how many scores on a dataset have no model, by the name of the metric."""
+def _count_not_checked(facts: GraphFacts) -> dict[str, Counter[str]]:
+    """Return how many scores lack a dataset, a model or training data, by the metric's name.
+
+    The training data of a model is known if that of an ancestor is.
+    """
     rows = query(
-        f"MATCH (x:Experiment) WHERE {RUNS_THAT_COUNT} "
-        "AND NOT EXISTS { MATCH (x)-[:RUN]->(:Model) } "
-        "MATCH (x)-[:HAS]->(s:Metric)-[:EVALUATED_ON]->(:Dataset) "
-        "WHERE NOT EXISTS { MATCH (s)-[:MEASURES]->(:Model) } "
-        "WITH DISTINCT s WITH s.name AS name, count(*) AS scores "
-        "RETURN collect([name, scores]) AS found"
+        f"MATCH (x:Experiment)-[:HAS]->(s:Metric) WHERE {RUNS_THAT_COUNT} "
+        "WITH DISTINCT x, s, EXISTS { MATCH (s)-[:EVALUATED_ON]->(:Dataset) } AS has_dataset "
+        "OPTIONAL MATCH (s)-[:MEASURES]->(measured:Model) "
+        "OPTIONAL MATCH (x)-[run:RUN]->(ran:Model) "
+        "WHERE measured IS NULL AND (coalesce(run.role, 'output') = 'output' OR NOT EXISTS { "
+        "MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }) "
+        "WITH has_dataset, CASE WHEN has_dataset THEN coalesce(measured, ran) END AS m, "
+        "collect(DISTINCT s) AS scores "
+        "CALL (m) { "
+        "UNWIND [m.uid] + coalesce($ancestors[toStringOrNull(m.uid)], []) AS uid "
+        f"{match_uid('near', 'Model', 'uid')} MATCH (near)-[data:TRAINED_ON]->(:Dataset) "
+        f"WHERE {IS_TRAINING} RETURN count(data) AS trainings }} "
+        "WITH scores, CASE WHEN NOT has_dataset THEN 'dataset' WHEN m IS NULL THEN 'model' "
+        "WHEN trainings = 0 THEN 'training' END AS missing WHERE missing IS NOT NULL "
+        "UNWIND scores AS s WITH missing, s.name AS name, count(DISTINCT s) AS scores "
+        "RETURN collect([missing, name, scores]) AS found",
+        ancestors=facts.ancestors(),
     )
-    return Counter(dict(rows[0]["found"]))
+    counts: dict[str, Counter[str]] = {}
+    for missing, name, scores in rows[0]["found"]:
+        counts.setdefault(missing, Counter())[name] += scores
+    return counts
 
 
 # Licenses
 
 
-def _license_impact(facts: GraphFacts, rows: Rows) -> list[str]:
-    del rows
-    asked, known = facts.values["licenses"], facts.licenses
+def _license_impact(facts: GraphFacts, is_empty: bool) -> list[str]:
+    del is_empty
+    asked, (known, without) = facts.values["licenses"], facts.licenses
     included = {*asked, *facts.spellings()}
     notices = []
     for name in asked:
@@ -254,6 +304,8 @@ def _license_impact(facts: GraphFacts, rows: Rows) -> list[str]:
             "not included: models that have such a license themselves, and models derived from "
             f"them: {_listed(own)}"
         )
+    if without:
+        notices.append(f"left out: {_count(without, 'dataset')} without a license")
     return notices
 
 
@@ -275,7 +327,7 @@ def _models_with_license(licenses: Iterable[str]) -> dict[str, int]:
     return dict(rows[0]["found"])
 
 
-_NOTICES: dict[str, Callable[[GraphFacts, Rows], list[str]]] = {
+_NOTICES: dict[str, Callable[[GraphFacts, bool], list[str]]] = {
     "best-models": _ranking,
     "contaminated-scores": _contaminated_scores,
     "leaderboard": _ranking,

@@ -9,22 +9,27 @@
 
 CALL () {
   MATCH (d:Dataset)
-  WHERE NOT EXISTS { MATCH (d)<-[:HAS]-(:Project) }
+  WHERE d.uid IS NOT NULL
+    AND NOT EXISTS { MATCH (d)<-[:HAS]-(:Project) }
     AND NOT EXISTS { MATCH (d)<-[:TRAINED_ON]-(:Model) }
     AND NOT EXISTS { MATCH (d)<-[:USED]-(:Experiment) }
     AND NOT EXISTS { MATCH (d)<-[:EVALUATED_ON]-(:Metric) }
   RETURN 'Dataset' AS kind, d.uid AS uid
+  ORDER BY uid
+  UNION ALL
+  MATCH (score:Metric)
+  WHERE score.uid IS NOT NULL
+    AND NOT EXISTS { MATCH (score)<-[:HAS]-(:Experiment) }
+  RETURN 'Metric' AS kind, score.uid AS uid
+  ORDER BY uid
   UNION ALL
   MATCH (m:Model)
-  WHERE NOT EXISTS { MATCH (m)<-[:RUN]-(:Experiment) }
+  WHERE m.uid IS NOT NULL
+    AND NOT EXISTS { MATCH (m)<-[:RUN]-(:Experiment) }
     AND NOT EXISTS { MATCH (m)-[:TRAINED_ON]->(:Dataset) }
     AND NOT EXISTS { MATCH (m)<-[:DERIVED_FROM]-(:Model) }
     AND NOT EXISTS { MATCH (m)<-[:MEASURES]-(:Metric) }
   RETURN 'Model' AS kind, m.uid AS uid
-  UNION ALL
-  MATCH (score:Metric)
-  WHERE NOT EXISTS { MATCH (score)<-[:HAS]-(:Experiment) }
-  RETURN 'Metric' AS kind, score.uid AS uid
+  ORDER BY uid
 }
-RETURN kind, uid
-ORDER BY kind, uid;
+RETURN kind, uid;
