@@ -15,7 +15,7 @@ from genai_graph.names import normalize_name
 from genai_graph.pictures.subgraph import EDGES_PER_NODE, Subgraph, SubgraphEdge, SubgraphNode
 from genai_graph.properties import encryption
 from genai_graph.properties.messages import describe
-from genai_graph.properties.validation import inflate_values
+from genai_graph.properties.validation import inflate_value, inflate_values
 from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage.batching import batched
 from genai_graph.storage.lookups import existing_uids, find_nodes
@@ -245,10 +245,17 @@ def _subgraph(traversal: _Traversal, depth: int | None, limit: int) -> Subgraph:
 def _in_order(edge_type: EdgeType, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties of an edge in order of declaration, whatever the engine's order.
 
-    Without its origin, which would be the label of each edge in pictures.
+    Without its origin, which would be in the label of each edge in pictures, and without
+    credentials that other programs may have stored.
     """
-    names = (*properties_of(EDGES[edge_type]), *sorted(properties))
-    return {name: properties[name] for name in names if name in properties and name != "origin"}
+    known = properties_of(EDGES[edge_type])
+    return {
+        name: known[name].redact(inflate_value(known[name], properties[name]))
+        if name in known
+        else properties[name]
+        for name in (*known, *sorted(properties.keys() - known.keys()))
+        if name in properties and name != "origin"
+    }
 
 
 def _redacted_properties(label: str, stored: dict[str, Any]) -> dict[str, Any]:

@@ -335,10 +335,13 @@ def _import_models(module: str) -> None:
     try:
         import_module(module)
     except ImportError as error:
-        raise SettingsError(
-            f"{MODULES_SETTING}: can't import {module}: {error}: install it, or add its directory "
-            "to PYTHONPATH"
-        ) from error
+        name = module.removesuffix(".py")
+        fix = "install it, or add its directory to PYTHONPATH"
+        if name != module:
+            fix = f"give the name of the module, without .py: {name}"
+        raise SettingsError(f"{MODULES_SETTING}: can't import {module}: {error}: {fix}") from error
+    except DeclarationError as error:
+        raise DeclarationError(f"{MODULES_SETTING}: {module}: {error}") from error
 
 
 def properties_of(cls: Any) -> dict[str, Property[Any]]:

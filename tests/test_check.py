@@ -220,7 +220,7 @@ INVALID = [
     (
         "Dataset:\n  c:\n  d:\nExperiment:\n  e:\n    metrics:\n"
         "      acc: {value: 1, dataset: {c: , d: {}}}\n",
-        ["8: Metric 'e/acc/c': Metric 'e/acc/c' can have only one Dataset: it has 'c', not 'd'"],
+        ["8: Metric 'e/acc/c' can have only one Dataset: it has 'c', not 'd' (first at f.yaml:8)"],
     ),
     # required values
     (
@@ -437,10 +437,10 @@ def test_default_of_max_errors_is_100() -> None:
 
 def test_missing_file_and_directory_without_csv_files() -> None:
     Path("folder").mkdir()
-    assert errors_of("gone.yaml") == ["gone.yaml:1: no such file"]
-    assert errors_of("gone") == ["gone:1: no such file, and no fixtures/gone.yaml"]
+    assert errors_of("gone.yaml") == ["gone.yaml: no such file"]
+    assert errors_of("gone") == ["gone: no such file, and no fixtures/gone.yaml"]
     assert errors_of("folder") == [
-        "folder:1: directory without CSV files such as Project.csv: name the files in it instead"
+        "folder: directory without CSV files such as Project.csv: name the files in it instead"
     ]
 
 
@@ -457,16 +457,33 @@ def test_impossible_file_name_is_an_error(name: str) -> None:
     with pytest.raises(FixtureError) as raised:
         check(name)
     assert len(raised.value.errors) == 1
-    assert raised.value.errors[0].location.line == 1
+    assert raised.value.errors[0].location.line is None
 
 
 def test_unreadable_file_does_not_hide_errors_in_other_files() -> None:
     write(HEADER + "Dataset:\n  d: {size: x}\n")
     assert [line.split(": ")[0] for line in errors_of("gone.yaml", "f.yaml", "lost.yaml")] == [
-        "gone.yaml:1",
+        "gone.yaml",
         "f.yaml:3",
-        "lost.yaml:1",
+        "lost.yaml",
     ]
+
+
+def test_similar_uids_of_the_files_are_suggested() -> None:
+    write(HEADER + "Dataset:\n  bert@2: {}\nModel:\n  m: {trained_on: [bertt@2]}\n")
+    (error,) = errors_of("f.yaml")
+    assert error == (
+        "f.yaml:5: Model 'm': TRAINED_ON: no Dataset 'bertt@2' is in the files or in the graph "
+        "(did you mean 'bert@2'?)"
+    )
+
+
+def test_properties_outside_of_props() -> None:
+    write('{"format": "genai_graph/1"}\n{"node": "Dataset", "uid": "d", "region": 1}', "c.jsonl")
+    (error,) = errors_of("c.jsonl")
+    assert error.endswith(
+        'expected node, uid, props; properties belong into props: "props": {"region": ...}'
+    )
 
 
 def test_references_between_files() -> None:
@@ -537,7 +554,8 @@ def test_metric_has_one_experiment_across_files() -> None:
     again = [rows[0], {**rows[4], "from": ["Experiment", "f"]}]
     other = write("\n".join(map(json.dumps, again)), "b.jsonl")
     assert errors_of(name, other) == [
-        "b.jsonl:2: Experiment 'f': Metric 'm' can have only one Experiment: it has 'e', not 'f'"
+        "b.jsonl:2: Experiment 'f': Metric 'm' can have only one Experiment: it has 'e', not 'f' "
+        "(first at a.jsonl:5)"
     ]
     twice = write("\n".join(map(json.dumps, [rows[0], rows[4]])), "c.jsonl")
     assert errors_of(name, twice) == [

@@ -185,7 +185,7 @@ def test_check_reports_every_error(cli: Run, tmp_path: Path) -> None:
     result = cli("check", "missing", "bad.yaml")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines() == [
-        "missing:1: no such file, and no fixtures/missing.yaml",
+        "missing: no such file, and no fixtures/missing.yaml",
         "bad.yaml:3: Dataset 'a': size: expected an integer, got 'x'",
         "bad.yaml:4: Dataset 'b': size: expected an integer, got 'y'",
     ]
@@ -502,16 +502,16 @@ def test_load_and_check_report_the_same_errors(
         'start the file with "format": "genai_graph/1"',
     ]
     assert error_lines(cli(command, "missing", "folder")) == [
-        "missing:1: no such file, and no fixtures/missing.yaml",
-        "folder:1: directory without CSV files such as Project.csv: name the files in it instead",
+        "missing: no such file, and no fixtures/missing.yaml",
+        "folder: directory without CSV files such as Project.csv: name the files in it instead",
     ]
     assert error_lines(cli(command, "-", input=b"\xff")) == [
         "<stdin>:1: is not UTF-8 text: save the file as UTF-8"
     ]
     assert error_lines(cli(command, "-", "-", input="format: genai_graph/1\n")) == [
-        "<stdin>:1: duplicate: standard input can be read only once"
+        "<stdin>: duplicate: standard input can be read only once"
     ]
-    assert error_lines(cli(command, "")) == ["'':1: expected a file name"]
+    assert error_lines(cli(command, "")) == ["'': expected a file name"]
 
 
 def test_errors_beyond_100_are_counted(cli: Run, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_name_is_short_for_a_file_in_the_fixtures_directory(graph: Connection) -
     write_rows({"node": "Dataset", "uid": "d"}, name="fixtures/rows.jsonl")
     assert counts(load("quickstart"))["Model"] == (2, 0, 0)
     assert counts(load("rows"))["Dataset"] == (1, 0, 0)
-    assert load_errors("slowstart") == ["slowstart:1: no such file, and no fixtures/slowstart.yaml"]
+    assert load_errors("slowstart") == ["slowstart: no such file, and no fixtures/slowstart.yaml"]
 
 
 # Merging
@@ -381,7 +381,7 @@ def test_required_values_may_be_stored_in_the_graph(graph: Connection) -> None:
         ),
         (
             "Experiment:\n  e: {metrics: {acc: {value: 1, uid: score, dataset: d2}}}\n",
-            "3: Metric 'score': Metric 'score' can have only one Dataset: it has 'd', not 'd2'",
+            "3: Metric 'score' can have only one Dataset: it has 'd', not 'd2'",
         ),
     ],
 )
@@ -407,14 +407,14 @@ def test_nothing_is_written_if_any_file_has_an_error(graph: Connection) -> None:
     assert load_errors("a.yaml", "b.yaml") == [
         "b.yaml:4: Dataset 'f': size: expected an integer, got 'x'"
     ]
-    assert load_errors("a.yaml", "gone.yaml") == ["gone.yaml:1: no such file"]
+    assert load_errors("a.yaml", "gone.yaml") == ["gone.yaml: no such file"]
     assert size_of_graph() == 0
 
 
 def test_cypher_can_not_be_loaded(graph: Connection) -> None:
     Path("g.cypher.gz").write_bytes(b"")
     assert load_errors("g.cypher.gz") == [
-        "g.cypher.gz:1: Cypher can't be loaded: run it with cypher-shell"
+        "g.cypher.gz: Cypher can't be loaded: run it with cypher-shell"
     ]
 
 

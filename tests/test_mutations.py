@@ -246,7 +246,7 @@ def assert_valid_or_located_errors(name: str, data: bytes) -> None:
         assert error.errors  # noqa: PT017
         for issue in error.errors:
             assert issue.location.file == name
-            assert 1 <= issue.location.line <= last, issue
+            assert 1 <= (issue.location.line or 1) <= last, issue
             assert issue.message
     else:
         assert min(nodes, edges) >= 0

@@ -165,6 +165,23 @@ def test_missing_module_is_named() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_name_of_a_file_instead_of_a_module(team_graph: str) -> None:
+    result = run(GENAI_GRAPH, "schema", "show", GENAI_GRAPH_MODELS="team_graph.py")
+    assert result.stderr.endswith("give the name of the module, without .py: team_graph\n")
+
+
+def test_module_with_a_bad_declaration_is_named() -> None:
+    write_file("bad_graph.py", "from genai_graph import Model\nclass X(Model): pass\n")
+    result = run(GENAI_GRAPH, "schema", "show", GENAI_GRAPH_MODELS="bad_graph")
+    assert result.returncode == 1
+    assert result.stderr.startswith("GENAI_GRAPH_MODELS: bad_graph: X: Model can't be subclassed")
+
+
+def test_own_classes_are_no_kind_of_search(team_graph: str) -> None:
+    result = run(GENAI_GRAPH, "search", "deployments", "x = 1", GENAI_GRAPH_MODELS=team_graph)
+    assert "own classes can't be searched: use Deployment.nodes.filter()" in result.stderr
+
+
 HEAD = """
 from genai_graph import Dataset, Edge, Model, Node, RelationshipTo, VersionedNode, check, extend
 from genai_graph.properties import *

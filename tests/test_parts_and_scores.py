@@ -298,8 +298,8 @@ def test_a_dump_without_models_keeps_the_uids_of_metrics(graph: Connection) -> N
 
 
 ERRORS = [
-    ("  e: {part_of: [f, g]}", "5: Experiment 'e': Experiment 'e' can have only one Experiment "
-     "(PART_OF): it has 'f', not 'g'"),
+    ("  e: {part_of: [f, g]}", "5: Experiment 'e' can have only one Experiment (PART_OF): it has "
+     "'f', not 'g' (first at graph.yaml:5)"),
     ("  e: {part_of: e}", "5: Experiment 'e': PART_OF must not form a cycle: 'e' -> 'e'"),
     ("  e: {part_of: {f: {step: 1}}}", "5: Experiment 'e': part_of: 'f': step: "
      "Experiment-PART_OF->Experiment has no such property"),
@@ -307,8 +307,8 @@ ERRORS = [
     ("  e: {part_of: 1}", "5: Experiment 'e': part_of: expected a uid, got 1"),
     ("  e: {parts: [f]}", "5: Experiment 'e': parts: edges are written under their source: "
      "move it to the Experiment, as part_of"),
-    ("  e: {metrics: {acc: {value: 1, model: [m, n]}}}", "5: Metric 'e/acc///m': "
-     "Metric 'e/acc///m' can have only one Model: it has 'm', not 'n'"),
+    ("  e: {metrics: {acc: {value: 1, model: [m, n]}}}", "5: Metric 'e/acc///m' can have "
+     "only one Model: it has 'm', not 'n' (first at graph.yaml:5)"),
     ("  e: {metrics: {acc: {value: 1, model: z}}}",
      "5: Metric 'e/acc///z': MEASURES: no Model 'z' is in the files"),
     ("  e: {metrics: {acc: {value: 1, model: 2}}}",

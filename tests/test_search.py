@@ -158,6 +158,21 @@ def test_rows(runs: None) -> None:
     assert search("uid = 'nothing'").columns == ("uid",)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prompt"], "kind: expected one of experiments, models, datasets, projects, metrics, got"),
+        (["modles", "name = 'x'"], "got 'modles' (did you mean 'models'?)"),
+        (["metrics.auc", ">", "0.9"], "expected one EXPRESSION, got 3: quote it"),
+    ],
+)
+@pytest.mark.any_engine
+def test_words_that_are_no_expression(cli: Run, words: list[str], message: str) -> None:
+    result = cli("search", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_values_of_every_kind(runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = {"deep": {"empty": {}, "mixed": [1, "a"]}, "list": [1, 2], "none": None, "x.y": 1}
     for number in range(45):

@@ -483,7 +483,7 @@ def test_long_texts_are_truncated(graph: Connection, name: str) -> None:
     model, data = Model(name=long).save(), Dataset(name="d").save()
     model.trained_on.connect(data, {"revision": long})
     picture = re.sub("<title>.*?</title>", "", draw(model.lineage(), name))
-    assert "x" * 47 + "…" in picture
+    assert re.search("[:x]x{37,46}…", picture)  # in DOT after the name of the property
     assert "x" * 48 not in picture
 
 

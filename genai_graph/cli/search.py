@@ -36,10 +36,15 @@ def search(
     "metrics.accuracy > 0.9 AND parameters.lr < 0.02"; without it, all are listed. The filter
     strings of MLflow are valid expressions.
     """
+    from genai_graph import registry
     from genai_graph import search as run
     from genai_graph.cli.connecting import connect
+    from genai_graph.searches.results import unknown_kind
 
     kind, *rest = words if words and words[0] in _KINDS else (_KINDS[0], *words)
+    if 0 < len(rest) == len(words) < 3 and words[0].isidentifier():  # never an expression
+        registry.close()
+        raise click.UsageError(unknown_kind(words[0]))
     if len(rest) > 1:
         raise click.UsageError(
             f"expected one EXPRESSION, got {len(rest)}: quote it, and KIND is one of "

@@ -25,6 +25,7 @@ from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.exchange.uid_table import UidTable
 from genai_graph.properties import encryption
+from genai_graph.properties.messages import did_you_mean
 from genai_graph.properties.validation import missing_fields
 from genai_graph.registry import EDGES, NODES, required_properties
 from genai_graph.storage import batching
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 
 MAX_ERRORS = 100
+_MAX_SUGGESTED = 10_000  # uids to compare with an unknown one, for a suggestion
 EdgeIdentity = tuple[Any, ...]  # the edge type, the uids of both ends, the values of the key
 # An edge is one 64-bit integer, the number of its source in the upper half and of its target in
 # the lower: 8 bytes instead of about 100 for a tuple of two ints, and sorting finds duplicates.
@@ -318,6 +320,7 @@ class ConsistencyErrors:
         }
         self._duplicate_edges = index.duplicate_edges()
         self._forbidden: dict[tuple[EdgeType, str, str], str] = {}
+        self._restricted: set[tuple[EdgeType, str]] = set()  # the ends of forbidden edges
         self._orphans: dict[str, set[str]] = {}
         for edge_type in EDGES:
             if edge_type.has_constraints:
@@ -345,6 +348,9 @@ class ConsistencyErrors:
         for rows, neighbours in self._index.edge_batches(edge_type):
             for row, message in constraint_errors(edge_type, rows, graph, neighbours):
                 self._forbidden[edge_type, row.source, row.target] = message
+                if edge_type.single_source or edge_type.single_target:
+                    end = row.target if edge_type.single_source else row.source
+                    self._restricted.add((edge_type, end))
         if edge_type.single_source and not self._index.is_truncated:
             orphans = set(self._index.targets_without_edge(edge_type))
             orphans -= self._index.targets_of_invalid_edges[edge_type]
@@ -368,10 +374,30 @@ class ConsistencyErrors:
         for label, uid in ((edge_type.source, record.source), (edge_type.target, record.target)):
             if uid in self._missing.get(label, ()):
                 missing = f"no {label} {uid!r} is in the files or in the graph"
-                yield f"{subject}: {edge_type.type}: {missing}"
+                yield f"{subject}: {edge_type.type}: {missing}{self._suggest(label, uid)}"
+        yield from self._constraint_errors(record, subject, first)
+
+    def _suggest(self, label: str, uid: str) -> str:
+        """Return similar uids of the files, unless there are too many to compare."""
+        table = self._index.uid_tables[label]
+        if len(table.numbers) > _MAX_SUGGESTED:
+            return ""
+        return did_you_mean(uid, list(table.uids(declared=True)))
+
+    def _constraint_errors(
+        self, record: EdgeRecord, subject: str, first: dict[Any, SourceLocation]
+    ) -> Iterator[str]:
+        """Yield the error of an edge that its type does not allow, with the line of the first."""
+        edge_type = record.edge_type
+        restricted = record.target if edge_type.single_source else record.source
         error = self._forbidden.get((edge_type, record.source, record.target))
-        if error is not None:
-            yield f"{subject}: {error}"
+        if error is None:
+            if (edge_type, restricted) in self._restricted:
+                first.setdefault((edge_type, restricted), record.location)
+            return
+        location = first.get((edge_type, restricted))
+        place = "" if location is None else f" (first at {location})"
+        yield f"{error}{place}" if error.startswith(subject) else f"{subject}: {error}{place}"
 
     def _node_errors(
         self, record: NodeRecord | InvalidNode, first: dict[Any, SourceLocation]

@@ -110,7 +110,10 @@ def _require_declared(output: str, undeclared: list[str]) -> None:
 def _format_from_name(name: str) -> str:
     known = format_of(Path(name))
     if known == "json":  # JSON Lines under this name could not be loaded
-        raise SettingsError(f"{name}: can't dump to JSON: use .jsonl or .yaml")
+        raise SettingsError(
+            f"{name}: JSON can be loaded but not dumped: use .jsonl, .yaml or .cypher, or "
+            "--format csv -o DIRECTORY"
+        )
     if suffix_of(Path(name)) == ".csv":
         message = "csv needs a directory as output: use --format csv -o DIRECTORY"
         raise SettingsError(f"{name}: {message}")

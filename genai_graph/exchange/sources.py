@@ -199,4 +199,4 @@ def _unreadable(name: str, error: OSError | ValueError) -> FixtureFileError:
 
 
 def _file_error(name: str, message: str) -> FixtureFileError:
-    return FixtureFileError([FixtureIssue(SourceLocation(name, 1), message)])
+    return FixtureFileError([FixtureIssue(SourceLocation(name), message)])

@@ -26,7 +26,8 @@ def draw(subgraph: Subgraph) -> str:
         label = _label(node.label, node.uid)
         lines.append(f'  {name} [label={label}, fillcolor="{color_of(node.label)}"{width}];')
     for edge in subgraph.edges:
-        label = _label(edge.type, *map(to_text, edge.properties.values()))
+        values = (f"{name}: {to_text(value)}" for name, value in edge.properties.items())
+        label = _label(edge.type, *values)
         lines.append(f"  {names[edge.source]} -> {names[edge.target]} [label={label}];")
     return "\n".join([*lines, "}", ""])
 

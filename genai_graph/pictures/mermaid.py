@@ -25,7 +25,7 @@ def draw(subgraph: Subgraph) -> str:
     for node, name in names.items():
         lines.append(f'  {name}["{node.label}<br>{escape(node.uid)}"]:::{node.label}')
     for edge in subgraph.edges:
-        values = (escape(to_text(value)) for value in edge.properties.values())
+        values = (escape(f"{name}: {to_text(value)}") for name, value in edge.properties.items())
         label = "<br>".join([edge.type, *values])
         lines.append(f'  {names[edge.source]} -->|"{label}"| {names[edge.target]}')
     for label in sorted({node.label for node in subgraph.nodes}):

@@ -53,8 +53,8 @@ class SearchResult(Rows):
 
 def search(
     expression: str = "",
-    *,
     kind: str = "experiments",
+    *,
     order_by: str | Sequence[str] = (),
     columns: str | Sequence[str] | None = None,
     limit: int = 0,
@@ -71,9 +71,7 @@ def search(
     """
     close()
     if kind not in KINDS:
-        raise SearchError(
-            f"kind: expected one of {', '.join(KINDS)}, got {kind!r}{did_you_mean(kind, KINDS)}"
-        )
+        raise SearchError(unknown_kind(kind))
     maximum = to_exact_int(limit)
     if maximum is None or maximum < 0:
         raise SearchError(f"limit: expected an integer of at least 0, got {limit!r}")
@@ -93,6 +91,16 @@ def search(
     if chosen is None:
         return _all_columns(label, read)
     return _chosen_columns(label, list(zip(chosen, operands, strict=True)), read)
+
+
+def unknown_kind(kind: str) -> str:
+    """Return the error for a kind of nodes that can't be searched."""
+    labels = {f"{label}{end}".lower(): label for label in NODES for end in ("", "s")}
+    label = labels.get(str(kind).lower())
+    hint = f": own classes can't be searched: use {label}.nodes.filter()"
+    if label is None or label in KINDS.values():
+        hint = did_you_mean(kind, KINDS)
+    return f"kind: expected one of {', '.join(KINDS)}, got {kind!r}{hint}"
 
 
 # Rows

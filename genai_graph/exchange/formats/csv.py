@@ -51,7 +51,7 @@ from genai_graph.properties.json_values import parse_json
 from genai_graph.properties.literals import LIST_SEPARATOR, csv_quote
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.properties.types import MAX_INDEXED_BYTES
-from genai_graph.registry import NODES, properties_of
+from genai_graph.registry import MODULES_SETTING, NODES, properties_of
 from genai_graph.storage.batching import BATCH_ROWS, batch_by_key
 
 if TYPE_CHECKING:
@@ -89,19 +89,21 @@ def records(
     try:
         found = {path.name for path in directory.iterdir() if path.suffix.lower() == ".csv"}
     except OSError as error:
-        yield TruncatedFile(SourceLocation(str(directory), 1), read_error_message(error))
+        yield TruncatedFile(SourceLocation(str(directory)), read_error_message(error))
         return
     if not found and not _compressed(directory):
         example = next(iter(schemas))
         message = f"directory without CSV files such as {example}: name the files in it instead"
-        yield FixtureIssue(SourceLocation(str(directory), 1), message)
+        yield FixtureIssue(SourceLocation(str(directory)), message)
     for name in sorted(_compressed(directory)):
         message = "CSV files are read uncompressed: decompress it"
-        yield FixtureIssue(SourceLocation(str(directory / name), 1), message)
+        yield FixtureIssue(SourceLocation(str(directory / name)), message)
     for name in sorted(found - schemas.keys()):
         hint = did_you_mean(name, schemas)
-        message = f"unknown file name{hint}: expected one of {', '.join(schemas)}"
-        yield FixtureIssue(SourceLocation(str(directory / name), 1), message)
+        expected = f"expected one of {', '.join(schemas)}"
+        own = f"or set {MODULES_SETTING} to the module with its class"
+        location = SourceLocation(str(directory / name))
+        yield FixtureIssue(location, f"unknown file name{hint}: {expected}, {own}")
     for name, schema in schemas.items():
         if name in found and wanted in (None, schema.record_class):
             path = directory / name
@@ -109,7 +111,7 @@ def records(
                 with path.open("rb") as stream:
                     yield from _read_file(stream, str(path), schema)
             except OSError as error:
-                yield TruncatedFile(SourceLocation(str(path), 1), read_error_message(error))
+                yield TruncatedFile(SourceLocation(str(path)), read_error_message(error))
             advance(path.stat().st_size)
 
 

@@ -428,6 +428,8 @@ def _unknown_keys(
         if key not in known:
             hint = did_you_mean(key, known)
             message = f"unknown key {key!r}{hint}: expected {', '.join(known)}"
+            if not hint and "props" in known:
+                message += f'; properties belong into props: "props": {{{json.dumps(key)}: ...}}'
             yield FixtureIssue(location, message)
 
 
