@@ -591,7 +591,7 @@ def test_errors_of_fixtures_that_exceed_the_batches(monkeypatch: pytest.MonkeyPa
         "invalid.jsonl:4: Experiment 'e3': HAS: 'e/m3': duplicate (first at valid.jsonl:32)",
         "invalid.jsonl:5: Experiment 'e6': USED: no Dataset 'd@1' is in the files or in the graph",
         "invalid.jsonl:6: Experiment 'e5': Metric 'e/m0' can have only one Experiment: "
-        "it has 'e0', not 'e5'",
+        "it has 'e0', not 'e5' (first at valid.jsonl:29)",
         "invalid.jsonl:7: Metric 'e/m20': has no Experiment: nest it under one, or add an edge "
         "Experiment-HAS->Metric",
     ]

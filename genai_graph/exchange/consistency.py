@@ -380,7 +380,7 @@ class ConsistencyErrors:
     def _suggest(self, label: str, uid: str) -> str:
         """Return similar uids of the files, unless there are too many to compare."""
         table = self._index.uid_tables[label]
-        if len(table.numbers) > _MAX_SUGGESTED:
+        if len(table) > _MAX_SUGGESTED:
             return ""
         return did_you_mean(uid, list(table.uids(declared=True)))
 
