@@ -124,6 +124,12 @@ def test_other_kinds(runs: None) -> None:
     assert uids("models", "rests_on('ImageNet')") == ["base", "tuned"]
     assert uids("models", "dataset.name = 'small' AND params.depth = 50") == ["base"]
     assert uids("datasets", "license IS NOT NULL") == ["ImageNet"]
+    rest = {"mix": [1, 2.5], "map": {"x": []}, "none": None}
+    Experiment(uid="rest", parameters=rest).save()  # values that are not native properties
+    for key in ("mix", "map", "map.x"):
+        assert uids("experiments", f"params.{key} IS NOT NULL") == ["rest"], key
+        assert "rest" not in uids("experiments", f"params.{key} IS NULL"), key
+    assert "rest" in uids("experiments", "params.none IS NULL")
     assert uids("datasets", "metrics.`val/loss` < 0.2") == ["small"]
     assert uids("projects", "experiments.status = 'FINISHED'") == ["fraud"]
     assert uids("metrics", "name = 'accuracy' AND value > 0.6") == ["a/accuracy"]

@@ -26,6 +26,7 @@ from genai_graph.ogm.conditions import (
     relationships_of,
     step_over,
 )
+from genai_graph.ogm.json_lookups import parse_json_lookup
 from genai_graph.properties.json_columns import column
 from genai_graph.properties.messages import describe, did_you_mean
 from genai_graph.registry import NODES, properties_of
@@ -263,6 +264,8 @@ def _comparison(operand: Operand, condition: Condition, resolver: Resolver) -> T
     offset = len(operand.values)
     x = operand.expression
     if operator in ("NULL", "NOT NULL"):
+        if target.is_json:  # a value that is not native exists, too
+            return _json_null(target, "exact" if operator == "NULL" else "ne")
         test = "IS NULL" if operator == "NULL" else "IS NOT NULL"
         return _checked(Comparison(target, "isnull", f"{x} {test}", operand.values))
     if operator.startswith("NOT "):
@@ -273,6 +276,12 @@ def _comparison(operand: Operand, condition: Condition, resolver: Resolver) -> T
     template, parameters = _template(operand, operator, values, offset)
     lookup = {"=": "exact", "IN": "in"}.get(operator, operator)
     return _checked(Comparison(target, lookup, template, (*operand.values, *parameters)))
+
+
+def _json_null(target: Target, name: str) -> Tree:
+    lookup = parse_json_lookup(target.prop, str(target), target.keys, [name], None)
+    found = _checked(Comparison(target, lookup.name, lookup.template, lookup.values))
+    return Not(found) if lookup.negated else found
 
 
 def _checked(comparison: Comparison) -> Comparison:
