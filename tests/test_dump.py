@@ -297,7 +297,7 @@ def test_target_of_a_symbolic_link_is_replaced(tmp_path: Path) -> None:
         ("/proc/out.jsonl", "can't be written"),
         (".", "is a directory"),
         ("", "output: expected a file name, or - for standard output"),
-        ("out.json", "can't dump to JSON"),
+        ("out.json", "JSON can be loaded but not dumped: use .jsonl"),
         ("out.csv", "csv needs a directory as output"),
         ("out.csv.gz", "csv needs a directory as output"),
         ("x" * 300, "File name too long"),

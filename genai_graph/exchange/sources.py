@@ -110,7 +110,7 @@ class FixtureSource:
         try:
             stream = open_compressed(self._path, advance)
         except READ_ERRORS as error:
-            yield TruncatedFile(SourceLocation(self.name, 1), read_error_message(error))
+            yield TruncatedFile(SourceLocation(self.name), read_error_message(error))
             return
         with stream:
             yield from read(stream, self.name, argument)

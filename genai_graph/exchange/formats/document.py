@@ -53,7 +53,7 @@ def records(stream: IO[bytes], file: str, parse: Callable[[str], Document]) -> I
     try:
         data = stream.read()
     except READ_ERRORS as error:
-        yield TruncatedFile(SourceLocation(file, 1), read_error_message(error))
+        yield TruncatedFile(SourceLocation(file), read_error_message(error))
         return
     try:
         document = parse(decode_utf8(data))
