@@ -182,6 +182,8 @@ def _file_error(question: Question, message: str) -> QuestionFileError:
     if match is None:
         return QuestionFileError(question.location, message)
     line = int(match[1] or match[2]) - 2  # _call adds a line before the statement
+    if line > question.cypher.count("\n"):  # in the RETURN that _build_statement adds
+        line = 0
     problem = _LINE.sub(":" if match[1] else "", message, count=1)
     return QuestionFileError(_location(question, line), problem)
 
