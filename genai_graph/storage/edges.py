@@ -81,7 +81,7 @@ def _find(
         neighbours = f"head([(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid])"
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
     read = lock if lock_clause else query
-    rows = read(
+    found = read(
         "UNWIND range(0, size($sources) - 1) AS i "
         f"{edge_type.match_ends('$sources[i]', '$targets[i]')} "
         f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
@@ -91,7 +91,10 @@ def _find(
         "collect(CASE WHEN neighbour IS NOT NULL THEN [i, neighbour] END) AS neighbours",
         sources=[key[0] for key in keys],
         targets=[key[1] for key in keys],
-    )[0]
+    )
+    if not found:  # no pair of nodes exists, and the constant column is a group
+        return {}, {}
+    rows = found[0]
     restricted = 0 if edge_type.single_target else 1
     neighbour_of = {keys[i][restricted]: uid for i, uid in rows["neighbours"]}
     if not with_values:
