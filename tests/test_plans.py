@@ -429,6 +429,14 @@ def slow_statements(sent: Sent, connection: Connection) -> list[str]:
     return problems
 
 
+def verify_without_a_class() -> None:
+    """Verify a graph with a node of a class that is not loaded."""
+    values = {"uid": "a", "created_at": 1, "updated_at": 1}
+    query("CREATE (n:Elsewhere) SET n = $values", write=True, values=values)
+    assert [finding.subject for finding in verify()] == ["Elsewhere"]
+    query("MATCH (n:Elsewhere) DELETE n", write=True)
+
+
 @pytest.mark.timeout(600)
 def test_every_statement_starts_at_an_index(
     neo4j_graph: Connection, sent: Sent, monkeypatch: pytest.MonkeyPatch
@@ -442,6 +450,7 @@ def test_every_statement_starts_at_an_index(
     use_searches()
     use_runs()
     assert list(verify()) == []
+    verify_without_a_class()
     read_status()
     schema.check()
     use_keys(monkeypatch)
