@@ -182,6 +182,8 @@ class ManagedEngine:
             running = self.running()
             if running is not None:
                 return self._stop_if_unused(running, wait_for_cache=True)
+            if self.server.is_slow:  # it may be stopping already, which nobody waits for
+                return None
             return self._stop_previous(wait_for_cache=True) or None
 
     @contextlib.contextmanager
