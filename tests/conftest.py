@@ -53,8 +53,8 @@ ON_ONE_NEO4J = {
         *("asyncio", "blocks", "cli", "copies", "csv", "documentation", "habits", "json", "jsonl"),
         *("nodes", "notebook", "relationships", "sandbox", "shared", "shell", "show"),
         *("transactions", "values", "yaml", "plans", "question_search", "question_cases", "record"),
-        *("search", "search_mlflow", "compare", "curves", "node_sets", "json_columns", "own_classes"),
-        *("edge_roles", "parts_and_scores", "mutations", "protection", "limits", "names"),
+        *("search", "search_mlflow", "compare", "curves", "node_sets", "json_columns"),
+        *("own_classes", "edge_roles", "parts_and_scores", "mutations", "protection", "limits", "names"),
     )
 }
 
