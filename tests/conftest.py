@@ -50,11 +50,12 @@ hypothesis.settings.load_profile("tests")
 ON_ONE_NEO4J = {
     f"test_{name}.py"
     for name in (
-        *("asyncio", "blocks", "cli", "copies", "csv", "documentation", "habits", "json", "jsonl"),
-        *("nodes", "notebook", "relationships", "sandbox", "shared", "shell", "show"),
-        *("transactions", "values", "yaml", "plans", "question_search", "question_cases", "record"),
-        *("search", "search_mlflow", "compare", "curves", "node_sets", "json_columns"),
-        *("own_classes", "edge_roles", "parts_and_scores", "mutations", "protection", "limits", "names"),
+        *("asyncio", "blocks", "cli", "compare", "copies", "csv", "curves", "documentation"),
+        *("edge_roles", "habits", "json", "json_columns", "jsonl", "limits", "mutations"),
+        *("names", "node_sets", "nodes", "notebook", "own_classes", "parts_and_scores", "plans"),
+        *("protection", "question_cases", "question_search", "record", "relationships"),
+        *("sandbox", "search", "search_mlflow", "shared", "shell", "show", "transactions"),
+        *("values", "yaml"),
     )
 }
 
