@@ -207,7 +207,9 @@ def _commands() -> str:
 
 
 def _command(name: str, command: click.Command) -> list[str]:
-    pieces = command.collect_usage_pieces(click.Context(command))
+    # click keeps the help option of the first context, with the names that this one gives it.
+    parent = click.Context(command_line, **command_line.context_settings)
+    pieces = command.collect_usage_pieces(click.Context(command, parent=parent))
     left_out = "[OPTIONS]", "COMMAND [ARGS]..."
     usage = " ".join([name, *(piece for piece in pieces if piece not in left_out)])
     return [f"`{usage}`", command.get_short_help_str(limit=1_000), ", ".join(_below(command))]
