@@ -219,6 +219,7 @@ def test_other_roles_do_not_hide_training(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["connect", "load"])
 def test_concurrent_writers_create_no_duplicates(graph: Connection, attribute: str) -> None:
     """Each thread creates the edges of all roles and splits between the same nodes."""

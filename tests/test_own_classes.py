@@ -64,6 +64,7 @@ def own_graph(graph: Connection) -> Iterator[Connection]:
                 query(f"DROP {kind} {row['name']} IF EXISTS", write=True)
 
 
+@pytest.mark.slow
 def test_examples_of_the_documentation_run(own_graph: Connection, team_graph: str) -> None:
     output = ""
     for language, text in blocks(PAGE)[1:]:
@@ -144,6 +145,7 @@ def test_errors_in_fixtures_name_file_and_line(team_graph: str) -> None:
     assert "bad.yaml:7: Model 'm': cost_usd: expected a number of at least 0" in errors
 
 
+@pytest.mark.slow
 def test_schema_and_diagram_show_own_classes(team_graph: str) -> None:
     settings = {"GENAI_GRAPH_MODELS": team_graph}
     shown = run(GENAI_GRAPH, "schema", "show", **settings).stdout
@@ -251,6 +253,7 @@ def test_bad_declaration(declaration: str, message: str) -> None:
     assert "genai_graph.errors." in error
 
 
+@pytest.mark.slow
 def test_stubs_make_own_properties_known_to_type_checkers(team_graph: str) -> None:
     """The examples of the page are checked as well, by tests/documentation.py."""
     program = """\

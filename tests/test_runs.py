@@ -257,6 +257,7 @@ def test_journal_that_cannot_be_sent(graph: Connection, offline: None, cli: RunC
     assert [node.uid for node in Experiment.nodes.all()] == ["b"]
 
 
+@pytest.mark.slow
 @pytest.mark.any_engine
 def test_threads_and_two_senders(graph: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("genai_graph.runs.sending.PART_BYTES", 2_000)  # many parts

@@ -31,6 +31,8 @@ from genai_graph import (
 )
 from genai_graph.errors import WriterTimeoutError
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 100
 WRITERS = 6
 NODES = 5
