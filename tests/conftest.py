@@ -51,11 +51,12 @@ ON_ONE_NEO4J = {
     f"test_{name}.py"
     for name in (
         *("asyncio", "blocks", "cli", "compare", "copies", "csv", "curves", "documentation"),
-        *("edge_roles", "habits", "json", "json_columns", "jsonl", "limits", "mutations"),
-        *("names", "node_sets", "nodes", "notebook", "own_classes", "parts_and_scores", "plans"),
-        *("protection", "question_cases", "question_search", "record", "relationships"),
-        *("sandbox", "search", "search_mlflow", "shared", "shell", "show", "transactions"),
-        *("values", "yaml"),
+        *("dump", "edge_cases", "edge_roles", "encryption", "habits", "json", "json_columns"),
+        *("jsonl", "limits", "mutations", "names", "node_sets", "nodes", "notebook"),
+        *("own_classes", "own_questions", "parts_and_scores", "plans", "protection"),
+        *("question_cases", "question_search", "record", "relationships", "renaming"),
+        *("round_trip", "sandbox", "search", "search_mlflow", "shared", "shell", "show"),
+        *("transactions", "values", "yaml"),
     )
 }
 
