@@ -221,7 +221,7 @@ def _compare_metrics(uids: list[str]) -> list[ComparedValue]:
 
 
 def _metric_key(name: object, *places: str | None) -> tuple[str, ...]:
-    """Return what tells the metrics of one experiment apart: name, dataset and split."""
+    """Return the key of a metric within its experiment: name, dataset and split."""
     return (str(name), *(place for place in places if place))
 
 

@@ -87,6 +87,14 @@ def parse_datetime(text: str) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
+def parse_stored_time(text: str | None) -> datetime | str | None:
+    """Parse the text of a stored value that should be a time; other text is returned unchanged."""
+    try:
+        return None if text is None else parse_datetime(text)
+    except ValueError:
+        return text
+
+
 def convert_items(source: Any) -> dict[str, Any]:
     """Convert the items of a row, a node, a relationship or a map."""
     return {k: v if type(v) in _SCALARS else to_native(v) for k, v in source.items()}

@@ -200,8 +200,8 @@ class ReferenceIndex:
     def edge_batches(self, edge_type: EdgeType) -> Iterator[tuple[list[EdgeRow], dict[str, str]]]:
         """Yield the edges of a type, without values, in batches; those without cycles in one.
 
-        Beside a batch are the neighbours, by uid of the restricted end, of those that have another
-        one in this batch or an earlier one.
+        Each batch comes with the first neighbours of the restricted ends that have several, by the
+        uid of the end; an earlier batch may contain the other edge.
         """
         table, values = self._edges[edge_type], dict[str, Any]()
         near, far = table.sources, table.targets

@@ -82,7 +82,7 @@ class Count(Aggregate):
     function = "count"
 
     def target(self, label: str, aliases: Iterable[str]) -> Target:
-        """Return the property or the related nodes; a star stands for the nodes of the set."""
+        """Return the property or the related nodes, or the nodes of the set for ``"*"``."""
         return Target((), label, "uid") if self.name == "*" else super().target(label, aliases)
 
     def refuse_node(self, target: Target) -> None:

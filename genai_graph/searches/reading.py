@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genai_graph.database import clamp_limit, match_uid, query, quote_name
-from genai_graph.database.values import parse_datetime
+from genai_graph.database.values import parse_stored_time
 from genai_graph.ogm.compiler import Compiler, pattern
 from genai_graph.ogm.conditions import And, Call, Tree, relationships_of, step_over
 from genai_graph.properties.encryption import (
@@ -159,20 +159,12 @@ def _to_python(label: str, name: str, uids: list[str], stored: Iterable[Any]) ->
     prop = properties_of(NODES[label])[name]
     values = list(stored)
     if prop.is_timestamp:
-        return [_to_time(value) for value in values]
+        return [parse_stored_time(value) for value in values]
     if name in encryptable_properties(label):
         for index, value in enumerate(values):
             if key_id_in(value) is not None:
                 values[index] = decrypt_values(label, {"uid": uids[index], name: value})[name]
     return [inflate_value(prop, value) for value in values]
-
-
-def _to_time(value: Any) -> Any:
-    """Parse the text of a time; another program may have stored any other value."""
-    try:
-        return parse_datetime(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
 
 
 # Metrics

@@ -9,7 +9,7 @@ import msgspec
 
 from genai_graph.database.cypher import match_uid, quote_name
 from genai_graph.database.transaction import execute_read, query
-from genai_graph.database.values import parse_datetime, to_native
+from genai_graph.database.values import parse_stored_time, to_native
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.columns import (
     JSON_COLUMNS,
@@ -20,8 +20,6 @@ from genai_graph.storage.columns import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from genai_graph.storage.rows import NodeRow
 
 # Values with the same encoding are stored in the same way: it differs for 1, 1.0 and True, and for
@@ -55,7 +53,7 @@ def find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str
             continue
         if times:
             values[first_time : len(names) + 1] = map(
-                _parse_time, values[first_time : len(names) + 1]
+                parse_stored_time, values[first_time : len(names) + 1]
             )
         expected = [row.uid, *map(row.given.get, names)]
         if json:
@@ -118,13 +116,6 @@ def _find_whole_values(
     stored = {}
     for uid, values, moments, columns in found[0]["found"]:
         read = {**dict(zip(names, values, strict=True)), **dict(columns)}
-        read |= {name: _parse_time(text) for name, text in zip(times, moments, strict=True)}
+        read |= {name: parse_stored_time(text) for name, text in zip(times, moments, strict=True)}
         stored[uid] = from_columns(label, read)
     return stored
-
-
-def _parse_time(text: str | None) -> datetime | str | None:
-    try:
-        return None if text is None else parse_datetime(text)
-    except ValueError:
-        return text  # not a time: unequal to any given one
