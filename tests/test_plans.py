@@ -466,3 +466,23 @@ def test_every_statement_starts_at_an_index(
     load("large.jsonl")
     query("CALL db.awaitIndexes()")
     assert slow_statements(sent, neo4j_graph) == []
+
+
+def test_search_starts_at_the_index_on_a_parameter(neo4j_graph: Connection, sent: Sent) -> None:
+    Experiment.nodes.bulk_create(
+        [{"uid": f"run-{i}", "parameters": {"lr": i if i % 2 else str(i)}} for i in range(2_000)]
+    )
+    schema.index_json("Experiment.parameters.lr")
+    query("CALL db.awaitIndexes()")
+    try:
+        for condition in ("= '7'", "IN ('7', '8')", "= 7", "< 7"):
+            sent.clear()
+            assert search(f"parameters.lr {condition}", columns=["name"])
+            statement = next(each for each in sent if each.location.startswith("searches/"))
+            with neo4j_graph.driver("READ").session(database=neo4j_graph.database) as session:
+                explained = session.run(f"EXPLAIN {statement.text}", sent[statement]).consume()
+            names = {operator.name for operator in parse_plan(explained.plan).walk()}
+            assert names & SEEKS, condition
+            assert not names & SCANS, condition
+    finally:
+        schema.index_json("Experiment.parameters.lr", drop=True)

@@ -11,7 +11,17 @@ from conftest import Run
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from genai_graph import Connection, Dataset, Experiment, Model, Project, connect, query, search
+from genai_graph import (
+    Connection,
+    Dataset,
+    Experiment,
+    Model,
+    Project,
+    connect,
+    query,
+    schema,
+    search,
+)
 from genai_graph.database.keyring import generate_key
 from genai_graph.errors import GenaiGraphError, SearchError
 from genai_graph.ogm.compiler import Compiler
@@ -227,6 +237,40 @@ def test_values_of_every_kind(runs: None, monkeypatch: pytest.MonkeyPatch) -> No
     (row,) = search("uid = 'e'")
     assert "encrypted with the key" in str(row["parameters"])
     assert "encrypted with the key" in str(row["source"])
+
+
+def test_texts_of_numbers_and_booleans(graph: Connection) -> None:
+    """MLflow's parameters are Python's texts of values; numbers and booleans keep their types."""
+    values = {"n": 1, "f": 1.0, "s": "1", "small": 1e-05, "java": "1.0E-5", "b": True, "t": "true"}
+    values |= {"large": 2**60 + 1, "near": 2**60, "list": [1], "high": 1e300}
+    for uid, value in values.items():
+        Experiment(uid=uid, parameters={"x": value}).save()
+    expected = {
+        "= '1'": "n s",
+        "= '1.0'": "f",
+        "= 1": "f n s",
+        "< 1": "java small",
+        "= '1e-05'": "small",
+        "= 'True'": "b",
+        "= 'true'": "b t",
+        "!= 'True'": "f high java large list n near s small t",
+        f"= '{2**60 + 1}'": "large",
+        "IN ('1e+300', '1', 5)": "high n s",
+        "NOT IN ('1e-05', '1')": "b f high java large list near t",
+        f"= '{10**30}'": "",
+    }
+
+    def found() -> dict[str, str]:
+        rows = {condition: search(f"params.x {condition}") for condition in expected}
+        return {key: " ".join(sorted(row["uid"] for row in rows[key])) for key in rows}
+
+    assert found() == expected
+    if graph.engine == "neo4j":
+        schema.index_json("Experiment.parameters.x")
+        try:
+            assert found() == expected
+        finally:
+            schema.index_json("Experiment.parameters.x", drop=True)
 
 
 @pytest.mark.parametrize(

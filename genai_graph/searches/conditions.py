@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 from genai_graph.errors import PropertyError, SearchError
@@ -295,6 +298,7 @@ def _template(
     """Return the template of a comparison and its parameters, numbered from `offset`."""
     x, p = operand.expression, f"{{{offset}}}"
     text = f"toStringOrNull({x})" if operand.is_text else x
+    is_json = operand.is_text and x == "{x}"
     if operator in ("LIKE", "ILIKE"):
         return f"{text} =~ {p}", [_like(values[0], ignore_case=operator == "ILIKE")]
     if operator == "CONTAINS":
@@ -302,8 +306,10 @@ def _template(
             return f"{p} IN {x}", values
         return f"{text} CONTAINS {p}", values
     if operator == "IN":
-        texts = [value for value in values if isinstance(value, str)]
-        if operand.is_text and texts:
+        if is_json:
+            return _in_json(operand.target, values, offset)
+        if operand.is_text:
+            texts = [value for value in values if isinstance(value, str)]
             return f"({x} IN {p} OR {text} IN {{{offset + 1}}})", [values, texts]
         return f"{x} IN {p}", [values]
     (value,) = values
@@ -314,13 +320,59 @@ def _template(
         if operand.expression == _TAG and operator == "=" and value:
             prefix = operand.values[0]
             return _equal_tag(text, p, f"{{{offset + 1}}}"), [value, f"{prefix}{value}"]
+        if is_json and operator in ("=", "<>"):
+            equal, parameters = _in_json(operand.target, values, offset)
+            is_other = f"({x} IS NOT NULL AND NOT {equal})"
+            return equal if operator == "=" else is_other, parameters
         return f"{text} {operator} {p}", values
     if isinstance(value, bool):
         return f"{x} {operator} {p}", values
     number = f"toFloatOrNull({x})"
     if operator == "<>":
         return f"({x} <> {p} AND coalesce({number} <> {p}, true))", values
-    return f"({x} {operator} {p} OR {number} {operator} {p})", values
+    # Only a text is not less than a text. So Neo4j finds texts, like numbers, in an index.
+    is_text = f"{x} >= '' AND " if is_json else ""
+    return f"({x} {operator} {p} OR ({is_text}{number} {operator} {p}))", values
+
+
+def _in_json(target: Target, listed: list[Any], offset: int) -> tuple[str, list[Any]]:
+    """Return the template of a test for values; texts stand for numbers and booleans, too.
+
+    An index finds the values that are possible; their types are compared after that. Neo4j takes
+    `n.name` from the parameters if it uses an index (7.0 for a stored 7), but reads `n[name]`.
+    """
+    texts = [value for value in listed if isinstance(value, str)]
+    possible = [*listed, *(value for text in texts for value in _values_of(text))]
+    forms = [form for text in texts for form in _forms(text)]
+    given, stored, name = (f"{{{offset + index}}}" for index in (1, 2, 3))
+    is_equal = f"{{x}} IN {given} OR toStringOrNull({{n}}[{name}]) IN {stored}"
+    parameters = [possible, listed, forms, column(target.name, target.keys)]
+    return f"({{x}} IN {{{offset}}} AND ({is_equal}))", parameters
+
+
+def _values_of(text: str) -> list[Any]:
+    """Return the boolean or the numbers that a text may stand for."""
+    if text.lower() in ("true", "false"):
+        return [text.lower() == "true"]
+    values: list[Any] = []
+    with suppress(ValueError):
+        values.append(float(text))
+        integer = int(text)
+        values += [integer] if abs(integer) < 2**63 else []
+    return values
+
+
+def _forms(text: str) -> list[str]:
+    """Return a text, and Cypher's form of the boolean or number that Python writes like it."""
+    if text in ("True", "False"):
+        return [text, text.lower()]
+    with suppress(ValueError):
+        number = float(text)
+        if repr(number) == text and not 1e-3 <= abs(number) < 1e7 and isfinite(number):
+            mantissa, exponent = f"{Decimal(text).normalize():e}".split("e")
+            mantissa += "" if "." in mantissa else ".0"
+            return [text, f"{mantissa}E{int(exponent)}"]
+    return [text]
 
 
 def _equal_tag(text: str, value: str, item: str) -> str:
