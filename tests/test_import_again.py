@@ -120,6 +120,22 @@ def test_an_incremental_import_skips_unchanged_runs(graph: None) -> None:
     assert Experiment.nodes.get(uid=run_named("running")).status == "FINISHED"
 
 
+def test_an_incremental_import_of_files_skips_unchanged_runs(graph: None) -> None:
+    store = unpack("3.17-files")
+    import_from("mlflow", store)
+    before = content()
+    again = import_from("mlflow", store, incremental=True)
+    assert again.skipped["runs"] == {"deleted": 2, "unchanged": again.read["runs"] - 2 - 2}
+    assert content() == before
+    base = run_named("base", "3.17-files")
+    (metric,) = Path(store).glob(f"*/{base}/metrics/loss")
+    with metric.open("a") as lines:
+        lines.write("1999999999999 0.125 9000\n")
+    import_from("mlflow", store, incremental=True)
+    loss = Experiment.nodes.get(uid=base).metrics.get(name="loss")
+    assert (loss.value, loss.step) == (0.125, 9000)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "error"),
     [

@@ -19,6 +19,7 @@ from genai_graph.importers.files import (
 )
 from genai_graph.importers.mlflow.entities import (
     ACTIVE,
+    UNCHANGED,
     DatasetInput,
     Experiment,
     LoggedModel,
@@ -126,8 +127,15 @@ class FileStore:
                     continue
                 run = _run(meta, directory, experiment.name)
                 run.tags = self._read_texts(directory / "tags")
-                if selection.skip_reason(run) is None:
-                    self._add_content(run, directory, experiment, latest=history is False)
+                if selection.is_incremental:
+                    run.last_point = self._last_point(directory / "metrics")
+                reason = selection.skip_reason(run)
+                if reason in (None, UNCHANGED):
+                    self._add_links(run, directory, experiment)
+                if reason is None:
+                    run.params = self._read_texts(directory / "params")
+                    metrics = directory / "metrics"
+                    run.points = self._read_points(run.id, metrics, latest=history is False)
                 yield run
         yield from self._skipped
 
@@ -156,10 +164,9 @@ class FileStore:
 
     # Runs
 
-    def _add_content(self, run: Run, directory: Path, experiment: Path, *, latest: bool) -> None:
-        run.params = self._read_texts(directory / "params")
+    def _add_links(self, run: Run, directory: Path, experiment: Path) -> None:
+        """Add the datasets and models of a run, and the points that belong to both."""
         run.model_points = self._model_points.pop(run.id, [])
-        run.points = self._read_points(run.id, directory / "metrics", latest=latest)
         for path in self._list(directory / "inputs"):
             content = self._read_meta(path, "dataset inputs")
             if content is None:
@@ -194,6 +201,14 @@ class FileStore:
             _text(meta, "schema"),
             _text(meta, "profile"),
         )
+
+    def _last_point(self, directory: Path) -> int | None:
+        """Return the newest time of the latest points; the unreadable ones are reported later."""
+        num_skipped = len(self._skipped)
+        points = self._read_points("", directory, latest=True)
+        newest = max((point.timestamp for point in points), default=None)
+        del self._skipped[num_skipped:]
+        return newest
 
     def _read_points(self, run_id: str, directory: Path, *, latest: bool) -> Iterator[Point]:
         for path in walk_files(directory, self._root):
