@@ -151,9 +151,34 @@ def test_invalid_rows_are_skipped() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("run;start;secs;lr;m;n\nA;2026-01-01;1,5;0,1;0,25;1.5\n", (0.25, 1.5)),
+        ('"run";"start";"secs";"lr";"m";"n"\r\nA;2026-01-01;1,5;"0,1";-2,5e-3;NaN\r\n', (-0.0025,)),
+        ("run\tstart\tsecs\tlr\tm\tn\nA\t2026-01-01\t1.5\t0,1\t0.25\t1,5\n", (0.25,)),
+    ],
+)
+def test_tables_of_spreadsheets_have_other_delimiters(table: str, values: tuple[float]) -> None:
+    Path("t.csv").write_text(table)
+    mapping = {
+        "id": "run",
+        "started_at": "start",
+        "status": {"column": "run", "values": {"A": "FINISHED"}},
+        "duration": {"column": "secs", "unit": "s"},
+        "parameters": ["lr"],
+        "metrics": ["m", "n"],
+    }
+    nodes, _ = import_to_file("t.csv", map=mapping)
+    run = nodes["A"]
+    assert (run["ended_at"], run["parameters"]) == ("2026-01-01T00:00:01.500000Z", {"lr": "0,1"})
+    found = [props["value"] for uid, props in nodes.items() if uid.startswith("A/")]
+    assert tuple(value for value in found if value != "NaN") == values
+
+
 def test_unreadable_files_are_errors() -> None:
     Path("binary.csv").write_bytes(b"id\n\xff\xfe\n")
-    for file, error in {"missing.csv": "No such file", "binary.csv": "can't be read"}.items():
+    for file, error in {"missing.csv": "No such file", "binary.csv": "save it as UTF-8"}.items():
         with pytest.raises(ImportSourceError, match=error):
             import_to_file(file, map={"id": "id"})
     with pytest.raises(SettingsError, match="expected FILE"):

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ class _TableImport:
         self._reported: set[tuple[str, str]] = set()
         self._events: list[ImportRecord] = []
         self._columns = ColumnMap([])
+        self._delimiter = ","
         self._runs: set[str] = set()
         self._parents: dict[str, str] = {}
 
@@ -75,7 +77,9 @@ class _TableImport:
         try:
             with Path(self._file).open(encoding="utf-8-sig", newline="") as stream:
                 yield from self._map_rows(stream)
-        except (OSError, ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
+        except UnicodeDecodeError:
+            raise ImportSourceError(self._file, "is not text in UTF-8: save it as UTF-8") from None
+        except (OSError, ValueError, csv.Error) as error:
             if isinstance(error, (ImportSourceError, SettingsError)):
                 raise
             reason = getattr(error, "strerror", None) or error
@@ -88,7 +92,9 @@ class _TableImport:
 
     def _map_rows(self, stream: IO[str]) -> Iterator[ImportRecord]:
         csv.field_size_limit(_MAX_CELL_BYTES)
-        reader = csv.reader(stream)
+        first = stream.readline()
+        self._delimiter = _find_delimiter(first)
+        reader = csv.reader(chain([first], stream), delimiter=self._delimiter)
         header = next(reader, None)
         if not header:
             raise ImportSourceError(self._file, "is empty: expected a header")
@@ -267,11 +273,14 @@ class _TableImport:
         text = row[column].strip() if column else ""
         if text in _NO_VALUE:
             return None
+        seconds = _parse_number(text, self._delimiter)
         try:
-            return started + timedelta(seconds=float(text) * self._columns.duration_unit)
-        except (ValueError, OverflowError):
-            self._skip_value(f"{column}: expected a duration, got {text!r}", location)
-            return None
+            if seconds is not None:
+                return started + timedelta(seconds=seconds * self._columns.duration_unit)
+        except (ValueError, OverflowError):  # NaN, or beyond the year 9999
+            pass
+        self._skip_value(f"{column}: expected a duration, got {text!r}", location)
+        return None
 
     def _skip_value(self, message: str, location: SourceLocation) -> None:
         self._events += [Read("values"), Skipped(location, "values", "invalid", message=message)]
@@ -285,7 +294,7 @@ class _TableImport:
             if text in _NO_VALUE:
                 continue
             yield Read("metrics")
-            value = _parse_number(text)
+            value = _parse_number(text, self._delimiter)
             if value is not None and self._columns.has_prefixes:
                 value = decode_value(value, is_nan=False)
             term = self._context.metric(name)
@@ -307,9 +316,18 @@ class _TableImport:
         return is_new
 
 
-def _parse_number(text: str) -> float | None:
+def _find_delimiter(header: str) -> str:
+    """Return the delimiter of a header: a comma, a semicolon or a tab."""
+    counts = {each: len(next(csv.reader([header], delimiter=each), [])) for each in ",;\t"}
+    return max(counts, key=counts.__getitem__)
+
+
+def _parse_number(text: str, delimiter: str) -> float | None:
+    """Return a number; with semicolons as delimiters, its decimal point may be a comma."""
     if text.lower() in _NUMBERS:
         return _NUMBERS[text.lower()]
+    if delimiter == ";" and text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
     try:
         return float(text.replace("_", "x"))
     except ValueError:
