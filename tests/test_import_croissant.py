@@ -157,6 +157,11 @@ def test_sources_are_connected() -> None:
     assert "team/c" in nodes
     assert report.read["files"] == 3
     assert report.edges["Project-HAS->Dataset"].created == 3
+    for line in Path("out.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row.get("edge") == "DERIVED_FROM":
+            place = {"team/a": "a", "team/d": "c"}[row["from"][1]]
+            assert row["props"]["origin"] == f"croissant:{Path(place).resolve()}"
 
 
 def test_files_of_one_dataset_are_one_node() -> None:

@@ -53,7 +53,7 @@ def plain_json(value: Any, depth: int = 0) -> Any:
 
 
 class RecordBuilder:
-    """Builds the records of one source, which all have the same `origin`.
+    """Builds the records of sources; each record has the `origin` of the place it came from.
 
     Experiments and metrics are built one by one. Projects, Datasets and Models occur in several
     places of a source: they are collected by uid, with their edges, and built at the end. A later
@@ -122,7 +122,7 @@ class RecordBuilder:
     ) -> EdgeRecord:
         given = {name: value for name, value in values.items() if value is not None}
         if edge_type not in self._metric_edges:  # these are deleted with the node
-            given["origin"] = self.origin
+            given.setdefault("origin", self.origin)
         size = estimate_size(given)
         return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)
 
@@ -172,7 +172,8 @@ class RecordBuilder:
             before = self._edges[key][1]
             before.update({name: given[name] for name in given.keys() - before.keys()})
         else:
-            self._edges[key] = edge_type, given, location
+            origin = {} if edge_type in self._metric_edges else {"origin": self.origin}
+            self._edges[key] = edge_type, {**given, **origin}, location
 
     def has_edges(self, label: str, uid: str) -> bool:
         """Return whether an edge of a node was collected."""
