@@ -12,7 +12,7 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from itertools import starmap
@@ -132,8 +132,18 @@ class EdgeType(msgspec.Struct, frozen=True, cache_hash=True):
     def key_of(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values of the key, which tell apart the edges between two nodes."""
         return tuple(
-            default if (value := values.get(name)) is None else value for name, default in self.key
+            [
+                default if (value := values.get(name)) is None else value
+                for name, default in self.key
+            ]
         )
+
+    def key_columns(self, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+        """Return the values of the key of many edges, a list for each property."""
+        return [
+            [default if (value := values.get(name)) is None else value for values in rows]
+            for name, default in self.key
+        ]
 
     def sort_key(self, values: Mapping[str, Any]) -> tuple[tuple[bool, str], ...]:
         """Return the key in a form that can be sorted and hashed, whatever is stored.

@@ -153,7 +153,9 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 
     Raises `NodeNotFoundError` if an end does not exist.
     """
-    created = _write(edge_type, {_key(edge_type, row): row.given for row in rows})
+    values = [row.given for row in rows]
+    sources, targets = [row.source for row in rows], [row.target for row in rows]
+    created = _write(edge_type, [sources, targets, *edge_type.key_columns(values)], values)
     # Fewer than all if another client created some of them.
     return WriteCounts(created=created, unchanged=len(rows) - created)
 
@@ -182,7 +184,8 @@ def _merge(
     for _, problem in errors:
         raise EdgeError(problem)
     if new or changes:
-        _write(edge_type, {**new, **changes})
+        written = {**new, **changes}
+        _write(edge_type, list(map(list, zip(*written, strict=True))), list(written.values()))
     for key, given in (*new.items(), *changes.items()):
         values = {**stored.get(key, {}), **given}
         stored[key] = {name: value for name, value in values.items() if value is not None}
@@ -194,16 +197,13 @@ def _without(given: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: given[name] for name in given if name not in names} if names else given
 
 
-def _write(edge_type: EdgeType, edges: Mapping[EdgeKey, dict[str, Any]]) -> int:
-    """Create edges or set their values, and return the number of created edges."""
-    columns: dict[str, list[Any]] = {  # columns are packed in a third of the time of rows
-        "sources": [key[0] for key in edges],
-        "targets": [key[1] for key in edges],
-    }
+def _write(edge_type: EdgeType, keys: list[list[Any]], values: list[dict[str, Any]]) -> int:
+    """Create edges or set their values, and return the number of created edges.
+
+    `keys` are the columns of the edges' keys, which are packed in a third of the time of rows.
+    """
     key_columns = {name: f"key{index}" for index, (name, _) in enumerate(edge_type.key, 2)}
-    for index, column in enumerate(key_columns.values(), 2):
-        columns[column] = [key[index] for key in edges]
-    values = list(edges.values())
+    columns = dict(zip(["sources", "targets", *key_columns.values()], keys, strict=True))
     if any(values):  # most types have no properties
         columns["values"] = values
     merge = edge_type.merge(
@@ -216,7 +216,7 @@ def _write(edge_type: EdgeType, edges: Mapping[EdgeKey, dict[str, Any]]) -> int:
         "RETURN count(*) AS count",
         **columns,
     )
-    if found[0]["count"] < len(edges):
+    if found[0]["count"] < len(values):
         raise_missing(edge_type.source, columns["sources"])
         raise_missing(edge_type.target, columns["targets"])
     return counters.relationships_created
