@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import compress
-from operator import eq
+from itertools import compress, groupby
+from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph import registry
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange.progress import Progress
     from genai_graph.exchange.record_stream import Source
     from genai_graph.registry import EdgeType
-    from genai_graph.storage.edge_rules import ExistingGraph
+    from genai_graph.storage.edge_rules import LoadedGraph
 
 
 MAX_ERRORS = 100
@@ -50,10 +50,11 @@ EdgeIdentity = tuple[Any, ...]  # the edge type, the uids of both ends, the valu
 # An edge is one 64-bit integer, the number of its source in the upper half and of its target in
 # the lower: 8 bytes instead of about 100 for a tuple of two ints, and sorting finds duplicates.
 _SOURCE_SHIFT = 32
-_TARGET_MASK = (1 << _SOURCE_SHIFT) - 1
+_END_MASK = (1 << _SOURCE_SHIFT) - 1
 _KEY_SHIFT = 32
 _KEY_MASK = (1 << _KEY_SHIFT) - 1
 _MAX_SORTED = 500_000
+_CHECKED_TOGETHER = 100  # records of one class; more live long enough to cost garbage collections
 
 
 def check(
@@ -99,12 +100,15 @@ class _EdgeTable(NamedTuple):
     def unpack(self, pairs: Iterable[int]) -> Iterator[tuple[str, str]]:
         """Yield the uids of the source and the target of packed edges."""
         for pair in pairs:
-            yield self.sources[pair >> _SOURCE_SHIFT], self.targets[pair & _TARGET_MASK]
+            yield self.sources[pair >> _SOURCE_SHIFT], self.targets[pair & _END_MASK]
 
     def duplicates(self) -> Iterator[tuple[Any, ...]]:
         """Yield the uids of both ends and the key of each edge that occurs more than once."""
         parts = len(self.pairs) // _MAX_SORTED + 1  # a list takes five times the memory
         for part in range(parts):
+            pairs = [pair for pair in self.pairs if pair % parts == part]
+            if len(set(pairs)) == len(pairs):  # whatever their keys
+                continue
             ordered = sorted(number for number in self._numbers() if number % parts == part)
             repeated = set(compress(ordered, map(eq, ordered, ordered[1:])))
             if not self.key_numbers:
@@ -126,7 +130,7 @@ class _EdgeTable(NamedTuple):
         """Yield the declared targets at which no edge ends."""
         is_missing = bytearray(self.targets.is_declared)
         for pair in self.pairs:
-            is_missing[pair & _TARGET_MASK] = False
+            is_missing[pair & _END_MASK] = False
         return (self.targets[number] for number, missing in enumerate(is_missing) if missing)
 
 
@@ -162,64 +166,87 @@ class ReferenceIndex:
             for edge_type in EDGES
         }
 
-    def add_node(self, record: NodeRecord) -> None:
-        """Add a valid node."""
-        label, given = record.label, record.given
-        self.node_count += 1
-        self.declare(label, record.uid)
-        for name in self._required[label]:
-            if given.get(name) is None:  # it may still follow from the uid
-                if _missing_properties(record):
-                    self.incomplete[label].add(record.uid)
-                return
+    def add_nodes(self, records: Iterable[NodeRecord]) -> None:
+        """Add valid nodes."""
+        for label, group in groupby(records, attrgetter("label")):
+            nodes, required = list(group), self._required[label]
+            self.node_count += len(nodes)
+            self.declare(label, [node.uid for node in nodes])
+            for node in nodes:
+                # A required property that is not given may still follow from the uid.
+                if None in map(node.given.get, required) and _missing_properties(node):
+                    self.incomplete[label].add(node.uid)
 
-    def declare(self, label: str, uid: str) -> None:
-        """Add the uid of a node, valid or not."""
+    def declare(self, label: str, uids: Iterable[str]) -> None:
+        """Add the uids of nodes, valid or not."""
         table = self.uid_tables[label]
-        number = table.find(uid)
-        if number is None:
-            number = table.add(uid)
-        elif table.is_declared[number]:
-            self.duplicates[label].add(uid)
-        table.is_declared[number] = True
+        is_declared = table.is_declared
+        for uid in uids:
+            number = table.find(uid)
+            if number is None:
+                number = table.add(uid)
+            elif is_declared[number]:
+                self.duplicates[label].add(uid)
+            is_declared[number] = True
 
-    def add_edge(self, record: EdgeRecord) -> None:
-        """Add a valid edge."""
-        edge_type = record.edge_type
-        sources, targets, pairs, keys, key_numbers = self._edges[edge_type]
-        source = sources.find(record.source)
-        if source is None:
-            source = sources.add(record.source)
-        target = targets.find(record.target)
-        if target is None:
-            target = targets.add(record.target)
-        pairs.append(source << _SOURCE_SHIFT | target)
-        if edge_type.key:
-            key_numbers.append(keys.setdefault(edge_type.key_of(record.given), len(keys)))
+    def add_edges(self, records: Iterable[EdgeRecord]) -> None:
+        """Add valid edges."""
+        for edge_type, edges in groupby(records, attrgetter("edge_type")):
+            sources, targets, pairs, keys, key_numbers = self._edges[edge_type]
+            has_key, key_of = bool(edge_type.key), edge_type.key_of
+            for edge in edges:
+                source = sources.find(edge.source)
+                if source is None:
+                    source = sources.add(edge.source)
+                target = targets.find(edge.target)
+                if target is None:
+                    target = targets.add(edge.target)
+                pairs.append(source << _SOURCE_SHIFT | target)
+                if has_key:
+                    key_numbers.append(keys.setdefault(key_of(edge.given), len(keys)))
 
-    def edge_batches(self, edge_type: EdgeType) -> Iterator[tuple[list[EdgeRow], dict[str, str]]]:
+    def add_errors(self, records: Iterable[Any]) -> None:
+        """Add errors, and the nodes and edges that have some."""
+        for record in records:
+            if isinstance(record, InvalidNode):
+                self.declare(record.label, [record.uid])
+            elif isinstance(record, InvalidEdge):
+                self.targets_of_invalid_edges[record.edge_type].add(record.target)
+            elif not isinstance(record, UnloadedModules):
+                self.has_errors = True
+                self.is_truncated |= isinstance(record, TruncatedFile)
+
+    def edge_batches(
+        self, edge_type: EdgeType, *, is_first: bool
+    ) -> Iterator[tuple[list[EdgeRow], dict[str, str]]]:
         """Yield the edges of a type, without values, in batches; those without cycles in one.
 
         Each batch comes with the first neighbours of the restricted ends that have several, by the
-        uid of the end; an earlier batch may contain the other edge.
+        uid of the end; an earlier batch may contain the other edge. With `is_first`, the graph has
+        no edges of the type, and those that can't violate a constraint are omitted.
         """
         table, values = self._edges[edge_type], dict[str, Any]()
-        near, far = table.sources, table.targets
-        if not edge_type.single_target:
-            near, far = far, near
+        near, far, shift = table.targets, table.sources, 0
+        if edge_type.single_target:
+            near, far, shift = far, near, _SOURCE_SHIFT
         first = array("I", bytes(4 * len(near)))  # number + 1 of the first neighbour, by number
-        size = len(table.pairs) + 1 if edge_type.acyclic else None
-        for pairs in batched(table.pairs, size):
-            others: dict[str, str] = {}
-            for pair in pairs:
-                uid, neighbour = pair >> _SOURCE_SHIFT, pair & _TARGET_MASK
-                if not edge_type.single_target:
-                    uid, neighbour = neighbour, uid
+        has_several = bytearray(len(near))
+        if edge_type.single_target or edge_type.single_source:
+            for pair in table.pairs:
+                uid = pair >> shift & _END_MASK
+                neighbour = pair >> _SOURCE_SHIFT - shift & _END_MASK
                 if not first[uid]:
                     first[uid] = neighbour + 1
                 elif first[uid] != neighbour + 1:
-                    others[near[uid]] = far[first[uid] - 1]
-            yield [EdgeRow(*ends, values, 0) for ends in table.unpack(pairs)], others
+                    has_several[uid] = True
+        chosen: Iterable[int] = table.pairs
+        if is_first and not edge_type.acyclic:
+            is_unique = True not in has_several  # usually, so that no edge needs to be unpacked
+            chosen = () if is_unique else (p for p in chosen if has_several[p >> shift & _END_MASK])
+        for pairs in batched(chosen, len(table.pairs) + 1 if edge_type.acyclic else None):
+            ends = {uid for pair in pairs if has_several[uid := pair >> shift & _END_MASK]}
+            neighbours = {near[uid]: far[first[uid] - 1] for uid in ends}
+            yield [EdgeRow(*uids, values, 0) for uids in table.unpack(pairs)], neighbours
 
     def targets_without_edge(self, edge_type: EdgeType) -> Iterator[str]:
         """Yield the declared targets at which no edge of a type ends."""
@@ -259,19 +286,23 @@ class EncryptionCheck:
     are kept in memory.
     """
 
-    def __init__(self, graph: ExistingGraph) -> None:
+    def __init__(self, graph: LoadedGraph) -> None:
         self.errors: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._graph = graph
         self._encrypted = {label: graph.encrypted_names(label) for label in NODES}
         # By label, uid and encrypted property: the id of the key if a ciphertext is given.
         self._pending: dict[str, dict[str, dict[str, str | None]]] = defaultdict(dict)
 
-    def add_node(self, record: NodeRecord) -> None:
-        """Check the ciphertexts of a node, and queue the node for the comparison with the graph."""
+    def add_nodes(self, records: Iterable[NodeRecord]) -> None:
+        """Check the ciphertexts of nodes, and queue the nodes for the comparison with the graph."""
+        for label, nodes in groupby(records, attrgetter("label")):
+            if encrypted := self._encrypted[label]:
+                for node in nodes:
+                    if not encrypted.isdisjoint(node.given):
+                        self._add(node, encrypted)
+
+    def _add(self, record: NodeRecord, encrypted: frozenset[str]) -> None:
         label, uid, given = record.label, record.uid, record.given
-        encrypted = self._encrypted[label]
-        if encrypted.isdisjoint(given):
-            return
         keys = {name: encryption.key_id_in(given[name]) for name in given.keys() & encrypted}
         for name in filter(keys.get, keys):
             try:
@@ -304,7 +335,7 @@ class ConsistencyErrors:
     """
 
     def __init__(
-        self, index: ReferenceIndex, graph: ExistingGraph, encryption_check: EncryptionCheck
+        self, index: ReferenceIndex, graph: LoadedGraph, encryption_check: EncryptionCheck
     ) -> None:
         encryption_check.finish()
         self._encryption_errors = encryption_check.errors
@@ -344,8 +375,9 @@ class ConsistencyErrors:
                 for message in self._node_errors(record, first):
                     yield FixtureIssue(record.location, message)
 
-    def _check_constraints(self, edge_type: EdgeType, graph: ExistingGraph) -> None:
-        for rows, neighbours in self._index.edge_batches(edge_type):
+    def _check_constraints(self, edge_type: EdgeType, graph: LoadedGraph) -> None:
+        is_first = graph.has_no_edges(edge_type)
+        for rows, neighbours in self._index.edge_batches(edge_type, is_first=is_first):
             for row, message in constraint_errors(edge_type, rows, graph, neighbours):
                 self._forbidden[edge_type, row.source, row.target] = message
                 if edge_type.single_source or edge_type.single_target:
@@ -422,28 +454,23 @@ class ConsistencyErrors:
 
 
 def check_records(
-    read: Callable[[], Iterable[Record]], graph: ExistingGraph, max_errors: int = MAX_ERRORS
+    read: Callable[[], Iterable[Record]], graph: LoadedGraph, max_errors: int = MAX_ERRORS
 ) -> ReferenceIndex:
     """Check records, and raise `FixtureError` with their errors (at most `max_errors`).
 
     The records are read once, and a second time if there are errors, for their locations.
     """
     index, encryption_check = ReferenceIndex(), EncryptionCheck(graph)
-    for record in read():
-        if isinstance(record, EdgeRecord):
-            index.add_edge(record)
-        elif isinstance(record, NodeRecord):
-            index.add_node(record)
-            encryption_check.add_node(record)
-        elif isinstance(record, InvalidNode):
-            index.declare(record.label, record.uid)
-        elif isinstance(record, UnloadedModules):
-            continue
-        elif isinstance(record, InvalidEdge):
-            index.targets_of_invalid_edges[record.edge_type].add(record.target)
-        else:
-            index.has_errors = True
-            index.is_truncated |= isinstance(record, TruncatedFile)
+    groups: Iterable[tuple[type, Iterator[Any]]] = groupby(read(), type)
+    for record_class, group in groups:
+        for records in batched(group, _CHECKED_TOGETHER):
+            if issubclass(record_class, EdgeRecord):
+                index.add_edges(records)
+            elif issubclass(record_class, NodeRecord):
+                index.add_nodes(records)
+                encryption_check.add_nodes(records)
+            else:
+                index.add_errors(records)
     errors = ConsistencyErrors(index, graph, encryption_check)
     if index.has_errors or errors:
         raise _fixture_error(errors.issues(read()), max_errors)
@@ -473,7 +500,7 @@ def _missing_properties(record: NodeRecord) -> list[str]:
     return missing_fields(NODES[record.label], {"uid": record.uid, **with_uid_fields(record)})
 
 
-def _without_existing(graph: ExistingGraph, label: str, uids: Iterable[str]) -> Iterator[str]:
+def _without_existing(graph: LoadedGraph, label: str, uids: Iterable[str]) -> Iterator[str]:
     """Yield the uids without a node in the graph."""
     for batch in batched(uids):
         existing = graph.existing(label, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, select
@@ -53,8 +54,8 @@ class RecordStream:
         `stage` names the pass for the progress display.
         """
         self._progress.start(stage, self._size or None)
-        for source in self._sources:
-            yield from source.records(wanted, self._progress.advance)
+        advance = self._progress.advance
+        return chain.from_iterable(source.records(wanted, advance) for source in self._sources)
 
 
 class CachedRecordStream(RecordStream):

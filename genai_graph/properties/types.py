@@ -90,6 +90,7 @@ class Property(Generic[V]):
     sensitive = False  # encrypted if keys are configured, and hidden from readers
     is_json = False
     is_timestamp = False
+    is_name = False  # text in Unicode normal form C; conversions change no ASCII text
     expected: str
     annotation: Any
     type_name: str  # in the documentation

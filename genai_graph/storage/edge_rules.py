@@ -96,6 +96,10 @@ class LoadedGraph(ExistingGraph):
             self._empty[label] = count_nodes(label) == 0
         return self._empty[label]
 
+    def has_no_edges(self, edge_type: EdgeType) -> bool:
+        """Return whether there can be no edges of a type, for lack of nodes."""
+        return self.is_empty(edge_type.source) or self.is_empty(edge_type.target)
+
     def existing(self, label: str, uids: Iterable[str]) -> set[str]:
         """Return those of the uids that exist."""
         return set() if self.is_empty(label) else super().existing(label, uids)
@@ -109,7 +113,7 @@ class LoadedGraph(ExistingGraph):
     def _neighbours(
         self, edge_type: EdgeType, uids: Iterable[str], *, by_source: bool
     ) -> list[tuple[str, str]]:
-        if self.is_empty(edge_type.source) or self.is_empty(edge_type.target):
+        if self.has_no_edges(edge_type):
             return []
         return super()._neighbours(edge_type, uids, by_source=by_source)
 

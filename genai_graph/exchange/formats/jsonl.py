@@ -216,29 +216,38 @@ def _node_reader() -> _ReadLines:
     """Return a function that decodes lines of valid nodes, or raises one of `_LINE_ERRORS`."""
     decode = json_decoders.node_decoder().decode
     classes: dict[str, Any] = dict(NODES)
-    by_label = {label: (_conversions(cls), _constraints(cls)) for label, cls in classes.items()}
+    constraints = {label: _constraints(cls) for label, cls in classes.items()}
 
     def read(lines: list[bytes], file: str, number: int) -> list[Record]:
         decoded = [decode(line) for line in lines]
         # One call for all rows and one conversion per property, not per row: this is a hot path.
         values = to_builtins([row.props or {} for row in decoded], builtin_types=_KEPT_TYPES)
-        start = 0
-        for row_class, rows in itertools.groupby(map(type, decoded)):
-            same_label = values[start : start + len(list(rows))]
-            start += len(same_label)
-            conversions, constraints = by_label[row_class.__name__]
-            _convert(same_label, conversions)
-            for check_constraints in constraints:
+        is_ascii = _is_plain_ascii(lines)
+        found: list[Record] = []
+        for row_class, group in itertools.groupby(decoded, type):
+            rows, label, start = list(group), row_class.__name__, len(found)
+            same_label = values[start : start + len(rows)]
+            _convert(same_label, _conversions(classes[label], is_ascii=is_ascii))
+            for check_constraints in constraints[label]:
                 for _, error in itertools.chain.from_iterable(map(check_constraints, same_label)):
                     raise error
-        return [
-            NodeRecord(
-                _uid(row.uid, type(row).__name__), given, len(text), type(row).__name__, file, line
-            )
-            for line, row, given, text in zip(itertools.count(number), decoded, values, lines)
-        ]
+            uids = [row.uid if is_ascii else _uid(row.uid, label) for row in rows]
+            sizes = map(len, lines[start:])
+            found += [
+                NodeRecord(uid, given, size, label, file, line)
+                for line, uid, given, size in zip(
+                    itertools.count(number + start), uids, same_label, sizes
+                )
+            ]
+        return found
 
     return read
+
+
+def _is_plain_ascii(lines: list[bytes]) -> bool:
+    """Return whether lines are ASCII without escapes, so that all texts are in normal form C."""
+    text = b"".join(lines)
+    return text.isascii() and b"\\" not in text
 
 
 def _uid(uid: str, label: str) -> str:
@@ -256,13 +265,15 @@ def _edge_reader() -> _ReadLines:
 
     def read(lines: list[bytes], file: str, number: int) -> list[Record]:
         found: list[Record] = []
+        is_ascii = _is_plain_ascii(lines)
         for line, text in enumerate(lines, number):
             row = decode(text)
             source_label, source = row.source
             target_label, target = row.target
             edge_type = edge_types[type(row).__name__, source_label, target_label]
             given = {} if row.props is no_props else _edge_values(edge_type, bytes(row.props))
-            source, target = normalize_name(source), normalize_name(target)
+            if not is_ascii:
+                source, target = normalize_name(source), normalize_name(target)
             found.append(EdgeRecord(source, target, given, len(text), edge_type, file, line))
         return found
 
@@ -303,7 +314,7 @@ def _edge_values(edge_type: EdgeType, text: bytes) -> dict[str, Any]:
     cls = EDGES[edge_type]
     props = json_decoders.properties_decoder(cls).decode(text)
     given: dict[str, Any] = {} if props is None else to_builtins(props, builtin_types=_KEPT_TYPES)
-    _convert([given], _conversions(cls))
+    _convert([given], _conversions(cls, is_ascii=False))
     return given
 
 
@@ -317,12 +328,15 @@ def _convert(values: list[dict[str, Any]], conversions: _Conversions) -> None:
 
 
 @functools.cache
-def _conversions(cls: Any) -> _Conversions:
-    """Return the conversions from msgspec's values by property, where one is needed."""
+def _conversions(cls: Any, *, is_ascii: bool) -> _Conversions:
+    """Return the conversions from msgspec's values by property, where one is needed.
+
+    With `is_ascii`, all texts are in normal form C.
+    """
     return {
         name: prop.from_msgspec
         for name, prop in properties_of(cls).items()
-        if not prop.is_msgspec_native
+        if not (prop.is_msgspec_native or (is_ascii and prop.is_name))
     }
 
 
