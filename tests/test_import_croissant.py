@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -164,14 +165,16 @@ def test_sources_are_connected() -> None:
             assert row["props"]["origin"] == f"croissant:{Path(place).resolve()}"
 
 
-def test_files_of_one_dataset_are_one_node() -> None:
-    write_json("d/1/metadata.json", croissant(name="x", license="mit", citation="@a"))
-    write_json("d/2/metadata.json", croissant(name="x", description="text", citation="@b"))
+@pytest.mark.parametrize("name", ["x", "\u00e9"])
+def test_files_of_one_dataset_are_one_node(name: str) -> None:
+    decomposed = normalize("NFD", name)
+    write_json("d/1/metadata.json", croissant(name=name, license="mit", citation="@a"))
+    write_json("d/2/metadata.json", croissant(name=decomposed, description="text", citation="@b"))
     nodes, report, _ = import_to_file("d")
-    assert (nodes["x"]["license"], nodes["x"]["description"]) == ("MIT", "text")
-    assert report.messages == [
-        "d/2/metadata.json: Dataset 'x': citation: '@b': the value in d/1/metadata.json is kept"
-    ]
+    assert set(nodes) == {name}
+    assert (nodes[name]["license"], nodes[name]["description"]) == ("MIT", "text")
+    kept = "citation: '@b': the value in d/1/metadata.json is kept"
+    assert report.messages == [f"d/2/metadata.json: Dataset {name!r}: {kept}"]
 
 
 @pytest.mark.parametrize(

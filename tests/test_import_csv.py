@@ -176,6 +176,21 @@ def test_tables_of_spreadsheets_have_other_delimiters(table: str, values: tuple[
     assert tuple(value for value in found if value != "NaN") == values
 
 
+def test_uids_and_names_are_in_normal_form_c() -> None:
+    """File names of macOS and some databases have accents as characters of their own (NFD)."""
+    Path("t.csv").write_text("run,m\u00e9,me\u0301,team\nre\u0301,1,2,e\u0301quipe\n", "utf-8")
+    mapping = {"id": "run", "metrics": ["m*"], "project": "team", "name": "run"}
+    nodes, report = import_to_file("t.csv", map=mapping)
+    assert set(nodes) == {"r\u00e9", "r\u00e9/m\u00e9", "\u00e9quipe"}
+    assert nodes["r\u00e9/m\u00e9"]["name"] == "m\u00e9"
+    assert "is the uid of another column" in report.messages[0]
+    ends = [json.loads(line).get("to") for line in Path("out.jsonl").read_text().splitlines()]
+    assert {tuple(end) for end in ends if end} == {
+        ("Experiment", "r\u00e9"),
+        ("Metric", "r\u00e9/m\u00e9"),
+    }
+
+
 def test_unreadable_files_are_errors() -> None:
     Path("binary.csv").write_bytes(b"id\n\xff\xfe\n")
     for file, error in {"missing.csv": "No such file", "binary.csv": "save it as UTF-8"}.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.errors import FixtureIssue, SourceLocation
 from genai_graph.exchange.formats.records import EdgeRecord, InvalidNode, NodeRecord
 from genai_graph.importers.records import ImportRecord, Notice, Skipped
+from genai_graph.names import normalize_name
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN, MAX_DEPTH
 from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import collect_errors, deflate_values
@@ -77,6 +78,7 @@ class RecordBuilder:
     ) -> Iterator[ImportRecord]:
         """Yield the record of a node; values that are rejected are skipped."""
         cls: Any = NODES[label]
+        uid = normalize_name(uid)
         invalid_uid = collect_errors(cls, {"uid": uid})[1]
         if invalid_uid:
             yield FixtureIssue(location, f"{label} {uid[:100]!r}: uid: {invalid_uid[0][1]}")
@@ -97,9 +99,9 @@ class RecordBuilder:
 
     def metric(self, uid: str, given: dict[str, Any], location: SourceLocation) -> NodeRecord:
         """Return the record of a Metric whose values are known to be valid: there are many."""
-        given["origin"] = self.origin
+        given |= {"name": normalize_name(given["name"]), "origin": self.origin}
         size = estimate_size(given)
-        return NodeRecord(uid, given, size, "Metric", location.file, location.line)
+        return NodeRecord(normalize_name(uid), given, size, "Metric", location.file, location.line)
 
     def edge(
         self,
@@ -124,6 +126,7 @@ class RecordBuilder:
         if edge_type not in self._metric_edges:  # these are deleted with the node
             given.setdefault("origin", self.origin)
         size = estimate_size(given)
+        source, target = normalize_name(source), normalize_name(target)
         return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)
 
     # Collected nodes and edges
@@ -136,6 +139,7 @@ class RecordBuilder:
         A different value is reported once, and the first one is kept.
         """
         # Without a value for it, the keys of the importer are removed from the metadata.
+        uid = normalize_name(uid)
         given = {
             name: value for name, value in values.items() if value is not None or name == "metadata"
         }
@@ -164,6 +168,7 @@ class RecordBuilder:
         """Add an edge of collected nodes; see `edge`."""
         source_label, source, type_, target_label, target = ends
         edge_type = self._edge_types[source_label, type_, target_label]
+        source, target = normalize_name(source), normalize_name(target)
         if source_label == target_label and source == target:
             return
         given = {name: value for name, value in (values or {}).items() if value is not None}
@@ -177,6 +182,7 @@ class RecordBuilder:
 
     def has_edges(self, label: str, uid: str) -> bool:
         """Return whether an edge of a node was collected."""
+        uid = normalize_name(uid)
         return any(key[0].source == label and key[1] == uid for key in self._edges)
 
     def finish(self) -> Iterator[ImportRecord]:

@@ -31,6 +31,7 @@ from genai_graph.importers.mlflow_conventions import (
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.secret_values import is_secret
 from genai_graph.importers.times import FILTERED, TimeRange
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, join_parts, metric_uid
 
 if TYPE_CHECKING:
@@ -298,7 +299,7 @@ class _TableImport:
             if value is not None and self._columns.has_prefixes:
                 value = decode_value(value, is_nan=False)
             term = self._context.metric(name)
-            uid = metric_uid(run, term.name, None, term.split)
+            uid = normalize_name(metric_uid(run, term.name, None, term.split))
             if value is None or not name or uid in seen:
                 problem = "is the uid of another column" if uid in seen else "expected a number"
                 message = f"metric {name!r}: {problem}, got {text[:40]!r}"

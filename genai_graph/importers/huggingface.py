@@ -40,6 +40,7 @@ from genai_graph.importers.scores import (
     read_model_index,
 )
 from genai_graph.importers.secret_values import is_secret
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, metric_uid, versioned_uid
 from genai_graph.properties.messages import describe
 
@@ -273,7 +274,7 @@ class _CardImport:
             dataset = self._collect_scored(score, location.file)
             term = self._context.metric(name)
             split = term.split or score.dataset.split
-            uid = metric_uid(experiment, term.name, dataset, split)
+            uid = normalize_name(metric_uid(experiment, term.name, dataset, split))
             if uid in by_uid:
                 at = SourceLocation(location.file, by_uid[uid][0].line)
                 message = f"{name}: replaced by the score in line {score.line}"

@@ -38,6 +38,7 @@ from genai_graph.importers.mlflow_conventions import (
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.secret_values import is_secret
 from genai_graph.importers.times import FILTERED
+from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, metric_uid, versioned_uid
 
 if TYPE_CHECKING:
@@ -390,7 +391,7 @@ class StoreMapping:
             model = self._logged_uid(self._models[model_id])
             dataset = self._context.dataset_uid(versioned_uid(name, digest), name=name)
             self._builder.collect("Dataset", dataset, {}, location)
-        uid = metric_uid(run.id, term.name, dataset, term.split, model)
+        uid = normalize_name(metric_uid(run.id, term.name, dataset, term.split, model))
         if not key or uid in seen:
             message = f"metric {key!r}: " + (
                 f"{uid!r} is the uid of another metric of the run" if key else "has no name"
