@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
 import os
 import pickle
@@ -122,6 +121,7 @@ def test_nested_runs(graph: Connection) -> None:
             inner.log_metric("loss", 1.0)
         other = start_run("other", parent=inner)
         other.finish()
+        start_run(resume=other.uid).finish()  # a part of the same run as before
     after = start_run("after")
     after.finish()
     assert inner.experiment.part_of.get().uid == outer.uid
@@ -173,6 +173,35 @@ def test_invalid_values(offline: None) -> None:
     assert Path(run.journal or "").stat().st_mode & 0o077 == 0
     with pytest.raises(RunError, match="uid is for a new run"):
         start_run(uid="a", resume="b")
+    with pytest.raises(RunError, match="keeps its parent"):
+        start_run(parent="a", resume="b")
+
+
+@pytest.mark.any_engine
+def test_refused_values_do_not_stop_the_sending(graph: Connection) -> None:
+    """What the graph would reject is rejected by the call, so that the journal can be sent."""
+    run = start_run(uid="r" * 4000)
+    run.log_metric("loss", 1.0, step=2**63 - 1)
+    for name, value, step, message in [
+        ("loss", 1.0, None, "Metric.step: expected an integer, got 9223372036854775808"),
+        ("m" * 5000, 1.0, None, "Metric.uid: "),
+        (None, 1.0, None, "Metric.name: expected a string, got nothing"),
+    ]:
+        with pytest.raises(PropertyError, match=message):
+            run.log_metric(name, value, step)  # type: ignore[arg-type]
+    for metrics, message in [
+        ({"a": []}, "'a': expected at least"),
+        ({"m" * 7990: 1}, "Metric.uid: "),
+    ]:
+        with pytest.raises(PropertyError, match=message):
+            run.log_part(metrics=metrics)
+    for status in ("RUNNING", "DONE"):
+        with pytest.raises(PropertyError, match=f"expected one of FINISHED, .* got '{status}'"):
+            run.finish(status)
+    run.log_metric("loss", 0.5, step=3)
+    run.finish("KILLED")
+    assert run.experiment.status == "KILLED"
+    assert history(f"{run.uid}/loss") == {3: 0.5, 2**63 - 1: 1.0}
 
 
 def test_offline_runs_are_sent_by_command(
@@ -240,6 +269,21 @@ def test_database_that_is_down(
 
 def _raise_unavailable() -> None:
     raise genai_graph.errors.UnavailableError("no server")
+
+
+def test_files_that_are_not_journals(offline: None, cli: RunCommand) -> None:
+    """They are ignored, and do not keep the others from being listed."""
+    run = start_run()
+    run.finish()
+    assert run.journal is not None
+    for number, owner in enumerate(
+        ["", "5", '{"run": 5}', '{"run": "x", "pid": 1, "started": ""}']
+    ):
+        path = run.journal.with_name(f"x.{number}.jsonl")
+        path.write_text(f'{{"format": "genai_graph/1", "journal": {owner}}}\n')
+        assert f'"run": "{run.uid}"' in cli("runs", "list").output
+        assert "no journal on this machine" in cli("runs", "show", "y").output
+        path.unlink()
 
 
 def test_journal_that_cannot_be_sent(graph: Connection, offline: None, cli: RunCommand) -> None:
@@ -426,15 +470,21 @@ def test_code_version(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_full_disk(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that was written in part is cancelled by the next one."""
+    """A line that was written in part is cancelled by the next one; no journal lacks its header."""
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
+        with pytest.raises(genai_graph.errors.OutputError, match="No space left"):
+            start_run(uid="r")
     run = start_run(uid="r")
     run.log_metric("loss", 1.0)
-    write = os.write
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
         with pytest.raises(genai_graph.errors.OutputError, match="free some space"):
             run.log_metric("loss", 2.0)
+        with pytest.raises(genai_graph.errors.OutputError, match="free some space"):
+            run.finish()
     run.log_metric("loss", 3.0)
     run.finish()
-    logging.getLogger("genai_graph").debug("journal: %s", run.journal)
+    assert len(find_journals()) == 1
     assert genai_graph.check(str(run.journal)) == (2, 1)

@@ -5,6 +5,7 @@ A line is written by one system call, so that nothing is lost if the process is 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -103,19 +104,17 @@ class Journal:
         stamp = f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{secrets.token_hex(4)}"
         directory = journal_directory()
         path = directory / f"{file_name_of(self._uid)}.{stamp}{_SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         header = {**fixture_header(), JOURNAL: self._describe_owner()}
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, flags, 0o600)
-            # Not at the exit of Python: open runs are finished then.
-            weakref.finalize(self, _close, descriptor, os.getpid()).atexit = False
-            os.write(descriptor, json.dumps(header).encode() + b"\n" + self._start())
+            descriptor = _create(path, json.dumps(header).encode() + b"\n" + self._start())
         except OSError as error:
             raise OutputError(
                 f"{path}: can't be created: {error.strerror}: make {directory} writable, or set "
                 "GENAI_GRAPH_HOME"
             ) from error
+        # Not at the exit of Python: open runs are finished then.
+        weakref.finalize(self, _close, descriptor, os.getpid()).atexit = False
         self.path = path
         return descriptor
 
@@ -129,6 +128,20 @@ class Journal:
             "is_attached": self.is_attached,
         }
         return {name: value for name, value in owner.items() if value is not None}
+
+
+def _create(path: Path, start: bytes) -> int:
+    """Create a file with its first lines, or none at all: without a header it is not a journal."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if os.write(descriptor, start) < len(start):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.close(descriptor)
+        path.unlink()
+        raise
+    return descriptor
 
 
 def _close(descriptor: int, process: int) -> None:

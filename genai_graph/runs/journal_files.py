@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psutil
 from portalocker import LockFlags
 
-from genai_graph.exchange.formats.journal import JOURNAL
 from genai_graph.runs.journal import file_name_of, journal_directory
 from genai_graph.server.locks import open_private, try_lock
 
+_log = logging.getLogger("genai_graph")
 _CLOCK_SECONDS = 2.0  # the start times of a process that two processes read differ by less
 
 
@@ -34,14 +34,37 @@ class SendState:
     status: str | None = None
 
 
+class Owner(msgspec.Struct):
+    """The run and the process that write a journal, from its header."""
+
+    run: str
+    name: str | None = None
+    host: str = ""
+    pid: int = 0
+    started: float = 0.0  # when the process started, in seconds since 1970
+    is_attached: bool = False  # to a run that another process ends
+
+
+class _Header(msgspec.Struct):
+    journal: Owner
+
+
 @dataclass(frozen=True)
 class JournalFile:
     """A journal, with the run and the process that its header names."""
 
     path: Path
-    uid: str
-    name: str | None
-    owner: dict[str, Any]
+    owner: Owner
+
+    @property
+    def uid(self) -> str:
+        """The uid of the run."""
+        return self.owner.run
+
+    @property
+    def name(self) -> str | None:
+        """The name of the run."""
+        return self.owner.name
 
     @property
     def size(self) -> int:
@@ -51,7 +74,7 @@ class JournalFile:
     @property
     def is_attached(self) -> bool:
         """Whether another process ends the run."""
-        return bool(self.owner.get("is_attached"))
+        return self.owner.is_attached
 
     @property
     def modified_at(self) -> datetime:
@@ -60,13 +83,13 @@ class JournalFile:
 
     def has_live_owner(self) -> bool:
         """Return whether the process that writes it may be running."""
-        if self.owner.get("host") != socket.gethostname():
+        if self.owner.host != socket.gethostname():
             return True
         try:
-            started = psutil.Process(self.owner["pid"]).create_time()
-        except (psutil.Error, KeyError, TypeError, ValueError):
+            started = psutil.Process(self.owner.pid).create_time()
+        except (psutil.Error, ValueError, OverflowError):
             return False
-        return bool(abs(started - self.owner.get("started", 0)) < _CLOCK_SECONDS)
+        return abs(started - self.owner.started) < _CLOCK_SECONDS
 
     def read_state(self) -> SendState:
         """Return what was sent of it, without a lock."""
@@ -128,7 +151,9 @@ def _read_header(path: Path) -> JournalFile | None:
     """Return a journal, or None if it has no complete header yet, or was deleted."""
     try:
         with path.open("rb") as file:
-            owner = msgspec.json.decode(file.readline())[JOURNAL]
-        return JournalFile(path, owner["run"], owner.get("name"), owner)
-    except (OSError, msgspec.MsgspecError, LookupError, TypeError):
+            return JournalFile(path, msgspec.json.decode(file.readline(), type=_Header).journal)
+    except (FileNotFoundError, IsADirectoryError, msgspec.MsgspecError):
+        return None
+    except OSError as error:
+        _log.warning("%s: can't be read: %s: skipped", path, error.strerror)
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from genai_graph.conversion import to_exact_float, to_exact_int
-from genai_graph.errors import PropertyTypeError
+from genai_graph.errors import PropertyError, PropertyTypeError
 from genai_graph.exchange.formats.jsonl import encode_record
 from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord
 from genai_graph.models import Experiment, Metric
@@ -42,6 +42,13 @@ class Series:
         return f'{self._prefix}{_NON_FINITE.get(text, text)},"step":{step}}}\n'.encode()
 
 
+def to_name(value: Any) -> str:
+    """Return the name of a metric. Raises `PropertyTypeError`."""
+    if not isinstance(value, str):
+        raise PropertyTypeError(f"Metric.name: expected a string, got {describe(value)}")
+    return value
+
+
 def to_value(value: Any) -> float:
     """Return the value of a metric as a float. Raises `PropertyTypeError`."""
     number = to_exact_float(value)
@@ -73,8 +80,10 @@ def edge_line(edge_type: EdgeType, source: str, target: str, **properties: Any) 
 
 def metric_lines(experiment: str, name: str, values: list[float]) -> list[bytes]:
     """Return the lines of a metric with a whole history. Raises `PropertyError`."""
+    if not values:
+        raise PropertyError(f"Metric {name!r}: expected at least one value")
     given = full_clean(Metric, {"name": name, "steps": list(range(len(values))), "values": values})
-    uid = metric_uid(experiment, given["name"], None, None)
+    uid = clean_fields(Metric, {"uid": metric_uid(experiment, given["name"], None, None)})["uid"]
     return [
         edge_line(Experiment.metrics.edge_type, experiment, uid),
         node_line("Metric", uid, deflate_values(Metric, given)),

@@ -16,13 +16,14 @@ from contextvars import ContextVar, Token
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.conversion import is_missing
+from genai_graph.conversion import is_missing, unwrap
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import OutputError, RunError
+from genai_graph.errors import OutputError, PropertyError, RunError
 from genai_graph.models import Dataset, Experiment, Metric, Model, Project
 from genai_graph.ogm.uids import metric_uid, parse_metric_uid
 from genai_graph.pictures.curves import Curve, Plot
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN
+from genai_graph.properties.messages import describe
 from genai_graph.properties.validation import clean_fields, deflate_values, full_clean
 from genai_graph.runs.background import FINISH_TIMEOUT, sender
 from genai_graph.runs.environment import (
@@ -40,6 +41,7 @@ from genai_graph.runs.lines import (
     metric_lines,
     node_line,
     tag_list,
+    to_name,
     to_step,
     to_value,
 )
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _log = logging.getLogger("genai_graph")
+_ENDED = ("FINISHED", "FAILED", "KILLED")
 _SeriesKey = tuple[str, "Dataset | str | None", str | None, "Model | str | None"]
 # The run whose block is being executed: runs that start in it are part of it.
 _active: ContextVar[Run | None] = ContextVar("genai_graph_run", default=None)
@@ -81,13 +84,16 @@ def start_run(
     Used as a context manager, the run becomes FINISHED at the end of the block, KILLED by Ctrl-C,
     or FAILED by any other exception; otherwise call `Run.finish`. A run in the block of another one
     is part of it, unless another `parent` is given. The commit of the code, the environment, the
-    script and the user are recorded. `resume` continues the run with this uid.
+    script and the user are recorded. `resume` continues the run with this uid, as a part of the
+    same run as before.
 
     Raises `PropertyError` for an invalid value, `RunError` if the run is open in this process, and
     `OutputError` if the journal can't be written.
     """
     if uid is not None and resume is not None:
         raise RunError("start_run: uid is for a new run, resume for an existing one: give only one")
+    if resume is not None and parent is not None:
+        raise RunError("start_run: a run that is resumed keeps its parent: leave out parent")
     given = {
         "name": name,
         "parameters": None if parameters is None else dict(parameters),
@@ -107,7 +113,9 @@ def start_run(
     if values["uid"] in _open_runs:
         raise RunError(f"run {values['uid']!r} is open in this process: finish it first")
     run = Run(values.pop("uid"), values.get("name"))
-    run._begin(values, project, _active.get() if parent is None else parent, resume is not None)
+    if parent is None and resume is None:
+        parent = _active.get()
+    run._begin(values, project, parent, resume is not None)
     return run
 
 
@@ -206,6 +214,8 @@ class Run:
         if step is None:
             with self._lock:
                 step = series.next_step
+                if step > INTEGER_MAX:
+                    step = to_step(step)
                 series.next_step = step + 1
         else:
             if type(step) is not int or not INTEGER_MIN <= step <= INTEGER_MAX:
@@ -224,8 +234,9 @@ class Run:
     def _declare(self, key: _SeriesKey, properties: dict[str, Any], value: Any, step: Any) -> None:
         """Write the node and the edges of a metric, with its first point."""
         name, dataset, split, model = key
-        given = {"name": name, "split": split, **properties}
-        given = clean_fields(Metric, {key: each for key, each in given.items() if each is not None})
+        optional = {"split": split, **properties}
+        optional = {key: each for key, each in optional.items() if each is not None}
+        given = clean_fields(Metric, {"name": to_name(name), **optional})
         number = to_value(value)
         with self._lock:
             targets = {
@@ -241,6 +252,7 @@ class Run:
                 for each in (Metric.dataset, Metric.model)
             ]
             uid = metric_uid(self.uid, given["name"], uids[0], given.get("split"), uids[1])
+            clean_fields(Metric, {"uid": uid})  # too long with the name
             series = self._series.get(key) or Series(uid, 0)
             if step is None:
                 step = max(series.next_step, self._first_step(uid))
@@ -338,6 +350,7 @@ class Run:
         lines = [edge_line(Experiment.part_of.edge_type, uid, self.uid)]
         lines.append(node_line("Experiment", uid, deflate_values(Experiment, values)))
         for metric, logged in (metrics or {}).items():
+            logged = unwrap(logged)
             points = list(logged) if isinstance(logged, Iterable) else [logged]
             lines += metric_lines(uid, metric, list(map(to_value, points)))
         self._journal.append(b"".join(lines))
@@ -407,12 +420,20 @@ class Run:
 
         If it is not, a warning is logged, and ``genai-graph runs sync`` sends the rest. Later calls
         do nothing, and so do those in processes that the run was passed to.
+
+        Raises `PropertyError` unless the status is FINISHED, FAILED or KILLED, and `OutputError` if
+        the journal can't be written; the run is not finished then.
         """
+        if status not in _ENDED:
+            raise PropertyError(
+                f"Run.finish: status: expected one of {', '.join(_ENDED)}, got {describe(status)}"
+            )
         with self._lock:
-            is_owner, self._owner = self._owner == os.getpid(), 0
+            is_owner = self._owner == os.getpid()
             if is_owner:
                 self._update({"status": status, "ended_at": datetime.now(timezone.utc)})
                 self._update_packages()
+            self._owner = 0
             self._journal.close()
         if not is_owner:
             return
@@ -486,10 +507,13 @@ def _finish_open_runs() -> None:
         if run._owner != os.getpid():  # forked
             continue
         remaining = max(deadline - time.monotonic(), 0)
-        if error is None:
-            run.finish(timeout=remaining)
-        else:
-            run._finish_after(error, remaining)
+        try:
+            if error is None:
+                run.finish(timeout=remaining)
+            else:
+                run._finish_after(error, remaining)
+        except OutputError as output_error:  # the other runs are finished, too
+            _log.warning("run %s: %s", run.uid, output_error)
 
 
 def _detach_all_in_child() -> None:
