@@ -777,15 +777,18 @@ class TestRelated:
         assert uids(chained) == ["run2"]  # its loss
 
     def test_related_exclude(self) -> None:
-        """`exclude(experiments__status=...)`.
+        """`exclude(experiments__status=...)`, `~Q(experiments__status=...)`.
 
-        No related node meets the conditions; several conditions refer to one node, which differs
-        from Django.
+        No related node meets the conditions. Several conditions refer to one node, which differs
+        from Django, and so does `Q(...) & ~Q(...)` about one relationship: none of its nodes
+        meets the second one.
         """
         assert uids(Model.nodes.exclude(experiments__status="FAILED")) == ["Net", "xgb@2"]
         assert uids(Model.nodes.exclude(projects__name="fraud")) == ["Net"]
         runs = Experiment.nodes
         assert uids(runs.exclude(metrics__name="accuracy", metrics__value__gt=0.8)) == ["run2"]
+        low = Q(metrics__name="loss") & ~Q(metrics__value__gt=0.8)
+        assert uids(runs.filter(low)) == []  # in Django run1: its loss is not greater
 
     def test_related_isnull(self) -> None:
         """`projects__isnull=True`; neomodel's `projects__exists=False`.
@@ -795,6 +798,41 @@ class TestRelated:
         assert uids(Model.nodes.filter(trained_on__isnull=True)) == ["Net"]
         assert uids(Model.nodes.filter(trained_on=None)) == ["Net"]
         assert uids(Model.nodes.filter(trained_on__exists=True)) == ["xgb@1", "xgb@2"]
+
+    def test_missing_related_values(self) -> None:
+        """`metrics__split=None`, `models__trained_on__isnull=True`.
+
+        The same, as in a left join: a related node without a value, or no related node.
+        """
+        accuracy, loss = "run1/accuracy/raw", "run1/loss"
+        query("MATCH (m:Metric {uid: $uid}) SET m.split = 'val'", uid=loss, write=True)
+        first = Metric.nodes.filter(uid__in=[accuracy, loss])
+        assert uids(first.filter(dataset__license=None)) == [loss]
+        assert uids(first.filter(dataset__license__isnull=False)) == [accuracy]
+        assert uids(first.exclude(dataset__license=None)) == [accuracy]
+        assert uids(first.filter(dataset__projects__name=None)) == [accuracy, loss]
+        assert uids(first.filter(dataset__projects__isnull=True)) == [accuracy, loss]
+
+        Experiment(uid="idle", parameters={"seed": 1}).save()
+        runs = Experiment.nodes.exclude(uid="run2")
+        assert uids(runs.filter(metrics__split=None)) == ["idle", "run1"]
+        assert uids(runs.filter(metrics__name="loss", metrics__split=None)) == []
+        assert uids(runs.filter(metrics__name="accuracy", metrics__split=None)) == ["run1"]
+        assert uids(runs.filter(models__trained_on__license=None)) == ["idle"]
+        Model.nodes.get(uid="Net").experiments.connect(runs.get(uid="run1"))
+        assert uids(runs.filter(models__trained_on__isnull=True)) == ["idle", "run1"]
+        assert uids(runs.exclude(models__trained_on__isnull=True)) == []
+        assert uids(Model.nodes.filter(experiments__parameters__seed=None)) == [
+            "Net",
+            "xgb@1",
+            "xgb@2",
+        ]
+        run2 = Experiment.nodes.get(uid="run2")
+        run2.parameters = {"lr": 0.2, "seed": 7}
+        run2.save()
+        with_seed = Model.nodes.filter(uid="xgb@1", experiments__parameters__seed__isnull=False)
+        without = Model.nodes.filter(uid="xgb@1", experiments__parameters__seed__isnull=True)
+        assert uids(with_seed) == uids(without) == ["xgb@1"]  # one run has a seed, another has none
 
     def test_related_object(self) -> None:
         """`filter(projects=project)`, `projects__in=[...]`, `projects__in=queryset`.

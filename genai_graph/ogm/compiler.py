@@ -17,6 +17,7 @@ from genai_graph.database import clamp_limit, match_uid, quote_name
 from genai_graph.database.indexes import indexed_columns
 from genai_graph.errors import NodeSetError
 from genai_graph.ogm.conditions import (
+    Absence,
     And,
     Call,
     Comparison,
@@ -28,6 +29,7 @@ from genai_graph.ogm.conditions import (
     Target,
     Tree,
     Xor,
+    holds_without_node,
     leaves,
     uses_alias,
 )
@@ -106,6 +108,9 @@ class Compiler:
             return self._comparison(tree, scope)
         if isinstance(tree, Existence) and not tree.path:
             return self.condition(tree.nodes.tree, scope) if tree.nodes else "true"
+        if isinstance(tree, Absence) and len(tree.path) < 2:
+            is_bound = not tree.path
+            return "false" if is_bound else f"NOT {self._exists(tree.path[0], [], scope)}"
         if isinstance(tree, Call):
             return self.condition(tree.child, scope)
         if isinstance(tree, Not):
@@ -169,7 +174,10 @@ class Compiler:
     def _exists(self, step: Step, trees: Sequence[Tree], scope: Scope) -> str:
         node, edge = self.variable("x"), self.variable("r")
         where = self._where([And(tuple(_strip(trees)))], (node, edge))
-        return f"EXISTS {{ MATCH {pattern(scope[0], edge, node, step)}{where} }}"
+        exists = f"EXISTS {{ MATCH {pattern(scope[0], edge, node, step)}{where} }}"
+        if trees and all(map(holds_without_node, trees)):
+            return f"({exists} OR NOT {self._exists(step, [], scope)})"
+        return exists
 
     def _where(self, trees: Iterable[Tree], scope: Scope) -> str:
         parts = [self.condition(tree, scope) for tree in trees]
@@ -356,6 +364,8 @@ def _flatten(tree: Tree) -> tuple[Tree, ...]:
 
 def _first_steps(tree: Tree) -> set[Step | None]:
     """Return the first steps of the conditions that may share a related node; None for others."""
+    if isinstance(tree, Absence):
+        return {tree.path[0] if len(tree.path) > 1 else None}
     if isinstance(tree, (Comparison, Existence)):
         return {tree.path[0] if tree.path else None}
     if isinstance(tree, (Not, Call, Xor)):
@@ -412,6 +422,8 @@ def _strip(trees: Iterable[Tree]) -> list[Tree]:
         elif isinstance(tree, Existence):
             if len(tree.path) > 1 or tree.nodes is not None:
                 stripped.append(replace(tree, path=tree.path[1:]))
+        elif isinstance(tree, Absence):
+            stripped.append(replace(tree, path=tree.path[1:]))
         elif isinstance(tree, (And, Or)):
             children = tuple(_strip(tree.children))
             if isinstance(tree, And) or len(children) == len(tree.children):

@@ -259,6 +259,7 @@ class Comparison:
     lookup: str
     template: str
     values: tuple[Any, ...]
+    finds_missing: bool = False
 
     @property
     def path(self) -> Path:
@@ -279,6 +280,16 @@ class Existence:
 
     path: Path
     nodes: Any = None
+
+
+@dataclass(frozen=True)
+class Absence:
+    """The absence of a related node at the end of a path, as in the rows of a left join.
+
+    Over several steps, it is true if some node on the path has no related node for the next step.
+    """
+
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -316,8 +327,8 @@ class Xor:
     children: tuple[Tree, ...]
 
 
-Tree = Comparison | Existence | Not | Call | And | Or | Xor
-Leaf = Comparison | Existence
+Tree = Comparison | Existence | Absence | Not | Call | And | Or | Xor
+Leaf = Comparison | Existence | Absence
 _CONNECTORS: dict[str, Any] = {AND: And, OR: Or, XOR: Xor}
 
 
@@ -390,7 +401,9 @@ def _parse_pair(label: str, key: Any, value: Any, aliases: tuple[str, ...]) -> T
 
 
 def _comparison(target: Target, lookup: Lookup) -> Tree:
-    comparison = Comparison(target, lookup.name, lookup.template, lookup.values)
+    comparison = Comparison(
+        target, lookup.name, lookup.template, lookup.values, lookup.finds_missing
+    )
     # Sets can be built before `connect`; the compiler checks again.
     with contextlib.suppress(NotConnectedError):
         comparison.refuse_encrypted()
@@ -411,7 +424,7 @@ def _uid_of(value: Any) -> Any:
 
 def _exact(target: Target, value: Any) -> Tree:
     if value is None:
-        return Not(Existence(target.path))
+        return Absence(target.path)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return _uid_comparison(target, [], _checked(target, value))
     raise NodeSetTypeError(
@@ -441,8 +454,7 @@ def _isnull(target: Target, value: Any) -> Tree:
     value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
-    exists = Existence(target.path)
-    return Not(exists) if value else exists
+    return Absence(target.path) if value else Existence(target.path)
 
 
 def _checked(target: Target, value: Any) -> Any:
@@ -491,20 +503,29 @@ def relative_to(tree: Tree, path: Path, subject: str) -> Tree:
         end = NODES[path[-1].far].__name__
         raise NodeSetError(f"{subject}: expected conditions on the same related {end} only")
     rest = tree.path[len(path) :]
-    if isinstance(tree, Existence):
+    if isinstance(tree, (Existence, Absence)):
         return replace(tree, path=rest)
     return replace(tree, target=replace(tree.target, path=rest))
 
 
 def leaves(tree: Tree) -> Iterable[Leaf]:
     """Yield the leaves of a tree."""
-    if isinstance(tree, (Comparison, Existence)):
+    if isinstance(tree, (Comparison, Existence, Absence)):
         yield tree
     elif isinstance(tree, (Not, Call)):
         yield from leaves(tree.child)
     else:
         for child in tree.children:
             yield from leaves(child)
+
+
+def holds_without_node(tree: Tree) -> bool:
+    """Return whether a condition on a related node also holds without one, as in a left join."""
+    if isinstance(tree, Comparison):
+        return tree.finds_missing
+    if isinstance(tree, (And, Or)):
+        return (all if isinstance(tree, And) else any)(map(holds_without_node, tree.children))
+    return isinstance(tree, Absence)
 
 
 def uses_alias(tree: Tree) -> bool:

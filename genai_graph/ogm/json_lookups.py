@@ -110,7 +110,8 @@ def _parse_isnull(name: str, keys: Keys, value: Any) -> Lookup:
     value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
-    return _exists(name, [keys], " AND ", "isnull")._replace(negated=value)
+    found = _exists(name, [keys], " AND ", "isnull")
+    return _missing(found) if value else found
 
 
 def _parse_null(name: str, keys: Keys, lookup: str) -> Lookup:
@@ -122,7 +123,12 @@ def _parse_null(name: str, keys: Keys, lookup: str) -> Lookup:
         pattern = key_pattern(keys, value="null")
         template = f"({found.template} AND NOT {is_null})"
         found = found._replace(template=template, values=(*found.values, pattern))
-    return found._replace(name="isnull", negated=lookup == "exact")
+    return _missing(found) if lookup == "exact" else found._replace(name="isnull")
+
+
+def _missing(found: Lookup) -> Lookup:
+    """Return the lookup of nodes without a value, of which one may be among related nodes."""
+    return found._replace(name="isnull", template=f"NOT {found.template}", finds_missing=True)
 
 
 def _parse_has_keys(name: str, keys: Keys, lookup: str, value: Any) -> Lookup:

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class Lookup(NamedTuple):
-    """A parsed lookup: ``{x}`` in the template is the property, ``{0}`` the first value."""
+    """A parsed lookup: ``{x}`` in the template is the property, ``{0}`` the first value.
+
+    `finds_missing`: it is the lookup of a missing value.
+    """
 
     name: str
     template: str
     values: tuple[Any, ...] = ()
     negated: bool = False
+    finds_missing: bool = False
 
 
 COMPARISONS = {
@@ -193,7 +197,8 @@ def _parse_isnull(name: str, prop: Any, value: Any) -> Lookup:
     value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
-    return Lookup("isnull", "{x} IS NULL" if value else "{x} IS NOT NULL")
+    template = "{x} IS NULL" if value else "{x} IS NOT NULL"
+    return Lookup("isnull", template, finds_missing=value)
 
 
 def _parse_text(name: str, prop: Any, value: Any) -> Lookup:
