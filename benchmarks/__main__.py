@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import engines, graph, plot, report, results
+from benchmarks import engines, graph, hub, plot, report, results
 from benchmarks.run import PARTS, Run
 from genai_graph.database.settings import read_settings
 
@@ -41,6 +41,13 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
     default=5_000,
     show_default=True,
     help="Entities for contenders that write row by row.",
+)
+@click.option(
+    "--hub-size",
+    type=click.IntRange(min=hub.MIN_ENTITIES),
+    default=hub.ENTITIES,
+    show_default=True,
+    help="Entities of the graph of the questions.",
 )
 @click.option(
     "--uri", envvar="NEO4J_URI", help="Measure on this server, too; its graph must be empty."
@@ -83,6 +90,7 @@ def main(
     sizes: list[int],
     rounds: int,
     slow_size: int,
+    hub_size: int,
     uri: str | None,
     embedded: bool,
     neo4j: bool,
@@ -101,7 +109,9 @@ def main(
         server = read_settings(uri=uri) if uri else None
         home = home and home.absolute()
         with _temporary_directory() as directory:
-            run = Run(only or PARTS, sizes, slow_size, rounds, directory, stored, runs, mlflow)
+            run = Run(
+                only or PARTS, sizes, slow_size, rounds, directory, stored, runs, hub_size, mlflow
+            )
             run.measure_offline()
             for name in ["embedded"] * embedded + ["neo4j"] * neo4j:
                 _measure_on_managed(

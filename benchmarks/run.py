@@ -49,6 +49,7 @@ class Run:
     directory: Path
     stored: Path
     runs: int = importing.RUNS
+    hub_size: int = hub.ENTITIES
     mlflow: str | None = None
 
     def measure_offline(self) -> None:
@@ -109,9 +110,9 @@ class Run:
 
     def _measure_questions(self, engine: Engine) -> None:
         path = self.directory / "hub.jsonl"
-        hub.write(path)
+        entities = hub.write(path, self.hub_size)
         genai_graph.load(path)
-        self._ask(engine, hub.NODES + hub.EDGES, queries.questions())
+        self._ask(engine, entities, queries.questions())
         engine.empty()
 
     def _ask(self, engine: Engine, entities: int, contenders: Sequence[Contender]) -> None:

@@ -32,7 +32,8 @@ def test_a_run_writes_its_tables(embedded: Connection) -> None:
         "<!-- End of the generated part. -->\nEnd.\n"
     )
     home = os.environ["GENAI_GRAPH_HOME"]
-    bench("--sizes", 200, "--slow-size", 200, "--runs", 20, "--rounds", 1, "--home", home)
+    small = ("--sizes", 100, "--slow-size", 100, "--hub-size", 400, "--runs", 5, "--rounds", 1)
+    bench(*small, "--home", home)
     page = Path("page.md").read_text()
     assert page.startswith("# Page\n")
     assert page.endswith("\nEnd.\n")
