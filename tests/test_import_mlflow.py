@@ -510,12 +510,21 @@ def test_unreadable_files_are_skipped_or_errors() -> None:
     (third / "metrics" / "mixed").write_text("1 2 3\nbroken line\n\n")
     (third / "params" / "link").symlink_to("/etc/passwd")
     (third / "tags" / "up").symlink_to("../../../../..")
+    registered = Path("3.17-files", "models")
+    (registered / "fraud" / "meta.yaml").write_text("")
+    (registered / "greet" / "version-1" / "meta.yaml").write_text("name: [")
+    logged = next(Path("3.17-files").glob("*/models/m-*"))
+    (logged / "meta.yaml").unlink()
     graph, report = import_to_file("3.17-files")
     assert not Path("hacked").exists()
     messages = "\n".join(report.messages)
     assert f"{run.name}/meta.yaml: is empty or missing" in messages
     assert f"{other.name}/meta.yaml: has the YAML tag" in messages
     assert "metric 'mixed': 1 invalid lines" in messages
+    assert "models/fraud/meta.yaml: is empty or missing" in messages
+    assert "models/greet/version-1/meta.yaml: is not YAML" in messages
+    assert report.skipped["model versions"]["unreadable"] == 2
+    assert report.skipped["logged models"]["unreadable"] == 1
     assert graph.nodes["Experiment"][third.name]["parameters"] == {"random_state": "7"}
     assert report.read["runs"] == report.written["runs"] + 2 + 2  # deleted ones, too
     with pytest.raises(FixtureError, match="is empty or missing"):

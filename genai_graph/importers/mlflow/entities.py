@@ -158,7 +158,7 @@ class Store(Protocol):
         """
         ...
 
-    def model_versions(self) -> Iterator[ModelVersion]:
+    def model_versions(self) -> Iterator[ModelVersion | Skipped | Read]:
         """Yield the versions of the registered models, without prompts and deleted versions."""
         ...
 

@@ -137,9 +137,9 @@ class FileStore:
                     metrics = directory / "metrics"
                     run.points = self._read_points(run.id, metrics, latest=history is False)
                 yield run
-        yield from self._skipped
+        yield from self._drain()
 
-    def model_versions(self) -> Iterator[ModelVersion]:
+    def model_versions(self) -> Iterator[ModelVersion | Skipped | Read]:
         """Yield the versions of the registered models, without prompts and deleted versions."""
         for model in self._list(self._root / _MODELS):
             meta = self._read_meta(model, "model versions")
@@ -161,6 +161,7 @@ class FileStore:
                     found.tags, found.model_tags = tags, model_tags
                     found.aliases = aliases[found.version]
                     yield found
+        yield from self._drain()
 
     # Runs
 
@@ -285,6 +286,10 @@ class FileStore:
                 name = path.relative_to(self._root).as_posix()
                 self._skip("files", name, str(error))
         return found
+
+    def _drain(self) -> Iterator[Skipped | Read]:
+        yield from self._skipped
+        self._skipped.clear()
 
     def _skip(self, item: str, subject: str, message: str, count: int = 1) -> None:
         location = SourceLocation(f"{self.title}: {subject}")

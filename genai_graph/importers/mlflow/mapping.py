@@ -109,7 +109,10 @@ class StoreMapping:
         yield from self._nested.finish()
         yield from self._finish_models()
         for version in self._store.model_versions():
-            yield from self._map_version(version)
+            if isinstance(version, (Skipped, Read)):
+                yield version
+            else:
+                yield from self._map_version(version)
         self._finish_default()
         yield from self._drain()
         yield from self._builder.finish()
