@@ -150,6 +150,77 @@ def test_each_result_is_read_on_its_own() -> None:
     ]
 
 
+INVALID_RESULTS = """\
+model-index:
+  name: m
+  results:
+  - text
+  - {metrics: text}
+  - {task: {type: x}}
+  - dataset: squad
+    metrics:
+    - {value: 1}
+    - {type: a, value: true}
+    - {type: b, value: [1]}
+    - {type: c, value: -.inf}
+"""
+
+
+def test_invalid_results_are_reported_with_their_lines() -> None:
+    write_card("hub/org/text/README.md", "model-index: text\n")
+    write_card("hub/org/mixed/README.md", INVALID_RESULTS)
+    results = Path("hub/org/mixed/.eval_results")
+    results.mkdir()
+    (results / "broken.yaml").write_text("a: 1\nb: [\n")
+    (results / "list.yaml").write_text(
+        "- text\n- {dataset: cais/hle, value: 0.5, value: 1.5, date: soon}\n"
+    )
+    (results / "text.yml").write_text("text")
+    graph, report = import_to_file("hub")
+    assert {uid: props["value"] for uid, props in graph.nodes["Metric"].items()} == {
+        "org%2Fmixed%2FREADME.md/c/squad": "-Infinity",
+        "org%2Fmixed%2F.eval_results%2Flist.yaml/default/cais%2Fhle": 1.5,
+    }
+    assert sorted(message.removeprefix("hub/org/") for message in report.messages) == [
+        "mixed/.eval_results/broken.yaml:3: is not YAML: did not find expected node content",
+        "mixed/.eval_results/list.yaml:1: result: expected a map, got 'text'",
+        "mixed/.eval_results/list.yaml:2: duplicate key 'value': the last value counts",
+        "mixed/.eval_results/text.yml:1: expected a list of results, got 'text'",
+        "mixed/README.md:10: metric: has no type",
+        "mixed/README.md:11: a: expected a number, got True",
+        "mixed/README.md:12: b: expected a number, got a list",
+        "mixed/README.md:5: result: expected a map, got 'text'",
+        "mixed/README.md:6: metrics: expected a list, got 'text'",
+        "text/README.md:1: model-index: expected a list, got 'text'",
+    ]
+
+
+def test_invalid_values_of_a_card_are_reported() -> None:
+    write_card(
+        "hub/org/odd/README.md",
+        "base_model: [org/base, {a: 1}]\nbase_model_relation: sibling\nlicense: other\n"
+        f"license_name: own-1\nnotes: [{JWT}, kept]\ndatasets: [[x]]\n",
+    )
+    Path("hub/org/odd/config.json").write_text("{")
+    Path("hub/org/results/.eval_results").mkdir(parents=True)
+    Path("hub/org/results/.eval_results/a.yaml").write_text("{dataset: {id: x}, value: 1}")
+    graph, report = import_to_file("hub")
+    odd = graph.nodes["Model"]["org/odd"]
+    assert (odd["license"], odd["metadata"]["license"]) == ("own-1", "other")
+    assert odd["metadata"]["card"]["notes"] == ["kept"]
+    assert graph.edges["DERIVED_FROM"] == {("org/odd", "org/base"): {}}
+    assert report.skipped["references"]["not an id"] == 2
+    assert graph.nodes["Metric"]["org%2Fresults%2F.eval_results%2Fa.yaml/default/x"]["value"] == 1
+    messages = "\n".join(report.messages)
+    for problem in (
+        "base_model: expected the id of a repository, got a map",
+        "datasets: expected the id of a repository, got a list",
+        "unknown base_model_relation 'sibling'",
+        "config.json: is not JSON: ",
+    ):
+        assert problem in messages
+
+
 def test_a_dataset_card_is_mapped() -> None:
     write_card(
         "datasets/org/data/README.md",
