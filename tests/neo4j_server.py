@@ -26,6 +26,7 @@ JAVA_VERSIONS = (17, 21)
 ADMIN = "org.neo4j.server.startup.Neo4jAdminCommand"
 SERVER = "org.neo4j.server.CommunityEntryPoint"
 SHELL = "org.neo4j.shell.Main"
+SHORT_RUN = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
 ADD_OPENS = [f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io")] + [
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED"
 ]
@@ -52,7 +53,7 @@ class ShortLived(Neo4jCommunity):
 
     def command(self, folder: Path, java_options: list[str]) -> list[str]:
         """Return the command line, without the ahead-of-time cache."""
-        return super().command(folder, ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+        return super().command(folder, SHORT_RUN)
 
 
 class Neo4j5(ShortLived):
@@ -119,7 +120,7 @@ def cypher_shell(lib: Path, uri: str, script: Path) -> str:
 
 
 def java(lib: Path, main: str) -> list[str]:
-    return ["java", "-Xmx512m", *ADD_OPENS, "-cp", f"{lib}/*", main]
+    return ["java", "-Xmx512m", *SHORT_RUN, *ADD_OPENS, "-cp", f"{lib}/*", main]
 
 
 def admin(lib: Path, home: Path, *arguments: str) -> None:

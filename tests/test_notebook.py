@@ -330,6 +330,7 @@ def run_notebook(
 
 
 @pytest.mark.slow
+@pytest.mark.any_engine
 def test_tour_runs(run_notebook: Callable[[Path], Callable[[str, str], str]]) -> None:
     output = run_notebook(EXPLORE)
     best = Table(output("limit=5", "text/html"))

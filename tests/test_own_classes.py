@@ -65,6 +65,7 @@ def own_graph(graph: Connection) -> Iterator[Connection]:
 
 
 @pytest.mark.slow
+@pytest.mark.any_engine
 def test_examples_of_the_documentation_run(own_graph: Connection, team_graph: str) -> None:
     output = ""
     for language, text in blocks(PAGE)[1:]:

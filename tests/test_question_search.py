@@ -144,14 +144,14 @@ def checked_with(examples: int, max_models: int) -> Any:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @example(seed=2, num_models=200)
-@checked_with(examples=4, max_models=200)
+@checked_with(examples=2, max_models=50)
 def test_answers_are_those_of_a_search(graph: Connection, seed: int, num_models: int) -> None:
     compare(seed, num_models)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@checked_with(examples=15, max_models=200)
+@checked_with(examples=10, max_models=50)
 def test_many_answers_are_those_of_a_search(
     embedded: Connection, seed: int, num_models: int
 ) -> None:

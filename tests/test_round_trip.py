@@ -55,6 +55,6 @@ def test_any_graph_survives_a_round_trip(
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["jsonl", "yaml", "csv", "cypher"])
 def test_any_graph_survives_a_round_trip_with_more_examples(
-    graph: Connection, monkeypatch: pytest.MonkeyPatch, format: str
+    embedded: Connection, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    check_round_trips(format, 15 if graph.engine == "embedded" else 5, monkeypatch)
+    check_round_trips(format, 15, monkeypatch)
