@@ -556,7 +556,8 @@ class TestConditions:
     def test_q(self) -> None:
         """`Q` with `&`, `|`, `~`, `^`.
 
-        The same: `from genai_graph import Q`; neomodel's `Q` is accepted.
+        The same: `from genai_graph import Q`; neomodel's `Q` is accepted. On related nodes, `^`
+        compares whether there are such nodes, and not, as Django, each one.
         """
         nodes = Model.nodes
         assert uids(nodes.filter(Q(size=10) | Q(name="Net"))) == ["Net", "xgb@1"]
@@ -849,6 +850,10 @@ class TestRelated:
             {"projects__in": Project.nodes.order_by("name")[:1]},
         ):
             assert uids(Model.nodes.filter(**lookup)) == expected
+        nobody = Project.nodes.filter(owner="nobody")
+        for empty in ([], nobody, nobody[:1], Project.nodes.none()):
+            assert uids(Model.nodes.filter(projects__in=empty)) == []
+            assert uids(Model.nodes.exclude(projects__in=empty)) == ["Net", *expected]
         assert uids(Model.nodes.exclude(projects=fraud)) == ["Net"]
         with pytest.raises(TypeError, match="Project"):
             Model.nodes.filter(projects=Model.nodes.get(uid="Net"))

@@ -107,7 +107,7 @@ class Compiler:
         if isinstance(tree, Comparison) and not tree.path:
             return self._comparison(tree, scope)
         if isinstance(tree, Existence) and not tree.path:
-            return self.condition(tree.nodes.tree, scope) if tree.nodes else "true"
+            return "true" if tree.nodes is None else self.condition(tree.nodes.tree, scope)
         if isinstance(tree, Absence) and len(tree.path) < 2:
             is_bound = not tree.path
             return "false" if is_bound else f"NOT {self._exists(tree.path[0], [], scope)}"
