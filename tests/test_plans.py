@@ -1,7 +1,8 @@
 """Query plans on Neo4j: every statement of the package starts at an index.
 
 The test calls every function of the package that sends statements, records them, and explains them
-on a graph that is large enough for the planner to prefer an index to a scan.
+on a graph that is large enough for the planner to prefer an index to a scan. Other tests count the
+database hits of questions, which grow with the answer.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from genai_graph.database import Connection, current_connection
 from genai_graph.database.driver import GraphTransaction
 from genai_graph.database.keyring import generate_key
 from genai_graph.errors import EdgeError, NodeExistsError, NodeNotFoundError, OutputError
-from genai_graph.questions import QuestionRun, catalog
+from genai_graph.questions import QuestionRun, catalog, statement_parameters
 from genai_graph.registry import NODES
 from genai_graph.shell.completion import Completion, complete
 from genai_graph.status import read_status
@@ -486,3 +487,124 @@ def test_search_starts_at_the_index_on_a_parameter(neo4j_graph: Connection, sent
             assert not names & SCANS, condition
     finally:
         schema.index_json("Experiment.parameters.lr", drop=True)
+
+
+# Work
+
+
+class Work(NamedTuple):
+    """The database hits of statements, and the largest memory of one, in bytes."""
+
+    hits: int
+    memory: int
+
+
+def measure(connection: Connection, statements: dict[str, dict[str, Any]]) -> Work:
+    """Run statements with their parameters."""
+    work = Work(0, 0)
+    with connection.driver("READ").session(database=connection.database) as session:
+        for text, parameters in statements.items():
+            result = session.run(f"PROFILE {text}", parameters)
+            list(result)
+            profile = result.consume().profile
+            memory = profile["args"].get("GlobalMemory", 0)
+            work = Work(work.hits + _hits(profile), max(work.memory, memory))
+    return work
+
+
+def _hits(profile: dict[str, Any]) -> int:
+    hits: int = profile.get("dbHits", 0)
+    return hits + sum(map(_hits, profile.get("children", ())))
+
+
+def measure_question(connection: Connection, name: str, **parameters: Any) -> Work:
+    """Run the statement of a question."""
+    statement = catalog.get_question(name).cypher
+    return measure(connection, {statement: statement_parameters(name, **parameters)})
+
+
+def test_training_data_are_read_once_for_all_benchmarks(neo4j_graph: Connection) -> None:
+    # Neo4j stores the edges of a node by type if there are more than fifty.
+    query(
+        "CREATE (m:Model {uid: 'm'}) WITH m UNWIND range(1, 100) AS i "
+        "CREATE (m)<-[:RUN]-(:Experiment {uid: 'run' + i})",
+        write=True,
+    )
+
+    def add_datasets(name: str, pattern: str) -> int:
+        query(
+            "MATCH (m:Model) UNWIND range(1, 15) AS i "
+            f"CREATE (d:Dataset {{uid: $name + i}}) CREATE {pattern}",
+            write=True,
+            name=name,
+        )
+        return measure_question(neo4j_graph, "contaminated-scores").hits
+
+    score = (
+        "(m)<-[:RUN]-(:Experiment {uid: d.uid})"
+        "-[:HAS]->(:Metric {uid: d.uid, name: 'acc', value: 0.5})-[:EVALUATED_ON]->(d)"
+    )
+    before = add_datasets("a", score)
+    hits = add_datasets("b", score) - before
+    before = add_datasets("c", "(m)-[:TRAINED_ON]->(d)")
+    assert add_datasets("d", score) - before <= 1.1 * hits
+
+
+def test_memory_of_an_impact_is_proportional_to_its_models(neo4j_graph: Connection) -> None:
+    query("CREATE (:Project {uid: 'p'}) CREATE (:Dataset {uid: 'hub'})", write=True)
+    works = []
+    for name in "ab":
+        query(
+            "MATCH (d:Dataset) MATCH (p:Project) UNWIND range(1, 400) AS i "
+            "CREATE (d)<-[:TRAINED_ON]-(m:Model {uid: $name + i})<-[:HAS]-(p) "
+            "CREATE (m)<-[:RUN]-(:Experiment {uid: m.uid})-[:HAS]->(:Metric {uid: m.uid})",
+            write=True,
+            name=name,
+        )
+        works.append(measure_question(neo4j_graph, "dataset-impact", dataset="hub"))
+    half, whole = works
+    assert whole.hits < 2.5 * half.hits
+    assert whole.memory < 2.5 * half.memory
+
+
+def test_questions_about_a_node_do_not_read_the_rest_of_the_graph(
+    neo4j_graph: Connection, sent: Sent
+) -> None:
+    query(
+        "CREATE (d:Dataset {uid: 'd', license: 'MIT'}) WITH d UNWIND range(0, 1500) AS i "
+        "CREATE (m:Model {uid: 'm' + i})-[:TRAINED_ON]->(d) WITH d, m WHERE m.uid = 'm0' "
+        "CREATE (m)-[:DERIVED_FROM]->(:Model {uid: 'base'}) "
+        "CREATE (m)<-[:RUN]-(:Experiment {uid: 'x'})-[:HAS]->"
+        "(:Metric {uid: 's', name: 'acc', value: 0.5})-[:EVALUATED_ON]->(d)",
+        write=True,
+    )
+    questions: dict[str, dict[str, Any]] = {
+        "lineage": {"model": "m0"},
+        "dataset-impact": {"dataset": "d"},
+        "license-impact": {"licenses": ["MIT"]},
+        "leaderboard": {"dataset": "d", "metric": "acc"},
+    }
+
+    def count_hits() -> int:
+        sent.clear()
+        for name, parameters in questions.items():
+            assert ask(name, **parameters)
+        return measure(
+            neo4j_graph,
+            {
+                statement.text: parameters
+                for statement, parameters in sent.items()
+                if "questions/" in statement.location
+            },
+        ).hits
+
+    hits = count_hits()
+    query(
+        "CREATE (elsewhere:Dataset {uid: 'elsewhere'}) WITH elsewhere "
+        "UNWIND range(1, 1000) AS i CREATE (:Model {uid: 'child' + i})-[:DERIVED_FROM]->"
+        "(m:Model {uid: 'parent' + i})-[:TRAINED_ON]->(elsewhere) "
+        "CREATE (m)<-[:RUN]-(:Experiment {uid: 'run' + i})-[:HAS]->"
+        "(:Metric {uid: 'score' + i, name: 'f1', value: 1.0})-[:EVALUATED_ON]->(elsewhere)",
+        write=True,
+    )
+    assert count_hits() == pytest.approx(hits, rel=0.02)

@@ -32,11 +32,15 @@ OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
 WITH DISTINCT score, d, coalesce(measured, ran) AS m
 WHERE m IS NOT NULL
 WITH toStringOrNull(m.uid) AS model, toStringOrNull(d.uid) AS benchmark, collect(score) AS scores
+// The training data of a model is read once, however many benchmarks the model has scores on.
+WITH model, collect({benchmark: benchmark, scores: scores}) AS evaluated
 UNWIND [model] + coalesce($ancestors[model], []) AS trained_via
 MATCH (trained:Model {uid: trained_via})-[data:TRAINED_ON]->(t:Dataset)
 WHERE coalesce(data.role, 'training') = 'training'
-WITH model, benchmark, scores, trained_via, toStringOrNull(t.uid) AS trained_on,
+WITH model, evaluated, trained_via, toStringOrNull(t.uid) AS trained_on,
      coalesce(toStringOrNull(data.split), '') AS seen
+UNWIND evaluated AS one
+WITH model, one.benchmark AS benchmark, one.scores AS scores, trained_via, trained_on, seen
 WITH *, CASE WHEN trained_on = benchmark THEN 'same' ELSE $relatives[benchmark][trained_on] END
      AS relation
 WHERE relation IS NOT NULL

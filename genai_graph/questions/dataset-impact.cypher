@@ -16,7 +16,8 @@
 
 MATCH (d:Dataset {uid: $dataset})
 WITH [d.uid] + coalesce($derived_datasets[d.uid], []) AS datasets
-WITH datasets, COLLECT {
+// Not COUNT or COLLECT: in those, each row that DISTINCT keeps on Neo4j includes the whole list.
+CALL (datasets) {
   UNWIND datasets AS uid
   MATCH (:Dataset {uid: uid})<-[data:TRAINED_ON]-(trained:Model)
   WHERE coalesce(data.role, 'training') = 'training'
@@ -24,31 +25,34 @@ WITH datasets, COLLECT {
   UNWIND [trained] + coalesce($derived_models[trained], []) AS model
   WITH DISTINCT model
   MATCH (m:Model {uid: model})
-  RETURN m
-} AS models
-RETURN size(datasets) AS datasets, size(models) AS models,
-  COUNT {
-    UNWIND models AS m
-    MATCH (m)<-[:RUN]-(x:Experiment)
-    RETURN DISTINCT x
-  } AS experiments,
-  COUNT {
-    UNWIND models AS m
-    MATCH (m)<-[run:RUN]-(x:Experiment)
-    WHERE coalesce(run.role, 'output') = 'output'
-       OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
-    WITH DISTINCT x
-    MATCH (x)-[:HAS]->(score:Metric)
-    WHERE NOT EXISTS { MATCH (score)-[:MEASURES]->(:Model) }
-    RETURN DISTINCT score
-  } + COUNT {
-    UNWIND models AS m
-    MATCH (m)<-[:MEASURES]-(score:Metric)<-[:HAS]-(:Experiment)
-    RETURN DISTINCT score
-  } AS metrics,
-  COLLECT {
-    UNWIND models AS m
-    MATCH (m)<-[:HAS]-(p:Project)
-    WITH DISTINCT p.uid AS project
-    RETURN project ORDER BY project
-  } AS projects;
+  RETURN collect(m) AS models
+}
+CALL (models) {
+  UNWIND models AS m
+  MATCH (m)<-[:RUN]-(x:Experiment)
+  RETURN count(DISTINCT x) AS experiments
+}
+CALL (models) {
+  UNWIND models AS m
+  MATCH (m)<-[run:RUN]-(x:Experiment)
+  WHERE coalesce(run.role, 'output') = 'output'
+     OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+  MATCH (x)-[:HAS]->(score:Metric)
+  WHERE NOT EXISTS { MATCH (score)-[:MEASURES]->(:Model) }
+  RETURN count(DISTINCT score) AS of_runs
+}
+CALL (models) {
+  UNWIND models AS m
+  MATCH (m)<-[:MEASURES]-(score:Metric)<-[:HAS]-(:Experiment)
+  RETURN count(DISTINCT score) AS measured
+}
+CALL (models) {
+  UNWIND models AS m
+  MATCH (m)<-[:HAS]-(p:Project)
+  RETURN collect(DISTINCT p.uid) AS project_uids
+}
+RETURN size(datasets) AS datasets, size(models) AS models, experiments,
+       of_runs + measured AS metrics, COLLECT {
+         UNWIND project_uids AS project
+         RETURN project ORDER BY project
+       } AS projects;

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from genai_graph.database import clamp_limit, match_uid, query
+from genai_graph.database import match_uid, query
 from genai_graph.questions import derivation
 from genai_graph.questions.derivation import Derivation
 from genai_graph.questions.directions import known_directions
@@ -20,8 +19,7 @@ IS_TRAINING = "coalesce(data.role, 'training') = 'training'"
 # rows, and with an upper limit, because a part is sorted as a whole.
 _FIRST_PART, _LARGEST_PART = 10, 100
 # For the descendants of more models than these, it is faster to read all edges once.
-_MAX_STARTS = 1_000
-_NO_LIMIT = clamp_limit(sys.maxsize)
+_MAX_STARTS = 10_000
 
 
 class MetricGroup(NamedTuple):
@@ -40,7 +38,7 @@ class GraphFacts:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
         self.depth_of_cut = 0  # the number of steps after which lineage was cut, if it was
-        self._edges_of_datasets: tuple[list[str], tuple[list[str], list[Derivation]]] | None = None
+        self._edges_of_datasets: tuple[list[str], list[Derivation]] | None = None
         self._part: list[str] | None = None  # those of the licensed datasets that are asked for
 
     def supply(self, names: Sequence[str]) -> dict[str, Any]:
@@ -113,26 +111,26 @@ class GraphFacts:
         if not self._is_anchored:
             children = derivation.children_of(_read_all("Dataset"))
             return self._closure(children, children)
-        starts, edges = self._asked_datasets
-        return self._closure(starts, derivation.children_of(edges))
+        datasets, edges = self._asked_datasets
+        return self._closure(datasets, derivation.children_of(edges))
 
     def derived_models(self) -> dict[str, list[str]]:
         """The models derived from each model, or from each that was trained on the datasets."""
         if not self._is_anchored:
             children = self._children_of_models
             return self._closure(children, children)
-        starts, derived = self._asked_datasets
-        datasets = {*starts, *(edge.child for edge in derived)}
-        start = (
-            f"UNWIND $values AS uid {match_uid('d', 'Dataset', 'uid')} "
-            f"MATCH (d)<-[data:TRAINED_ON]-(n:Model) WHERE {IS_TRAINING}"
+        datasets, derived = self._asked_datasets
+        rows = query(
+            f"UNWIND $uids AS uid {match_uid('d', 'Dataset', 'uid')} "
+            f"MATCH (d)<-[data:TRAINED_ON]-(m:Model) WHERE {IS_TRAINING} "
+            "RETURN collect(DISTINCT m.uid) AS found",
+            uids=sorted({*datasets, *(edge.child for edge in derived)}),
         )
-        most = 0 if "_children_of_models" in vars(self) else _MAX_STARTS
-        trained, edges = _read_from(
-            start, "Model", list(datasets), by_source=False, most_starts=most
-        )
-        is_read = len(trained) <= most
-        children = derivation.children_of(edges) if is_read else self._children_of_models
+        trained = _strings(rows[0]["found"])
+        if len(trained) > _MAX_STARTS or "_children_of_models" in vars(self):
+            children = self._children_of_models
+        else:
+            children = derivation.children_of(_follow("Model", trained, by_source=False))
         return self._closure(trained, children)
 
     @functools.cached_property
@@ -154,8 +152,7 @@ class GraphFacts:
         if model is None:
             edges = _read_all("Model")
             return derivation.longest_chains({edge.child for edge in edges}, edges)
-        start = f"UNWIND $values AS uid {match_uid('n', 'Model', 'uid')}"
-        edges = _read_from(start, "Model", [model], by_source=True)[1]
+        edges = _follow("Model", [model], by_source=True)
         return derivation.longest_chains([model] if edges else [], edges)
 
     def newest_versions(self) -> dict[str, list[str]]:
@@ -173,10 +170,9 @@ class GraphFacts:
         asked = self.licensed_datasets() if dataset is None else [dataset]
         known = self._edges_of_datasets
         if known is None or known[0] != asked:
-            start = f"UNWIND $values AS uid {match_uid('n', 'Dataset', 'uid')}"
-            found = _read_from(start, "Dataset", asked, by_source=False)
-            known = self._edges_of_datasets = asked, found
-        return known[1]
+            edges = _follow("Dataset", asked, by_source=False)
+            known = self._edges_of_datasets = asked, edges
+        return known
 
     def _closure(
         self, starts: Sequence[str] | Mapping[str, Any], neighbours: derivation.Neighbours
@@ -321,45 +317,37 @@ def _are_strings(uids: Sequence[Any]) -> bool:
     return all(isinstance(uid, str) for uid in uids)
 
 
-def _read_from(
-    start: str,
-    label: str,
-    values: list[str],
-    *,
-    by_source: bool,
-    most_starts: int = _NO_LIMIT,
-) -> tuple[list[str], list[Derivation]]:
-    """Read the nodes `n` that a clause matches by `$values`, and the edges of all they lead to.
-
-    No edges are returned if there are more nodes than `most_starts`. A statement follows eight
-    steps: two at a time, with DISTINCT, since it enumerates paths.
-    """
-    arrow = "-[:DERIVED_FROM*0..2]->" if by_source else "<-[:DERIVED_FROM*0..2]-"
-    edge = "-[r:DERIVED_FROM]->" if by_source else "<-[r:DERIVED_FROM]-"
-    steps = f"MATCH (n){arrow}(next:{label}) WITH DISTINCT next AS n " * 4
-    starts: list[str] | None = None
-    expanded: set[str] = set()
+def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]:
+    """Read the DERIVED_FROM edges of nodes, and of all nodes that they lead to."""
     edges: list[Derivation] = []
-    while values:
-        limit = "LIMIT $most " if starts is None else ""
-        rows = query(
-            f"RETURN COLLECT {{ {start} RETURN DISTINCT n.uid }} AS starts, "
-            f"COLLECT {{ {start} WITH DISTINCT n {limit}{steps} "
-            f"OPTIONAL MATCH (n){edge}(next:{label}) RETURN [n.uid, next.uid, r.kind] }} AS edges",
-            values=values,
-            most=most_starts,
-        )
-        if starts is None:
-            starts = _strings(rows[0]["starts"])
-            if len(starts) > most_starts:
-                return starts, []
-        found = [row for row in rows[0]["edges"] if row[0] not in expanded]
+    expanded: set[str] = set()
+    steps = 0  # most of the first nodes have no edges
+    while uids:
+        rows = _read_steps(label, uids, steps, by_source=by_source)
+        found = [row for row in rows if row[0] not in expanded]
         expanded.update(_strings([row[0] for row in found]))
         linked = [row for row in found if _are_strings(row[:2])]
         edges += (
             Derivation(near, far, kind) if by_source else Derivation(far, near, kind)
             for near, far, kind in linked
         )
-        values = sorted({far for _, far, _ in linked} - expanded)
-        start = f"UNWIND $values AS uid {match_uid('n', label, 'uid')}"
-    return starts or [], edges
+        uids = sorted({far for _, far, _ in linked} - expanded)
+        steps = 8
+    return edges
+
+
+def _read_steps(label: str, uids: list[str], steps: int, *, by_source: bool) -> list[list[Any]]:
+    """Return the uid, that of a next node and the kind, for nodes up to some steps away.
+
+    Follows two steps at a time, with DISTINCT, because the embedded engine enumerates paths.
+    """
+    arrow = "-[:DERIVED_FROM*0..2]->" if by_source else "<-[:DERIVED_FROM*0..2]-"
+    edge = "-[r:DERIVED_FROM]->" if by_source else "<-[r:DERIVED_FROM]-"
+    follow = f"MATCH (n){arrow}(next:{label}) WITH DISTINCT next AS n " * (steps // 2)
+    rows = query(
+        f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WITH DISTINCT n {follow}"
+        f"OPTIONAL MATCH (n){edge}(next:{label}) "
+        "RETURN collect([n.uid, next.uid, r.kind]) AS found",
+        uids=uids,
+    )
+    return cast("list[list[Any]]", rows[0]["found"])

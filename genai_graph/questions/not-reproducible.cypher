@@ -8,6 +8,8 @@
 //     digest of a dataset
 
 MATCH (x:Experiment {status: 'FINISHED'})
+WITH x
+ORDER BY x.uid
 WITH x, [one IN [
     CASE WHEN coalesce(x.code_version, '') = '' THEN 'code version' END,
     CASE WHEN x.random_seed IS NULL THEN 'random seed' END,
@@ -20,5 +22,4 @@ WITH x, [one IN [
          THEN 'digest of a dataset' END
   ] WHERE one IS NOT NULL] AS missing
 WHERE missing <> []
-RETURN x.uid AS experiment, missing
-ORDER BY experiment;
+RETURN x.uid AS experiment, missing;

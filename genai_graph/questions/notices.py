@@ -271,7 +271,7 @@ def _count_not_checked(facts: GraphFacts) -> dict[str, Counter[str]]:
         "CALL (m) { "
         "UNWIND [m.uid] + coalesce($ancestors[toStringOrNull(m.uid)], []) AS uid "
         f"{match_uid('near', 'Model', 'uid')} MATCH (near)-[data:TRAINED_ON]->(:Dataset) "
-        f"WHERE {IS_TRAINING} RETURN count(data) AS trainings }} "
+        f"WHERE {IS_TRAINING} WITH data LIMIT 1 RETURN count(data) AS trainings }} "
         "WITH scores, CASE WHEN NOT has_dataset THEN 'dataset' WHEN m IS NULL THEN 'model' "
         "WHEN trainings = 0 THEN 'training' END AS missing WHERE missing IS NOT NULL "
         "UNWIND scores AS s WITH missing, s.name AS name, count(DISTINCT s) AS scores "
