@@ -30,10 +30,10 @@ from genai_graph import (
 from genai_graph.database import Connection
 from genai_graph.errors import (
     DeclarationError,
+    NodeSetTypeError,
     PropertyError,
     QueryError,
     TransactionError,
-    UnsupportedError,
 )
 from genai_graph.storage.batching import batch_by_key
 from genai_graph.storage.rows import NodeRow
@@ -134,7 +134,7 @@ def test_connect_in_a_transaction_is_rejected(graph: Connection) -> None:
 
 def test_bulk_save_rejects_nodes_of_another_class(graph: Connection) -> None:
     run = Experiment(name="run")
-    with pytest.raises(UnsupportedError, match=r"Dataset.bulk_save: got <Experiment"):
+    with pytest.raises(NodeSetTypeError, match="bulk_save: expected a Dataset, got <Experiment"):
         Dataset.nodes.bulk_save([Dataset(name="a"), run])
     assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
 

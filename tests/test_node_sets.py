@@ -9,6 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,13 @@ from genai_graph import Count, Dataset, Experiment, Max, Model, Project, Q, conn
 from genai_graph.database import Connection
 from genai_graph.database.driver import GraphTransaction
 from genai_graph.database.keyring import generate_key
-from genai_graph.errors import GenaiGraphError, NodeSetError, UnsupportedError
+from genai_graph.errors import (
+    GenaiGraphError,
+    NodeExistsError,
+    NodeSetError,
+    PropertyError,
+    UnsupportedError,
+)
 from genai_graph.registry import INCOMING, NODES, OUTGOING, properties_of
 from genai_graph.shell.completion import complete
 from genai_graph.storage.suggestions import describe_missing_value, node_not_found
@@ -341,3 +348,86 @@ def test_encrypted_properties_can_be_read_and_not_searched(
         ):
             with pytest.raises(UnsupportedError, match="encrypted"):
                 search()
+
+
+# Wrong arguments
+
+COUNTED = Model.nodes.annotate(n=Count("projects"))
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (lambda: Model.nodes.match(role="test"), "match: is for the edges of one node"),
+        (lambda: Model.nodes.order_by(3), "order_by: expected the name of a property, got 3"),
+        (lambda: Model.nodes.union(Dataset.nodes), "union: expected a set of Model, got"),
+        (lambda: Model.nodes & 3, "intersection: expected a set of Model, got 3"),
+        (lambda: Model.nodes.only("projects__name"), "projects__name: expected a property of Mo"),
+        (lambda: Model.nodes.annotate(n=Count("uid")), "n: expected an aggregate of related nod"),
+        (lambda: Model.nodes.earliest(), "earliest: name a property"),
+        (lambda: Model.nodes.latest(None), "latest: name a property"),
+        (lambda: Model.nodes.values("uid").in_bulk(), "in_bulk: not possible after values()"),
+        (lambda: Model.nodes.traverse("projects").delete(), "delete: not possible after values()"),
+        (lambda: Model.nodes[::2].aggregate(Count("uid")), "not possible for a slice with a step"),
+        # lookups
+        (lambda: Model.nodes.filter(name__exact__in="x"), "Model.name: 'exact__in': no such look"),
+        (lambda: Model.nodes.filter(size__range=[1, 2, 3]), "range: expected two values, got 3"),
+        (lambda: Model.nodes.filter(size__in=3), "Model.size: expected a list of values, got 3"),
+        (lambda: Model.nodes.filter(name__isnull="x"), "Model.name: isnull: expected True or Fal"),
+        (lambda: Model.nodes.filter(name__contains=3), "Model.name: expected a string, got 3"),
+        (lambda: Model.nodes.filter(created_at__date__in=[]), "date: 'in': no such lookup: the l"),
+        (lambda: Model.nodes.filter(created_at__date="2026"), "expected a date, such as date(2026"),
+        (lambda: Model.nodes.filter(created_at__date=datetime(2026, 1, 1)), "expected a date, suc"),
+        (lambda: Model.nodes.filter(created_at__gt=date(2026, 1, 1)), "use the lookup date, such"),
+        (lambda: Model.nodes.filter(created_at__month="x"), "created_at: expected an integer, got"),
+        (lambda: Model.nodes.filter(created_at__year=0), "expected a year from 1 to 9999, got 0"),
+        (lambda: COUNTED.filter(n__regex="x"), "n: 'regex': no such lookup: the lookups are"),
+        (lambda: COUNTED.filter(n__in=3), "n: expected a list of values, got 3"),
+        (lambda: COUNTED.filter(n__isnull=3), "n: isnull: expected True or False, got 3"),
+        (lambda: COUNTED.filter(n__gt=None), "n: gt: expected a value, got nothing: use isnull"),
+        # related nodes and edges
+        (lambda: Q(name="x") & 3, "Q: expected another Q, got 3"),
+        (lambda: Model.nodes.filter(**{"trained_on|rule": 1}), "did you mean 'role'?): they have"),
+        (lambda: Model.nodes.filter(projects=["p"]), "got a list: use __in for several"),
+        (lambda: Model.nodes.filter(projects__in=Dataset.nodes), "Project: expected a set of Proj"),
+        (lambda: Model.nodes.filter(projects__in=3), "Project: expected a list, got 3"),
+        (lambda: Model.nodes.filter(projects__isnull=3), "Project: isnull: expected True or False"),
+        # writes
+        (lambda: Model.nodes.bulk_create([3]), "bulk_create: expected a Model or a dict, got 3"),
+        (lambda: Model.nodes.bulk_save(3), "bulk_save: expected a list of nodes, got 3"),
+        (lambda: Model.nodes.bulk_update(3, ["size"]), "bulk_update: expected a list of nodes, go"),
+        (lambda: Model.nodes.bulk_update([Dataset(name="d")], []), "bulk_update: expected a Model"),
+        (lambda: Model.nodes.bulk_update([], "size"), "bulk_update: expected a list of names, got"),
+        (lambda: Model.nodes.bulk_update([], None), "bulk_update: expected a list of names, got"),
+    ],
+)
+def test_wrong_arguments_are_errors_at_the_call(call: Callable[[], object], problem: str) -> None:
+    """They are found without a database."""
+    with pytest.raises((NodeSetError, PropertyError)) as raised:
+        call()
+    assert problem in str(raised.value)
+
+
+def test_values_without_a_match(models: list[Model]) -> None:
+    counted = Model.nodes.annotate(last=Max("projects__owner"))
+    Project.nodes.filter(uid="q").update(owner="ann")
+    assert counted.filter(last=None).uids() == ["a"]
+    assert sorted(counted.filter(last__ne=None).uids()) == ["b", "c"]
+    assert counted.filter(last__in=["ann", "bob"]).count() == 2
+    assert "a" not in Model.nodes
+    assert Model not in Model.nodes
+    assert {"uid": "a"} in Model.nodes.values("uid")
+    assert {"uid": "x"} not in Model.nodes.values("uid")
+    assert Model.nodes.none().aggregate(Count("uid"), Max("size")) == {
+        "uid__count": 0,
+        "size__max": None,
+    }
+    assert Model.nodes.union().count() == 3
+    assert Model.nodes.filter(name__contains="").count() == 3
+    assert Model.nodes.filter(created_at__year__gt=9999).count() == 0
+    assert Model.nodes.order_by("projects").uids() == ["a", "b", "c"]
+    assert Model.nodes[::2].preview(1) == [models[0]]
+    with pytest.raises(NodeExistsError):
+        Model.nodes.get_or_create(uid="a", name="another name")
+    with pytest.raises(NodeExistsError, match="was saved already"):
+        Model.nodes.bulk_create(models[0])

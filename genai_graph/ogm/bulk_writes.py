@@ -163,15 +163,24 @@ def update(nodes: Any, values: Mapping[str, Any]) -> int:
 
 def bulk_update(cls: Any, nodes: Iterable[Any], fields: Iterable[str]) -> int:
     """Write properties of saved nodes; return the number of nodes."""
-    if isinstance(fields, str):
+    if isinstance(fields, str) or not isinstance(fields, Iterable):
         raise NodeSetTypeError(f"bulk_update: expected a list of names, got {describe(fields)}")
     names = list(dict.fromkeys(fields))
-    unique = list({id(node): node for node in nodes}.values())
+    unique = list({id(node): node for node in to_nodes(cls, "bulk_update", nodes)}.values())
     for node in unique:
-        if not isinstance(node, cls):
-            raise NodeSetTypeError(f"bulk_update: expected a {cls.__name__}, got {describe(node)}")
         _ = node.saved_uid  # raises NotSavedError
     return _write_fields(cls, unique, names)
+
+
+def to_nodes(cls: Any, method: str, nodes: Any) -> list[Any]:
+    """Return the nodes of an iterable; raise `NodeSetTypeError` for anything else."""
+    if not isinstance(nodes, Iterable):
+        raise NodeSetTypeError(f"{method}: expected a list of nodes, got {describe(nodes)}")
+    found = list(nodes)
+    for node in found:
+        if not isinstance(node, cls):
+            raise NodeSetTypeError(f"{method}: expected a {cls.__name__}, got {describe(node)}")
+    return found
 
 
 def _write_fields(cls: Any, nodes: list[Any], names: list[str]) -> int:

@@ -437,7 +437,9 @@ def _in(target: Target, value: Any) -> Tree:
     value = as_set(value)
     if hasattr(value, "is_sliced"):  # a node set
         if value.label != target.label:
-            raise NodeSetTypeError(f"expected a set of {target.label}, got one of {value.label}")
+            raise NodeSetTypeError(
+                f"{target.label}: expected a set of {target.label}, got one of {value.label}"
+            )
         if not value.is_sliced:
             return Existence(target.path, value)
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
@@ -453,7 +455,9 @@ def as_set(value: Any) -> Any:
 def _isnull(target: Target, value: Any) -> Tree:
     value = unwrap(value)
     if not isinstance(value, bool):
-        raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
+        raise NodeSetTypeError(
+            f"{target.label}: isnull: expected True or False, got {describe(value)}"
+        )
     return Absence(target.path) if value else Existence(target.path)
 
 

@@ -118,10 +118,17 @@ def parse_alias_lookup(subject: str, parts: list[str], value: Any) -> Lookup:
     name = parts[0] if parts else "exact"
     if parts[1:] or name not in (*COMPARISONS, "ne", "in", "isnull"):
         raise unknown_lookup(subject, "__".join(parts), (*COMPARISONS, "ne", "in", "isnull"))
-    if name == "isnull" or value is None:
-        return _parse_isnull(name, None, True if value is None else value)
-    if name == "in":
-        return Lookup(name, "{x} IN {0}", (to_items(value),))
+    try:
+        if name == "isnull":
+            return _parse_isnull(name, None, value)
+        if name == "in":
+            return Lookup(name, "{x} IN {0}", (to_items(value),))
+    except NodeSetError as error:
+        raise type(error)(f"{subject}: {error}") from None
+    if value is None:
+        if name not in ("exact", "ne"):
+            raise NodeSetError(f"{subject}: {name}: expected a value, got nothing: use isnull")
+        return _parse_isnull("isnull", None, name == "exact")
     return Lookup(name, COMPARISONS["exact" if name == "ne" else name], (value,), name == "ne")
 
 

@@ -18,7 +18,7 @@ from genai_graph.database.transaction import (
     run_in_transaction,
     transaction_state,
 )
-from genai_graph.errors import DeclarationError, NotSavedError, PropertyError, UnsupportedError
+from genai_graph.errors import DeclarationError, NotSavedError, PropertyError
 from genai_graph.names import normalize_name, normalize_optional
 from genai_graph.ogm import bulk_writes, class_help, tables
 from genai_graph.ogm.json_ready import from_json_ready, to_json_ready
@@ -442,10 +442,7 @@ class Node(NodeBase, metaclass=NodeType):
     @classmethod
     def bulk_save(cls, nodes: Iterable[Self]) -> list[Self]:
         """Save nodes, all or none; if that fails, the objects are restored as well."""
-        nodes = list(nodes)
-        for node in nodes:
-            if not isinstance(node, cls):
-                raise UnsupportedError(f"{cls.__name__}.bulk_save: got {describe(node)}")
+        nodes = bulk_writes.to_nodes(cls, "bulk_save", nodes)
         unique = list({id(node): node for node in nodes}.values())
         _restore_at_rollback(*unique)
         classes: dict[Any, None] = dict.fromkeys(map(type, unique))

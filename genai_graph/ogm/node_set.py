@@ -522,7 +522,7 @@ class NodeSet(Generic[T]):
         return self._extreme("latest", names)
 
     def _extreme(self, method: str, names: tuple[str, ...]) -> T:
-        if not names:
+        if not names or names[0] is None:
             raise NodeSetError(f"{method}: name a property, such as {method}('created_at')")
         ordered = self.order_by(*names)
         order = ordered._selection.order
