@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ def list_questions() -> tuple[str, ...]:
 
     Raises `SettingsError` if a directory of own questions can't be read.
     """
-    return tuple(sorted({**_built_in_files(), **_own_files()[0]}))
+    return _sorted_names(_own_files()[0])
 
 
 def read_questions() -> tuple[list[Question], list[QuestionFileError]]:
@@ -47,13 +47,15 @@ def read_questions() -> tuple[list[Question], list[QuestionFileError]]:
 
     Raises `SettingsError` if a directory of own questions can't be read.
     """
-    questions, errors = [], list(_own_files()[1].values())
-    for name in list_questions():
-        try:
-            questions.append(get_question(name))
-        except QuestionFileError as error:
-            errors.append(error)
-    return questions, list({str(error): error for error in errors}.values())
+    own, invalid = _own_files()
+    questions, errors = [], list(invalid.values())
+    for name in _sorted_names(own):
+        if name not in invalid:
+            try:
+                questions.append(_read_by_name(name, own))
+            except QuestionFileError as error:
+                errors.append(error)
+    return questions, errors
 
 
 def list_built_in_questions() -> tuple[str, ...]:
@@ -67,19 +69,27 @@ def get_question(name: str) -> Question:
     Raises `UnknownQuestionError` if it does not exist, and `QuestionFileError` if its file is
     invalid.
     """
-    own, errors = _own_files()
+    own, invalid = _own_files()
+    names = _sorted_names(own)
     suggestion = ""
     if isinstance(name, str):
-        if name in errors:
-            raise errors[name]
-        if name in own:
-            return _read_question(name, own[name], is_built_in=False)
-        if name in _built_in_files():
-            return _built_in_question(name)
-        suggestion = did_you_mean(name, list_questions())
-    known = list_questions()
-    hint = suggestion or f": expected one of {', '.join(known)}"
+        if name in invalid:
+            raise invalid[name]
+        if name in names:
+            return _read_by_name(name, own)
+        suggestion = did_you_mean(name, names)
+    hint = suggestion or f": expected one of {', '.join(names)}"
     raise UnknownQuestionError(f"unknown question {name!r}{hint}")
+
+
+def _sorted_names(own: Mapping[str, Traversable]) -> tuple[str, ...]:
+    return tuple(sorted({**_built_in_files(), **own}))
+
+
+def _read_by_name(name: str, own: Mapping[str, Traversable]) -> Question:
+    if name in own:
+        return _read_question(name, own[name], is_built_in=False)
+    return _built_in_question(name)
 
 
 @functools.cache

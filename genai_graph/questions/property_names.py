@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,11 +23,17 @@ _USE = re.compile(r"(?<![\w.$])(?P<variable>\w+)\.(?P<name>\w+)(?![\w(])")
 _MAP_KEY = re.compile(r"(?:\{|,)\s*(?P<name>\w+)\s*:(?=[^{}]*\})")
 
 
-def undeclared_properties(cypher: str) -> Iterator[tuple[int, str]]:
-    """Yield the line, from 0, and the problem of each use of a property that is not declared.
+@functools.lru_cache
+def undeclared_properties(cypher: str) -> tuple[tuple[int, str], ...]:
+    """Return the line, from 0, and the problem of each use of a property that is not declared.
 
     Only properties of variables and patterns with a single declared label or type are checked.
+    Results are cached by the text: no classes are declared after the connection.
     """
+    return tuple(_find_undeclared(cypher))
+
+
+def _find_undeclared(cypher: str) -> Iterator[tuple[int, str]]:
     code = strip_quoted(cypher)
     bound: dict[str, set[str]] = defaultdict(set)
     for match in (*_NODE.finditer(code), *_EDGE.finditer(code)):
