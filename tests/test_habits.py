@@ -370,11 +370,13 @@ class TestSets:
         assert not Model.nodes.filter(name="none")
 
     def test_contains(self) -> None:
-        """`object in queryset`.
+        """`object in queryset`, `queryset.contains(object)`.
 
         The same, by uid; an object that is not saved is an error.
         """
         xgb = Model.nodes.get(uid="xgb@1")
+        assert Model.nodes.contains(xgb)
+        assert not Project.nodes.get(uid="vision").models.contains(xgb)
         assert xgb in Model.nodes
         assert xgb not in Model.nodes.filter(size=30)
         with pytest.raises(NotSavedError):
@@ -850,6 +852,8 @@ class TestRelated:
             {"projects__in": Project.nodes.order_by("name")[:1]},
         ):
             assert uids(Model.nodes.filter(**lookup)) == expected
+        with pytest.raises(TypeError, match="expected a Model, got <Project fraud>"):
+            Model.nodes.filter(uid=fraud)
         nobody = Project.nodes.filter(owner="nobody")
         for empty in ([], nobody, nobody[:1], Project.nodes.none()):
             assert uids(Model.nodes.filter(projects__in=empty)) == []
@@ -1071,6 +1075,49 @@ class TestResults:
             {"task": None, "n": 1, "largest": None},
         ]
         assert groups.filter(n__lt=2).count() == 1
+        assert groups.filter(n__gt=0, size__gt=10).all() == [
+            {"task": "tabular", "n": 1, "largest": 30},
+        ]
+        with pytest.raises(NodeSetError, match="use separate calls of filter"):
+            groups.filter(Q(n=1) | Q(size=10)).all()
+
+    def test_values_of_groups(self) -> None:
+        """`values("task").annotate(n=Count("uid")).values_list("n", flat=True)`.
+
+        The same; groups of JSON values and of annotations, too.
+        """
+        groups = Model.nodes.values("task").annotate(n=Count("uid"))
+        assert groups.values_list("n", flat=True).order_by("-n").all() == [2, 1]
+        assert groups.values_list("n", "task").order_by("task").all() == [(2, "tabular"), (1, None)]
+        assert groups.values("n").order_by("-n")[0] == {"n": 2}
+        with pytest.raises(NodeSetError, match="groups have task, n only"):
+            groups.values("size")
+
+        by_number = Model.nodes.annotate(runs=Count("experiments")).values("runs")
+        assert by_number.annotate(n=Count("uid")).order_by("runs").all() == [
+            {"runs": 0, "n": 2},
+            {"runs": 2, "n": 1},
+        ]
+        assert by_number.annotate(n=Count("trained_on")).filter(runs=2).all() == [
+            {"runs": 2, "n": 1},
+        ]
+        rates = Experiment.nodes.values("parameters__lr")
+        expected = {"parameters__lr": 0.1, "n": 2}
+        assert rates.annotate(n=Count("uid")).order_by("-parameters__lr").all() == [expected]
+        assert rates.distinct().order_by("parameters__lr").all() == [{"parameters__lr": 0.1}]
+
+    def test_methods_for_nodes_after_values(self) -> None:
+        """`values(...)`, then `only()`, `defer()`, `prefetch_related()`.
+
+        An error, as they are for nodes.
+        """
+        values = Model.nodes.values("uid")
+        for method in (values.only, values.defer, values.prefetch_related):
+            with pytest.raises(TypeError, match=r"not possible after values\(\)"):
+                method()
+        prefetched = Model.nodes.prefetch_related("projects")
+        assert prefetched.values("uid").all() == values.all()
+        assert len(prefetched.traverse("projects")) == 4
 
     def test_prefetch_related(self, statements: Statements) -> None:
         """`prefetch_related("trained_on__projects")`.

@@ -226,8 +226,9 @@ class Compiler:
     def select(self, selection: Selection) -> str:
         """Return the clauses that bind `n` and the variables of annotations, in no order."""
         node = "n"
-        before = [tree for tree in selection.conditions if not uses_alias(tree)]
-        after = [tree for tree in selection.conditions if uses_alias(tree)]
+        aliases = selection.annotations
+        before = [tree for tree in selection.conditions if not uses_alias(tree, aliases)]
+        after = [tree for tree in selection.conditions if uses_alias(tree, aliases)]
         clauses = self.match(selection.label, before, node)
         bound = [node]
         computed = {**selection.annotations, **related_sort_keys(selection.order)}
@@ -271,17 +272,25 @@ class Compiler:
             node = far
         return node, edge, " ".join(clauses)
 
-    def order(self, order: Iterable[Ordering], known: Mapping[Target, str] | None = None) -> str:
+    def order(
+        self,
+        order: Iterable[Ordering],
+        known: Mapping[Target, str] | None = None,
+        *,
+        is_comparable: bool = False,
+    ) -> str:
         """Return the ORDER BY clause, or ""; missing values are last in both directions.
 
-        `known` are the expressions of targets that the statement selects.
+        `known` are the expressions of targets that the statement selects; of JSON, these are lists
+        of stored properties, unless `is_comparable`.
         """
         keys = []
         for ordering in order:
             target = ordering.target
-            if target is not None and target in (known or {}) and not target.is_json:
-                expression = (known or {})[target]
-            else:
+            expression = None
+            if target is not None and (is_comparable or not target.is_json):
+                expression = (known or {}).get(target)
+            if expression is None:
                 expression = self.sort_expression(ordering)
             if ordering.descending and ordering.target is not None:
                 keys.append(f"{expression} IS NULL")

@@ -8,7 +8,7 @@ the caller: values are parameters, and names are those of declared properties.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -244,7 +244,9 @@ def resolve_exactly(label: str, key: Any, aliases: Iterable[str] = ()) -> Target
     if target.is_json:
         return replace(target, keys=tuple(rest))
     if rest:
-        raise unknown_lookup(str(target), "__".join(rest), [], "is not a lookup")
+        raise NodeSetError(
+            f"{key}: {target} has no values named {'__'.join(rest)!r}: lookups are for conditions"
+        )
     return target
 
 
@@ -396,7 +398,7 @@ def _parse_pair(label: str, key: Any, value: Any, aliases: tuple[str, ...]) -> T
         target = replace(target, keys=keys)
         lookup = parse_json_lookup(target.prop, str(target), keys, rest, value)
         return _comparison(target, lookup)
-    value = _uid_of(value) if target.name == "uid" else value
+    value = _uid_of(target, value) if target.name == "uid" else value
     return _comparison(target, parse_lookup(target.prop, str(target), rest, value))
 
 
@@ -410,12 +412,12 @@ def _comparison(target: Target, lookup: Lookup) -> Tree:
     return Not(comparison) if lookup.negated else comparison
 
 
-def _uid_of(value: Any) -> Any:
+def _uid_of(target: Target, value: Any) -> Any:
     """Replace nodes by their uids, also in a list."""
     if hasattr(value, "saved_uid"):
-        return value.saved_uid
+        return _checked(target, value)
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
-        return [item.saved_uid if hasattr(item, "saved_uid") else item for item in value]
+        return [_checked(target, item) for item in value]
     return value
 
 
@@ -532,9 +534,12 @@ def holds_without_node(tree: Tree) -> bool:
     return isinstance(tree, Absence)
 
 
-def uses_alias(tree: Tree) -> bool:
-    """Return whether a condition compares an annotation."""
-    return any(isinstance(leaf, Comparison) and leaf.target.is_alias for leaf in leaves(tree))
+def uses_alias(tree: Tree, aliases: Container[str]) -> bool:
+    """Return whether a condition compares one of the annotations."""
+    return any(
+        isinstance(leaf, Comparison) and leaf.target.is_alias and leaf.target.name in aliases
+        for leaf in leaves(tree)
+    )
 
 
 def require_unsliced(is_sliced: bool, what: str) -> None:

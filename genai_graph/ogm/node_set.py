@@ -258,12 +258,13 @@ class NodeSet(Generic[T]):
 
     def only(self, *names: str) -> Self:
         """Return nodes with these properties; the others are read when they are used."""
-        return self._clone(_shape=NodeShape(frozenset(self._own_names(names))))
+        names = tuple(self._own_names(names))
+        return self._nodes_only("only")._clone(_shape=NodeShape(frozenset(names)))
 
     def defer(self, *names: str) -> Self:
         """Return nodes without these properties, which are read when they are used."""
         loaded = frozenset(properties_of(self.source_class)) - set(self._own_names(names))
-        return self._clone(_shape=NodeShape(loaded))
+        return self._nodes_only("defer")._clone(_shape=NodeShape(loaded))
 
     def _own_names(self, names: Iterable[str]) -> Iterator[str]:
         for name in names:
@@ -288,6 +289,8 @@ class NodeSet(Generic[T]):
 
     def _valued(self, names: Iterable[str], form: str) -> NodeSet[Any]:
         require_unsliced(self.is_sliced, "values")
+        if isinstance(self._shape, ValuesShape) and self._shape.groups:
+            return self._clone(_shape=self._shape.select(names, form))
         chosen = list(dict.fromkeys(names)) or [
             *properties_of(self.source_class),
             *self._selection.annotations,
@@ -295,7 +298,8 @@ class NodeSet(Generic[T]):
         targets = [resolve_exactly(self.label, name, self._aliases()) for name in chosen]
         # A related node is represented by its uid.
         by_uid = (replace(one, name="uid") if one.is_node else one for one in targets)
-        return self._clone(_shape=ValuesShape(tuple(chosen), tuple(by_uid), form))
+        shape = ValuesShape(tuple(chosen), tuple(by_uid), form)
+        return self._clone(_shape=shape, _prefetched=())
 
     def annotate(self, *aggregates: Any, **named: Any) -> Self:
         """Return nodes with aggregates of related nodes as attributes: ``n=Count("metrics")``.
@@ -327,7 +331,8 @@ class NodeSet(Generic[T]):
             if not target.is_node or not target.path:
                 raise NodeSetError(f"traverse: {path!r} is not a relationship of {self.label}")
         shape = TraversalShape(tuple(target.path for target in targets))
-        return self._clone(_shape=shape)  # type: ignore[return-value]
+        nodes = self._nodes_only("traverse")
+        return nodes._clone(_shape=shape, _prefetched=())  # type: ignore[return-value]
 
     def prefetch_related(self, *paths: str) -> Self:
         """Return nodes whose relationships are read along with them, in one statement each.
@@ -338,7 +343,8 @@ class NodeSet(Generic[T]):
             target = resolve_exactly(self.label, path)
             if not target.is_node or not target.path:
                 raise NodeSetError(f"prefetch_related: {path!r} is not a relationship")
-        return self._clone(_prefetched=tuple(dict.fromkeys((*self._prefetched, *paths))))
+        nodes = self._nodes_only("prefetch_related")
+        return nodes._clone(_prefetched=tuple(dict.fromkeys((*self._prefetched, *paths))))
 
     # Reading
 
@@ -431,6 +437,10 @@ class NodeSet(Generic[T]):
             if self._cache is None and not self.is_sliced:
                 return self.filter(uid=uid).exists()
         return node in self._fetched()
+
+    def contains(self, node: Any) -> bool:
+        """Return whether a node is in the set, as ``node in nodes`` does."""
+        return node in self
 
     @overload
     def __getitem__(self, key: int) -> T: ...

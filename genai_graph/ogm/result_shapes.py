@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from genai_graph.database import quote_name
 from genai_graph.errors import NodeSetError
 from genai_graph.ogm.compiler import Compiler, Selection
-from genai_graph.ogm.conditions import Path, Target, uses_alias
+from genai_graph.ogm.conditions import And, Path, Target, Tree, leaves, uses_alias
 from genai_graph.ogm.resolution import refuse_several
 from genai_graph.properties.encryption import EncryptedValue, decrypt_values, refuse_search
 from genai_graph.properties.json_columns import extract, unite
@@ -79,7 +79,8 @@ class NodeShape:
 class ValuesShape:
     """Values: dicts, tuples (`form` is "tuple" or "named") or single values ("flat").
 
-    A related value gives a row for each related node, or one row with None.
+    A related value gives a row for each related node, or one row with None. With `groups`, there is
+    a row for each combination of the values, with aggregates; `selected` are the columns to return.
     """
 
     names: tuple[str, ...]
@@ -87,6 +88,7 @@ class ValuesShape:
     form: str = "dict"
     is_distinct: bool = False
     groups: dict[str, ResolvedAggregate] = field(default_factory=dict)
+    selected: tuple[str, ...] | None = None
 
     @property
     def has_one_row_per_node(self) -> bool:
@@ -96,7 +98,19 @@ class ValuesShape:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the values."""
+        return self._all_columns if self.selected is None else self.selected
+
+    @property
+    def _all_columns(self) -> tuple[str, ...]:
         return (*self.names, *self.groups)
+
+    def select(self, names: Iterable[str], form: str) -> ValuesShape:
+        """Return a shape with some values of each group. Raises `NodeSetError`."""
+        selected = tuple(dict.fromkeys(names)) or self._all_columns
+        for name in selected:
+            if name not in self._all_columns:
+                raise NodeSetError(f"{name}: groups have {', '.join(self._all_columns)} only")
+        return replace(self, form=form, selected=selected)
 
     def statement(self, compiler: Compiler, selection: Selection) -> str:
         """Return a statement with a row per node, per related node, or per group."""
@@ -137,9 +151,9 @@ class ValuesShape:
             if target is not None and target not in selected and not is_group:
                 raise NodeSetError(
                     f"order_by({target.name!r}): distinct values and groups can be ordered by the "
-                    f"selected values only: {', '.join(self.columns)}"
+                    f"selected values only: {', '.join(self._all_columns)}"
                 )
-        return compiler.order(selection.order, selected)
+        return compiler.order(selection.order, selected, is_comparable=True)
 
     def _grouped(self, compiler: Compiler, selection: Selection) -> str:
         """Return a statement with a row for each combination of the values."""
@@ -154,14 +168,17 @@ class ValuesShape:
                 "values().annotate(): group by properties of the node itself, and aggregate over "
                 "one relationship at a time"
             )
-        before = [tree for tree in selection.conditions if not uses_alias(tree)]
-        after = [tree for tree in selection.conditions if uses_alias(tree)]
-        clauses = compiler.match(selection.label, before, "n")
+        if self.is_distinct and set(self.columns) != set(self._all_columns):
+            raise NodeSetError("distinct: not possible for some of the values of groups: use set()")
+        before, after = self._split(selection.conditions)
+        clauses = compiler.select(replace(selection, conditions=tuple(before), order=()))
         bound: dict[Path, tuple[str, str]] = {(): ("n", "")}
+        carried = ["n", *map(compiler.alias, selection.annotations)]
         for path in paths:
-            clauses += f"{_bind(compiler, path, bound)} WITH DISTINCT n, {', '.join(bound[path])}"
+            walked = _bind(compiler, path, bound)
+            clauses += f"{walked} WITH DISTINCT {', '.join([*carried, *bound[path]])}"
         columns = [
-            f"{compiler.property(_comparable(one), 'n')} AS c{at}"
+            f"{_value(compiler, _comparable(one), bound)} AS c{at}"
             for at, one in enumerate(self.targets)
         ]
         columns += [
@@ -178,6 +195,24 @@ class ValuesShape:
             f"{clauses} WITH {', '.join(columns)}{where} RETURN {', '.join(names)}{order}{limits}"
         )
 
+    def _split(self, calls: Iterable[Tree]) -> tuple[list[Tree], list[Tree]]:
+        """Return the conditions on nodes, of each call, and those on groups: WHERE and HAVING."""
+        before: list[Tree] = []
+        after: list[Tree] = []
+        for call in calls:
+            trees = call.children if isinstance(call, And) else (call,)
+            of_groups = [tree for tree in trees if uses_alias(tree, self.groups)]
+            of_nodes = tuple(tree for tree in trees if not uses_alias(tree, self.groups))
+            for tree in of_groups:
+                if not all(uses_alias(leaf, self.groups) for leaf in leaves(tree)):
+                    raise NodeSetError(
+                        f"conditions on groups ({', '.join(self.groups)}) and on nodes can't be "
+                        "alternatives or negated together: use separate calls of filter"
+                    )
+            before += [And(of_nodes)] if of_nodes else []
+            after += of_groups
+        return before, after
+
     def convert(self, rows: Iterable[Row], compiler: Compiler, selection: Selection) -> list[Any]:
         """Return dicts, tuples or single values."""
         converted = []
@@ -186,6 +221,9 @@ class ValuesShape:
             for alias, aggregate in self.groups.items():
                 values.append(aggregate.to_python(row[compiler.alias(alias)]))
             converted.append(values)
+        if self.selected is not None:
+            positions = [self._all_columns.index(name) for name in self.selected]
+            converted = [[values[at] for at in positions] for values in converted]
         if self.form == "flat":
             return [values[0] for values in converted]
         if self.form == "dict":
@@ -299,4 +337,6 @@ def _json_to_python(target: Target, row: Row, position: int) -> Any:
 
 def with_alias(shape: ValuesShape, groups: Mapping[str, ResolvedAggregate]) -> ValuesShape:
     """Return a shape that groups by its values."""
-    return replace(shape, groups={**shape.groups, **groups})
+    all_groups = {**shape.groups, **groups}
+    selected = None if shape.selected is None else (*shape.selected, *groups)
+    return replace(shape, groups=all_groups, selected=selected)
