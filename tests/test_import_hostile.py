@@ -126,13 +126,27 @@ def test_large_and_special_files_are_not_read(kind: str, name: str, size: int) -
 
 
 @pytest.mark.parametrize(
-    "content",
-    ['{"@context": "' + "[" * 50, "[" * 100_000, '{"@type": "Dataset", "name": ' + "[" * 5_000],
+    ("content", "problem"),
+    [
+        ('{"@context": "' + "[" * 50, "is not JSON"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"@type": "Dataset", "name": ' + "[" * 5_000, "is "),
+        ("[" * 51 + "{}" + "]" * 51, "is nested more than 50 levels deep"),
+        ('{"@type": "Dataset", "version": ' + "1" * 5_000 + "}", "is not JSON: Exceeds the limit"),
+    ],
 )
-def test_deeply_nested_json_is_an_error(content: str) -> None:
+def test_json_beyond_the_limits_is_an_error(content: str, problem: str) -> None:
     Path("metadata.json").write_text(content)
-    with pytest.raises(ImportSourceError, match=r"metadata.json: "):
+    with pytest.raises(ImportSourceError, match=f"metadata.json: {problem}"):
         output("croissant", "metadata.json")
+
+
+def test_half_surrogate_pairs_are_replaced() -> None:
+    values = ["x\ud800y", {"\udc00": ["\ud83d\ude00", 1]}]
+    content = {"@type": "Dataset", "name": "d", "description": values[0], "x": values}
+    Path("metadata.json").write_text(json.dumps(content))
+    written, _ = output("croissant", "metadata.json")
+    assert "x\ufffdy" in written
 
 
 def test_hostile_names_are_escaped_on_the_terminal(cli: Run) -> None:

@@ -199,7 +199,8 @@ def test_invalid_values_of_a_card_are_reported() -> None:
     write_card(
         "hub/org/odd/README.md",
         "base_model: [org/base, {a: 1}]\nbase_model_relation: sibling\nlicense: other\n"
-        f"license_name: own-1\nnotes: [{JWT}, kept]\ndatasets: [[x]]\n",
+        f"tags: [true, 1.50]\npipeline_tag: {'x' * 9000}\nlicense_name: own-1\n"
+        f"notes: [{JWT}, kept]\ndatasets: [[x]]\n",
     )
     Path("hub/org/odd/config.json").write_text("{")
     Path("hub/org/results/.eval_results").mkdir(parents=True)
@@ -208,6 +209,9 @@ def test_invalid_values_of_a_card_are_reported() -> None:
     odd = graph.nodes["Model"]["org/odd"]
     assert (odd["license"], odd["metadata"]["license"]) == ("own-1", "other")
     assert odd["metadata"]["card"]["notes"] == ["kept"]
+    assert odd["tags"] == ["true", "1.50"]
+    assert "task" not in odd
+    assert report.skipped["properties"]["invalid value"] == 1
     assert graph.edges["DERIVED_FROM"] == {("org/odd", "org/base"): {}}
     assert report.skipped["references"]["not an id"] == 2
     assert graph.nodes["Metric"]["org%2Fresults%2F.eval_results%2Fa.yaml/default/x"]["value"] == 1
@@ -217,6 +221,7 @@ def test_invalid_values_of_a_card_are_reported() -> None:
         "datasets: expected the id of a repository, got a list",
         "unknown base_model_relation 'sibling'",
         "config.json: is not JSON: ",
+        "Model 'org/odd': task: an indexed string is limited to 8000 bytes",
     ):
         assert problem in messages
 
@@ -288,6 +293,7 @@ BILLION_LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         (BILLION_LAUGHS, "has more than 500,000 values"),
         ("a: *b\n", "README.md:2: "),
         ("a: [\n", "is not YAML"),
+        ("a: 1\nb: \x07\n", "README.md:3: character not allowed in YAML"),
         ("a: " + "[" * 200 + "\n", "README.md:"),
     ],
 )
@@ -311,6 +317,11 @@ def test_invalid_cards_are_skipped(content: str, problem: str) -> None:
         ("# Title\n", None),
         ("---\r\nlicense: mit\r\nlanguage: eo\r\n---\r\n\r\n# x\r\n", {"language": "eo"}),
         ("\ufeff---\nlicense: mit\nx: 1\nx: 2\n---", {"x": 2}),
+        (
+            "---\nb: &b {x: 1, y: 2}\nc: {<<: *b, y: 3}\nd: {<<: [*b, 4]}\n&k e: *k\n*k : 5\n---\n",
+            {"b": {"x": 1, "y": 2}, "c": {"x": 1, "y": 3}, "d": {"x": 1, "y": 2}, "e": 5},
+        ),
+        ("---\n# nothing\n---\n", None),
     ],
 )
 def test_cards_of_all_forms_are_read(content: str, keys: dict[str, Any] | None) -> None:

@@ -19,6 +19,7 @@ from conftest import Run
 from genai_graph import Experiment, Model, Report, import_from, load, query
 from genai_graph.errors import FixtureError, GenaiGraphError, ImportSourceError, SettingsError
 from genai_graph.importers import ImportReport, mlflow
+from genai_graph.importers.files import MAX_FILE_BYTES
 from genai_graph.importers.records import Skipped
 
 DATA = Path(__file__).parent / "data" / "mlflow"
@@ -246,9 +247,11 @@ def without_ids(graph: Graph, answers: dict[str, Any]) -> str:
     return "\n".join([*nodes, json.dumps(edges, sort_keys=True, indent=1)])
 
 
-def test_a_file_store_gives_the_graph_of_a_database() -> None:
-    database, _ = import_to_file(unpack("3.17.db"))
-    files, _ = import_to_file(unpack("3.17-files"))
+@pytest.mark.parametrize("options", [{}, {"history": False}], ids=["history", "latest"])
+def test_a_file_store_gives_the_graph_of_a_database(options: dict[str, Any]) -> None:
+    Path("map.yaml").write_text("# no terms\nmodels:\n")
+    database, _ = import_to_file(unpack("3.17.db"), map=Path("map.yaml"), **options)
+    files, _ = import_to_file(unpack("3.17-files"), **options)
     assert without_ids(files, client_answers("3.17-files")) == without_ids(
         database, client_answers("3.17.db")
     )
@@ -396,9 +399,25 @@ def test_names_can_be_prefixed_and_mapped() -> None:
         ({"contexts": {"x": "training set"}}, "map: contexts: x: expected one of training"),
         ({"metrics": {"x": {"nam": "y"}}}, "map: metrics: x: unknown key 'nam'"),
         ({"models": {"x": 3}}, "map: models: x: expected a non-empty string, got 3"),
+        ({"models": ["x"]}, "map: models: expected a map, got a list"),
+        ({"contexts": ["x"]}, "map: contexts: expected a map, got a list"),
+        ({"metrics": 3}, "map: metrics: expected a map, got 3"),
+        ({"metrics": {"x": 3}}, "map: metrics: x: expected a map, got 3"),
+        ({"metrics": {"x": {"greater_is_better": 1}}}, "expected true or false, got 1"),
+        ({"metrics": {"x": {"name": ""}}}, "map: metrics: x: name: expected a non-empty string"),
+        ("[1]", "map: map.yaml: expected a map, got a list"),
+        ("models: {}\nmodels: {}", "map: map.yaml:2: duplicate key 'models': the last value coun"),
+        ("models: {\n", "map: map.yaml:2: is not YAML"),
+        ("models: {}\n---\nmodels: {}\n", "map: map.yaml:2: is more than one YAML document"),
+        ("# " + "x" * 8 * 2**20, "map: map.yaml: is larger than "),
+        (None, "map: map.yaml: can't be read: No such file"),
     ],
 )
-def test_an_invalid_map_is_an_error(mapping: dict[str, Any], error: str) -> None:
+def test_an_invalid_map_is_an_error(mapping: Any, error: str) -> None:
+    if not isinstance(mapping, dict):
+        if mapping is not None:
+            Path("map.yaml").write_text(mapping)
+        mapping = Path("map.yaml")
     with pytest.raises(SettingsError) as raised:
         import_from("mlflow", unpack("3.17.db"), map=mapping, output="-")
     assert error in str(raised.value)
@@ -515,12 +534,19 @@ def test_unreadable_files_are_skipped_or_errors() -> None:
     (registered / "greet" / "version-1" / "meta.yaml").write_text("name: [")
     logged = next(Path("3.17-files").glob("*/models/m-*"))
     (logged / "meta.yaml").unlink()
+    with (third / "tags" / "large").open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    inputs = sorted(third.parent.glob("*/inputs/*/meta.yaml"))
+    inputs[0].write_text("")
+    inputs[1].write_text("source_type: DATASET\nsource_id: missing\n")
     graph, report = import_to_file("3.17-files")
     assert not Path("hacked").exists()
     messages = "\n".join(report.messages)
     assert f"{run.name}/meta.yaml: is empty or missing" in messages
     assert f"{other.name}/meta.yaml: has the YAML tag" in messages
     assert "metric 'mixed': 1 invalid lines" in messages
+    assert f"{third.name}/tags/large: is larger than 64 MiB" in messages
+    assert report.skipped["dataset inputs"]["unreadable"] == 2
     assert "models/fraud/meta.yaml: is empty or missing" in messages
     assert "models/greet/version-1/meta.yaml: is not YAML" in messages
     assert report.skipped["model versions"]["unreadable"] == 2
@@ -530,6 +556,20 @@ def test_unreadable_files_are_skipped_or_errors() -> None:
     with pytest.raises(FixtureError, match="is empty or missing"):
         import_from("mlflow", "3.17-files", output="strict.jsonl", strict=True)
     assert not Path("strict.jsonl").exists()
+
+
+def test_names_that_the_graph_can_not_hold_are_errors() -> None:
+    unpack("3.17.db")
+    with sqlite3.connect("3.17.db") as database:
+        long = "hex(zeroblob(5000))"
+        database.execute(f"UPDATE registered_models SET name = {long} || name")
+        database.execute(f"UPDATE model_versions SET name = {long} || name")
+        database.execute("UPDATE runs SET start_time = 9000000000000000000, end_time = NULL")
+    with pytest.raises(FixtureError) as raised:
+        import_from("mlflow", "3.17.db", output="out.jsonl")
+    assert "Model '0000" in str(raised.value)
+    assert "uid: an indexed string is limited to 8000 bytes" in str(raised.value)
+    assert not Path("out.jsonl").exists()
 
 
 def test_records_can_be_read_in_python() -> None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import lzma
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import trustme
 from test_import_mlflow import Graph, unpack
 
 from genai_graph import import_from
@@ -77,6 +80,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Replay)
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.pauses: list[float] = []  # of the client
         self.fault: Fault = lambda path, count: None
 
     @property
@@ -87,8 +91,8 @@ class Server(ThreadingHTTPServer):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     pytest.importorskip("httpx")
-    monkeypatch.setattr(rest, "_pause", lambda attempt, retry_after: 0.0)
     server = Server()
+    monkeypatch.setattr(rest, "time", SimpleNamespace(sleep=server.pauses.append))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     yield server
@@ -139,10 +143,14 @@ def test_histories_are_read_one_by_one_if_there_is_no_bulk(server: Server) -> No
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_requests_are_repeated(server: Server, status: int) -> None:
     expected = import_lines(server.url)
-    headers = {"Retry-After": "1"}
     server.requests.clear()
-    server.fault = lambda path, count: (status, headers, b"busy") if count % 4 else None
-    assert import_lines(server.url) == expected
+    for headers, pauses in (({"Retry-After": "90"}, [60, 60, 60]), ({}, [0.25, 0.5, 1])):
+        server.fault = lambda path, count, headers=headers: (
+            (status, headers, b"busy") if count % 4 else None
+        )
+        server.pauses.clear()
+        assert import_lines(server.url) == expected
+        assert server.pauses[:3] == pauses
 
 
 @pytest.mark.parametrize(
@@ -183,6 +191,34 @@ def test_a_server_that_is_silent_or_missing_is_an_error(
         import_lines(server.url)
 
 
+def test_a_page_that_is_repeated_is_an_error(server: Server) -> None:
+    page = json.dumps({"experiments": [], "next_page_token": "again"}).encode()
+    server.fault = lambda path, count: (200, {}, page) if "experiments" in path else None
+    with pytest.raises(ImportSourceError, match=r"repeats a page of api/2\.0/mlflow/exp"):
+        import_lines(server.url)
+    assert len(server.requests) == 2
+
+
+def test_certificates_are_verified_unless_the_variable_of_mlflow_says_no(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http://127.0.0.1", "https://localhost")
+    with pytest.raises(ImportSourceError, match=r"can't be reached: .*CERTIFICATE_VERIFY_FAILED"):
+        import_lines(url)
+    authority.cert_pem.write_to_path("authority.pem")
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "authority.pem")
+    expected = import_lines(url)
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "missing.pem")
+    with pytest.raises(SettingsError, match=r"MLFLOW_TRACKING_SERVER_CERT_PATH: missing\.pem: "):
+        import_lines(url)
+    monkeypatch.setenv("MLFLOW_TRACKING_INSECURE_TLS", "true")
+    assert import_lines(url) == expected
+
+
 def test_credentials_are_sent_as_headers_and_never_shown(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,6 +230,10 @@ def test_credentials_are_sent_as_headers_and_never_shown(
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "s3cret")
     import_lines(server.url)
     assert server.requests[-1][1]["Authorization"] == "Bearer s3cret"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "s3cret")
+    import_lines(server.url.replace("127.0.0.1", "localhost"))
+    assert server.requests[-1][1]["Authorization"].startswith("Basic ")
     for url in ("http://example.org", "http://ann:s3cret@example.org/x"):
         with pytest.raises(GenaiGraphError, match="not sent unencrypted") as raised:
             import_lines(url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -68,19 +67,15 @@ def parse_value(value: Any) -> Value | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
-        return _finite(float(value)) if math.isfinite(value) else Value(float(value))
+        return Value(float(value))
     if not isinstance(value, str):
         return None
     text = value.strip()
     if found := _DEVIATION.match(text):
-        return _finite(float(found[1]), plus_minus=float(found[2]))
+        return Value(float(found[1]), plus_minus=float(found[2]))
     if found := _PERCENT.match(text):
-        return _finite(float(found[1]), unit="%")
-    return _finite(float(text)) if _PLAIN.match(text) else None
-
-
-def _finite(number: float, unit: str | None = None, plus_minus: float | None = None) -> Value:
-    return Value(number, unit, plus_minus)
+        return Value(float(found[1]), unit="%")
+    return Value(float(text)) if _PLAIN.match(text) else None
 
 
 def hub_id(text: str) -> str:

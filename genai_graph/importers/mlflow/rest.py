@@ -79,7 +79,9 @@ class TrackingServer:
             seen.add(token)
 
     def _request(self, method: str, path: str, *, missing_ok: bool, **options: Any) -> Any:
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             is_last = attempt == _ATTEMPTS
             try:
                 response = self._client.request(method, path, **options)
@@ -101,7 +103,6 @@ class TrackingServer:
                 time.sleep(_pause(attempt, response.headers.get("Retry-After")))
                 continue
             return self._decode(response, missing_ok)
-        return None
 
     def _decode(self, response: Any, missing_ok: bool) -> Any:
         status = response.status_code
