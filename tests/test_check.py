@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import re
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -522,6 +527,29 @@ def test_long_chain_is_not_a_cycle_and_does_not_exhaust_the_stack() -> None:
         "must not form a cycle"
         in errors_of(write(f"{HEADER}Model:\n{line}  m2000: {{parents: [m0]}}\n"))[0]
     )
+
+
+def test_cycles_are_found_behind_and_before_other_edges() -> None:
+    chance = random.Random(4)
+    found = Counter[bool]()
+    for _ in range(100):
+        pairs = {(chance.choice("abcdef"), chance.choice("abcdef")) for _ in range(6)}
+        parents = {uid: sorted(b for a, b in pairs if a == uid) for uid in "abcdef"}
+        path = write(
+            f"{HEADER}Model: {json.dumps({a: {'parents': b} for a, b in parents.items()})}"
+        )
+        try:
+            TopologicalSorter(parents).prepare()
+        except CycleError:
+            errors = errors_of(path)
+            cycles = [re.findall("'(.)'", error.partition("cycle: ")[2]) for error in errors]
+            assert all(cycle[0] == cycle[-1] for cycle in cycles)
+            assert all(pairs.issuperset(pairwise(cycle)) for cycle in cycles)
+            found[True] += 1
+        else:
+            assert check(path) == (6, len(pairs))
+            found[False] += 1
+    assert min(found.values()) > 10
 
 
 def test_two_paths_to_an_ancestor_are_not_a_cycle() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import compress, groupby
+from itertools import accumulate, compress, groupby
 from operator import attrgetter, eq
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,6 +126,36 @@ class _EdgeTable(NamedTuple):
         pairs = zip(self.pairs, self.key_numbers, strict=True)
         return (pair << _KEY_SHIFT | key for pair, key in pairs)
 
+    def leads_to_cycle(self) -> bytearray:
+        """Return whether a cycle can be reached from a node, by its number.
+
+        Nodes without outgoing edges are removed, with the edges that end at them, until none is
+        left: a topological sort from the ends.
+        """
+        if self.sources is not self.targets:
+            return bytearray(len(self.targets))
+        count = len(self.sources)
+        num_targets = array("I", bytes(4 * count))  # those that are not removed, by number
+        ends = array("I", bytes(4 * (count + 1)))  # of the sources of a target, by number + 1
+        for pair in self.pairs:
+            num_targets[pair >> _SOURCE_SHIFT] += 1
+            ends[(pair & _END_MASK) + 1] += 1
+        removed = array("I", (number for number in range(count) if not num_targets[number]))
+        starts = array("I", accumulate(ends))
+        ends = starts[:]
+        sources = array("I", bytes(4 * len(self.pairs)))  # grouped by target
+        for pair in self.pairs:
+            target = pair & _END_MASK
+            sources[ends[target]] = pair >> _SOURCE_SHIFT
+            ends[target] += 1
+        while removed:
+            target = removed.pop()
+            for source in sources[starts[target] : ends[target]]:
+                num_targets[source] -= 1
+                if not num_targets[source]:
+                    removed.append(source)
+        return bytearray(map(bool, num_targets))
+
     def targets_without_edge(self) -> Iterator[str]:
         """Yield the declared targets at which no edge ends."""
         is_missing = bytearray(self.targets.is_declared)
@@ -219,7 +249,7 @@ class ReferenceIndex:
     def edge_batches(
         self, edge_type: EdgeType, *, is_first: bool
     ) -> Iterator[tuple[list[EdgeRow], dict[str, str]]]:
-        """Yield the edges of a type, without values, in batches; those without cycles in one.
+        """Yield the edges of a type, without values, in batches; those of an acyclic type in one.
 
         Each batch comes with the first neighbours of the restricted ends that have several, by the
         uid of the end; an earlier batch may contain the other edge. With `is_first`, the graph has
@@ -240,9 +270,18 @@ class ReferenceIndex:
                 elif first[uid] != neighbour + 1:
                     has_several[uid] = True
         chosen: Iterable[int] = table.pairs
-        if is_first and not edge_type.acyclic:
-            is_unique = True not in has_several  # usually, so that no edge needs to be unpacked
-            chosen = () if is_unique else (p for p in chosen if has_several[p >> shift & _END_MASK])
+        if is_first:
+            is_endless = bytearray(len(table.targets))
+            if edge_type.acyclic:
+                is_endless = table.leads_to_cycle()
+            if True in has_several or True in is_endless:
+                chosen = (
+                    pair
+                    for pair in table.pairs
+                    if has_several[pair >> shift & _END_MASK] or is_endless[pair & _END_MASK]
+                )
+            else:  # usually, so that no edge needs to be unpacked
+                chosen = ()
         for pairs in batched(chosen, len(table.pairs) + 1 if edge_type.acyclic else None):
             ends = {uid for pair in pairs if has_several[uid := pair >> shift & _END_MASK]}
             neighbours = {near[uid]: far[first[uid] - 1] for uid in ends}
