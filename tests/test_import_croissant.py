@@ -116,6 +116,11 @@ def test_datasets_are_identified(properties: dict[str, Any], uid: str) -> None:
         ({"@type": "CreativeWork", "url": "https://opensource.org/licenses/MIT"}, "MIT"),
         ({"@type": "CreativeWork", "name": "apache-2.0"}, "Apache-2.0"),
         ({"@id": "https://choosealicense.com/licenses/odc-by/"}, "ODC-By-1.0"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
+        ("creativecommons.org/publicdomain/mark/1.0", "CC-PDM-1.0"),
+        ("https://www.apache.org/licenses/LICENSE-2.0.html", "Apache-2.0"),
+        ("https://spdx.org/licenses/Own-1.0", "https://spdx.org/licenses/Own-1.0"),
+        (["mit", {"a": 1}], "MIT"),
         ("None", None),
         ("https://choosealicense.com/licenses/undefined/", None),
         ([], None),
@@ -134,6 +139,9 @@ def test_licenses_have_spdx_spelling(license_: Any, expected: str | None) -> Non
         ([{"contentSize": "5 B"}, {}], None),
         ([{"contentSize": "5 B"}, {"contentSize": "9 B", "containedIn": {"@id": "zip"}}], 5),
         ([{"contentSize": "many"}], None),
+        ([{"contentSize": "1,5 kB"}], 1_500),
+        ([{"contentSize": "1.2.3 B"}], None),
+        ([{"contentSize": "9" * 400 + ".5 B"}], None),
         ([], None),
     ],
 )
@@ -144,7 +152,11 @@ def test_sizes_are_added(files: list[dict[str, Any]], size: int | None) -> None:
 
 def test_sources_are_connected() -> None:
     squad = {"@id": "x", "prov:locatedAt": "https://huggingface.co/datasets/rajpurkar/squad"}
-    based_on = ["https://example.org/other", {"@type": "Dataset", "name": "b", "version": "2"}]
+    based_on = [
+        "https://example.org/other",
+        {"@type": "Thing"},
+        {"@type": "Dataset", "name": "b", "version": "2"},
+    ]
     write_json("a/metadata.json", croissant(name="a", isBasedOn=based_on))
     write_json("b/croissant.json", {"@graph": [{"@type": "Thing"}, croissant(name="c")]})
     write_json("c/any.json", croissant(**{"name": "d", "prov:wasDerivedFrom": squad}))

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import lzma
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genai_graph import Experiment, import_from
-from genai_graph.errors import FixtureError, GenaiGraphError, ImportSourceError, SettingsError
+from genai_graph.database import Connection
+from genai_graph.errors import (
+    FixtureError,
+    GenaiGraphError,
+    ImportSourceError,
+    OutputError,
+    SettingsError,
+)
+from genai_graph.exchange import record_stream
 from genai_graph.importers import ImportReport
 
 DATA = Path(__file__).parent / "data" / "mlflow"
@@ -126,8 +135,26 @@ def test_tables_of_mlflow_need_no_map(graph: None) -> None:
         (
             "a,b\n1,2\n",
             {"id": "a", "duration": {"column": "b", "unit": "x"}},
-            "map: duration: unit",
+            "map: duration: unit: expected one of ms, s, min, h, got 'x'",
         ),
+        (
+            "a,b\n1,2\n",
+            {"id": "a", "duration": {"column": "b", "unit": ["s"]}},
+            "map: duration: unit: expected one of ms, s, min, h, got a list",
+        ),
+        ("a\n1\n", {"id": {"columns": []}}, "map: id: expected the name of a column, got a list"),
+        ("a\n1\n", {"id": "a", "project": {"value": 3}}, "map: project: value: expected a name"),
+        (
+            "a\n1\n",
+            {"id": "a", "status": {"column": "a", "values": [1]}},
+            "map: status: values: expected a map, got a list",
+        ),
+        (
+            "a\n1\n",
+            {"id": "a", "tags": {"column": "a", "split": 3}},
+            "map: tags: split: expected a text, got 3",
+        ),
+        ("a\n1\n", {"id": "a", "name": {"column": 3}}, "map: name: expected the name of a column"),
         ("a,b\n1,2\n", {"id": ["a"]}, "map: id: expected the name of a column, got a list"),
         ("a,b\n1,2\n1,3\n", {"id": "a"}, "Experiment '1': uid: duplicate (first at t.csv:2)"),
     ],
@@ -139,6 +166,36 @@ def test_tables_and_maps_that_do_not_fit_are_errors(
     with pytest.raises(GenaiGraphError) as raised:
         import_to_file("t.csv", map=mapping)
     assert error in str(raised.value)
+
+
+def test_invalid_values_are_reported_once() -> None:
+    Path("t.csv").write_text(
+        "run,start,secs,state,tags,team\na,soon,1,odd,x;y,\nb,2026-13-01,1,odd,-,t\n"
+        "c,2026-01-01T00:00:00Z,1e99,finished,;,t\nd,NaT,-,finished,z,t\n"
+        "e,2026-01-01T00:00:00Z,NaN,failed,,t\n"
+    )
+    mapping = {
+        "id": {"column": "run"},
+        "started_at": "start",
+        "duration": "secs",
+        "status": "state",
+        "tags": {"column": "tags", "split": ";"},
+        "project": {"column": "team"},
+        "parameters": "secs",
+        "metrics": None,
+    }
+    nodes, report = import_to_file("t.csv", map=mapping)
+    assert {uid for uid in nodes if uid != "t"} == {*"abcde"}
+    assert [nodes[uid].get("tags") for uid in "abcd"] == [["x", "y"], [], [], ["z"]]
+    assert nodes["d"]["status"] == "FINISHED"
+    assert report.skipped["values"]["invalid"] == 4
+    assert [message.removeprefix("t.csv:") for message in report.messages] == [
+        "2: unknown status 'odd': map it in --map",
+        "2: start: expected a time, got 'soon'",
+        "3: start: expected a time, got '2026-13-01'",
+        "4: secs: expected a duration, got '1e99'",
+        "6: secs: expected a duration, got 'NaN'",
+    ]
 
 
 def test_invalid_rows_are_skipped() -> None:
@@ -189,6 +246,28 @@ def test_uids_and_names_are_in_normal_form_c() -> None:
         ("Experiment", "r\u00e9"),
         ("Metric", "r\u00e9/m\u00e9"),
     }
+
+
+def test_large_imports_are_read_again_from_a_temporary_file(
+    embedded: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_stream, "_MAX_CACHED_RECORDS", 0)
+    Path("t.csv").write_text(TABLE)
+    report = import_from("csv", "t.csv", map=MAP)
+    assert report.nodes["Experiment"].created == 3
+    assert report.edges["Project-HAS->Experiment"].created == 3
+    Path("t.csv").write_text(TABLE.replace("\na,", f"\n{'a' * 9000},"))
+    with pytest.raises(FixtureError, match=r"t\.csv:2: Experiment 'aaa.*8000 bytes"):
+        import_from("csv", "t.csv", map=MAP)
+
+
+def test_a_temporary_file_that_can_not_be_written_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("t.csv").write_text(TABLE)
+    monkeypatch.setattr(tempfile, "tempdir", "missing")
+    with pytest.raises(OutputError, match=r"spooled to missing: No such file.*: set TMPDIR"):
+        import_to_file("t.csv", map=MAP)
 
 
 def test_unreadable_files_are_errors() -> None:

@@ -99,8 +99,8 @@ def check_columns(columns: ColumnMap, header: Sequence[str], file: str) -> None:
 
 
 def _id_columns(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        value = value.get("columns")
+    if isinstance(value, Mapping) and "columns" in value:
+        value = value["columns"]
         if isinstance(value, list) and value:
             return [_column("id", name) for name in value]
     return [_column("id", value)]
@@ -147,9 +147,11 @@ def _read_duration(result: ColumnMap, value: Any) -> None:
     unit = "s"
     if isinstance(value, Mapping):
         unit, value = value.get("unit", "s"), value.get("column")
-    if unit not in _UNITS:
+    if not isinstance(unit, str) or unit not in _UNITS:
         expected = ", ".join(_UNITS)
-        raise SettingsError(f"map: duration: unit: expected one of {expected}, got {unit!r}")
+        raise SettingsError(
+            f"map: duration: unit: expected one of {expected}, got {describe(unit)}"
+        )
     result.duration, result.duration_unit = _column("duration", value), _UNITS[unit]
 
 
