@@ -174,6 +174,50 @@ def test_rows(runs: None) -> None:
     assert search("uid = 'nothing'").columns == ("uid",)
 
 
+def test_sort_keys(graph: Connection) -> None:
+    """NaN is after numbers, missing values are last; keys with dots and nested ones are equal."""
+    for uid, value in (("low", 0.1), ("none", None), ("nan", float("nan")), ("high", float("inf"))):
+        run = Experiment(
+            uid=uid, parameters={"a.b": value, "c": {"d": uid}} if value == 0.1 else {}
+        )
+        run.save()
+        if value is not None:
+            run.record("auc", value)
+    nested = Experiment(uid="nested", parameters={"a": {"b": 0.2}}).save()
+    nested.part_of.connect(Experiment.nodes.get(uid="low"))
+
+    def order(key: str) -> list[str]:
+        return [row["uid"] for row in search(order_by=key)]
+
+    assert order("metrics.auc DESC") == ["high", "low", "nan", "nested", "none"]
+    assert order("metrics.auc") == ["low", "high", "nan", "nested", "none"]
+    assert order("params.a.b DESC")[:2] == ["nested", "low"]
+    assert order("parent.params.a.b")[0] == "nested"
+    (row,) = search("uid = 'nested'", columns=["parent.params.a.b", "parent.params.c.d"])
+    assert row == {"uid": "nested", "parent.params.a.b": 0.1, "parent.params.c.d": "low"}
+
+
+def test_negation_refers_to_one_related_node(graph: Connection) -> None:
+    """`NOT IN` matches another value, as `!=` does."""
+    run = Experiment(uid="r", source="C:\\data\\n'").save()
+    for name in ("x", "y"):
+        run.datasets.connect(Dataset(name=name, digest=f"of {name}").save())
+    run.record("loss", 0.1)
+    run.record("auc", 0.5)
+    for expression, is_found in [
+        ("dataset.name NOT IN ('x')", True),
+        ("dataset.name NOT IN ('x', 'y')", False),
+        ("dataset.name NOT LIKE 'x%' AND dataset.digest = 'of y'", True),
+        ("dataset.name NOT LIKE 'x%' AND dataset.digest = 'of x'", False),
+        ("metrics.auc NOT IN (0.1)", True),
+        ("metrics.auc NOT IN (0.5)", False),
+        ("source = 'C:\\data\\n'''", True),
+        ("source LIKE 'C:\\%'", True),
+        ("source LIKE 'C:\\\\%'", False),
+    ]:
+        assert bool(search(expression)) is is_found, expression
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from genai_graph.cli.output import format_option, write_rows
@@ -51,7 +53,12 @@ def search(
             + ", ".join(_KINDS)
         )
     expression = "".join(rest)
-    names = None if columns is None else [name.strip() for name in columns.split(",")]
+    names = None if columns is None else [name.strip() for name in _split(columns)]
     with connect():
         found = run(expression, kind=kind, order_by=order_by, columns=names, limit=limit)
     write_rows(list(found), format, found.columns)
+
+
+def _split(columns: str) -> list[str]:
+    """Return the parts between commas; quoted names may contain some."""
+    return re.findall(r"""(?:^|,)((?:[^,`"]|`[^`]*`|"[^"]*"|[`"])*)""", columns)

@@ -71,12 +71,19 @@ _GROUPS = {
     **dict.fromkeys(("parameters", "parameter", "params", "param"), "parameters"),
     **dict.fromkeys(("tags", "tag"), "tags"),
 }
+_EXAMPLES = {
+    name: f"{name}.{key}"
+    for group, key in (("metrics", "accuracy"), ("parameters", "lr"), ("tags", "team"))
+    for name, other in _GROUPS.items()
+    if other == group
+}
 # Names of relationships, in the singular: of a label, or of any.
 _RELATIONSHIPS = {
     "Experiment": {"parent": "part_of", "dataset": "datasets", "model": "models"},
     "Model": {"parent": "parents", "dataset": "trained_on"},
     "Dataset": {"parent": "parents", "model": "trained_models"},
 }
+JSON_NEEDS_KEY = "is JSON: add a key, such as parameters.lr"
 _ORDER = ("<", "<=", ">", ">=")
 _TAG = (
     "coalesce(head([tag IN {n}.tags WHERE tag STARTS WITH {0} | substring(tag, size({0}))] "
@@ -160,7 +167,10 @@ class Resolver:
         return _json_operand(Target(path, label, name), rest)
 
     def _unknown(self, label: str, name: str) -> str:
-        names = [*properties_of(NODES[label]), *relationships_of(label), *_GROUPS, *_ALIASES]
+        related = (*relationships_of(label), *_RELATIONSHIPS.get(label, ()))
+        names = [*properties_of(NODES[label]), *related, *_GROUPS, *_ALIASES]
+        if name in names:
+            return f"{name!r} needs a key, such as {_EXAMPLES.get(name, f'{name}.uid')}"
         hint = did_you_mean(name, names)
         return f"unknown name {name!r}{hint}: {label} has {', '.join(properties_of(NODES[label]))}"
 
@@ -244,7 +254,7 @@ def _condition(operand: Operand, condition: Condition, resolver: Resolver) -> Tr
     if operand.metric is not None:
         return _metric_condition(operand, condition, resolver)
     if operand.target.is_json and not operand.target.keys:
-        raise resolver.error(condition.key.position, "is JSON: add a key, such as parameters.lr")
+        raise resolver.error(condition.key.position, JSON_NEEDS_KEY)
     tree = _comparison(operand, condition, resolver)
     if condition.operator == "NULL" and operand.target.path:
         return Not(_comparison(operand, replace(condition, operator="NOT NULL"), resolver))
@@ -271,12 +281,15 @@ def _comparison(operand: Operand, condition: Condition, resolver: Resolver) -> T
             return _json_null(target, "exact" if operator == "NULL" else "ne")
         test = "IS NULL" if operator == "NULL" else "IS NOT NULL"
         return _checked(Comparison(target, "isnull", f"{x} {test}", operand.values))
-    if operator.startswith("NOT "):
+    if operator.startswith("NOT ") and not target.path:
         positive = _comparison(operand, replace(condition, operator=operator[4:]), resolver)
         exists = _comparison(operand, replace(condition, operator="NOT NULL"), resolver)
         return And((exists, Not(positive)))
-    values = [_converted(operand, value, operator, resolver) for value in condition.values]
-    template, parameters = _template(operand, operator, values, offset)
+    positive_operator = operator.removeprefix("NOT ")
+    values = [_converted(operand, each, positive_operator, resolver) for each in condition.values]
+    template, parameters = _template(operand, positive_operator, values, offset)
+    if positive_operator != operator:  # of a related node, which other conditions refer to, too
+        template = f"({x} IS NOT NULL AND NOT coalesce({template}, false))"
     lookup = {"=": "exact", "IN": "in"}.get(operator, operator)
     return _checked(Comparison(target, lookup, template, (*operand.values, *parameters)))
 

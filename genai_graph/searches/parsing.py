@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,12 +45,11 @@ FALSE.3: /FALSE(?![\w-])/i
 NAME: /[^\W\d][\w-]*/
 WORD: /\d[\w-]*/
 BACKQUOTED: /`[^`]+`/
-SINGLE_QUOTED: /'(?:[^'\\]|\\.|'')*'/s
-DOUBLE_QUOTED: /"(?:[^"\\]|\\.|"")*"/s
+SINGLE_QUOTED: /'(?:[^']|'')*'/
+DOUBLE_QUOTED: /"(?:[^"]|"")*"/
 NUMBER: /[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/
 %ignore /\s+/
 """
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Part(NamedTuple):
@@ -274,7 +272,7 @@ def _unquoted(token: Any) -> str:
     text, quote = token[1:-1], token[0]
     if quote == "`":
         return str(text)
-    return _ESCAPE.sub(r"\1", text.replace(quote * 2, quote))
+    return str(text.replace(quote * 2, quote))
 
 
 def _number(text: str) -> int | float:

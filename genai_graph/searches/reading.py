@@ -24,8 +24,8 @@ from genai_graph.properties.encryption import (
 from genai_graph.properties.json_columns import is_in_json
 from genai_graph.properties.validation import inflate_value, inflate_values
 from genai_graph.registry import NODES, properties_of
-from genai_graph.searches.conditions import Resolver, to_tree
-from genai_graph.searches.parsing import OrderKey, parse_expression, parse_ordering
+from genai_graph.searches.conditions import JSON_NEEDS_KEY, Operand, Resolver, to_tree
+from genai_graph.searches.parsing import OrderKey, error_at, parse_expression, parse_ordering
 from genai_graph.storage.batching import batched
 from genai_graph.storage.columns import from_columns
 
@@ -109,9 +109,11 @@ def _select(compiler: Compiler, label: str, text: str, ordering: Sequence[str], 
         clauses += clause
         names.append(name)
         if key.descending:
-            missing = compiler.variable("m")
-            computed.append(f"{name} IS NULL AS {missing}")
-            order += [missing, f"{name} DESC"]
+            last = compiler.variable("m")  # a rank: NaN, which is the largest number, after others
+            is_nan = f"toStringOrNull({name}) = 'NaN'"
+            rank = f"CASE WHEN {name} IS NULL THEN 2 WHEN {is_nan} THEN 1 ELSE 0 END"
+            computed.append(f"{rank} AS {last}")
+            order += [last, f"{name} DESC"]
         else:
             order.append(name)
     uid = compiler.variable("u")
@@ -138,6 +140,8 @@ def _sort_key(
     operand = Resolver(label, text).resolve(order_key.key)
     refuse_search(operand.target.prop)
     target, name = operand.target, compiler.variable("k")
+    if target.is_json and not target.keys:
+        raise error_at(text, order_key.key.position, JSON_NEEDS_KEY)
     carried = ", ".join(bound)
     node, edge, clauses = "n", "", ""
     if target.path:
@@ -145,13 +149,20 @@ def _sort_key(
         if operand.metric is not None:
             clauses += f" WHERE {node}.name = {compiler.parameter(operand.metric)}"
         clauses = f" {clauses}"
-    values = [compiler.parameter(value) for value in operand.values]
-    expression = operand.expression.format(
-        *values, x=compiler.property(target, edge if target.on_edge else node), n=node
-    )
+    expression = compile_value(compiler, operand, node, edge)
     if target.path:
         expression = f"{'max' if order_key.descending else 'min'}({expression})"
     return f"{clauses} WITH {carried}, {expression} AS {name}", name
+
+
+def compile_value(compiler: Compiler, operand: Operand, node: str, edge: str) -> str:
+    """Return the expression of the value of an operand, of the variables of a node and an edge."""
+    variable = edge if operand.target.on_edge else node
+    x = compiler.property(operand.target, variable)
+    if operand.alternative is not None:
+        x = f"coalesce({x}, {compiler.property(operand.alternative, variable)})"
+    values = [compiler.parameter(value) for value in operand.values]
+    return operand.expression.format(*values, x=x, n=node)
 
 
 def _to_python(label: str, name: str, uids: list[str], stored: Iterable[Any]) -> list[Any]:

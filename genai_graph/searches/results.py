@@ -17,7 +17,7 @@ from genai_graph.properties.messages import did_you_mean
 from genai_graph.registry import NODES, close, properties_of
 from genai_graph.searches.conditions import KINDS, Operand, Resolver
 from genai_graph.searches.parsing import parse_key
-from genai_graph.searches.reading import Found, Wanted, read_metrics, read_nodes
+from genai_graph.searches.reading import Found, Wanted, compile_value, read_metrics, read_nodes
 from genai_graph.storage.batching import batched
 
 if TYPE_CHECKING:
@@ -228,9 +228,7 @@ def _read_related(label: str, uids: Iterable[str], operand: Operand) -> dict[str
     for batch in batched(uids):
         compiler = Compiler()
         node, edge, walked = compiler.walk("n", operand.target.path, optional=False)
-        values = [compiler.parameter(value) for value in operand.values]
-        x = compiler.property(operand.target, edge if operand.target.on_edge else node)
-        expression = operand.expression.format(*values, x=x, n=node)
+        expression = compile_value(compiler, operand, node, edge)
         start = f"UNWIND {compiler.parameter(batch)} AS uid {match_uid('n', label, 'uid')}"
         if operand.metric is not None:
             walked += f" WHERE {node}.name = {compiler.parameter(operand.metric)}"
