@@ -75,7 +75,10 @@ class Comparison:
         return len(self.values)
 
     def __getitem__(self, key: str) -> ComparedValue:
-        return next(value for value in self.values if value.key == key)
+        for value in self.values:
+            if value.key == key:
+                return value
+        raise KeyError(key)
 
     def table(self, *, mark_best: bool = False) -> list[list[Any]]:
         """Return rows of the key and the values, with the best ones marked by an asterisk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
@@ -471,6 +472,23 @@ def test_unreadable_file_does_not_hide_errors_in_other_files() -> None:
         "gone.yaml",
         "f.yaml:3",
         "lost.yaml",
+    ]
+
+
+def test_header_and_content_that_can_not_be_used() -> None:
+    header = '{"format": "genai_graph/1", "models": "team"}\n'
+    assert errors_of(write_file("a.jsonl", header)) == [
+        "a.jsonl:1: models: expected a list of modules, got 'team'"
+    ]
+    edge = '{"Model": {"m": {"trained_on": {"\\ud800": {}}}}, "format": "genai_graph/1"}'
+    assert errors_of(write_file("a.json", edge)) == [
+        "a.json:1: Model 'm': trained_on: expected Unicode text, got a lone surrogate at "
+        "character 1"
+    ]
+    text = "format: genai_graph/1\nModel:\n" + "".join(f"  m{i}: {{}}\n" for i in range(999))
+    assert errors_of(write_file("a.yaml.gz", gzip.compress(text.encode())[:-20])) == [
+        "a.yaml.gz: can't be decompressed: Compressed file ended before the end-of-stream "
+        "marker was reached"
     ]
 
 

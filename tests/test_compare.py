@@ -46,6 +46,8 @@ def test_compare(runs: None) -> None:
     frame = found.to_pandas()
     assert list(frame.columns) == ["a", "b"]
     assert frame.loc["parameters.lr", "b"] == 0.01
+    with pytest.raises(KeyError, match="unknown"):
+        found["unknown"]
     by_search = compare(search="parameters.lr > 0", order_by=["parameters.lr"])
     assert by_search.uids == ("b", "a")
 

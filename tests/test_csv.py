@@ -188,6 +188,12 @@ def test_directory_without_csv_files_is_rejected(cli: Run) -> None:
     assert cli("check", "f", "--format", "csv").stderr.splitlines()[-1].endswith(message)
 
 
+def test_link_to_a_missing_file_is_an_error() -> None:
+    write("Dataset.csv", UID, "d")
+    Path("f", "Model.csv").symlink_to("missing.csv")
+    assert errors_of("f") == ["f/Model.csv: can't be read: No such file or directory"]
+
+
 def test_only_csv_is_a_directory() -> None:
     write("Dataset.csv", UID, "d")
     with pytest.raises(FixtureError, match=r"Dataset\.csv: not a directory: CSV is a directory"):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from neomodel.exceptions import NeomodelException
 from traps import TRAPS
 
-from genai_graph import Count, Dataset, Experiment, Max, Model, Project, Q, connect, query
+from genai_graph import Avg, Count, Dataset, Experiment, Max, Model, Project, Q, connect, query
 from genai_graph.database import Connection
 from genai_graph.database.driver import GraphTransaction
 from genai_graph.database.keyring import generate_key
@@ -385,6 +385,22 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: COUNTED.filter(n__in=3), "n: expected a list of values, got 3"),
         (lambda: COUNTED.filter(n__isnull=3), "n: isnull: expected True or False, got 3"),
         (lambda: COUNTED.filter(n__gt=None), "n: gt: expected a value, got nothing: use isnull"),
+        (
+            lambda: Model.nodes.filter(hyperparameters__lr__isnull=3),
+            "hyperparameters__lr: isnull: e",
+        ),
+        # values and aggregates
+        (lambda: Model.nodes.aggregate(Avg("projects")), "is a relationship: add a property, such"),
+        (lambda: Model.nodes.aggregate(Max("tags")), "expected a property with an order, not list"),
+        (lambda: Model.nodes.aggregate("size"), "expected an aggregate, as Count(...), got 'size'"),
+        (
+            lambda: list(Model.nodes.values("name").distinct().order_by("size")),
+            "order_by('size'): distinct values and groups can be ordered by the selected values",
+        ),
+        (
+            lambda: list(Model.nodes.values("name").annotate(n=Count("uid", filter=Q(size=1)))),
+            "values().annotate(): filter the set instead of an aggregate",
+        ),
         # related nodes and edges
         (lambda: Q(name="x") & 3, "Q: expected another Q, got 3"),
         (lambda: Model.nodes.filter(**{"trained_on|rule": 1}), "did you mean 'role'?): they have"),

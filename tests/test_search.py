@@ -343,6 +343,19 @@ def test_errors(runs: None, expression: str, message: str) -> None:
         search(expression)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "modles"}, "kind: expected one of experiments, models, .*mean 'models'"),
+        ({"limit": -1}, "limit: expected an integer of at least 0, got -1"),
+        ({"limit": "1"}, "limit: expected an integer of at least 0, got '1'"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SearchError, match=message):
+        search("uid = 'a'", **options)
+
+
 def test_command(runs: None, cli: Run) -> None:
     result = cli("search", "params.lr < 0.05", "--columns", "params.lr", "--format", "json")
     assert json.loads(result.stdout) == [

@@ -91,7 +91,7 @@ def parse_json_lookup(
         if name in _HAS_KEYS:
             return _parse_has_keys(str(prop.name), keys, name, value)
         if name == "isnull":
-            return _parse_isnull(str(prop.name), keys, value)
+            return _parse_isnull(subject, str(prop.name), keys, value)
         if value is None and name in ("exact", "ne"):
             return _parse_null(str(prop.name), keys, name)
         if not keys:
@@ -105,11 +105,11 @@ def parse_json_lookup(
     return lookup
 
 
-def _parse_isnull(name: str, keys: Keys, value: Any) -> Lookup:
+def _parse_isnull(subject: str, name: str, keys: Keys, value: Any) -> Lookup:
     """Return the lookup of a missing value or key; a key is there if its value is null."""
     value = unwrap(value)
     if not isinstance(value, bool):
-        raise NodeSetTypeError(f"isnull: expected True or False, got {describe(value)}")
+        raise NodeSetTypeError(f"{subject}: isnull: expected True or False, got {describe(value)}")
     found = _exists(name, [keys], " AND ", "isnull")
     return _missing(found) if value else found
 

@@ -110,9 +110,9 @@ def records(
             try:
                 with path.open("rb") as stream:
                     yield from _read_file(stream, str(path), schema)
+                advance(path.stat().st_size)
             except OSError as error:
                 yield TruncatedFile(SourceLocation(str(path)), read_error_message(error))
-            advance(path.stat().st_size)
 
 
 def file_error(path: Path) -> str:
