@@ -572,6 +572,35 @@ def test_names_that_the_graph_can_not_hold_are_errors() -> None:
     assert not Path("out.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("statement", "item", "reason"),
+    [
+        (
+            "UPDATE experiments SET name = '' "
+            "WHERE experiment_id = (SELECT experiment_id FROM runs LIMIT 1)",
+            "runs",
+            "experiment without a name",
+        ),
+        ("DELETE FROM experiments", "runs", "without an experiment"),
+        ("UPDATE metrics SET key = ''", "points", "of a metric"),
+        ("UPDATE datasets SET dataset_profile = '[', dataset_schema = '3'", "", ""),
+        ("UPDATE datasets SET dataset_source_type = 'hugging_face', dataset_source = '{}'", "", ""),
+        ("UPDATE runs SET name = NULL, status = NULL, start_time = 9000000000000000000", "", ""),
+    ],
+)
+def test_databases_with_odd_values_are_imported(statement: str, item: str, reason: str) -> None:
+    unpack("3.17.db")
+    with sqlite3.connect("3.17.db") as database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        assert database.execute(statement).rowcount > 0
+    graph, report = import_to_file("3.17.db")
+    assert report.read["runs"] == 12
+    if reason:
+        assert [name for name in report.skipped[item] if name.startswith(reason)]
+    else:
+        assert len(graph.nodes["Experiment"]) == 10
+
+
 def test_records_can_be_read_in_python() -> None:
     records = list(mlflow.records(unpack("3.17.db")))
     assert sum(isinstance(record, Skipped) for record in records) > 3

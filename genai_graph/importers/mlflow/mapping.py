@@ -143,8 +143,6 @@ class StoreMapping:
             self._events.append(Read("experiments"))
             location = self._at(f"experiment {experiment.id}")
             reason = self._selection.experiment_reason(experiment.id)
-            if reason is None and not experiment.name:
-                reason = "without a name"
             if reason is not None:
                 self._events.append(Skipped(location, "experiments", reason))
                 continue

@@ -86,8 +86,9 @@ class RunSelection:
             return FILTERED
         if _matches(experiment, self._exclude):
             return FILTERED
-        is_deleted = experiment.lifecycle_stage != ACTIVE
-        return DELETED if is_deleted and not self.with_deleted else None
+        if experiment.lifecycle_stage != ACTIVE and not self.with_deleted:
+            return DELETED
+        return None if experiment.name else "experiment without a name"
 
 
 def _matches(experiment: Experiment, globs: Sequence[str]) -> bool:
