@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -202,41 +202,57 @@ def _complete(uids: Iterable[str], found: Mapping[str, Any]) -> dict[str, Any]:
     return {uid: found.get(uid) for uid in uids}
 
 
+_MetricKey = tuple[str, str | None, str | None, str | None]  # name, dataset, split and model
+
+
 def _compare_metrics(uids: list[str]) -> list[ComparedValue]:
-    rows = query(
-        f"UNWIND $uids AS uid {match_uid('n', 'Experiment', 'uid')} "
-        "MATCH (n)-[:HAS]->(m:Metric) OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
-        "RETURN collect([uid, m.name, m.value, d.uid, m.split, m.greater_is_better]) AS found",
-        uids=uids,
-    )
-    table: dict[tuple[str, ...], dict[str, Any]] = defaultdict(dict)
-    directions: dict[tuple[str, ...], bool | None] = {}
-    for uid, name, value, dataset, split, greater in rows[0]["found"]:
-        key = _metric_key(name, dataset, split)
+    table: dict[_MetricKey, dict[str, Any]] = defaultdict(dict)
+    directions: dict[_MetricKey, bool | None] = {}
+    for uid, key, value, greater in _read_metrics(uids, "m.value, m.greater_is_better"):
         table[key].setdefault(uid, value)
         if directions.get(key) is None:
-            directions[key] = direction(str(name)) if greater is None else greater
+            directions[key] = direction(key[0]) if greater is None else greater
     compared = []
-    for key, found in sorted(table.items()):
+    for key, found in sorted(table.items(), key=lambda item: _title(item[0])):
         best = _best(found, directions[key])
         compared.append(ComparedValue(f"{_METRICS}{_title(key)}", _complete(uids, found), best))
     return compared
 
 
-def _metric_key(name: object, *places: str | None) -> tuple[str, ...]:
-    """Return the key of a metric within its experiment: name, dataset and split."""
-    return (str(name), *(place for place in places if place))
+def _read_metrics(uids: Sequence[str], values: str) -> list[tuple[Any, ...]]:
+    """Return the uid of the experiment, the key and some values of each metric, by its uid.
+
+    The models of runs differ, and so they are part of the key only where a run has scores of
+    several ones.
+    """
+    rows = query(
+        f"UNWIND $uids AS uid {match_uid('n', 'Experiment', 'uid')} "
+        "MATCH (n)-[:HAS]->(m:Metric) OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
+        "OPTIONAL MATCH (m)-[:MEASURES]->(o:Model) "
+        f"RETURN collect([m.uid, uid, m.name, d.uid, m.split, o.uid, {values}]) AS found",
+        uids=list(uids),
+    )
+    metrics = sorted(rows[0]["found"], key=lambda metric: metric[0])
+    counts = Counter(tuple(metric[1:5]) for metric in metrics)
+    several = {place[1:] for place, count in counts.items() if count > 1}
+    found = []
+    for _, uid, name, dataset, split, model, *others in metrics:
+        is_several = (name, dataset, split) in several
+        key = (str(name), dataset, split, model if is_several else None)
+        found.append((uid, key, *others))
+    return found
 
 
-def _title(key: tuple[str, ...]) -> str:
+def _title(key: _MetricKey) -> str:
     name, *places = key
-    return f"{name} ({', '.join(places)})" if places else name
+    given = [place for place in places if place]
+    return f"{name} ({', '.join(given)})" if given else name
 
 
 def _best(found: Mapping[str, Any], greater_is_better: bool | None) -> tuple[str, ...]:
     """Return the uids with the best value of several, or nothing if the direction is unknown."""
     numbers = {uid: value for uid, value in found.items() if value == value}  # without NaN
-    if greater_is_better is None or len(numbers) < 2:
+    if greater_is_better is None or len(found) < 2 or not numbers:
         return ()
     best = (max if greater_is_better else min)(numbers.values())
     return tuple(uid for uid, value in numbers.items() if value == best)
@@ -250,20 +266,14 @@ def _read_curves(uids: Sequence[str], names: Sequence[str]) -> dict[str, list[Cu
 
     They are read a few at a time, and thinned, since they may be long.
     """
-    rows = query(
-        f"UNWIND $uids AS uid {match_uid('n', 'Experiment', 'uid')} "
-        "MATCH (n)-[:HAS]->(m:Metric) OPTIONAL MATCH (m)-[:EVALUATED_ON]->(d:Dataset) "
-        "RETURN collect([uid, m.name, d.uid, m.split, m.uid, "
-        "CASE WHEN valueType(m.steps) STARTS WITH 'LIST' THEN size(m.steps) ELSE 0 END]) AS found",
-        uids=list(uids),
-    )
-    metrics: dict[str, tuple[str, tuple[str, ...]]] = {}
+    length_of = "CASE WHEN valueType(m.steps) STARTS WITH 'LIST' THEN size(m.steps) ELSE 0 END"
+    metrics: dict[str, tuple[str, _MetricKey]] = {}
     sizes = []
-    for uid, name, dataset, split, metric, length in sorted(rows[0]["found"], key=lambda x: x[4]):
-        if length > 1 and (not names or name in names):
-            metrics[metric] = (uid, _metric_key(name, dataset, split))
+    for uid, key, metric, length in _read_metrics(uids, f"m.uid, {length_of}"):
+        if length > 1 and (not names or key[0] in names):
+            metrics[metric] = (uid, key)
             sizes.append(length * _POINT_BYTES)
-    table: dict[tuple[str, ...], dict[str, Curve]] = defaultdict(dict)
+    table: dict[_MetricKey, dict[str, Curve]] = defaultdict(dict)
     for chunk in chunk_by_size(metrics, sizes, BATCH_BYTES):
         stored = query(
             f"UNWIND $uids AS uid {match_uid('m', 'Metric', 'uid')} "
@@ -277,5 +287,5 @@ def _read_curves(uids: Sequence[str], names: Sequence[str]) -> dict[str, list[Cu
     drawn = [uid for uid in uids if any(uid in curves for curves in table.values())]
     return {
         _title(key): [table[key].get(uid, Curve(uid, [], [])) for uid in drawn]
-        for key in sorted(table)
+        for key in sorted(table, key=_title)
     }

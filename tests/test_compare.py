@@ -8,7 +8,7 @@ import math
 import pytest
 from conftest import Run
 
-from genai_graph import Connection, Dataset, Experiment, compare, query
+from genai_graph import Connection, Dataset, Experiment, Model, compare, query
 from genai_graph.errors import NodeNotFoundError, SearchError
 
 
@@ -48,8 +48,22 @@ def test_compare(runs: None) -> None:
     assert frame.loc["parameters.lr", "b"] == 0.01
     with pytest.raises(KeyError, match="unknown"):
         found["unknown"]
+    assert compare("a", "c <b>")["metrics.loss"].best == ("a",)  # NaN is no value
     by_search = compare(search="parameters.lr > 0", order_by=["parameters.lr"])
     assert by_search.uids == ("b", "a")
+
+
+def test_metrics_of_several_models(runs: None) -> None:
+    """Scores of several models of a run are different rows; one model of each run is not."""
+    a, b = (Experiment.nodes.get(uid=uid) for uid in "ab")
+    for run, name, score in ((a, "small", 0.7), (a, "large", 0.8), (b, "large", 0.6)):
+        run.record("f1", score, model=Model.upsert(name=name), split="test")
+    for run, score in ((a, 0.1), (b, 0.2)):
+        run.record("auc", score, model=Model.upsert(name=f"model of {run.uid}"))
+    found = {value.key: value for value in compare("a", "b")}
+    assert dict(found["metrics.f1 (test, small)"].values) == {"a": 0.7, "b": None}
+    assert dict(found["metrics.f1 (test, large)"].values) == {"a": 0.8, "b": 0.6}
+    assert found["metrics.auc"].best == ("b",)
 
 
 def test_html(runs: None, cli: Run) -> None:
