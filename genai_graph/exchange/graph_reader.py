@@ -6,6 +6,7 @@ import functools
 import heapq
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -125,19 +126,21 @@ class GraphReader:
         cls: Any = NODES[label]
         for stored in sorted(_read_nodes(label, uids), key=itemgetter("uid")):
             uid = stored["uid"]
-            subject = f"{label} {uid!r}"
             if self._decrypt:
                 stored = decrypt_all(label, stored)
-            given = self._given(cls, stored, subject, label)
-            del given["uid"]
-            for name in missing_fields(cls, stored):
-                raise _export_error(subject, name, "is required")
-            # A load would complete a new node from its uid; an explicit null prevents that.
-            for name, value in cls.parse_uid(uid).items():
-                if value and name not in given:
-                    given[name] = None
-            for name, error in cls.check_constraints(given):
-                raise _export_error(subject, name, error)
+            try:
+                given = self._given(cls, stored, label)
+                del given["uid"]
+                for name in missing_fields(cls, stored):
+                    raise _InvalidValueError(name, "is required")
+                if not given.keys() >= cls.uid_fields:
+                    # A load would complete a new node from its uid, unless null is given.
+                    missing = [name for name, value in cls.parse_uid(uid).items() if value]
+                    given |= {name: None for name in missing if name not in given}
+                for name, problem in cls.check_constraints(given):
+                    raise _InvalidValueError(name, problem)
+            except _InvalidValueError as error:
+                raise _export_error(f"{label} {uid!r}", *error.args) from None
             yield NodeRecord(uid, given, estimate_size(given), label, "", 0)
 
     def _edges(
@@ -147,26 +150,42 @@ class GraphReader:
         for source, target, stored, _ in _read_edges(edge_type, uids, by_source=by_source):
             given = {}
             if stored:  # most edges have no properties
-                subject = f"{edge_type.source} {source!r}: {edge_type.type}: {target!r}"
-                given = self._given(cls, stored, subject, str(edge_type))
+                try:
+                    given = self._given(cls, stored, str(edge_type))
+                except _InvalidValueError as error:
+                    subject = f"{edge_type.source} {source!r}: {edge_type.type}: {target!r}"
+                    raise _export_error(subject, *error.args) from None
             yield EdgeRecord(source, target, given, estimate_size(given), edge_type, "", 0)
 
-    def _given(self, cls: Any, stored: dict[str, Any], subject: str, owner: str) -> dict[str, Any]:
-        """Return the declared properties in order of declaration, and warn of undeclared ones."""
-        declared = properties_of(cls)
-        for name in stored.keys() - declared.keys():
-            if (owner, name) not in self.undeclared:
-                self.undeclared.add((owner, name))
-                _log.warning("skipped the property %r, which %s does not declare", name, owner)
+    def _given(self, cls: Any, stored: dict[str, Any], owner: str) -> dict[str, Any]:
+        """Return the declared properties in order of declaration, and warn of undeclared ones.
+
+        Raises `_InvalidValueError`.
+        """
+        normalizers = _normalizers(cls)
+        if not stored.keys() <= normalizers.keys():
+            for name in stored.keys() - normalizers.keys():
+                if (owner, name) not in self.undeclared:
+                    self.undeclared.add((owner, name))
+                    _log.warning("skipped the property %r, which %s does not declare", name, owner)
         given = {}
-        for name, prop in declared.items():
+        for name, normalize in normalizers.items():
             value = stored.get(name)
             if value is not None:
                 try:
-                    given[name] = prop.normalize_stored(value)
+                    given[name] = normalize(value)
                 except PropertyError as error:
-                    raise _export_error(subject, name, error) from None
+                    raise _InvalidValueError(name, error) from None
         return given
+
+
+class _InvalidValueError(Exception):
+    """A stored value that can't be exported: the name of the property, and the error."""
+
+
+@functools.cache
+def _normalizers(cls: Any) -> dict[str, Callable[[Any], Any]]:
+    return {name: prop.normalize_stored for name, prop in properties_of(cls).items()}
 
 
 def _read_nodes(label: str, uids: list[str]) -> list[dict[str, Any]]:
@@ -186,11 +205,11 @@ def _read_edges(edge_type: EdgeType, uids: list[str], *, by_source: bool) -> Ite
     """Read the edges of a page of nodes in order; those of a hub are read in pages of their own."""
     rows = read_edges(edge_type, uids, EDGE_LIMIT + 1, by_source=by_source)
     if len(rows) <= EDGE_LIMIT:
-        order: Callable[[list[Any]], Any] = itemgetter(0, 3, 1) if by_source else itemgetter(1, 0)
-        if edge_type.key:
-            ends = order
-            order = lambda row: (ends(row), edge_type.sort_key(row[2]))  # noqa: E731
-        yield from sorted(_with_uids(rows), key=order)
+        ends = itemgetter(0, 3, 1) if by_source else itemgetter(1, 0)
+        ordered = sorted(_with_uids(rows), key=ends)
+        if edge_type.key and any(one == other for one, other in pairwise(map(ends, ordered))):
+            ordered.sort(key=lambda row: (ends(row), edge_type.sort_key(row[2])))
+        yield from ordered
     elif len(uids) > 1:
         middle = len(uids) // 2
         yield from _read_edges(edge_type, uids[:middle], by_source=by_source)

@@ -123,11 +123,16 @@ def _canonical_text(document: bytes) -> str | None:
         encoded = encode_json(validate_json(value))
     validate_json_size(encoded)
     text: str = encoded.decode()
+    validate_decoded(value, text)
+    return text
+
+
+def validate_decoded(value: Any, text: str) -> None:
+    """Raise `PropertyError` for a JSON value that msgspec decodes from a text, but is not valid."""
     # msgspec has checked everything but the depth and integers over 64 bits.
     may_be_deep = len(text) > MAX_DEPTH and text.count("{") + text.count("[") > MAX_DEPTH
     if may_be_deep or _LONG_NUMBER.search(text):
         validate_json(value)
-    return text
 
 
 _cached_text = functools.lru_cache(maxsize=1024)(_canonical_text)

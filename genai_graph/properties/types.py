@@ -48,6 +48,7 @@ from genai_graph.properties.json_values import (
     encode_json,
     parse_json,
     refuse_surrogates,
+    validate_decoded,
     validate_json,
     validate_json_size,
 )
@@ -301,6 +302,13 @@ class _String(Property[V], neomodel.StringProperty):  # type: ignore[misc]
 
     def validate(self, value: Any) -> str:
         """Accept a string that can be encoded in UTF-8; a name is normalized."""
+        if (
+            type(value) is str
+            and value.isascii()
+            and self.is_required <= len(value) <= self._safe_length
+            and self.choices is None
+        ):
+            return value
         value = unwrap(value)
         if not isinstance(value, str):
             self.refuse_type(value, python_fix=_missing_hint(value))
@@ -665,9 +673,11 @@ class JSONProperty(Property[Any], neomodel.JSONProperty):
             decoded = msgspec.json.decode(value)
         except (msgspec.MsgspecError, TypeError, RecursionError):
             raise PropertyError(f"expected the text of a JSON value, got {value!r:.40}") from None
-        is_short = len(value) <= SAFE_JSON_LENGTH
-        content = validate_json(decoded) if is_short else self.validate(decoded)
-        return self.to_db(content) if "\n" in value or "\r" in value else value
+        if len(value) > SAFE_JSON_LENGTH:
+            self.validate(decoded)
+        else:
+            validate_decoded(decoded, value)
+        return self.to_db(decoded) if "\n" in value or "\r" in value else value
 
     def empty(self) -> dict[str, Any]:
         return {}

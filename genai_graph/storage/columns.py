@@ -23,9 +23,9 @@ JSON_COLUMNS = (
 # The size of these properties: a character counts as one byte, and a name as 16.
 JSON_SIZE = (
     "reduce(sum = 0, name IN [name IN keys(n) WHERE name CONTAINS '.'] | sum + 16 + "
-    "CASE WHEN valueType(n[name]) STARTS WITH 'LIST' "
+    "coalesce(size(toStringOrNull(n[name])), CASE WHEN valueType(n[name]) STARTS WITH 'LIST' "
     "THEN reduce(size = 0, item IN n[name] | size + 9 + coalesce(size(toStringOrNull(item)), 0)) "
-    "ELSE coalesce(size(toStringOrNull(n[name])), 0) END)"
+    "ELSE 0 END))"
 )
 
 
@@ -96,7 +96,7 @@ def from_columns(label: str, stored: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(stored)
     names = json_names(label)
     groups: dict[str, dict[str, Any]] = {}
-    for column in stored:
+    for column in [column for column in stored if "." in column or column in names]:
         name, dot, _ = column.partition(".")
         if name in names and (dot or stored[name] is not None):
             groups.setdefault(name, {})[column] = values.pop(column)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import clamp_limit, current_connection, match_uid, query, quote_name
+from genai_graph.database.transaction import execute_read
+from genai_graph.database.values import convert_items
 from genai_graph.registry import EDGES, NODES, properties_of
 from genai_graph.storage import batching
 from genai_graph.storage.batching import chunk_by_size
@@ -34,10 +36,12 @@ def uids_after(label: str, uid: str, limit: int) -> list[str]:
 
 def iter_pages(label: str) -> Iterator[list[str]]:
     """Yield all uids of a label in order, a page at a time."""
-    uids = uids_after(label, "", batching.BATCH_ROWS)
-    while uids:
+    last = ""
+    while uids := uids_after(label, last, batching.BATCH_ROWS):
         yield uids
-        uids = uids_after(label, uids[-1], batching.BATCH_ROWS)
+        if len(uids) < batching.BATCH_ROWS:
+            return
+        last = uids[-1]
 
 
 def iter_pages_by_size(label: str) -> Iterator[list[str]]:
@@ -52,6 +56,8 @@ def iter_pages_by_size(label: str) -> Iterator[list[str]]:
         for uid, size in found:  # without the unique constraint, nodes may share a uid
             sizes[uid] += size
         yield from chunk_by_size(sizes, sizes.values(), batching.BATCH_BYTES)
+        if len(found) < batching.BATCH_ROWS:
+            return
         last = found[-1][0]
 
 
@@ -61,11 +67,11 @@ def _sized_uids_after(label: str, uid: str, limit: int, size: str) -> list[list[
     page = f"LIMIT $limit RETURN collect([n.uid, {size}]) AS found"
     if current_connection().engine == "embedded":
         # Its ORDER BY sorts all remaining nodes. A scan of the index is in order, but that is not
-        # guaranteed, so the page is used only if no uid in its range is missing.
-        found = sorted(query(f"{start} {page}", uid=uid, limit=limit)[0]["found"])
-        if not found or len(found) == _count_between(label, uid, found[-1][0]):
+        # guaranteed, so a page before the last is used only if no uid in its range is missing.
+        found = sorted(execute_read(f"{start} {page}", uid=uid, limit=limit)[0]["found"])
+        if len(found) < limit or len(found) == _count_between(label, uid, found[-1][0]):
             return found
-    ordered = query(f"{start} ORDER BY n.uid {page}", uid=uid, limit=limit)
+    ordered = execute_read(f"{start} ORDER BY n.uid {page}", uid=uid, limit=limit)
     return list(ordered[0]["found"])
 
 
@@ -116,12 +122,12 @@ def read_nodes(label: str, uids: Iterable[str], timestamps: Iterable[str]) -> li
     as_text = "".join(
         f", {quote_name(name)}: toString(n.{quote_name(name)})" for name in timestamps
     )
-    found = query(
+    found = execute_read(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         f"RETURN collect(n {{.*{as_text}}}) AS nodes",
         uids=list(uids),
     )
-    return [from_columns(label, stored) for stored in found[0]["nodes"]]
+    return [from_columns(label, convert_items(stored)) for stored in found[0]["nodes"]]
 
 
 def read_columns(
@@ -163,7 +169,7 @@ def read_edges(
     name = "coalesce(b.name, '')" if edge_type.single_source and by_source else "''"
     by_key = ", ".join(["name", f"{far}.uid", *edge_type.key_order])
     order = "" if skip is None else f"ORDER BY {by_key} SKIP $skip "
-    found = query(
+    found = execute_read(
         f"UNWIND $uids AS uid {match_uid(near, label, 'uid')} "
         f"MATCH {edge_type.pattern_from(by_source=by_source)} "
         f"WITH a, r, b, {name} AS name {order}LIMIT $limit "
@@ -172,7 +178,10 @@ def read_edges(
         limit=clamp_limit(limit),
         skip=skip,
     )
-    return list(found[0]["edges"])
+    return [
+        [source, target, values and convert_items(values), name]
+        for source, target, values, name in found[0]["edges"]
+    ]
 
 
 @functools.cache
