@@ -178,7 +178,8 @@ ADDED: dict[str, dict[str, Any]] = {}
 MODULES: dict[str, None] = {}
 MODULES_SETTING, _ENTRY_POINTS = "GENAI_GRAPH_MODELS", "genai_graph.models"
 _PACKAGE = __name__.partition(".")[0]
-_RESERVED = ("id", "deleted", "element_id", "nodes")
+# `pk` is an alias of the uid in conditions; the last ones are lookups of relationships.
+_RESERVED = ("id", "pk", "deleted", "element_id", "nodes", "exact", "ne", "in", "isnull", "exists")
 _is_closed = False
 # By the label of a class that is not declared yet: the relationships to add to it.
 _awaited: dict[str, list[RelationshipTo[Any]]] = defaultdict(list)
@@ -198,8 +199,12 @@ def register(cls: type[Node]) -> None:
         )
     for name, prop in cls.defined_properties(aliases=False, rels=False).items():
         _require_usable(label, name, prop)
-    for name, _ in cls.__all_relationships__:
+    for name, relationship in cls.__all_relationships__:
         _require_usable_name(label, name)
+        _require_own_relationship(label, name, relationship)
+    for name, value in (item for base in cls.__mro__ for item in vars(base).items()):
+        if isinstance(value, type) and hasattr(value, "to_db"):
+            raise DeclarationError(f"{label}.{name}: add parentheses: {value.__name__}()")
     NODES[label], OUTGOING[label], INCOMING[label] = cls, {}, {}
     # neomodel resolves labels to the class declared last, which may be a user's own class.
     db._NODE_CLASS_REGISTRY[frozenset({label})] = cls
@@ -219,6 +224,12 @@ def _register_relationship(label: str, name: str, relationship: Any) -> None:
             f"{label}.{name}: exclusive is for the metrics of an experiment, which files nest "
             f"under it: declare the relationship on {edge_type.target}, with at_most_one"
         )
+    for other, declared in OUTGOING[label].items():
+        if str(declared.edge_type) == str(edge_type):
+            raise DeclarationError(
+                f"{label}.{name}: the edges {edge_type} are those of {label}.{other}: use another "
+                "edge type, or tell them apart by a property of the edge class"
+            )
     model = relationship.definition["model"]
     for each, prop in model.defined_properties(aliases=False, rels=False).items():
         _require_usable(model.__name__, each, prop)
@@ -308,10 +319,19 @@ def _require_usable(label: str, name: str, prop: Any) -> None:
 
 
 def _require_usable_name(label: str, name: str) -> None:
-    if name in _RESERVED or name.startswith("_") or name.endswith("_") or "__" in name:
+    is_reserved = name in _RESERVED or name.startswith("_") or name.endswith("_") or "__" in name
+    if is_reserved or not name.isidentifier():
         raise DeclarationError(
             f"{label}.{name}: this name is reserved: choose one without leading, trailing or "
             f"double underscores, and not {', '.join(_RESERVED)}"
+        )
+
+
+def _require_own_relationship(label: str, name: str, relationship: Any) -> None:
+    if not hasattr(relationship, "other_end"):
+        raise DeclarationError(
+            f"{label}.{name}: {type(relationship).__name__} of neomodel can't be used: use "
+            "genai_graph.RelationshipTo, with reverse= for the attribute at the other end"
         )
 
 
@@ -337,6 +357,11 @@ def close() -> None:
             raise DeclarationError(
                 f"{edge_type}: no module declares the class {edge_type.target}: declare it, or "
                 "correct the name"
+            )
+        if edge_type.type in NODES:
+            raise DeclarationError(
+                f"{edge_type}: a node class has the name of the edge type: choose another one, "
+                "which the embedded engine needs"
             )
     _is_closed = True
 

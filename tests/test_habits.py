@@ -145,6 +145,10 @@ class TestCreating:
         assert (node.task, created) == ("text", True)
         assert Model.nodes.get_or_create({"task": "other"}, name="bert") == (node, False)
         assert Model.nodes.get(name="bert").task == "text"
+        positional: Any = "bert"
+        for method in (Model.nodes.get_or_create, Model.nodes.update_or_create):
+            with pytest.raises(TypeError, match="conditions are keyword arguments"):
+                method(positional)
 
     def test_update_or_create(self) -> None:
         """`update_or_create(defaults=..., create_defaults=..., ...)`.
@@ -219,6 +223,15 @@ class TestCreating:
         models[0].size = -1
         with pytest.raises(PropertyError, match=r"Model\.size"):
             Model.nodes.bulk_update(models, ["size"])
+
+    def test_bulk_update_of_nothing(self) -> None:
+        """`bulk_update(objects, [])`.
+
+        An error, and so is uid, as in Django.
+        """
+        for fields in ([], ["uid"]):
+            with pytest.raises(NodeSetError, match="expected names of properties"):
+                Model.nodes.bulk_update(Model.nodes.all(), fields)
 
     def test_save_writes_changes_only(self, statements: Statements) -> None:
         """`save(update_fields=...)`.

@@ -205,6 +205,24 @@ import neomodel
         ),
         ("@extend(Model)\nclass X:\n    a = RequiredStringProperty()", "X.a: an additional proper"),
         ("@extend(Model)\nclass X:\n    a = 3", "X.a: expected a property of genai_graph.propert"),
+        ("@extend(Model)\nclass X:\n    pk = StringProperty()", "Model.pk: this name is reserved"),
+        ("@extend(Model)\nclass X:\n    a: str", "X.a: an annotation declares no property"),
+        ("class X(Node):\n    a = StringProperty", "X.a: add parentheses: StringProperty()"),
+        ("class X(Node):\n    a = ArrayProperty(str)", "expected a property such as StringProper"),
+        (
+            "class X(Node):\n    m = neomodel.RelationshipFrom(Model, 'ON')",
+            "X.m: RelationshipFrom of neomodel can't be used: use genai_graph.RelationshipTo",
+        ),
+        (
+            "class X(Node):\n    m = RelationshipTo(Model, 'ON')\n"
+            "    n = RelationshipTo(Model, 'ON')",
+            "X.n: the edges X-ON->Model are those of X.m: use another edge type",
+        ),
+        (
+            "class X(Node):\n    m = RelationshipTo(Model, 'X')\n"
+            "open('f.jsonl', 'w').write('{\"format\":\"genai_graph/1\"}')\ncheck('f.jsonl')",
+            "X-X->Model: a node class has the name of the edge type",
+        ),
         ("@extend(int)\nclass X:\n    a = StringProperty()", "extend: expected a node class"),
         ("class X(Model):\n    pass", "X: Model can't be subclassed: add properties to it"),
         ("class Model(Node):\n    pass", "the label Model is declared by genai_graph.models"),
@@ -252,6 +270,34 @@ def test_bad_declaration(declaration: str, message: str) -> None:
     error = run_program(f"{HEAD}\n{declaration}\n")
     assert message in error
     assert "genai_graph.errors." in error
+
+
+@pytest.mark.slow
+def test_properties_of_base_classes_are_added() -> None:
+    program = f"""{HEAD}
+class Costs:
+    cost = FloatProperty()
+
+@extend(Model)
+class Billing(Costs):
+    team = StringProperty()
+
+@extend(Dataset)
+class Storage(Costs):
+    pass
+
+print(Model(name="a", cost=1.5, team="t").cost, Dataset(name="a", cost=2).cost)
+for cls in (Model, Dataset):
+    try:
+        cls(name="a", cost="x")
+    except ValueError as error:
+        print(error)
+"""
+    assert run_program(program).splitlines() == [
+        "1.5 2.0",
+        "Model.cost: expected a number, got 'x'",
+        "Dataset.cost: expected a number, got 'x'",
+    ]
 
 
 @pytest.mark.slow

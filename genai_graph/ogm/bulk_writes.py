@@ -9,6 +9,7 @@ from genai_graph.advice import refuse_arguments
 from genai_graph.database import run_in_transaction
 from genai_graph.errors import (
     NodeExistsError,
+    NodeSetError,
     NodeSetTypeError,
     PropertyError,
     PropertyTypeError,
@@ -60,6 +61,7 @@ def get_or_create(
 
     `through_defaults` are the values of its edge, if the set is a relationship.
     """
+    _require_mapping("get_or_create", defaults)
     found = nodes.get_or_none(**lookups)
     if found is not None:
         return found, False
@@ -80,6 +82,8 @@ def update_or_create(
     through_defaults: Mapping[str, Any] | None = None,
 ) -> tuple[Any, bool]:
     """Set values of the only matching node of a set, or create it."""
+    _require_mapping("update_or_create", defaults)
+    _require_mapping("update_or_create", create_defaults)
     is_new = False
 
     def save() -> list[Any]:
@@ -94,6 +98,14 @@ def update_or_create(
         return [found.save()]
 
     return save_in_transaction(save)[0], is_new
+
+
+def _require_mapping(method: str, defaults: Any) -> None:
+    if not isinstance(defaults, (Mapping, type(None))):
+        raise NodeSetTypeError(
+            f"{method}: expected a dict of defaults, got {describe(defaults)}: conditions are "
+            "keyword arguments, such as uid='a'"
+        )
 
 
 def _new_values(
@@ -166,6 +178,10 @@ def bulk_update(cls: Any, nodes: Iterable[Any], fields: Iterable[str]) -> int:
     if isinstance(fields, str) or not isinstance(fields, Iterable):
         raise NodeSetTypeError(f"bulk_update: expected a list of names, got {describe(fields)}")
     names = list(dict.fromkeys(fields))
+    if not names or "uid" in names:
+        raise NodeSetError(
+            "bulk_update: expected names of properties other than uid, which identifies the nodes"
+        )
     unique = list({id(node): node for node in to_nodes(cls, "bulk_update", nodes)}.values())
     for node in unique:
         _ = node.saved_uid  # raises NotSavedError

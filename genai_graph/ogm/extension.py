@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from genai_graph.errors import DeclarationError
@@ -40,7 +42,17 @@ def extend(cls: type[Node]) -> Callable[[type[E]], type[E]]:
         raise DeclarationError(f"extend: expected a node class such as Model, got {cls!r}")
 
     def add(declared: type[E]) -> type[E]:
-        attributes = {name: value for name, value in vars(declared).items() if name not in _IGNORED}
+        attributes = {
+            name: copy.copy(value)  # a base class may serve several classes
+            for base in reversed(declared.__mro__[:-1])
+            for name, value in vars(base).items()
+            if name not in _IGNORED
+        }
+        for name in inspect.get_annotations(declared).keys() - attributes.keys():
+            raise DeclarationError(
+                f"{declared.__qualname__}.{name}: an annotation declares no property: write "
+                f"{name} = StringProperty(), or another type of genai_graph.properties"
+            )
         for name, value in attributes.items():
             _validate(f"{declared.__qualname__}.{name}", value)
         add_attributes(cls, attributes, declared.__module__)

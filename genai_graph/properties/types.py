@@ -712,6 +712,10 @@ class ArrayProperty(Property["list[Any]"], neomodel.ArrayProperty):
     def __init__(
         self, item: StringProperty | IntegerProperty | FloatProperty, *, help_text: str = ""
     ) -> None:
+        if not isinstance(item, Property):
+            raise DeclarationError(
+                f"ArrayProperty: expected a property such as StringProperty(), got {item!r}"
+            )
         super().__init__(help_text=help_text)
         self.item = item
         self.declaration_error = item.declaration_error
