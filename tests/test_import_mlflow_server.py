@@ -191,6 +191,45 @@ def test_a_server_that_is_silent_or_missing_is_an_error(
         import_lines(server.url)
 
 
+def replace_values(answer: Any, key: str, value: Any) -> Any:
+    """Return an answer with another value of a key, everywhere."""
+    if isinstance(answer, dict):
+        return {
+            name: value if name == key else replace_values(item, key, value)
+            for name, item in answer.items()
+        }
+    if isinstance(answer, list):
+        return [replace_values(item, key, value) for item in answer]
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("data", 3),
+        ("dataset", "x"),
+        ("dataset_digest", [1]),
+        ("digest", [1]),
+        ("info", [1]),
+        ("inputs", 3),
+        ("name", {"a": 1}),
+        ("status", [1]),
+        ("step", "x"),
+        ("value", [1]),
+        ("next_page_token", [1]),
+        ("experiments", 3),
+    ],
+)
+def test_odd_values_of_a_server_are_left_out(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str, value: Any
+) -> None:
+    for request, answer in list(ANSWERS.items()):
+        if key == "next_page_token":
+            answer = {**answer, key: value}
+        monkeypatch.setitem(ANSWERS, request, replace_values(answer, key, value))
+    assert import_lines(server.url)[0].startswith('{"')
+
+
 def test_a_page_that_is_repeated_is_an_error(server: Server) -> None:
     page = json.dumps({"experiments": [], "next_page_token": "again"}).encode()
     server.fault = lambda path, count: (200, {}, page) if "experiments" in path else None

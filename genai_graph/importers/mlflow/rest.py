@@ -72,7 +72,7 @@ class TrackingServer:
                 return
             yield page
             token = page.get("next_page_token")
-            if not token:
+            if not isinstance(token, str) or not token:
                 return
             if token in seen:
                 raise ImportSourceError(self.title, f"repeats a page of {path}")

@@ -76,11 +76,11 @@ class ServerStore:
                 found.append(
                     Experiment(
                         str(each.get("experiment_id")),
-                        each.get("name") or "",
-                        each.get("lifecycle_stage") or ACTIVE,
+                        _text(each, "name") or "",
+                        _text(each, "lifecycle_stage") or ACTIVE,
                         _integer(each.get("creation_time")),
                         _key_values(each.get("tags")),
-                        each.get("workspace"),
+                        _text(each, "workspace"),
                     )
                 )
         if not is_mlflow:
@@ -127,14 +127,14 @@ class ServerStore:
                 yield ModelVersion(
                     name,
                     number,
-                    version.get("workspace"),
+                    _text(version, "workspace"),
                     _integer(version.get("creation_timestamp")),
-                    version.get("description"),
-                    version.get("user_id"),
-                    version.get("current_stage"),
-                    version.get("source"),
-                    version.get("run_id"),
-                    version.get("status"),
+                    _text(version, "description"),
+                    _text(version, "user_id"),
+                    _text(version, "current_stage"),
+                    _text(version, "source"),
+                    _text(version, "run_id"),
+                    _text(version, "status"),
                     tags,
                     aliases.get(number, []),
                     description,
@@ -146,17 +146,17 @@ class ServerStore:
     ) -> tuple[str | None, dict[str, str], dict[str, list[str]]]:
         """Return the description, the tags, and the aliases by version (only in this answer)."""
         answer = self._server.get(f"{_API}/registered-models/get", {"name": name}, missing_ok=True)
-        model = (answer or {}).get("registered_model") or {}
+        model = _dict(answer or {}, "registered_model")
         aliases = defaultdict(list)
         for each in _dicts(model, "aliases"):
             aliases[str(each.get("version"))].append(str(each.get("alias")))
-        return model.get("description"), _key_values(model.get("tags")), aliases
+        return _text(model, "description"), _key_values(model.get("tags")), aliases
 
     def _logged_model(self, model: dict[str, Any], experiment: str) -> LoggedModel:
-        info, data = model.get("info") or {}, model.get("data") or {}
+        info, data = _dict(model, "info"), _dict(model, "data")
         model_id = str(info.get("model_id"))
         for metric in _dicts(data, "metrics"):
-            name, digest = metric.get("dataset_name"), metric.get("dataset_digest")
+            name, digest = _text(metric, "dataset_name"), _text(metric, "dataset_digest")
             if name:
                 point = _point(metric)
                 self._model_points[str(metric.get("run_id"))].append(
@@ -165,13 +165,13 @@ class ServerStore:
         return LoggedModel(
             model_id,
             str(info.get("experiment_id") or experiment),
-            info.get("name") or model_id,
-            info.get("lifecycle_stage") or ACTIVE,
+            _text(info, "name") or model_id,
+            _text(info, "lifecycle_stage") or ACTIVE,
             _integer(info.get("creation_timestamp_ms")),
             _MODEL_STATUSES.get(str(info.get("status"))),
-            info.get("model_type") or None,
-            info.get("source_run_id") or None,
-            info.get("artifact_uri") or info.get("artifact_location"),
+            _text(info, "model_type"),
+            _text(info, "source_run_id"),
+            _text(info, "artifact_uri") or _text(info, "artifact_location"),
             _key_values(data.get("params")),
             _key_values(info.get("tags")),
         )
@@ -184,7 +184,7 @@ class ServerStore:
         runs = [_run(content) for content in batch]
         latest: dict[str, list[Point]] = {}
         for run, content in zip(runs, batch, strict=True):
-            metrics = [_point(each) for each in _dicts(content.get("data") or {}, "metrics")]
+            metrics = [_point(each) for each in _dicts(_dict(content, "data"), "metrics")]
             run.last_point = max((point.timestamp for point in metrics), default=None)
             reason = selection.skip_reason(run)
             if reason in (None, UNCHANGED):
@@ -197,15 +197,15 @@ class ServerStore:
             yield run
 
     def _add_content(self, run: Run, content: dict[str, Any]) -> None:
-        data, inputs = content.get("data") or {}, content.get("inputs") or {}
+        data, inputs = _dict(content, "data"), _dict(content, "inputs")
         run.params = _key_values(data.get("params"))
         run.tags = _key_values(data.get("tags"))
         if run.experiment_id in self._with_models:
             # The search does not return the models that a run used.
             found = self._server.get(f"{_API}/runs/get", {"run_id": run.id}, missing_ok=True)
-            full = (found or {}).get("run") or content
-            inputs, content = full.get("inputs") or inputs, full
-        outputs = _dicts(content.get("outputs") or {}, "model_outputs")
+            full = _dict(found or {}, "run") or content
+            inputs, content = _dict(full, "inputs") or inputs, full
+        outputs = _dicts(_dict(content, "outputs"), "model_outputs")
         run.outputs = [(str(each.get("model_id")), _integer(each.get("step"))) for each in outputs]
         run.outputs.sort(key=lambda output: output[0])
         models = _dicts(inputs, "model_inputs")
@@ -267,28 +267,28 @@ def _points(latest: Sequence[Point], histories: dict[str, History]) -> Iterator[
 
 
 def _run(content: dict[str, Any]) -> Run:
-    info = content.get("info") or {}
+    info = _dict(content, "info")
     return Run(
         id=str(info.get("run_id") or info.get("run_uuid")),
         experiment_id=str(info.get("experiment_id")),
-        name=info.get("run_name"),
-        status=info.get("status"),
-        user_id=info.get("user_id"),
+        name=_text(info, "run_name"),
+        status=_text(info, "status"),
+        user_id=_text(info, "user_id"),
         start_time=_integer(info.get("start_time")),
         end_time=_integer(info.get("end_time")),
-        lifecycle_stage=info.get("lifecycle_stage") or ACTIVE,
+        lifecycle_stage=_text(info, "lifecycle_stage") or ACTIVE,
     )
 
 
 def _dataset_input(content: dict[str, Any]) -> DatasetInput:
-    dataset = content.get("dataset") or {}
+    dataset = _dict(content, "dataset")
     return DatasetInput(
-        dataset.get("name") or "",
-        dataset.get("digest") or "",
-        dataset.get("source_type"),
-        dataset.get("source"),
-        dataset.get("schema"),
-        dataset.get("profile"),
+        _text(dataset, "name") or "",
+        _text(dataset, "digest") or "",
+        _text(dataset, "source_type"),
+        _text(dataset, "source"),
+        _text(dataset, "schema"),
+        _text(dataset, "profile"),
         [
             str(tag.get("value"))
             for tag in _dicts(content, "tags")
@@ -314,6 +314,17 @@ def _integer(value: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if -(2**63) <= number < 2**63 else None
+
+
+def _text(content: dict[str, Any], name: str) -> str | None:
+    """Return a text that is not empty, or None."""
+    value = content.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _dict(content: dict[str, Any], name: str) -> dict[str, Any]:
+    value = content.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _dicts(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
