@@ -50,6 +50,13 @@ def _sizes(context: click.Context, option: click.Parameter, text: str) -> list[i
     help="Entities of the graph of the questions.",
 )
 @click.option(
+    "--shape-size",
+    type=click.IntRange(min=graph.MIN_ENTITIES),
+    default=50_000,
+    show_default=True,
+    help="Entities of the graphs of other shapes.",
+)
+@click.option(
     "--uri", envvar="NEO4J_URI", help="Measure on this server, too; its graph must be empty."
 )
 @click.option(
@@ -90,6 +97,7 @@ def main(
     sizes: list[int],
     rounds: int,
     slow_size: int,
+    shape_size: int,
     hub_size: int,
     uri: str | None,
     embedded: bool,
@@ -110,7 +118,16 @@ def main(
         home = home and home.absolute()
         with _temporary_directory() as directory:
             run = Run(
-                only or PARTS, sizes, slow_size, rounds, directory, stored, runs, hub_size, mlflow
+                parts=only or PARTS,
+                sizes=sizes,
+                slow_size=slow_size,
+                shape_size=shape_size,
+                rounds=rounds,
+                directory=directory,
+                stored=stored,
+                runs=runs,
+                hub_size=hub_size,
+                mlflow=mlflow,
             )
             run.measure_offline()
             for name in ["embedded"] * embedded + ["neo4j"] * neo4j:

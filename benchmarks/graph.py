@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 from pathlib import Path
@@ -32,8 +32,13 @@ class Sizes(NamedTuple):
 
 def write(path: Path, entities: int) -> None:
     """Write a graph of this many nodes and edges, half of them nodes, as JSON Lines."""
+    write_lines(path, lines(entities))
+
+
+def write_lines(path: Path, rows: Iterable[Line]) -> None:
+    """Write nodes and edges as JSON Lines."""
     with path.open("w", encoding="utf-8") as file:
-        for line in chain([{"format": "genai_graph/1"}], lines(entities)):
+        for line in chain([{"format": "genai_graph/1"}], rows):
             file.write(json.dumps(line) + "\n")
 
 

@@ -49,6 +49,27 @@ def bulk(engine: Engine, sample: Sample, folder: Path) -> list[Contender]:
     return contenders
 
 
+def of_shape(engine: Engine, sample: Sample, shape: str) -> list[Contender]:
+    """Return the loop and the loader for a graph of another shape."""
+
+    def contender(name: str, time_both: Callable[[], dict[str, float]]) -> Contender:
+        def run() -> dict[str, float]:
+            times = time_both()
+            return {title_of_shape(title, shape): times[title] for title in (FIRST, SECOND)}
+
+        return Contender(name, run)
+
+    return [
+        contender(LOOP, _time_loop(engine, sample)),
+        contender(LOADER, lambda: _time_load(engine, sample)),
+    ]
+
+
+def title_of_shape(title: str, shape: str) -> str:
+    """Return the title of a table for a graph of another shape."""
+    return f"{title}, {shape}"
+
+
 def row_by_row(engine: Engine, sample: Sample) -> list[Contender]:
     """Return the contenders that would take minutes for many rows, the loop and the loader."""
 

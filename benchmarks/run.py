@@ -10,6 +10,7 @@ import genai_graph
 from benchmarks import (
     dumps,
     engines,
+    graph,
     hub,
     importing,
     loads,
@@ -18,15 +19,17 @@ from benchmarks import (
     queries,
     results,
     sample,
+    shapes,
 )
 from benchmarks.engines import Engine
 from benchmarks.measurement import MILLISECONDS, Contender, Result, compare
 from benchmarks.sample import Sample
 from genai_graph.database.settings import Settings
 
-OFFLINE, LOAD, ROWS, DUMP, QUESTIONS, MEMORY, IMPORTING = PARTS = (
+OFFLINE, LOAD, SHAPES, ROWS, DUMP, QUESTIONS, MEMORY, IMPORTING = PARTS = (
     "offline",
     "load",
+    "shapes",
     "rows",
     "dump",
     "questions",
@@ -45,6 +48,7 @@ class Run:
     parts: Collection[str]
     sizes: Sequence[int]
     slow_size: int
+    shape_size: int
     rounds: int
     directory: Path
     stored: Path
@@ -80,6 +84,8 @@ class Run:
             _warm_up(loads.bulk(engine, small, self.directory))
             if ROWS in self.parts:
                 self._measure_row_by_row(engine, small)
+            if SHAPES in self.parts:
+                self._measure_shapes(engine)
             if QUESTIONS in self.parts:
                 self._measure_questions(engine)
             for size in self.sizes:
@@ -90,6 +96,13 @@ class Run:
         _warm_up(nodes)
         self._compare(engine.name, small.entities, loads.row_by_row(engine, small))
         self._compare(engine.name, small.without_edges().entities, nodes)
+
+    def _measure_shapes(self, engine: Engine) -> None:
+        path, size = self.directory / "shape.jsonl", self.shape_size
+        for shape, lines in shapes.SHAPES.items():
+            graph.write_lines(path, lines(size))
+            contenders = loads.of_shape(engine, sample.read(path, size), shape)
+            self._compare(engine.name, size, contenders)
 
     def _measure_size(self, engine: Engine, size: int) -> None:
         path = self._path(size)

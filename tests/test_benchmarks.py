@@ -32,13 +32,13 @@ def test_a_run_writes_its_tables(embedded: Connection) -> None:
         "<!-- End of the generated part. -->\nEnd.\n"
     )
     home = os.environ["GENAI_GRAPH_HOME"]
-    small = ("--sizes", 100, "--slow-size", 100, "--hub-size", 400, "--runs", 5, "--rounds", 1)
-    bench(*small, "--home", home)
+    small = ("--sizes", 100, "--slow-size", 100, "--shape-size", 100, "--hub-size", 400)
+    bench(*small, "--runs", 5, "--rounds", 1, "--home", home)
     page = Path("page.md").read_text()
     assert page.startswith("# Page\n")
     assert page.endswith("\nEnd.\n")
     assert "\nold\n" not in page
-    loads = ("First load", "Second load", "Row by row")
+    loads = ("First load", "First load, wide nodes", "Second load", "Row by row")
     imports = ("Reading an MLflow store", "Importing an MLflow store")
     parts = (*loads, "Dump", "Check", "Questions", "Peak memory", *imports)
     for part in parts:
