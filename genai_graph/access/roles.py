@@ -76,6 +76,7 @@ def script(database: str | None = None, encrypted: str | None = None) -> str:
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
         f"// Then give each user one: GRANT ROLE {READER.name} TO ann",
+        "// They do not hide the keys of sensitive JSON (metadata.x): `access apply` does.",
     ]
     for role in ROLES:
         lines += ["", f"// {role.name} {role.description}"]

@@ -30,14 +30,19 @@ def show() -> None:
 def apply() -> None:
     """Create the roles on a Neo4j server.
 
-    Runs the statements of `access show`; the user needs the privilege to manage roles. Exits with
-    1 on an edition without roles.
+    Runs the statements of `access show`; the user needs the privilege to manage roles. Run it again
+    when sensitive JSON, such as environment and metadata, has new keys: readers can read them until
+    then, unless the property is encrypted. Exits with 1 on an edition without roles.
     """
     from genai_graph.access.roles import apply
 
     with connect():
         count = apply()
-    click.echo(f"ran {count} statements: now grant the roles to users", err=True)
+    click.echo(
+        f"ran {count} statements: now grant the roles to users, and run this again when sensitive "
+        "JSON has new keys, which readers can read until then",
+        err=True,
+    )
 
 
 @access.group()
