@@ -25,13 +25,20 @@
 
 MATCH (x:Experiment)-[:HAS]->(score:Metric)-[:EVALUATED_ON]->(d:Dataset)
 WHERE NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']
+WITH x, collect({score: score, benchmark: toStringOrNull(d.uid)}) AS measurements
+// The models of a run are read once, however many scores it has.
+CALL (x) {
+  MATCH (x)-[run:RUN]->(ran:Model)
+  WHERE coalesce(run.role, 'output') = 'output'
+    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' }
+  RETURN collect(ran) AS of_run
+}
+UNWIND measurements AS one
+WITH one.score AS score, one.benchmark AS benchmark, of_run
 OPTIONAL MATCH (score)-[:MEASURES]->(measured:Model)
-OPTIONAL MATCH (x)-[run:RUN]->(ran:Model)
-  WHERE measured IS NULL AND (coalesce(run.role, 'output') = 'output'
-    OR NOT EXISTS { MATCH (x)-[out:RUN]->(:Model) WHERE coalesce(out.role, 'output') = 'output' })
-WITH DISTINCT score, d, coalesce(measured, ran) AS m
-WHERE m IS NOT NULL
-WITH toStringOrNull(m.uid) AS model, toStringOrNull(d.uid) AS benchmark, collect(score) AS scores
+UNWIND CASE WHEN measured IS NULL THEN of_run ELSE [measured] END AS m
+WITH DISTINCT score, benchmark, toStringOrNull(m.uid) AS model
+WITH model, benchmark, collect(score) AS scores
 // The training data of a model is read once, however many benchmarks the model has scores on.
 WITH model, collect({benchmark: benchmark, scores: scores}) AS evaluated
 UNWIND [model] + coalesce($ancestors[model], []) AS trained_via
