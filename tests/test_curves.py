@@ -44,6 +44,10 @@ def test_metric_shows_its_curve(graph: Connection, cli: RunCommand) -> None:
     assert page.count("data:image/svg+xml;base64,") == 1
     assert "<svg" not in run.record("score", 0.5)._repr_html_()
     assert "┤" not in cli("show", "Metric", "r/score").stdout
+    run.record("long", values=list(range(5_000)))
+    shown = cli("show", "Metric", "r/long").stdout
+    assert "19] and 4,980 more\n" in shown
+    assert "4999┤" in shown or "4999.0┤" in shown
 
 
 def test_run_plots_its_journals(monkeypatch: pytest.MonkeyPatch) -> None:

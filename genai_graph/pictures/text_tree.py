@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import escape_unprintable
 from genai_graph.formatting import to_text
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genai_graph.pictures.spanning_tree import Branch
     from genai_graph.pictures.subgraph import Subgraph, SubgraphNode
 
+_MAX_ITEMS = 20  # of a list, such as the values of a metric
 _WIDTH = 100_000  # rich wraps at the width of its console; wrapping is left to the terminal
 
 
@@ -27,7 +28,7 @@ def draw(subgraph: Subgraph) -> str:
     from rich.tree import Tree
 
     root = subgraph.root
-    lines = [str(root), *(f"  {name}: {to_text(value)}" for name, value in root.properties.items())]
+    lines = [str(root), *(f"  {name}: {_format(value)}" for name, value in root.properties.items())]
     trees = {root: Tree(Text("\n".join(map(escape_unprintable, lines))))}
     # Breadth first: a parent is added before its children.
     for node, branches in build_spanning_tree(subgraph).items():
@@ -40,6 +41,13 @@ def draw(subgraph: Subgraph) -> str:
     with console.capture() as captured:
         console.print(trees[root])
     return captured.get() + (f"{subgraph.notice}\n" if subgraph.is_cut else "")
+
+
+def _format(value: Any) -> str:
+    """Return a value as text, long lists by their first items."""
+    if not isinstance(value, list) or len(value) <= _MAX_ITEMS:
+        return to_text(value)
+    return f"{to_text(value[:_MAX_ITEMS])} and {len(value) - _MAX_ITEMS:,} more"
 
 
 def _format_branches(node: SubgraphNode, branches: list[Branch]) -> str:
