@@ -485,6 +485,27 @@ def test_the_command_prints_a_summary(cli: Run, embedded: None) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["mlflow", "3.17.db", "--json", "-o", "-"], "--json and -o - both write to standard"),
+        (["mlflow", "a.db", "b.db"], "expected [URI], got 2 sources"),
+        (["mlfow", "3.17.db"], "did you mean 'mlflow'?"),
+    ],
+)
+def test_wrong_arguments_of_the_command(cli: Run, arguments: list[str], problem: str) -> None:
+    done = cli("import", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert problem in done.stderr
+
+
+def test_the_command_prints_the_first_messages_only(cli: Run) -> None:
+    unpack("3.17.db")
+    done = cli("import", "mlflow", "3.17.db", "-o", "out.jsonl", "--max-errors", 1)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "\nand 2 more\n" in done.stderr
+
+
 def test_the_default_is_the_tracking_uri(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     unpack("3.17.db")
     done = cli("import", "mlflow", "-o", "out.jsonl")

@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import GenaiGraphError, SettingsError
+from genai_graph.properties.messages import did_you_mean
 
 if TYPE_CHECKING:
     from genai_graph.importers.context import Context
@@ -188,7 +189,9 @@ def find_kind(name: str) -> Kind:
     for point in _entry_points():
         if point.name == name:
             return _load(point)
-    raise SettingsError(f"unknown kind of import {name!r}: expected {', '.join(list_kinds())}")
+    known = list_kinds()
+    hint = did_you_mean(name, known)
+    raise SettingsError(f"unknown kind of import {name!r}{hint}: expected {', '.join(known)}")
 
 
 def _entry_points() -> list[EntryPoint]:
