@@ -412,7 +412,7 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: Model.nodes.bulk_create([3]), "bulk_create: expected a Model or a dict, got 3"),
         (lambda: Model.nodes.bulk_save(3), "bulk_save: expected a list of nodes, got 3"),
         (lambda: Model.nodes.bulk_update(3, ["size"]), "bulk_update: expected a list of nodes, go"),
-        (lambda: Model.nodes.bulk_update([Dataset(name="d")], []), "bulk_update: expected a Model"),
+        (lambda: Model.nodes.bulk_update([Dataset(name="d")], ["size"]), "expected a Model, got"),
         (lambda: Model.nodes.bulk_update([], "size"), "bulk_update: expected a list of names, got"),
         (lambda: Model.nodes.bulk_update([], None), "bulk_update: expected a list of names, got"),
     ],
