@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,6 +129,19 @@ def test_nested_runs(graph: Connection) -> None:
     assert other.experiment.part_of.get().uid == inner.uid
     assert not list(after.experiment.part_of)
     assert Project.nodes.count() == 1
+
+
+@pytest.mark.any_engine
+def test_run_in_a_transaction_is_sent_after_it(graph: Connection) -> None:
+    with genai_graph.atomic():
+        Experiment(uid="other").save()
+        with start_run(uid="r") as run:
+            run.log_metric("loss", 1.0)
+    deadline = time.monotonic() + 60
+    while not Experiment.nodes.filter(uid="r", status="FINISHED").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert history("r/loss") == {0: 1.0}
 
 
 @pytest.mark.any_engine

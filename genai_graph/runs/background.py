@@ -62,7 +62,7 @@ class Sender:
         job.is_ending = True
         self._wake.set()
         if _is_in_transaction():  # it may hold the lock that the thread waits for
-            timeout = 0
+            return "it is sent after the transaction"
         if not job.is_done.wait(timeout):
             with self._lock:
                 self._jobs.pop(uid, None)
