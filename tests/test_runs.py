@@ -189,6 +189,8 @@ def test_invalid_values(offline: None) -> None:
         start_run(uid="a", resume="b")
     with pytest.raises(RunError, match="keeps its parent"):
         start_run(parent="a", resume="b")
+    with pytest.raises(RunError, match="part of itself"):
+        start_run(uid="a", parent="a")
 
 
 @pytest.mark.any_engine

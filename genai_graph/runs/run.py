@@ -400,6 +400,10 @@ class Run:
         if parent is not None:
             found = parent.uid if isinstance(parent, Run) else parent
             uid, line = describe_node(Experiment, found, "start_run: parent")
+            if uid == self.uid:
+                raise RunError(
+                    f"start_run: run {uid!r} can't be part of itself: name another parent"
+                )
             edges.append(edge_line(Experiment.part_of.edge_type, self.uid, uid))
             nodes.append(line)
         given = deflate_values(Experiment, values)
