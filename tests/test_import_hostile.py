@@ -27,6 +27,8 @@ SECRETS = {
     "comment": "see AKIAHUNTER2AAAAAAAAA",
     "x": "eyJhunter2hunter2.eyJhunter2.sig",
     "key": "-----BEGIN RSA PRIVATE KEY----- hunter2",
+    "dsn": "from postgresql://ann:hunter2@db/x",
+    "Authorization": "hunter2-4",
 }
 
 
@@ -49,6 +51,29 @@ def test_secrets_of_runs_are_reported_without_their_values(table: str) -> None:
         assert f"{name!r} looks like a secret and is not imported" in messages
     assert "<pad>" in written
     assert "max_tokens" in written
+
+
+def test_secrets_in_notes_and_descriptions_are_not_imported() -> None:
+    unpack("3.17.db")
+    secret, url = SECRETS["note"], "https://ci:hunter2@git.example.org/ann/code.git"
+    tags = {"mlflow.note.content": secret, "mlflow.source.git.repoURL": url}
+    with sqlite3.connect("3.17.db") as database:
+        for name, value in tags.items():
+            row = (run_named("base"), name, value)
+            database.execute("REPLACE INTO tags (run_uuid, key, value) VALUES (?, ?, ?)", row)
+        database.execute("UPDATE runs SET source_name = ?", [secret])
+        for table in ("registered_models", "model_versions"):
+            database.execute(f"UPDATE {table} SET description = ?", [secret])
+        database.execute(
+            "REPLACE INTO experiment_tags (experiment_id, key, value) "
+            "SELECT experiment_id, 'mlflow.note.content', ? FROM experiments",
+            [secret],
+        )
+    report = import_from("mlflow", "3.17.db", output="out.jsonl")
+    written = Path("out.jsonl").read_text()
+    assert "hunter2" not in (written + "\n".join(report.messages)).lower()
+    assert "https://git.example.org/ann/code.git" in written
+    assert report.read["tags"] == report.written["tags"] + report.skipped["tags"]["secret"]
 
 
 def test_secrets_of_cards_and_tables_are_not_imported() -> None:

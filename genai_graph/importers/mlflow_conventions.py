@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from genai_graph.importers.secret_values import is_secret
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN
+from genai_graph.properties.redaction import strip_credentials
 
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
@@ -26,6 +27,7 @@ _PROPERTIES = {
 }
 _SEEDS = ("seed", "random_seed", "random_state")
 _INTEGER = re.compile(r"-?[0-9]{1,19}\Z")
+_URLS = ("mlflow.source.name", "mlflow.source.git.repoURL")
 IGNORED = frozenset(["mlflow.log-model.history"])
 
 
@@ -48,7 +50,7 @@ def split_tags(tags: Mapping[str, str]) -> TagGroups:
     """Return the tags that have no property of their own, in groups."""
     groups = TagGroups([], {}, {}, [])
     for key in sorted(tags):
-        value = tags[key] or ""
+        value = _without_login(key, tags[key] or "")
         if key in IGNORED:
             continue
         if is_secret(key.removeprefix(_MLFLOW), value):
@@ -65,8 +67,23 @@ def split_tags(tags: Mapping[str, str]) -> TagGroups:
 
 
 def tag_properties(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties of a run that its tags give."""
-    return {name: tags[key] for key, name in _PROPERTIES.items() if tags.get(key)}
+    """Return the properties that tags give, without secrets."""
+    found = {key: _without_login(key, tags[key]) for key in _PROPERTIES if tags.get(key)}
+    return {
+        _PROPERTIES[key]: value
+        for key, value in found.items()
+        if value and not is_secret(key.removeprefix(_MLFLOW), value)
+    }
+
+
+def _without_login(key: str, value: str) -> str:
+    """Return a value; a repository is worth keeping without the token in its URL."""
+    return strip_credentials(value) if key in _URLS else value
+
+
+def note(tags: Mapping[str, str]) -> str | None:
+    """Return the description that tags give, or None."""
+    return tag_properties({NOTE: tags.get(NOTE, "")}).get("description")
 
 
 def random_seed(params: Mapping[str, str]) -> int | None:

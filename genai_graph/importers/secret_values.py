@@ -16,6 +16,7 @@ _NAMES = (
     ("secrets",),
     ("credential",),
     ("credentials",),
+    ("authorization",),
     ("apikey",),
     ("api", "key"),
     ("access", "key"),
@@ -42,6 +43,7 @@ _SHAPES = re.compile(
     r"|AIza[A-Za-z0-9_-]{35}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|[A-Za-z][A-Za-z0-9+.]{0,30}://[^\s/?#:@]*:[^\s/?#@]+@"  # a URL with a password
     r")"
 )
 
@@ -63,5 +65,5 @@ def is_secret_name(name: str) -> bool:
 
 
 def has_secret_shape(text: str) -> bool:
-    """Return whether a text contains a key of a well-known service, or a JSON Web Token."""
+    """Return whether a text contains the key of a well-known service, a token, or a URL's password."""
     return _SHAPES.search(text) is not None

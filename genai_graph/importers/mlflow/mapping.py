@@ -27,10 +27,10 @@ from genai_graph.importers.mlflow.histories import History, collect_histories
 from genai_graph.importers.mlflow.nesting import NestedRuns
 from genai_graph.importers.mlflow_conventions import (
     IGNORED,
-    NOTE,
     PARENT,
     RUN_NAME,
     TagGroups,
+    note,
     random_seed,
     split_tags,
     tag_properties,
@@ -174,7 +174,7 @@ class StoreMapping:
             self._projects[experiment.id],
             {
                 "created_at": time_of(experiment.creation_time),
-                "description": experiment.tags.get(NOTE) or None,
+                "description": note(experiment.tags),
                 "tags": tags or None,
                 "metadata": groups.metadata,
             },
@@ -193,10 +193,22 @@ class StoreMapping:
         groups = split_tags(tags)
         for name in groups.secrets:
             self._skip_secret("tags", name, location)
+        num_tags = sum(key not in IGNORED for key in tags)
+        self._events.append(Read("tags", num_tags))
+        self._events.append(Written("tags", num_tags - len(groups.secrets)))
         return groups
 
     def _mark_deleted(self, tags: list[str], lifecycle_stage: str) -> list[str]:
         return tags if lifecycle_stage == ACTIVE else [DELETED, *tags]
+
+    def _safe_text(self, name: str, text: str | None, location: SourceLocation) -> str | None:
+        """Return a text, or None if it contains a secret."""
+        if text and is_secret(name, text):
+            if self._report_once("secret", name):
+                message = f"{name} looks like a secret and is not imported"
+                self._events.append(Notice(location, message))
+            return None
+        return text or None
 
     def _skip_secret(self, item: str, name: str, location: SourceLocation) -> None:
         self._events.append(Skipped(location, item, "secret"))
@@ -251,7 +263,6 @@ class StoreMapping:
     def _run_values(self, run: Run, location: SourceLocation) -> dict[str, Any]:
         """Return the properties of a run."""
         groups = self._split_tags(run.tags, location)
-        self._count_tags(run.tags)
         params = self._safe_params(run.params, location)
         tags = self._mark_deleted(groups.short, run.lifecycle_stage)
         status = run.status if run.status in _RUN_STATUSES else None
@@ -262,7 +273,7 @@ class StoreMapping:
             "parameters": params,
             "random_seed": random_seed(params),
             "created_by": run.user_id,
-            "source": run.source_name,
+            "source": self._safe_text("source", run.source_name, location),
             "code_version": run.source_version,
             **tag_properties(run.tags),
         }
@@ -274,12 +285,6 @@ class StoreMapping:
             "metadata": groups.metadata,
         }
         return {**given, **always}
-
-    def _count_tags(self, tags: dict[str, str]) -> None:
-        read = [key for key in tags if key not in IGNORED]
-        secret = sum(is_secret(key.removeprefix("mlflow."), tags[key]) for key in read)
-        self._events.append(Read("tags", len(read)))
-        self._events.append(Written("tags", len(read) - secret))
 
     def _map_inputs(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
         edges: dict[_DATA, None] = {}
@@ -472,7 +477,7 @@ class StoreMapping:
                 "framework": model.model_type or None,
                 "location": model.location or None,
                 "hyperparameters": params or None,
-                "description": model.tags.get(NOTE) or None,
+                "description": note(model.tags),
                 "tags": tags or None,
                 "metadata": groups.metadata,
             },
@@ -526,7 +531,9 @@ class StoreMapping:
         details = {
             "stage": version.stage if version.stage not in (None, "", "None") else None,
             "user": version.user_id,
-            "registered_model_description": version.model_description,
+            "registered_model_description": self._safe_text(
+                "description of the registered model", version.model_description, location
+            ),
             "registered_model_tags": model_tags,
         }
         groups.mlflow.update({name: value for name, value in details.items() if value})
@@ -535,7 +542,8 @@ class StoreMapping:
             uid,
             {
                 "created_at": time_of(version.creation_time),
-                "description": version.description or version.tags.get(NOTE) or None,
+                "description": self._safe_text("description", version.description, location)
+                or note(version.tags),
                 "location": version.source or None,
                 "status": _MODEL_STATUSES.get(version.status or ""),
                 "tags": [*(f"@{alias}" for alias in sorted(version.aliases)), *groups.short],
