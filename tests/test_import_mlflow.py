@@ -341,6 +341,24 @@ def test_the_dataset_of_a_score_is_no_training_data() -> None:
     ) == [("digits-test", [{"role": "test"}]), ("digits-train", [{"role": "training"}])]
 
 
+def test_a_model_can_be_measured_by_a_run_of_another_experiment() -> None:
+    # A file store writes the points into the experiment of the run, without the model's meta.yaml.
+    unpack("3.17-files")
+    run = run_named("base", "3.17-files")
+    directory = next(Path("3.17-files").glob(f"*/{run}"))
+    model = next(Path("3.17-files").glob("*/models/m-*"))
+    experiments = [path.parent for path in Path("3.17-files").glob("*/meta.yaml")]
+    elsewhere = next(path for path in experiments if path != model.parents[1])
+    metric = elsewhere / "models" / model.name / "metrics" / "recall"
+    metric.parent.mkdir(parents=True)
+    metric.write_text(f"1700000000000 0.5 0 {run} test set 12ab\n")
+    (directory / "metrics" / "recall").write_text("1700000000000 0.5 0\n")
+    graph, report = import_to_file("3.17-files")
+    measures = [start for start, _ in graph.edges["Metric-MEASURES->Model"] if "/recall/" in start]
+    assert [uid.partition("//")[0] for uid in measures] == [f"{run}/recall/test set@12ab"]
+    assert "unreadable" not in report.skipped.get("logged models", {})
+
+
 def test_options_select_runs() -> None:
     unpack("3.17.db")
     all_runs = {run["name"] for run in client_answers("3.17.db")["runs"]}

@@ -97,6 +97,9 @@ class FileStore:
         """Yield all logged models, deleted ones included."""
         for experiment in self._directories:
             for directory in self._list(experiment / _MODELS):
+                if self._has_only_metrics(directory):
+                    self._read_model_points(directory.name, directory / "metrics")
+                    continue
                 meta = self._read_meta(directory, "logged models")
                 if meta is None:
                     continue
@@ -222,6 +225,10 @@ class FileStore:
                 yield max(points, key=lambda point: (point.step, point.timestamp, point.value))
             else:
                 yield from points
+
+    def _has_only_metrics(self, directory: Path) -> bool:
+        """Return whether a run of this experiment measured a model of another one."""
+        return {path.name for path in list_directory(directory, self._root)} == {"metrics"}
 
     def _read_model_points(self, model_id: str, directory: Path) -> None:
         """Keep the points that measure a model on a dataset, by their run."""
