@@ -78,7 +78,15 @@ def test_secrets_in_notes_and_descriptions_are_not_imported() -> None:
 
 def test_secrets_of_cards_and_tables_are_not_imported() -> None:
     Path("m").mkdir()
-    settings = json.dumps({"license": "mit", "deep": [SECRETS], "pad_token": "<pad>"})
+    result = {"metrics": [{"type": "acc", "value": 1, "args": SECRETS}], "source": SECRETS}
+    settings = json.dumps(
+        {
+            "license": "mit",
+            "deep": [SECRETS],
+            "pad_token": "<pad>",
+            "model-index": [{"results": [result]}],
+        }
+    )
     Path("m/README.md").write_text(f"---\n{settings}\n---\n")
     written, messages = output("hf", "m")
     assert "hunter2" not in (written + messages).lower()

@@ -273,6 +273,10 @@ def test_the_cache_of_the_hub_is_read() -> None:
     assert default["recorded_at"] == "2025-01-15T00:00:00Z"
     assert default["metadata"] == {"revision": "r1"}
     assert ("Idavidrein/gpqa:gpqa_diamond", "Idavidrein/gpqa") in graph.edges["DERIVED_FROM"]
+    alone, _ = import_to_file(str(snapshot))  # the path that snapshot_download() returns
+    tiny = alone.nodes["Model"]["org/tiny"]
+    assert (tiny["license"], tiny["metadata"]) == (model["license"], model["metadata"])
+    assert metrics.keys() == alone.nodes["Metric"].keys()
     assert JWT not in Path("out.jsonl").read_text()
     alone, _ = import_to_file(str(snapshot / "README.md"))
     assert alone.nodes["Model"]["org/tiny"]["license"] == "MIT"

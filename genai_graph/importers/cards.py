@@ -72,7 +72,11 @@ def find_repositories(source: str, name: str | None) -> Iterator[Repository]:
         return
     if not path.is_dir():
         raise ImportSourceError(source, "no such file or directory")
-    yield from _walk(path, path, name)
+    snapshot = _cached_snapshot(path.absolute(), README)
+    if snapshot is not None:
+        yield snapshot
+    else:
+        yield from _walk(path, path, name)
 
 
 def _walk(directory: Path, root: Path, name: str | None) -> Iterator[Repository]:

@@ -315,7 +315,8 @@ class _CardImport:
         metadata = dict(score.metadata)
         notes, date = metadata.pop("notes", None), metadata.pop("date", None)
         metadata["plus_minus"] = value.plus_minus
-        kept = {key: plain_json(item) for key, item in metadata.items() if item is not None}
+        given_metadata = {key: item for key, item in metadata.items() if item is not None}
+        kept = self._without_secrets(plain_json(given_metadata), location)
         values = {
             "name": term.name,
             "value": value.number,

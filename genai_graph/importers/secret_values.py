@@ -65,5 +65,5 @@ def is_secret_name(name: str) -> bool:
 
 
 def has_secret_shape(text: str) -> bool:
-    """Return whether a text contains the key of a well-known service, a token, or a URL's password."""
+    """Return whether a text contains a key of a service, a token, or a URL with a password."""
     return _SHAPES.search(text) is not None
