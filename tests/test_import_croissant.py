@@ -108,6 +108,43 @@ def test_datasets_are_identified(properties: dict[str, Any], uid: str) -> None:
     assert set(nodes) == {uid}
 
 
+def test_nodes_of_a_graph_are_put_in_the_place_of_references() -> None:
+    record_set = {"@id": "#r", "@type": "cr:RecordSet", "field": [{"@id": "#x"}, {"@id": "#y"}]}
+    nodes = [
+        {"@id": "#ann", "@type": "Person", "givenName": "Ann", "familyName": "Lee"},
+        {"@id": "#mit", "@type": "CreativeWork", "name": "MIT"},
+        {"@id": "#f", "@type": "cr:FileObject", "contentSize": "2 KB", "sha256": "a" * 64},
+        record_set,
+        {"@id": "#x", "@type": "cr:Field", "dataType": "sc:Text", "subField": {"@id": "#x"}},
+        *({"@id": f"#{n}", "subField": {"@id": f"#{n + 1}"}} for n in range(5_000)),
+        {"@id": "#y", "name": "y", "subField": [{"@id": "#0"}]},
+    ]
+    dataset = croissant(
+        name="flat",
+        creator=[{"@id": "#ann"}, {"@list": [{"name": "Bob"}]}],
+        publisher={"@id": "#ann"},
+        license={"@id": "#mit"},
+        distribution={"@id": "#f"},
+        recordSet={"@id": "#r"},
+    )
+    write_json("flat/metadata.json", {"@graph": [*nodes, dataset]})
+    props = import_to_file("flat")[0]["flat"]
+    assert (props["creator"], props["license"], props["size"]) == ("Ann Lee, Bob", "MIT", 2000)
+    assert props["digest"] == f"sha256:{'a' * 64}"
+    assert props["metadata"]["croissant"]["publisher"] == "Ann Lee"
+    first, second = props["data_schema"][0]["fields"]
+    assert first == {"name": "#x", "type": "sc:Text", "fields": [{"name": "#x"}]}
+    assert second["name"] == "y"
+
+
+def test_texts_in_several_languages_are_english() -> None:
+    texts = [{"@language": "fr", "@value": "f"}, {"@language": "EN", "@value": "e"}]
+    props = one_dataset(
+        description=texts, keywords={"fr": ["c"], "en": ["a", "b"]}, citeAs={"@none": ["x", "y"]}
+    )
+    assert (props["description"], props["tags"], props["citation"]) == ("e", ["a", "b"], "x")
+
+
 @pytest.mark.parametrize(
     ("license_", "expected"),
     [
@@ -153,7 +190,7 @@ def test_sizes_are_added(files: list[dict[str, Any]], size: int | None) -> None:
 def test_sources_are_connected() -> None:
     squad = {"@id": "x", "prov:locatedAt": "https://huggingface.co/datasets/rajpurkar/squad"}
     based_on = [
-        "https://example.org/other",
+        "https://ann:hunter2@example.org/other?token=hunter2",
         {"@type": "Thing"},
         {"@type": "Dataset", "name": "b", "version": "2"},
     ]

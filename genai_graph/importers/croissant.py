@@ -17,6 +17,7 @@ from genai_graph.importers.files import UnreadableFileError, read_bytes, walk_fi
 from genai_graph.importers.records import Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json
 from genai_graph.ogm.uids import escape_part, versioned_uid
+from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
     from genai_graph.importers.records import ImportRecord
@@ -178,6 +179,7 @@ class _CroissantImport:
         name = next(json_ld.labels(item), None)
         if name is None:
             return None
+        name = strip_credentials(name)  # an address, if the dataset has no name
         version = json_ld.text(json_ld.get(item, "version"))
         return self._context.dataset_uid(versioned_uid(name, version), name=name)
 
