@@ -97,6 +97,19 @@ def test_secrets_of_cards_and_tables_are_not_imported() -> None:
     assert "hunter2" not in (written + messages).lower()
 
 
+def test_secrets_in_texts_of_a_table_are_not_imported() -> None:
+    mapping = {name: name for name in ("id", "description", "source", "tags")}
+    secret, url = SECRETS["note"], "https://ann:hunter2@example.org/code"
+    Path("runs.csv").write_text(
+        f"id,description,source,tags\nr1,{secret},{url},password=hunter2\nr2,fine,train.py,a=b\n"
+    )
+    written, messages = output("csv", "runs.csv", map=mapping)
+    assert "hunter2" not in (written + messages).lower()
+    assert "'description' looks like a secret" in messages
+    for kept in ("https://example.org/code", "fine", "train.py", "a=b"):
+        assert kept in written
+
+
 @pytest.mark.parametrize(
     "uri",
     [

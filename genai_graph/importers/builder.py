@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import FixtureIssue, SourceLocation
 from genai_graph.exchange.formats.records import EdgeRecord, InvalidNode, NodeRecord
-from genai_graph.importers.records import ImportRecord, Notice, Skipped
+from genai_graph.importers.records import ImportRecord, Notice, Read, Skipped
 from genai_graph.names import normalize_name
 from genai_graph.properties.json_values import INTEGER_MAX, INTEGER_MIN, MAX_DEPTH
 from genai_graph.properties.messages import describe
@@ -92,6 +92,7 @@ class RecordBuilder:
         for name, error in errors:
             normalized.pop(name, None)
             message = f"{label} {uid!r}: {name}: {error}"
+            yield Read("properties")
             yield Skipped(location, "properties", "invalid value", message=message)
         normalized.setdefault("origin", self.origin)
         given = deflate_values(cls, normalized)

@@ -33,6 +33,7 @@ from genai_graph.importers.secret_values import is_secret
 from genai_graph.importers.times import FILTERED, TimeRange
 from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, join_parts, metric_uid
+from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
     from genai_graph.importers.records import ImportRecord
@@ -141,7 +142,8 @@ class _TableImport:
             yield Skipped(location, "columns", "ignored", len(known & {*header}))
         if unmapped:
             yield Skipped(location, "columns", "not mapped", len(unmapped))
-            yield Notice(location, f"columns are not imported: {', '.join(unmapped)}")
+            names = ", ".join(name or "(without a name)" for name in unmapped)
+            yield Notice(location, f"columns are not imported: {names}")
 
     # Rows
 
@@ -178,12 +180,7 @@ class _TableImport:
         return escape_part(self._context.project_name(name)) if name else None
 
     def _values(self, row: dict[str, str], location: SourceLocation) -> dict[str, Any]:
-        columns = self._columns.columns
-        given: dict[str, Any] = {
-            name: text
-            for name in ("name", "created_by", "description", "source")
-            if name in columns and (text := row[columns[name]].strip()) not in _NO_VALUE
-        }
+        given: dict[str, Any] = self._texts(row, location)
         mlflow_tags = {name: row[column] for column, name in self._tags.items() if row[column]}
         groups = split_tags(mlflow_tags)
         for name in groups.secrets:
@@ -198,16 +195,37 @@ class _TableImport:
         ended = self._time(row, "ended_at", location)
         if ended is None and started is not None and status in _ENDED:
             ended = self._end(row, started, location)
+        tags = []
+        for tag in self._split_tags(row):
+            if is_secret(tag.partition("=")[0], tag):
+                self._skip_secret("tags", str(self._columns.tags), location)
+            else:
+                tags.append(tag)
         always = {
             "started_at": started,
             "ended_at": ended,
             "parameters": parameters,
             "random_seed": random_seed(parameters),
-            "tags": [*groups.short, *self._split_tags(row)],
+            "tags": [*groups.short, *tags],
             "metadata": groups.metadata,
         }
         written = ("ended_at", "tags", "metadata", "started_at")
         return given | {k: v for k, v in always.items() if v is not None or k in written}
+
+    def _texts(self, row: dict[str, str], location: SourceLocation) -> dict[str, str]:
+        """Return the properties that are texts, without secrets."""
+        found = {}
+        for name in ("name", "created_by", "description", "source"):
+            column = self._columns.columns.get(name)
+            text = row[column].strip() if column else ""
+            text = strip_credentials(text) if name == "source" else text
+            if text in _NO_VALUE:
+                continue
+            if is_secret(name, text):
+                self._skip_secret("values", str(column), location)
+            else:
+                found[name] = text
+        return found
 
     def _parameter_values(self, row: dict[str, str], location: SourceLocation) -> dict[str, str]:
         found = {}
