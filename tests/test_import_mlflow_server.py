@@ -191,6 +191,44 @@ def test_a_server_that_is_silent_or_missing_is_an_error(
         import_lines(server.url)
 
 
+def test_a_run_without_models_in_its_experiment_can_use_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {request: json.loads(request)[1].rpartition("mlflow/")[2] for request in ANSWERS}
+    runs = [
+        r
+        for key, kind in answers.items()
+        if kind == "runs/search"
+        for r in ANSWERS[key].get("runs", ())
+    ]
+    found = [
+        (key, model)
+        for key, kind in answers.items()
+        if kind == "logged-models/search"
+        for model in ANSWERS[key].get("models", ())
+    ]
+    with_models = {model["info"]["experiment_id"] for _, model in found}
+    run = next(
+        each
+        for each in runs
+        if each["info"]["experiment_id"] not in with_models
+        and each["info"]["lifecycle_stage"] == "active"
+    )
+    request, model = found[0]
+    run_id, model_id = run["info"]["run_id"], model["info"]["model_id"]
+    point = {"key": "speed", "value": 1, "timestamp": 1, "step": 0, "run_id": run_id}
+    data = {**model["data"], "metrics": [*model["data"].get("metrics", ()), point]}
+    models = [{**model, "data": data}, *ANSWERS[request]["models"][1:]]
+    monkeypatch.setitem(ANSWERS, request, {**ANSWERS[request], "models": models})
+    whole = {"run": {**run, "inputs": {"model_inputs": [{"model_id": model_id}]}}}
+    answer = json.dumps(["GET", "api/2.0/mlflow/runs/get", [["run_id", run_id]], None])
+    monkeypatch.setitem(ANSWERS, answer, whole)
+    import_lines(server.url)
+    edges = Graph("out.jsonl").edges["Experiment-RUN->Model"]
+    uses = [end for start, end in edges if start == run_id]
+    assert [uid.rpartition("@")[2] for uid in uses] == [model_id]
+
+
 def replace_values(answer: Any, key: str, value: Any) -> Any:
     """Return an answer with another value of a key, everywhere."""
     if isinstance(answer, dict):

@@ -54,6 +54,7 @@ class ServerStore:
         self.location = self._server.location
         self._experiments: list[str] = []
         self._with_models: set[str] = set()
+        self._measuring: set[str] = set()
         self._model_points: dict[str, list[ModelPoint]] = defaultdict(list)
         self._has_bulk = True
 
@@ -157,6 +158,7 @@ class ServerStore:
         model_id = str(info.get("model_id"))
         for metric in _dicts(data, "metrics"):
             name, digest = _text(metric, "dataset_name"), _text(metric, "dataset_digest")
+            self._measuring.add(str(metric.get("run_id")))
             if name:
                 point = _point(metric)
                 self._model_points[str(metric.get("run_id"))].append(
@@ -200,7 +202,7 @@ class ServerStore:
         data, inputs = _dict(content, "data"), _dict(content, "inputs")
         run.params = _key_values(data.get("params"))
         run.tags = _key_values(data.get("tags"))
-        if run.experiment_id in self._with_models:
+        if run.experiment_id in self._with_models or run.id in self._measuring:
             # The search does not return the models that a run used.
             found = self._server.get(f"{_API}/runs/get", {"run_id": run.id}, missing_ok=True)
             full = _dict(found or {}, "run") or content
