@@ -202,6 +202,9 @@ def test_invalid_rows_are_skipped() -> None:
     Path("t.csv").write_bytes(b"\xef\xbb\xbfid,m\r\n1,2,3\r\n,4\r\n\r\n5,0.5\r\n")
     nodes, report = import_to_file("t.csv", map={"id": "id", "metrics": ["m"]})
     assert set(nodes) == {"5", "5/m"}
+    Path("t.csv").write_text("sep=,\n\nid,m\n1,2,3\n")
+    _, later = import_to_file("t.csv", map={"id": "id", "metrics": ["m"]})
+    assert later.messages == ["t.csv:4: expected 2 cells, got 3"]
     assert report.messages == [
         "t.csv:2: expected 2 cells, got 3",
         "t.csv:3: has no value in the column 'id'",
@@ -213,6 +216,7 @@ def test_invalid_rows_are_skipped() -> None:
     [
         ("run;start;secs;lr;m;n\nA;2026-01-01;1,5;0,1;0,25;1.5\n", (0.25, 1.5)),
         ('"run";"start";"secs";"lr";"m";"n"\r\nA;2026-01-01;1,5;"0,1";-2,5e-3;NaN\r\n', (-0.0025,)),
+        ("sep=;\n\nrun;start; secs;lr ;m;n\nA;2026-01-01;1,5;0,1;0,25;-\n", (0.25,)),
         ("run\tstart\tsecs\tlr\tm\tn\nA\t2026-01-01\t1.5\t0,1\t0.25\t1,5\n", (0.25,)),
     ],
 )

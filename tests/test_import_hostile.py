@@ -29,6 +29,9 @@ SECRETS = {
     "key": "-----BEGIN RSA PRIVATE KEY----- hunter2",
     "dsn": "from postgresql://ann:hunter2@db/x",
     "Authorization": "hunter2-4",
+    "command": "train.py --db-password=hunter2",
+    "options": "--lr 0.1 --api-key hunter2",
+    "config": '{"lr": 0.1, "db": {"password": "hunter2"}}',
 }
 
 

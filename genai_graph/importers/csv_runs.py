@@ -94,10 +94,12 @@ class _TableImport:
 
     def _map_rows(self, stream: IO[str]) -> Iterator[ImportRecord]:
         csv.field_size_limit(_MAX_CELL_BYTES)
-        first = stream.readline()
+        num_before, first = 0, stream.readline()
+        while first and (not first.strip() or first.startswith("sep=")):  # a line of Excel
+            num_before, first = num_before + 1, stream.readline()
         self._delimiter = _find_delimiter(first)
         reader = csv.reader(chain([first], stream), delimiter=self._delimiter)
-        header = next(reader, None)
+        header = [name.strip() for name in next(reader, [])]
         if not header:
             raise ImportSourceError(self._file, "is empty: expected a header")
         repeated = next((name for at, name in enumerate(header) if name in header[:at]), None)
@@ -108,7 +110,7 @@ class _TableImport:
         for cells in reader:
             if not any(cells):
                 continue
-            location = SourceLocation(self._file, reader.line_num)
+            location = SourceLocation(self._file, num_before + reader.line_num)
             yield Read("runs")
             if len(cells) != len(header):
                 message = f"expected {len(header)} cells, got {len(cells)}"

@@ -47,6 +47,13 @@ _SHAPES = re.compile(
     r")"
 )
 
+# A name with a value in a text: `--password=x`, `--api-key x`, `"password": "x"`.
+_ASSIGNED = re.compile(
+    r"(?<![\w.-])(?:--([\w-]{3,60})[ =]|([\w.-]{3,60})[\"']?\s{0,9}[:=])\s{0,9}[\"']?"
+    r"(?!(?:null|none|true|false)\b|\*)[^\s\"',}\]]",
+    re.IGNORECASE,
+)
+
 
 def is_secret(name: str, value: object) -> bool:
     """Return whether a value must not be stored: its name is that of a secret, or it is a key."""
@@ -65,5 +72,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def has_secret_shape(text: str) -> bool:
-    """Return whether a text contains a key of a service, a token, or a URL with a password."""
-    return _SHAPES.search(text) is not None
+    """Return whether a text contains a key of a service, a token or a password."""
+    return _SHAPES.search(text) is not None or any(
+        is_secret_name(option or name) for option, name in _ASSIGNED.findall(text)
+    )
