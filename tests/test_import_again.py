@@ -116,6 +116,11 @@ def test_an_incremental_import_skips_unchanged_runs(graph: None) -> None:
     assert not [name for name, counts in changes if counts.created or counts.changed]
     go_on()
     import_from("mlflow", STORE, incremental=True)
+    change("UPDATE experiments SET name = 'fraud again' WHERE name = 'frauds'")
+    again = import_from("mlflow", STORE, incremental=True)
+    assert again.skipped["runs"]["unchanged"] > 1
+    renamed = Project.nodes.get(uid="fraud again")
+    assert renamed.experiments.count() == Project.nodes.get(uid="frauds").experiments.count()
     assert Experiment.nodes.get(uid=run_named("base")).name == "renamed"
     assert Experiment.nodes.get(uid=run_named("running")).status == "FINISHED"
 

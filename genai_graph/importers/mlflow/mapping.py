@@ -240,6 +240,7 @@ class StoreMapping:
             if reason == UNCHANGED:
                 self._runs[run.id] = run.experiment_id
                 self._nested.add_root(run.id)
+                yield self._project_edge(run, location)  # the experiment may be renamed
                 yield from self._map_inputs(run, location)
                 yield from self._map_models_of_run(run, location)
             else:
@@ -254,11 +255,14 @@ class StoreMapping:
         else:
             self._nested.add_root(run.id)
             yield from self._builder.node("Experiment", run.id, values, location)
-        ends = ("Project", self._projects[run.experiment_id], "HAS", "Experiment", run.id)
-        yield self._builder.edge(ends, location)
+        yield self._project_edge(run, location)
         yield from self._map_inputs(run, location)
         yield from self._map_models_of_run(run, location)
         yield from self._map_metrics(run, location)
+
+    def _project_edge(self, run: Run, location: SourceLocation) -> ImportRecord:
+        ends = ("Project", self._projects[run.experiment_id], "HAS", "Experiment", run.id)
+        return self._builder.edge(ends, location)
 
     def _run_values(self, run: Run, location: SourceLocation) -> dict[str, Any]:
         """Return the properties of a run."""
