@@ -319,6 +319,7 @@ def test_invalid_cards_are_skipped(content: str, problem: str) -> None:
     ("content", "keys"),
     [
         ("# Title\n", None),
+        ("---\n\nA line above: the text\n", None),
         ("---\r\nlicense: mit\r\nlanguage: eo\r\n---\r\n\r\n# x\r\n", {"language": "eo"}),
         ("\ufeff---\nlicense: mit\nx: 1\nx: 2\n---", {"x": 2}),
         (
@@ -334,6 +335,13 @@ def test_cards_of_all_forms_are_read(content: str, keys: dict[str, Any] | None) 
     graph, _ = import_to_file("m")
     metadata = graph.nodes["Model"]["m"]["metadata"]
     assert (metadata and metadata["card"]) == keys
+
+
+def test_front_matter_without_an_end_is_reported() -> None:
+    Path("card").mkdir()
+    Path("card/README.md").write_text("---\nlicense: mit\n# Title\n")
+    with pytest.raises(ImportSourceError, match="front matter has no end: add a line with ---"):
+        import_to_file("card")
 
 
 def test_sources_without_cards_are_errors() -> None:

@@ -24,6 +24,7 @@ RESULTS = ".eval_results"
 _FRONT_MATTER = re.compile(
     r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
+_UNFINISHED = re.compile(r"\s*---[ \t]*\r?\n\s*[\w-]+:(?:\s|\Z)")  # a line of Markdown, or a start
 _CACHED = re.compile(r"(models|datasets)--(.+)\Z")
 _LABELS = {"models": "Model", "datasets": "Dataset"}
 # Keys that only cards of datasets have.
@@ -150,6 +151,8 @@ def read_front_matter(path: Path) -> Document:
     text = decode_utf8(read_bytes(path, MAX_CARD_BYTES))
     found = _FRONT_MATTER.match(text)
     if found is None:
+        if _UNFINISHED.match(text):
+            raise DocumentError(1, "the front matter has no end: add a line with ---")
         return Document({}, [])
     first_line = text.count("\n", 0, found.start(1)) + 1
     document = parse_yaml(found[1], first_line)
