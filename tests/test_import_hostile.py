@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import lzma
@@ -94,10 +95,19 @@ def test_secrets_of_cards_and_tables_are_not_imported() -> None:
     written, messages = output("hf", "m")
     assert "hunter2" not in (written + messages).lower()
     assert "<pad>" in written
-    names = ",".join(f"params.{name}" for name in SECRETS)
-    Path("runs.csv").write_text(f"run_id,start_time,{names}\nr1,,{','.join(SECRETS.values())}\n")
+    names = [f"params.{name}" for name in SECRETS]
+    with Path("runs.csv").open("w", newline="") as stream:
+        table = [["run_id", "start_time", *names], ["r1", "", *SECRETS.values()]]
+        csv.writer(stream).writerows(table)
     written, messages = output("csv", "runs.csv", project="p")
     assert "hunter2" not in (written + messages).lower()
+    assert '"r1"' in written
+    texts = {"description": SECRETS["command"], "citeAs": SECRETS["dsn"], "name": "d"}
+    description = {"@context": "https://schema.org/", "@type": "Dataset", **texts}
+    Path("d.json").write_text(json.dumps(description))
+    written, messages = output("croissant", "d.json")
+    assert "hunter2" not in (written + messages).lower()
+    assert "d.json: citeAs looks like a secret and is not imported" in messages
 
 
 def test_secrets_in_texts_of_a_table_are_not_imported() -> None:

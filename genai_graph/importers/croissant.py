@@ -14,8 +14,9 @@ from genai_graph.importers import json_ld
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.context import Context
 from genai_graph.importers.files import UnreadableFileError, read_bytes, walk_files
-from genai_graph.importers.records import Read, Skipped, SourceInfo, Written
+from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json
+from genai_graph.importers.secret_values import has_secret_shape
 from genai_graph.ogm.uids import escape_part, versioned_uid
 from genai_graph.properties.redaction import strip_credentials
 
@@ -55,6 +56,7 @@ class _CroissantImport:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._builder = RecordBuilder("")
+        self._notices: list[Notice] = []
 
     def records(self, paths: tuple[str, ...]) -> Iterator[ImportRecord]:
         yield SourceInfo(f"{', '.join(paths)} (Croissant)", item="files")
@@ -98,6 +100,8 @@ class _CroissantImport:
             return
         yield Written("files")
         self._map_dataset(dataset, path, SourceLocation(name))
+        yield from self._notices
+        self._notices.clear()
 
     def _map_dataset(self, dataset: dict[str, Any], path: Path, location: SourceLocation) -> None:
         url = json_ld.text(json_ld.get(dataset, "url"))
@@ -125,10 +129,10 @@ class _CroissantImport:
             "Dataset",
             uid,
             {
-                "description": json_ld.text(json_ld.get(dataset, "description")),
+                "description": self._safe_text(dataset, location, "description"),
                 "license": license_,
                 "creator": ", ".join(json_ld.labels(json_ld.get(dataset, "creator"))) or None,
-                "citation": json_ld.text(json_ld.get(dataset, "citeAs", "citation")),
+                "citation": self._safe_text(dataset, location, "citeAs", "citation"),
                 "url": url,
                 "tags": _keywords(dataset) or None,
                 "size": _total_size(files),
@@ -144,6 +148,17 @@ class _CroissantImport:
             project = escape_part(self._context.project)
             self._builder.collect("Project", project, {}, location)
             self._builder.collect_edge(("Project", project, "HAS", "Dataset", uid), location)
+
+    def _safe_text(
+        self, dataset: dict[str, Any], location: SourceLocation, *names: str
+    ) -> str | None:
+        """Return the text of a property, or None if it contains a secret."""
+        text = json_ld.text(json_ld.get(dataset, *names))
+        if text is None or not has_secret_shape(text):
+            return text
+        message = f"{names[0]} looks like a secret and is not imported"
+        self._notices.append(Notice(location, message))
+        return None
 
     def _license(self, dataset: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
         """Return the license, and the metadata with its text if that was changed."""
