@@ -1,9 +1,9 @@
 """Search, compared with MLflow's: ``python -m benchmarks.searches [--mlflow PYTHON]``.
 
 Both search the same runs, of 20 metrics, 20 parameters and 5 tags, MLflow in its SQLite store, and
-make a DataFrame of the first 1,000 with all columns. Some expressions match fewer runs. Each search
-is repeated before it is measured, because engines in Java compile what they do often: in MLflow
-once. The graph is that of the settings; it is emptied first.
+make a DataFrame of the first 1,000 with all columns; some expressions match fewer runs. Before the
+measurement, each search runs once in MLflow and 20 times here, because the Java engines compile
+frequent code only after some time. The graph is that of the settings; it is emptied first.
 """
 
 from __future__ import annotations

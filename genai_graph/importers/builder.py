@@ -113,21 +113,24 @@ class RecordBuilder:
         """Return the record of an edge: (source label, uid, type, target label, uid)."""
         source_label, source, type_, target_label, target = ends
         edge_type = self._edge_types[source_label, type_, target_label]
-        return self._edge(edge_type, source, target, values or {}, location)
+        given = self._edge_values(edge_type, values)
+        source, target = normalize_name(source), normalize_name(target)
+        return self._edge(edge_type, source, target, given, location)
+
+    def _edge_values(self, edge_type: EdgeType, values: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the values of an edge; edges of metrics have no origin: they go with the node."""
+        given = {name: value for name, value in (values or {}).items() if value is not None}
+        return given if edge_type in self._metric_edges else {**given, "origin": self.origin}
 
     def _edge(
         self,
         edge_type: EdgeType,
         source: str,
         target: str,
-        values: Mapping[str, Any],
+        given: dict[str, Any],
         location: SourceLocation,
     ) -> EdgeRecord:
-        given = {name: value for name, value in values.items() if value is not None}
-        if edge_type not in self._metric_edges:  # these are deleted with the node
-            given.setdefault("origin", self.origin)
         size = estimate_size(given)
-        source, target = normalize_name(source), normalize_name(target)
         return EdgeRecord(source, target, given, size, edge_type, location.file, location.line)
 
     # Collected nodes and edges
@@ -172,14 +175,13 @@ class RecordBuilder:
         source, target = normalize_name(source), normalize_name(target)
         if source_label == target_label and source == target:
             return
-        given = {name: value for name, value in (values or {}).items() if value is not None}
+        given = self._edge_values(edge_type, values)
         key = (edge_type, source, target, *edge_type.key_of(given))
         if key in self._edges:
             before = self._edges[key][1]
             before.update({name: given[name] for name in given.keys() - before.keys()})
         else:
-            origin = {} if edge_type in self._metric_edges else {"origin": self.origin}
-            self._edges[key] = edge_type, {**given, **origin}, location
+            self._edges[key] = edge_type, given, location
 
     def has_edges(self, label: str, uid: str) -> bool:
         """Return whether an edge of a node was collected."""

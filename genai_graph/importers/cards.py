@@ -24,7 +24,8 @@ RESULTS = ".eval_results"
 _FRONT_MATTER = re.compile(
     r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
-_UNFINISHED = re.compile(r"\s*---[ \t]*\r?\n\s*[\w-]+:(?:\s|\Z)")  # a line of Markdown, or a start
+# A line of `---` alone is a rule in Markdown; with a key after it, it starts front matter.
+_UNFINISHED = re.compile(r"\s*---[ \t]*\r?\n\s*[\w-]+:(?:\s|\Z)")
 _CACHED = re.compile(r"(models|datasets)--(.+)\Z")
 _LABELS = {"models": "Model", "datasets": "Dataset"}
 # Keys that only cards of datasets have.
