@@ -81,7 +81,7 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "importers": [
-        "files kinds known_runs pruning reconciling records safe_yaml secret_values times",
+        "files hub_ids kinds known_runs pruning reconciling records safe_yaml secret_values times",
         "json_ld",
         "builder cards column_map context mlflow_conventions report scores spool",
         "croissant csv_runs huggingface importing",

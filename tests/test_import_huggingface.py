@@ -145,7 +145,7 @@ def test_each_result_is_read_on_its_own() -> None:
     assert lines == [
         "11: text: expected a number, got 'n/a'",
         "23: metric: expected a map, got 'nothing'",
-        "1: results: expected a list, got 'nonsense'",
+        "24: results: expected a list, got 'nonsense'",
         "16: f1: replaced by the score in line 17",
     ]
 
@@ -184,6 +184,7 @@ def test_invalid_results_are_reported_with_their_lines() -> None:
     assert sorted(message.removeprefix("hub/org/") for message in report.messages) == [
         "mixed/.eval_results/broken.yaml:3: is not YAML: did not find expected node content",
         "mixed/.eval_results/list.yaml:1: result: expected a map, got 'text'",
+        "mixed/.eval_results/list.yaml:2: date: expected a date, got 'soon'",
         "mixed/.eval_results/list.yaml:2: duplicate key 'value': the last value counts",
         "mixed/.eval_results/text.yml:1: expected a list of results, got 'text'",
         "mixed/README.md:10: metric: has no type",
@@ -191,7 +192,7 @@ def test_invalid_results_are_reported_with_their_lines() -> None:
         "mixed/README.md:12: b: expected a number, got a list",
         "mixed/README.md:5: result: expected a map, got 'text'",
         "mixed/README.md:6: metrics: expected a list, got 'text'",
-        "text/README.md:1: model-index: expected a list, got 'text'",
+        "text/README.md:2: model-index: expected a list, got 'text'",
     ]
 
 
@@ -327,6 +328,8 @@ def test_invalid_cards_are_skipped(content: str, problem: str) -> None:
             {"b": {"x": 1, "y": 2}, "c": {"x": 1, "y": 3}, "d": {"x": 1, "y": 2}, "e": 5},
         ),
         ("---\n# nothing\n---\n", None),
+        ("<!-- made\nby a tool -->\n\n<!---->\ufeff\n---\nx: 1\n---\n", {"x": 1}),
+        ("\ufeff\r\r---\rx: 1\r---\r", {"x": 1}),
     ],
 )
 def test_cards_of_all_forms_are_read(content: str, keys: dict[str, Any] | None) -> None:
@@ -342,6 +345,86 @@ def test_front_matter_without_an_end_is_reported() -> None:
     Path("card/README.md").write_text("---\nlicense: mit\n# Title\n")
     with pytest.raises(ImportSourceError, match="front matter has no end: add a line with ---"):
         import_to_file("card")
+
+
+def test_front_matter_below_other_text_is_reported() -> None:
+    Path("card").mkdir()
+    Path("card/README.md").write_text("# Title\n---\nNote: a\n---\nlicense: mit\n---\n")
+    _, report = import_to_file("card")
+    problem = "front matter below other text is not read: move it to the first line"
+    assert report.messages == [f"card/README.md:4: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("front_matter", "property_", "message"),
+    [
+        ("license: {name: mit, link: x}\n", ("license", "MIT"), None),
+        ("license: mit\nlicenses: [mit, {id: isc}]\n", ("license", "MIT, ISC"), None),
+        ("license: {a: 1}\n", None, "2: license: expected a text, got a map"),
+        ("license:\n- mit\n- [x]\n", ("license", "MIT"), "4: license: expected a text, got a"),
+        ("tags: [1.10, 0x10, {a: 1}]\n", ("tags", ["1.10", "0x10"]), "2: tags: expected a text"),
+        ("library_name: [peft]\n", ("framework", "peft"), None),
+        ("library_name: {a: 1}\n", None, "2: library_name: expected a text, got a map"),
+        ("pipeline_tag: [a, b]\n", None, "2: pipeline_tag: expected one text, got 'a, b'"),
+        ("base_model: ./out\n", None, "expected the id of a repository, got './out'"),
+        ("base_model: [a, b]\nbase_model_relation: [x, y, z]\n", None, "3 relations of 2 models"),
+        ("model-index: [{name: x}, 1]\n", None, "2: model-index: expected a map, got 1"),
+        (
+            "model-index: [{metrics: [{type: a, value: 1e400}]}]\n",
+            None,
+            "2: a: expected a number, got '1e400'",
+        ),
+    ],
+)
+def test_values_of_an_unexpected_type_are_read_or_reported(
+    front_matter: str, property_: tuple[str, Any] | None, message: str | None
+) -> None:
+    write_card("m/README.md", front_matter)
+    graph, report = import_to_file("m")
+    props = graph.nodes["Model"]["m"]
+    if property_ is None:
+        assert props.keys() <= {"origin", "metadata"}
+    else:
+        assert props[property_[0]] == property_[1]
+    messages = "\n".join(report.messages)
+    assert messages == "" if message is None else message in messages
+    assert "safe_yaml" not in messages
+
+
+@pytest.mark.parametrize(
+    ("card", "adapter", "config", "bases"),
+    [
+        ("", "org/base", "org/other", {"org/base": "adapted"}),
+        ("", "https://huggingface.co/gpt2/tree/main", None, {"gpt2": "adapted"}),
+        ("base_model: org/x\n", "org/base", "org/other", {"org/x": None}),
+        ("base_model: org/base\n", "org/base", None, {"org/base": "adapted"}),
+        (
+            "base_model: [org/base, b, c]\nbase_model_relation: [merge, quantized, merge]\n",
+            "org/base",
+            None,
+            {"org/base": "merged", "b": "quantized", "c": "merged"},
+        ),
+        ("base_model: none\n", "/home/ann/base", "org/base", {"org/base": None}),
+        ("", None, "org/tiny", {}),
+        ("", None, "tiny", {}),
+        *(("", None, path, {}) for path in ("./x", "/x/y", "C:\\x", "output", "x/checkpoint-10")),
+    ],
+)
+def test_configurations_name_base_models(
+    card: str, adapter: str | None, config: str | None, bases: dict[str, str | None]
+) -> None:
+    write_card("hub/org/tiny/README.md", card)
+    for name, key, value in (
+        ("adapter_config.json", "base_model_name_or_path", adapter),
+        ("config.json", "_name_or_path", config),
+    ):
+        if value is not None:
+            Path("hub/org/tiny", name).write_text(json.dumps({key: value}))
+    graph, report = import_to_file("hub")
+    found = graph.edges["DERIVED_FROM"]
+    assert {base: props.get("kind") for (_, base), props in found.items()} == bases
+    is_path = adapter is not None and adapter.startswith("/")
+    assert report.skipped.get("values", {}) == ({"invalid": 1} if is_path else {})
 
 
 def test_sources_without_cards_are_errors() -> None:

@@ -21,11 +21,15 @@ from genai_graph.importers.safe_yaml import Document, parse_yaml
 
 README = "README.md"
 RESULTS = ".eval_results"
-_FRONT_MATTER = re.compile(
-    r"\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
-)
+_SPACE = re.compile(r"[\s\ufeff]*")
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 # A line of `---` alone is a rule in Markdown; with a key after it, it starts front matter.
-_UNFINISHED = re.compile(r"\s*---[ \t]*\r?\n\s*[\w-]+:(?:\s|\Z)")
+_UNFINISHED = re.compile(r"---[ \t]*\n\s*[\w-]+:(?:\s|\Z)")
+_DISPLACED = re.compile(
+    r"^---[ \t]*\n(?:(?!---)[^\n]*\n)*?(?:license|language|tags|datasets|base_model|library_name"
+    r"|pipeline_tag|model-index|task_categories|dataset_info):",
+    re.MULTILINE,
+)
 _CACHED = re.compile(r"(models|datasets)--(.+)\Z")
 _LABELS = {"models": "Model", "datasets": "Dataset"}
 # Keys that only cards of datasets have.
@@ -147,14 +151,18 @@ def label_of(card: dict[str, Any]) -> str:
 def read_front_matter(path: Path) -> Document:
     """Return the front matter of a card; without one, the content is an empty dict.
 
-    Raises `UnreadableFileError`, and `DocumentError` with the line of the error.
+    Only empty lines and comments may be above it. Raises `UnreadableFileError`, and
+    `DocumentError` with the line of the error.
     """
     text = decode_utf8(read_bytes(path, MAX_CARD_BYTES))
-    found = _FRONT_MATTER.match(text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    start = _skip_comments(text)
+    found = _FRONT_MATTER.match(text, start)
     if found is None:
-        if _UNFINISHED.match(text):
-            raise DocumentError(1, "the front matter has no end: add a line with ---")
-        return Document({}, [])
+        if _UNFINISHED.match(text, start):
+            line = text.count("\n", 0, start) + 1
+            raise DocumentError(line, "the front matter has no end: add a line with ---")
+        return Document({}, _find_displaced(text, start))
     first_line = text.count("\n", 0, found.start(1)) + 1
     document = parse_yaml(found[1], first_line)
     if document.content is None:
@@ -162,3 +170,24 @@ def read_front_matter(path: Path) -> Document:
     if not isinstance(document.content, dict):
         raise DocumentError(first_line, "expected a map as front matter")
     return document
+
+
+def _skip_comments(text: str) -> int:
+    """Return the position after white space and HTML comments at the start of a text."""
+    position = 0
+    while True:
+        found = _SPACE.match(text, position)
+        position = found.end() if found else position
+        end = text.find("-->", position) if text.startswith("<!--", position) else -1
+        if end < 0:
+            return position
+        position = end + len("-->")
+
+
+def _find_displaced(text: str, start: int) -> list[tuple[int, str]]:
+    """Return a notice of front matter after other text, where the Hub does not read it either."""
+    found = _DISPLACED.search(text, start)
+    if found is None:
+        return []
+    line = text.count("\n", 0, found.start()) + 1
+    return [(line, "front matter below other text is not read: move it to the first line")]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import ImportSourceError, SourceLocation
-from genai_graph.exchange.formats.parsing import DocumentError
+from genai_graph.exchange.formats.parsing import DocumentError, decode_utf8
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.cards import (
     RESULTS,
@@ -26,23 +26,24 @@ from genai_graph.importers.files import (
     is_inside,
     list_directory,
     read_bytes,
-    read_text,
 )
+from genai_graph.importers.hub_ids import hub_id, is_hub_id, is_local_path
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json, parse_yaml, text_of
 from genai_graph.importers.scores import (
     InvalidResult,
     Score,
-    hub_id,
     name_scores,
     parse_value,
     read_eval_results,
     read_model_index,
 )
-from genai_graph.importers.secret_values import is_secret
+from genai_graph.importers.secret_values import remove_secrets
+from genai_graph.importers.times import parse_time
 from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, metric_uid, versioned_uid
 from genai_graph.properties.messages import describe
+from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +63,9 @@ _CONSUMED = {
         *("license", "licenses", "library_name", "pipeline_tag", "tags", "datasets"),
         *("base_model", "base_model_relation", _MODEL_INDEX),
     },
-    "Dataset": {"license", "licenses", "tags", "pretty_name", "dataset_info", "source_datasets"},
+    "Dataset": {"license", "licenses", "tags", "pretty_name", "source_datasets"},
 }
+_NO_ID = frozenset(["none", "null", "n/a", "-"])
 _LEFT_OUT = re.compile(r"widget|extra_gated_.*|verifyToken")
 
 
@@ -91,22 +93,23 @@ class _CardImport:
 
     def records(self, paths: tuple[str, ...], name: str | None) -> Iterator[ImportRecord]:
         yield SourceInfo(f"{', '.join(paths)} (Hugging Face)", item="cards")
-        found, problem = 0, ""
+        found = 0
+        problem: Skipped | None = None
         seen: dict[tuple[str | None, str], Path] = {}
         for path in paths:
             self._builder.origin = f"huggingface:{os.path.realpath(Path(path).expanduser())}"
             self._collect_project(path)
             for repository in find_repositories(path, name):
                 found += 1
-                problem = ""
+                problem = None
                 for record in self._map_repository(repository, seen):
                     if isinstance(record, Skipped) and record.item == "cards":
-                        problem = record.message
+                        problem = record
                     yield record
         if not found:
             raise ImportSourceError(", ".join(paths), "no README.md found")
-        if found == 1 and problem:
-            raise ImportSourceError(paths[0], problem)
+        if found == 1 and problem is not None:
+            raise ImportSourceError(str(problem.location), problem.message)
         yield from self._builder.finish()
 
     def _collect_project(self, path: str) -> None:
@@ -133,6 +136,7 @@ class _CardImport:
             content = document.content
             for line, message in document.notices:
                 yield Notice(SourceLocation(path, line), message)
+        self._clean(content, SourceLocation(path))
         label = repository.label or label_of(content)
         key = label, repository.id
         if key in seen:
@@ -155,86 +159,103 @@ class _CardImport:
         self, repository: Repository, card: dict[str, Any], location: SourceLocation
     ) -> Iterator[ImportRecord]:
         uid = self._model_uid(repository.id)
-        scores = list(self._scores(read_model_index(card.get(_MODEL_INDEX), 1), card, location))
-        license_, metadata = self._license(card)
-        task = text_of(card.get("pipeline_tag")) or _only_task(scores)
-        metadata |= self._metadata("Model", repository, card, location)
+        index, line = card.get(_MODEL_INDEX), _line(card, _MODEL_INDEX)
+        results = [] if index is None else read_model_index(index, line or 1)
+        scores = list(self._valid_scores(results, location.file))
+        license_, metadata = self._license(card, location)
+        task = self._text(card, "pipeline_tag", location) or _only_task(scores)
+        metadata |= self._metadata("Model", repository, card)
+        config = self._read_config(repository, "config.json")
         self._builder.collect(
             "Model",
             uid,
             {
                 "license": license_,
-                "framework": text_of(card.get("library_name")) or None,
+                "framework": self._text(card, "library_name", location),
                 "task": task,
-                "tags": _texts(card.get("tags")) or None,
-                "architecture": self._architecture(repository, location),
+                "tags": self._texts(card, "tags", location) or None,
+                "architecture": _architecture(config),
                 "metadata": metadata or None,
             },
             location,
         )
         self._own("Model", uid, location)
         self._map_training_data(uid, card, location)
-        self._map_base_models(uid, card, location)
+        bases = self._base_models(card, location)
+        self._add_configured_base(bases, repository, config)
+        for base, kind in bases.items():
+            target = self._model_uid(base)
+            self._builder.collect("Model", target, {}, location)
+            ends = ("Model", uid, "DERIVED_FROM", "Model", target)
+            self._builder.collect_edge(ends, location, {"kind": kind})
         yield from self._map_scores(uid, f"{repository.id}/README.md", scores, location)
         for path in self._result_files(repository):
             yield from self._map_result_file(uid, repository, path)
 
     def _map_training_data(self, uid: str, card: dict[str, Any], location: SourceLocation) -> None:
-        for dataset in self._references("datasets", card.get("datasets"), location):
+        for dataset in self._references(card, "datasets", location):
             target = self._dataset_uid(dataset)
             self._builder.collect("Dataset", target, {}, location)
             ends = ("Model", uid, "TRAINED_ON", "Dataset", target)
             self._builder.collect_edge(ends, location, {"role": "training"})
 
-    def _map_base_models(self, uid: str, card: dict[str, Any], location: SourceLocation) -> None:
-        relation = text_of(card.get("base_model_relation"))
-        kind = _RELATIONS.get(relation or "")
-        if relation and kind is None and relation not in self._reported:
-            self._reported.add(relation)
-            self._events.append(Notice(location, f"unknown base_model_relation {relation!r}"))
-        for base in self._references("base_model", card.get("base_model"), location):
-            target = self._model_uid(base)
-            self._builder.collect("Model", target, {}, location)
-            ends = ("Model", uid, "DERIVED_FROM", "Model", target)
-            self._builder.collect_edge(ends, location, {"kind": kind})
+    def _base_models(self, card: dict[str, Any], location: SourceLocation) -> dict[str, str | None]:
+        """Return the base models of a card, with the kinds of derivation."""
+        key = "base_model_relation"
+        at = SourceLocation(location.file, _line(card, key))
+        for relation in self._texts(card, key, location):
+            if relation not in _RELATIONS and relation not in self._reported:
+                self._reported.add(relation)
+                self._events.append(Notice(at, f"unknown {key} {relation!r}"))
+        models, relations = _items(card.get("base_model")), _items(card.get(key))
+        if len(relations) == 1:
+            relations = relations * len(models)
+        elif relations and len(relations) != len(models):
+            self._skip_value(f"{key}: {len(relations)} relations of {len(models)} models", at)
+            relations = []
+        kinds: dict[str, str | None] = {}
+        for model, relation in zip(models, relations, strict=False):
+            kinds.setdefault(_id_of(model), _RELATIONS.get(text_of(relation) or ""))
+        return {base: kinds.get(base) for base in self._references(card, "base_model", location)}
 
-    def _references(self, key: str, value: Any, location: SourceLocation) -> list[str]:
-        """Return the ids in a text or a list; other items are skipped and reported."""
-        found: dict[str, None] = {}
-        for item in value if isinstance(value, list) else [value]:
-            text = text_of(item)
-            if text and text.strip():
-                found[hub_id(text)] = None
-            elif text is None and item is not None:
-                self._events.append(Read("references"))
-                message = f"{key}: expected the id of a repository, got {describe(item)}"
-                self._events.append(Skipped(location, "references", "not an id", message=message))
-        return list(found)
+    def _add_configured_base(
+        self, bases: dict[str, str | None], repository: Repository, config: dict[str, Any]
+    ) -> None:
+        """Add the base model of an adapter or of a configuration if the card names none."""
+        name = "adapter_config.json"
+        key = "base_model_name_or_path"
+        base = _id_of(self._read_config(repository, name).get(key))
+        if base in bases:
+            bases[base] = bases[base] or _RELATIONS["adapter"]
+        if bases:
+            return
+        if is_hub_id(base):
+            bases[base] = _RELATIONS["adapter"]
+            return
+        if base:
+            at = SourceLocation(str(repository.directory / name))
+            self._skip_value(f"{key}: expected the id of a repository, got {describe(base)}", at)
+        base = _id_of(config.get("_name_or_path"))
+        if is_hub_id(base) and base not in (repository.id, repository.id.rpartition("/")[2]):
+            bases[base] = None
 
-    def _architecture(self, repository: Repository, location: SourceLocation) -> str | None:
-        path = repository.directory / "config.json"
+    def _read_config(self, repository: Repository, name: str) -> dict[str, Any]:
+        """Return the content of a JSON file of a repository, or an empty map."""
+        path = repository.directory / name
         if not path.exists() or not is_inside(path, repository.root):
-            return None
+            return {}
+        location = SourceLocation(str(path))
         try:
             config = parse_json(read_bytes(path))
         except (UnreadableFileError, DocumentError) as error:
-            self._events.append(Notice(SourceLocation(str(path)), str(error)))
-            return None
-        names = config.get("architectures") if isinstance(config, dict) else None
-        first = names[0] if isinstance(names, list) and names else None
-        return first if isinstance(first, str) and first else None
+            self._events.append(Notice(location, str(error)))
+            return {}
+        if not isinstance(config, dict):
+            self._events.append(Notice(location, f"expected a map, got {describe(config)}"))
+            return {}
+        return config
 
     # Scores
-
-    def _scores(
-        self,
-        results: Iterable[Score | InvalidResult],
-        card: dict[str, Any],
-        location: SourceLocation,
-    ) -> Iterator[Score]:
-        if card.get(_MODEL_INDEX) is None:
-            return
-        yield from self._valid_scores(results, location.file)
 
     def _valid_scores(self, results: Iterable[Score | InvalidResult], file: str) -> Iterator[Score]:
         """Yield the scores with a value; report the others."""
@@ -316,7 +337,11 @@ class _CardImport:
         notes, date = metadata.pop("notes", None), metadata.pop("date", None)
         metadata["plus_minus"] = value.plus_minus
         given_metadata = {key: item for key, item in metadata.items() if item is not None}
-        kept = self._without_secrets(plain_json(given_metadata), location)
+        recorded_at = None if date is None else parse_time(date)
+        if date is not None and recorded_at is None:
+            self._skip_value(f"date: expected a date, got {describe(date)}", location)
+        if recorded_at is not None and recorded_at.tzinfo is None:
+            recorded_at = recorded_at.replace(tzinfo=timezone.utc)
         values = {
             "name": term.name,
             "value": value.number,
@@ -324,10 +349,11 @@ class _CardImport:
             "split": score.dataset.split,
             **term.values,
             "description": notes,
-            "recorded_at": _parse_time(date),
+            "recorded_at": recorded_at,
         }
         given = {key: item for key, item in values.items() if item is not None}
-        yield from self._builder.node("Metric", uid, {**given, "metadata": kept or None}, location)
+        given["metadata"] = plain_json(given_metadata) or None
+        yield from self._builder.node("Metric", uid, given, location)
         yield self._builder.edge(("Experiment", experiment, "HAS", "Metric", uid), location)
         if dataset is not None:
             ends = ("Metric", uid, "EVALUATED_ON", "Dataset", dataset)
@@ -349,7 +375,7 @@ class _CardImport:
         location = SourceLocation(str(path), 1)
         yield Read("result files")
         try:
-            document = parse_yaml(read_text(path, MAX_CARD_BYTES))
+            document = parse_yaml(decode_utf8(read_bytes(path, MAX_CARD_BYTES)))
         except (UnreadableFileError, DocumentError) as error:
             at = SourceLocation(str(path), getattr(error, "line", None))
             yield Skipped(at, "result files", "unreadable", message=str(error))
@@ -357,6 +383,7 @@ class _CardImport:
         yield Written("result files")
         for line, message in document.notices:
             yield Notice(SourceLocation(str(path), line), message)
+        self._clean(document.content, location)
         scores = list(self._valid_scores(read_eval_results(document.content), str(path)))
         experiment = f"{repository.id}/{RESULTS}/{path.name}"
         yield from self._map_scores(model, experiment, scores, location)
@@ -367,22 +394,22 @@ class _CardImport:
         self, repository: Repository, card: dict[str, Any], location: SourceLocation
     ) -> None:
         uid = self._dataset_uid(repository.id)
-        license_, metadata = self._license(card)
-        metadata |= self._metadata("Dataset", repository, card, location)
+        license_, metadata = self._license(card, location)
+        metadata |= self._metadata("Dataset", repository, card)
         self._builder.collect(
             "Dataset",
             uid,
             {
                 "license": license_,
-                "description": text_of(card.get("pretty_name")) or None,
-                "tags": _texts(card.get("tags")) or None,
+                "description": self._text(card, "pretty_name", location),
+                "tags": self._texts(card, "tags", location) or None,
                 **_dataset_size(card.get("dataset_info")),
                 "metadata": metadata or None,
             },
             location,
         )
         self._own("Dataset", uid, location)
-        for text in self._references("source_datasets", card.get("source_datasets"), location):
+        for text in self._references(card, "source_datasets", location):
             source = text.removeprefix("extended|")
             if source not in _NO_SOURCE and not source.startswith("other-"):
                 target = self._dataset_uid(hub_id(source))
@@ -402,66 +429,133 @@ class _CardImport:
         if self._project is not None:
             self._builder.collect_edge(("Project", self._project, "HAS", label, uid), location)
 
-    def _license(self, card: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    def _license(
+        self, card: dict[str, Any], location: SourceLocation
+    ) -> tuple[str | None, dict[str, Any]]:
         """Return the license, and the metadata with its text if that was changed."""
-        value = card.get("license", card.get("licenses"))
-        texts = _texts(value)
+        keys = ("license", "licenses")
+        names = ("name", "id")  # of a license that is a map
+        found = {key: self._texts(card, key, location, names) for key in keys}
+        texts = list(dict.fromkeys([*found["license"], *found["licenses"]]))
         own_name = text_of(card.get("license_name"))
-        if texts == ["other"] and own_name:
-            texts = [own_name]
-        if not texts:
+        licenses = [own_name] if texts == ["other"] and own_name else texts
+        if not licenses:
             return None, {}
-        license_ = ", ".join(map(self._context.license, texts))
-        original = ", ".join(_texts(value))
+        license_ = ", ".join(map(self._context.license, licenses))
+        original: Any = ", ".join(texts)
+        given = [item for key in keys for item in _items(card.get(key))]
+        if any(isinstance(item, dict) for item in given):
+            original = plain_json([item for item in given if item is not None])
         return license_, {} if license_ == original else {"license": original}
 
-    def _metadata(
-        self,
-        label: str,
-        repository: Repository,
-        card: dict[str, Any],
-        location: SourceLocation,
-    ) -> dict[str, Any]:
+    def _metadata(self, label: str, repository: Repository, card: dict[str, Any]) -> dict[str, Any]:
         kept = {
-            key: self._without_secrets(plain_json(value), location)
-            for key, value in card.items()
-            if key not in _CONSUMED[label]
-            and not _LEFT_OUT.fullmatch(key)
-            and not self._is_secret(key, value, location)
+            key: plain_json(value) for key, value in card.items() if key not in _CONSUMED[label]
         }
         metadata = {"card": kept, "revision": repository.revision}
         return {key: value for key, value in metadata.items() if value}
 
-    def _is_secret(self, key: str, value: Any, location: SourceLocation) -> bool:
-        if not is_secret(key, value):
-            return False
-        self._events += [Read("keys"), Skipped(location, "keys", "secret")]
-        if key not in self._reported:
-            self._reported.add(key)
-            message = f"{key!r} looks like a secret and is not imported"
-            self._events.append(Notice(location, message))
-        return True
+    # Values of a card
 
-    def _without_secrets(self, value: Any, location: SourceLocation) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: self._without_secrets(item, location)
-                for key, item in value.items()
-                if not _LEFT_OUT.fullmatch(key) and not self._is_secret(key, item, location)
-            }
-        if isinstance(value, list):
-            return [
-                self._without_secrets(item, location)
-                for item in value
-                if not self._is_secret("", item, location)
-            ]
-        return value
+    def _text(self, card: dict[str, Any], key: str, location: SourceLocation) -> str | None:
+        """Return the text of a key; several values, or one that is no text, are reported."""
+        texts = self._texts(card, key, location)
+        if len(texts) > 1:
+            at = SourceLocation(location.file, _line(card, key))
+            self._skip_value(f"{key}: expected one text, got {describe(', '.join(texts))}", at)
+            return None
+        return texts[0] if texts else None
+
+    def _texts(
+        self,
+        card: dict[str, Any],
+        key: str,
+        location: SourceLocation,
+        names: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Return the texts of a text or a list; other items are skipped and reported.
+
+        `names` are the keys that have the text in an item that is a map.
+        """
+        found: dict[str, None] = {}
+        for item, line in _with_lines(card, key):
+            given = item
+            if isinstance(item, dict):
+                given = next((item[name] for name in names if name in item), item)
+            text = text_of(given)
+            if text:
+                found[text] = None
+            elif text is None and item not in (None, [], {}):
+                at = SourceLocation(location.file, line)
+                self._skip_value(f"{key}: expected a text, got {describe(given)}", at)
+        return list(found)
+
+    def _references(self, card: dict[str, Any], key: str, location: SourceLocation) -> list[str]:
+        """Return the ids in a text or a list; other items are skipped and reported."""
+        found: dict[str, None] = {}
+        for item, line in _with_lines(card, key):
+            id_ = _id_of(item)
+            if text_of(item) is not None and not is_local_path(id_):
+                if id_ and id_.lower() not in _NO_ID:
+                    found[id_] = None
+            elif item not in (None, [], {}):
+                self._events.append(Read("references"))
+                at = SourceLocation(location.file, line)
+                message = f"{key}: expected the id of a repository, got {describe(item)}"
+                self._events.append(Skipped(at, "references", "not an id", message=message))
+        return list(found)
+
+    def _skip_value(self, message: str, location: SourceLocation) -> None:
+        self._events += [Read("values"), Skipped(location, "values", "invalid", message=message)]
+
+    def _clean(self, content: Any, location: SourceLocation) -> None:
+        """Remove secrets, and keys that are never imported, from a document in place."""
+
+        def removed(name: str) -> None:
+            self._events.extend([Read("keys"), Skipped(location, "keys", "secret")])
+            if name not in self._reported:
+                self._reported.add(name)
+                message = f"{name!r} looks like a secret and is not imported"
+                self._events.append(Notice(location, message))
+
+        _leave_out(content)
+        remove_secrets(content, removed)
 
 
-def _texts(value: Any) -> list[str]:
-    """Return the distinct scalars of a text or a list as texts."""
-    items = value if isinstance(value, list) else [value]
-    return list(dict.fromkeys(text for item in items if (text := text_of(item))))
+def _leave_out(value: Any) -> None:
+    """Remove the keys that are never imported, in place."""
+    if isinstance(value, dict):
+        for key in [key for key in value if _LEFT_OUT.fullmatch(key)]:
+            del value[key]
+        value = list(value.values())
+    for item in value if isinstance(value, list) else []:
+        _leave_out(item)
+
+
+def _id_of(value: Any) -> str:
+    return hub_id(strip_credentials(text_of(value) or ""))
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _line(card: dict[str, Any], key: str) -> int | None:
+    line: int | None = getattr(card, "lines", {}).get(key)
+    return line
+
+
+def _with_lines(card: dict[str, Any], key: str) -> list[tuple[Any, int | None]]:
+    """Return the items of a list, or a value as the only one, with their lines."""
+    items = _items(card.get(key))
+    lines = getattr(items, "lines", [_line(card, key)] * len(items))
+    return list(zip(items, lines, strict=True))
+
+
+def _architecture(config: dict[str, Any]) -> str | None:
+    names = config.get("architectures")
+    first = names[0] if isinstance(names, list) and names else None
+    return first if isinstance(first, str) and first else None
 
 
 def _only_task(scores: list[Score]) -> str | None:
@@ -492,14 +586,3 @@ def _dataset_size(info: Any) -> dict[str, int | None]:
 def _count(value: Any) -> int | None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     return int(value) if is_count else None
-
-
-def _parse_time(text: str | None) -> datetime | None:
-    """Return the time of a date, in UTC, or of a time; None for any other text."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment

@@ -7,7 +7,9 @@ limited. Of a duplicate key the last value counts, and it is reported.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,11 +60,17 @@ class SourceInteger(int):
 
     text: str
 
+    def __repr__(self) -> str:
+        return self.text
+
 
 class SourceFloat(float):
     """A float with its text in the source: a version or tag 1.10 is not 1.1."""
 
     text: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 def text_of(value: Any) -> str | None:
@@ -90,10 +98,23 @@ def parse_yaml(text: str, first_line: int = 1) -> Document:
     return _Reader(_events(text, first_line), first_line).read()
 
 
-def parse_json(data: bytes) -> Any:
-    """Parse JSON, in which NaN and Infinity are accepted; raise `DocumentError`."""
+def parse_json(data: bytes, notices: list[str] | None = None) -> Any:
+    """Parse JSON, in which NaN and Infinity are accepted; raise `DocumentError`.
+
+    Of a duplicate key the last value counts; it is added to the `notices`.
+    """
+
+    def from_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if notices is not None and len(found) < len(pairs):
+            repeated = next(key for key, count in Counter(k for k, _ in pairs).items() if count > 1)
+            notices.append(f"duplicate key {repeated!r}: the last value counts")
+        return found
+
+    hook = None if notices is None else from_pairs
+    text = decode_utf8(data)
     try:
-        value = json.loads(decode_utf8(data), parse_float=_source_float)
+        value = json.loads(text, parse_float=_parse_float, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         raise DocumentError(error.lineno, f"is not JSON: {error.msg}") from None
     except RecursionError:
@@ -104,10 +125,11 @@ def parse_json(data: bytes) -> Any:
     return _without_surrogates(value) if b"\\ud" in data.lower() else value
 
 
-def _source_float(text: str) -> SourceFloat:
+def _parse_float(text: str) -> SourceFloat | str:
+    """Return a number, or the text of one that is too large for a float."""
     number = SourceFloat(text)
     number.text = text
-    return number
+    return text if math.isinf(number) else number
 
 
 def _check_depth(value: Any) -> None:
@@ -253,14 +275,10 @@ def _resolve(text: str) -> Any:
         return text
     if text in _WORDS:
         return _WORDS[text]
-    number: SourceInteger | SourceFloat
-    if _INTEGER.match(text):
-        number = SourceInteger(text)
-    elif _PREFIXED.match(text):
-        number = SourceInteger(text, 0)
-    elif _FLOAT.match(text):
-        number = SourceFloat(text)
-    else:
+    if _FLOAT.match(text) and not _INTEGER.match(text):
+        return _parse_float(text)
+    if not _INTEGER.match(text) and not _PREFIXED.match(text):
         return _NON_FINITE.get(text, text)
+    number = SourceInteger(text, 0 if _PREFIXED.match(text) else 10)
     number.text = text
     return number

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from genai_graph.importers.hub_ids import hub_id
 from genai_graph.importers.safe_yaml import text_of
 from genai_graph.properties.messages import describe
 
@@ -19,7 +21,6 @@ _PERCENT = re.compile(rf"({_NUMBER})\s*%\Z")
 _SPLITS = frozenset(["dev", "validation", "test", "train", "eval"])
 _UNKNOWN = "unknown"
 _DEFAULT_CONFIGS = frozenset(["default", "plain_text"])
-_HUB_PAGE = re.compile(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?:datasets/)?([^?#]+?)/?\Z")
 
 
 class Value(NamedTuple):
@@ -63,7 +64,7 @@ class InvalidResult(NamedTuple):
 
 
 def parse_value(value: Any) -> Value | None:
-    """Return the value of a score, or None if it is not a number."""
+    """Return the value of a score, or None if it is not a number, or too large for a float."""
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
@@ -72,16 +73,14 @@ def parse_value(value: Any) -> Value | None:
         return None
     text = value.strip()
     if found := _DEVIATION.match(text):
-        return Value(float(found[1]), plus_minus=float(found[2]))
-    if found := _PERCENT.match(text):
-        return Value(float(found[1]), unit="%")
-    return Value(float(text)) if _PLAIN.match(text) else None
-
-
-def hub_id(text: str) -> str:
-    """Return the id of a repository, given as an id or as the address of its page."""
-    found = _HUB_PAGE.match(text.strip())
-    return found[1] if found else text.strip()
+        parsed = Value(float(found[1]), plus_minus=float(found[2]))
+    elif found := _PERCENT.match(text):
+        parsed = Value(float(found[1]), unit="%")
+    elif _PLAIN.match(text):
+        parsed = Value(float(text))
+    else:
+        return None
+    return None if math.inf in (abs(parsed.number), parsed.plus_minus) else parsed
 
 
 def scored_dataset(type_: str | None, config: str | None, split: str | None) -> ScoredDataset:
@@ -107,16 +106,19 @@ def read_model_index(index: Any, line: int) -> Iterator[Score | InvalidResult]:
     if not isinstance(index, list):
         yield InvalidResult(line, f"model-index: expected a list, got {describe(index)}")
         return
-    for entry in index:
-        results = entry.get("results") if isinstance(entry, dict) else None
-        if results is None:
+    for entry, at in _with_lines(index, line):
+        if not isinstance(entry, dict):
+            yield InvalidResult(at, f"model-index: expected a map, got {describe(entry)}")
             continue
+        results = entry.get("results")
+        if results is None:  # or the entry itself is a result
+            results = [entry] if entry.keys() & {"metrics", "metric"} else []
         results = [results] if isinstance(results, dict) else results
         if not isinstance(results, list):
-            yield InvalidResult(line, f"results: expected a list, got {describe(results)}")
+            yield InvalidResult(at, f"results: expected a list, got {describe(results)}")
             continue
-        for result, at in _with_lines(results, line):
-            yield from _read_result(result, at)
+        for result, result_line in _with_lines(results, at):
+            yield from _read_result(result, result_line)
 
 
 def _with_lines(items: list[Any], line: int) -> Iterator[tuple[Any, int]]:
@@ -144,13 +146,27 @@ def _read_result(result: Any, line: int) -> Iterator[Score | InvalidResult]:
         if type_ is None:
             yield InvalidResult(at, "metric: has no type")
             continue
+        known = ["value", "verified"] if "args" in metadata else ["value", "verified", "args"]
+        rest = _rest(metric, ("type", "name"), known)
         own = {
-            "args": metric.get("args"),
+            "args": metadata.get("args", metric.get("args")),
+            "card": {**metadata.get("card", {}), **rest} or None,
             "name": name if name != type_ else None,
             "verified": metric.get("verified"),
         }
         given = {key: value for key, value in own.items() if value is not None}
         yield Score(type_, name, metric.get("value"), dataset, at, {**metadata, **given})
+
+
+def _rest(
+    given: dict[str, Any], texts: Collection[str], others: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the values that have no other place: of other keys, and those that are no texts."""
+    return {
+        key: value
+        for key, value in given.items()
+        if value is not None and key not in others and (key not in texts or text_of(value) is None)
+    }
 
 
 def _read_dataset(result: dict[str, Any]) -> tuple[ScoredDataset, dict[str, Any]]:
@@ -164,14 +180,18 @@ def _read_dataset(result: dict[str, Any]) -> tuple[ScoredDataset, dict[str, Any]
     type_ = text_of(given.get("type")) or None
     dataset = scored_dataset(type_, config, text_of(given.get("split")) or None)
     task = result.get("task")
-    source = result.get("source")
+    task_type = text_of(task.get("type") if isinstance(task, dict) else task)
     name = text_of(given.get("name"))
+    rest = _rest(result, (), ("dataset", "metrics", "metric", "results", "source", "task"))
+    rest["dataset"] = _rest(given, ("type", "name", "config", "split", "revision"), ("args",))
+    rest["task"] = task if task_type is None else None
     metadata = {
-        "args": None if isinstance(args, str) else args,
+        "args": None if args == config else args,
+        "card": {key: value for key, value in rest.items() if value} or None,
         "dataset": name if name != type_ else None,
         "revision": text_of(given.get("revision")),
-        "source": source if isinstance(source, dict) else None,
-        "task": text_of(task.get("type")) if isinstance(task, dict) else None,
+        "source": result.get("source"),
+        "task": task_type,
     }
     return dataset, {key: value for key, value in metadata.items() if value is not None}
 
@@ -193,12 +213,15 @@ def read_eval_results(content: Any) -> Iterator[Score | InvalidResult]:
         dataset = scored_dataset(
             text_of(given.get("id")), task, text_of(given.get("split")) or None
         )
-        source = entry.get("source")
+        rest = _rest(entry, ("date", "notes"), ("dataset", "value", "source"))
+        named = ("id", "split", "revision", "task_id" if given.get("task_id") else "config")
+        rest["dataset"] = _rest(given, named)
         metadata = {
+            "card": {key: value for key, value in rest.items() if value} or None,
             "date": text_of(entry.get("date")),
             "notes": text_of(entry.get("notes")),
             "revision": text_of(given.get("revision")),
-            "source": source if isinstance(source, dict) else None,
+            "source": entry.get("source"),
         }
         kept = {key: value for key, value in metadata.items() if value is not None}
         yield Score(task, None, entry.get("value"), dataset, line, kept)

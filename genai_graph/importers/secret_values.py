@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
+
+from genai_graph.exchange.formats.parsing import LocatedList
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # As words of a name, so that `pad_token` and `max_tokens` are no secrets, but `dbPassword` is.
@@ -69,6 +73,27 @@ def is_secret_name(name: str) -> bool:
         for secret in _NAMES
         for start in range(len(words) - len(secret) + 1)
     )
+
+
+def remove_secrets(value: Any, removed: Callable[[str], None], name: str = "") -> None:
+    """Remove secrets from maps and lists in place; `removed` is called with the name of each."""
+    if isinstance(value, dict):
+        for key in list(value):
+            has_secret_key = has_secret_shape(str(key))
+            if has_secret_key or is_secret(str(key), value[key]):
+                removed((name or "a key") if has_secret_key else str(key))
+                del value[key]
+            else:
+                remove_secrets(value[key], removed, str(key))
+    elif isinstance(value, list):
+        for at in reversed(range(len(value))):
+            if is_secret("", value[at]):
+                removed(name)
+                del value[at]
+                if isinstance(value, LocatedList):
+                    del value.lines[at]
+            else:
+                remove_secrets(value[at], removed, name)
 
 
 def has_secret_shape(text: str) -> bool:

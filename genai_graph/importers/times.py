@@ -1,16 +1,73 @@
-"""Ranges of time: the options ``--since`` and ``--until``."""
+"""Times in the texts of a source, and the options ``--since`` and ``--until``."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from genai_graph.errors import SettingsError
 from genai_graph.properties.messages import describe
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+# Dates in the order of ISO 8601 only: 01/02/2026 is a day in January or in February.
+_TIME = re.compile(
+    r"(?P<year>[0-9]{4})(?:(?P<sep>[-/])(?P<month>[0-9]{1,2})(?P=sep)(?P<day>[0-9]{1,2})"
+    r"|(?P<mm>[0-9]{2})(?P<dd>[0-9]{2}))"
+    r"(?:[Tt ]\s*(?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})"
+    r"(?::?(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]+))?)?"
+    r"(?:\s*(?P<utc>Z|UTC|GMT)|\s*(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?)?)?\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_EPOCH_TIME = re.compile(r"([0-9]{9,19})(?:[.,]([0-9]*))?\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Seconds since 1970 of the years 1990 to 2100: no number is in this range in two units.
+_FIRST_EPOCH, _LAST_EPOCH = 631_152_000, 4_102_444_800
 FILTERED = "filtered out"
+
+
+def parse_time(text: str) -> datetime | None:
+    """Return a time such as 2026-03-01T09:00:00Z or a date, or None for any other text.
+
+    The result has the time zone of the text, if any.
+    """
+    found = _TIME.match(text.strip())
+    if found is None:
+        return None
+    zone = timezone.utc if found["utc"] else None
+    try:
+        if found["sign"]:
+            offset = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or 0))
+            zone = timezone(-offset if found["sign"] == "-" else offset)
+        return datetime(
+            int(found["year"]),
+            int(found["month"] or found["mm"]),
+            int(found["day"] or found["dd"]),
+            int(found["hour"] or 0),
+            int(found["minute"] or 0),
+            int(found["second"] or 0),
+            int((found["fraction"] or "0").ljust(6, "0")[:6]),
+            zone,
+        )
+    except ValueError:
+        return None
+
+
+def parse_epoch(text: str) -> datetime | None:
+    """Return the time of a number of s, ms, µs or ns since 1970, or None for any other text.
+
+    The unit is that in which the time is in the years 1990 to 2099.
+    """
+    found = _EPOCH_TIME.match(text.strip())
+    if found is None:
+        return None
+    number = int(found[1])
+    for unit in (1, 10**3, 10**6, 10**9):
+        if _FIRST_EPOCH <= number // unit < _LAST_EPOCH:
+            fraction = int((found[2] or "0").ljust(6, "0")[:6])
+            microseconds = (number * 10**6 + fraction) // unit
+            return _EPOCH + timedelta(microseconds=microseconds)
+    return None
 
 
 class TimeRange:
@@ -38,15 +95,9 @@ class TimeRange:
 def _parse(name: str, value: Any) -> datetime | None:
     if value is None:
         return None
-    moment = value
-    if isinstance(value, str):
-        text = value.strip()
-        try:
-            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-        except ValueError:
-            moment = None
-        if moment is not None and _DATE.match(text):
-            moment = moment.replace(tzinfo=timezone.utc)
+    moment = parse_time(value) if isinstance(value, str) else value
+    if isinstance(value, str) and moment is not None and _DATE.match(value.strip()):
+        moment = moment.replace(tzinfo=timezone.utc)
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise SettingsError(
             f"{name}: expected a date or a time with a time zone, such as 2026-03-01T09:00:00Z, "

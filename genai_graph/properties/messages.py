@@ -35,10 +35,11 @@ def describe(value: Any) -> str:
     if "\n" in text:  # a table or an array
         text = " ".join(text.split())
     short = text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 3] + "..."
-    if isinstance(value, (str, bool, int, float)) and type(value).__module__ == "builtins":
-        return short
     module = type(value).__module__
-    is_known = module.partition(".")[0] in sys.stdlib_module_names
+    package = module.partition(".")[0]
+    if isinstance(value, (str, bool, int, float)) and package in ("builtins", "genai_graph"):
+        return short  # its class is obvious, or one of a parser of this package
+    is_known = package in sys.stdlib_module_names
     return f"{short} ({'' if is_known else f'{module}.'}{type(value).__name__})"
 
 
