@@ -88,7 +88,7 @@ FILE_ORDER = {
         "__init__",
     ],
     "importers.mlflow": [
-        "entities histories rest",
+        "entities histories rest tables",
         "database datasets file_store nesting selection server_store",
         "mapping",
         "__init__",

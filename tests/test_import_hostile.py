@@ -30,6 +30,7 @@ SECRETS = {
     "key": "-----BEGIN RSA PRIVATE KEY----- hunter2",
     "dsn": "from postgresql://ann:hunter2@db/x",
     "Authorization": "hunter2-4",
+    "remote": "pip install git+https://hunter2@git.example.org/ann/code",
     "command": "train.py --db-password=hunter2",
     "options": "--lr 0.1 --api-key hunter2",
     "config": '{"lr": 0.1, "db": {"password": "hunter2"}}',

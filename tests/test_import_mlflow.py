@@ -225,9 +225,7 @@ def test_the_graph_says_what_the_client_says(store: str) -> None:
 def test_the_counts_add_up(store: str) -> None:
     _, report = import_to_file(unpack(store))
     assert report.read["points"] > 10
-    for item, read in report.read.items():
-        skipped = sum(report.skipped.get(item, {}).values())
-        assert read == report.written[item] + skipped, item
+    check_counts(report)
 
 
 def without_ids(graph: Graph, answers: dict[str, Any]) -> str:
@@ -597,18 +595,119 @@ def test_unreadable_files_are_skipped_or_errors() -> None:
     assert not Path("strict.jsonl").exists()
 
 
-def test_names_that_the_graph_can_not_hold_are_errors() -> None:
-    unpack("3.17.db")
-    with sqlite3.connect("3.17.db") as database:
-        long = "hex(zeroblob(5000))"
-        database.execute(f"UPDATE registered_models SET name = {long} || name")
-        database.execute(f"UPDATE model_versions SET name = {long} || name")
-        database.execute("UPDATE runs SET start_time = 9000000000000000000, end_time = NULL")
-    with pytest.raises(FixtureError) as raised:
-        import_from("mlflow", "3.17.db", output="out.jsonl")
-    assert "Model '0000" in str(raised.value)
-    assert "uid: an indexed string is limited to 8000 bytes" in str(raised.value)
-    assert not Path("out.jsonl").exists()
+def change(*statements: str) -> None:
+    """Change the store 3.17.db, also to values that its schema does not allow."""
+    with sqlite3.connect(unpack("3.17.db")) as database:
+        for statement in ("PRAGMA ignore_check_constraints = ON", *statements):
+            database.execute(statement)
+
+
+def check_counts(report: ImportReport) -> None:
+    for item, read in report.read.items():
+        skipped = sum(report.skipped.get(item, {}).values())
+        assert read == report.written[item] + skipped, item
+
+
+def test_a_copied_version_derives_from_its_origin() -> None:
+    change(
+        "UPDATE model_versions SET source = 'models:/fraud/5' WHERE name = 'fraud' AND version = 2",
+        "UPDATE model_versions SET source = 'models:/fraud/9' WHERE name = 'fraud' AND version = 1",
+    )
+    graph, _ = import_to_file("3.17.db")
+    parents = [end for start, end in graph.edges["Model-DERIVED_FROM->Model"] if start == "fraud@2"]
+    assert parents == ["fraud@5"]
+    made = {uid for _, uid in graph.edges["Experiment-RUN->Model"] if uid.startswith("fraud@")}
+    assert "fraud@1" in made  # its origin is gone
+    assert "fraud@2" not in made
+    assert ("fraud", "fraud@2") in graph.edges["Project-HAS->Model"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "item"),
+    [
+        ("experiments", "name", "experiments"),
+        ("runs", "run_uuid", "runs"),
+        ("datasets", "name", "dataset inputs"),
+        ("metrics", "key", "points"),
+        ("logged_models", "name", "logged models"),
+        ("model_versions", "name", "model versions"),
+    ],
+)
+def test_names_that_the_graph_can_not_hold_are_skipped(table: str, column: str, item: str) -> None:
+    name = f"hex(zeroblob(4500)) || {column}"
+    change(f"UPDATE {table} SET {column} = {name} WHERE {column} <> 'Default'")
+    graph, report = import_to_file("3.17.db")
+    assert report.skipped[item]["invalid name"]
+    assert "uid: an indexed string is limited to 8000 bytes" in "\n".join(report.messages)
+    assert max(len(uid) for nodes in graph.nodes.values() for uid in nodes) < 200
+    check_counts(report)
+    with pytest.raises(FixtureError, match="uid: an indexed string is limited"):
+        import_from("mlflow", "3.17.db", output="strict.jsonl", strict=True)
+
+
+def test_rows_of_other_types_are_skipped() -> None:
+    # SQLite stores any value in any column.
+    graph, _ = import_to_file(unpack("3.17.db"))
+    num_metrics = len(graph.nodes["Metric"])
+    base = run_named("base")
+    where = f"WHERE run_uuid = '{base}'"
+    change(
+        f"UPDATE params SET value = x'00ff' {where} AND key = 'lr'",
+        f"UPDATE tags SET value = CAST(x'ff' AS TEXT) {where} AND key = 'stage'",
+        f"UPDATE metrics SET step = 'three' {where} AND key = 'auc'",
+        f"UPDATE latest_metrics SET value = x'00' {where} AND key = 'auc'",
+        "UPDATE runs SET name = x'00' WHERE name = 'failed'",
+        "UPDATE datasets SET digest = 7.5 WHERE name = 'holdout'",
+        "UPDATE experiments SET creation_time = 'now' WHERE name = 'gone'",
+        "UPDATE model_versions SET description = x'00' WHERE version = 5",
+        "UPDATE logged_models SET name = x'00' WHERE name = 'side'",
+    )
+    graph, report = import_to_file("3.17.db")
+    assert "3.17.db: table params: " in "\n".join(report.messages)
+    for problem in (
+        f"params: run_uuid '{base}', key 'lr': value: expected a text, got a BLOB",
+        f"tags: run_uuid '{base}', key 'stage': value: expected a text, got a BLOB",
+        f"metrics: run_uuid '{base}', key 'auc': step: expected an integer, got a text",
+        "creation_time: expected an integer, got a text",
+        "model_versions: name 'fraud', version '5': description: expected a text, got a BLOB",
+    ):
+        assert [line for line in report.messages if problem in line], problem
+    assert report.skipped["rows"] == {"unreadable": 3 + 6}
+    assert "lr" not in graph.nodes["Experiment"][base]["parameters"]
+    assert len(graph.nodes["Metric"]) == num_metrics - 2  # auc, and those of the failed run
+    assert "holdout@7.5" in graph.nodes["Dataset"]
+    check_counts(report)
+
+
+def test_each_workspace_has_projects_of_its_own() -> None:
+    change(
+        "INSERT INTO experiments (name, workspace, lifecycle_stage) VALUES "
+        "('Default', 'a', 'active'), ('fraud', 'a', 'active'), ('Default', 'b', 'active')",
+        "UPDATE runs SET experiment_id = (SELECT experiment_id FROM experiments "
+        "WHERE name = 'Default' AND workspace = 'a') WHERE name = 'failed'",
+    )
+    graph, report = import_to_file("3.17.db")
+    assert {"fraud", "a/fraud", "a/Default"} <= set(graph.nodes["Project"])
+    assert report.skipped["experiments"]["without runs"] == 2
+    check_counts(report)
+
+
+@pytest.mark.parametrize("moment", [9 * 10**18, -(10**15)])
+def test_times_that_the_graph_can_not_hold_are_skipped(moment: int) -> None:
+    change(
+        f"UPDATE experiments SET creation_time = {moment}",
+        f"UPDATE runs SET start_time = {moment}, end_time = -1000",
+        f"UPDATE metrics SET timestamp = {moment} WHERE key = 'loss'",
+        f"UPDATE model_versions SET creation_time = {moment}",
+    )
+    graph, report = import_to_file("3.17.db")
+    base = graph.nodes["Experiment"][run_named("base")]
+    assert "started_at" not in base
+    assert base["ended_at"] == "1969-12-31T23:59:59Z"
+    messages = "\n".join(report.messages)
+    for name in ("started_at", "created_at", "metric 'loss'"):
+        assert f"{name}: expected a time in the years 1 to 9999, got {moment} ms" in messages
+    check_counts(report)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from test_import_mlflow import Graph, unpack
 from test_import_mlflow_server import import_lines
 
 from genai_graph.errors import ImportSourceError
-from genai_graph.importers.mlflow.database import _COLUMNS, _with_driver
+from genai_graph.importers.mlflow.database import _with_driver
+from genai_graph.importers.mlflow.tables import TABLES
 
 sqlalchemy: Any = pytest.importorskip("sqlalchemy")
 
@@ -22,7 +23,7 @@ def copy_store(name: str, uri: str) -> None:
     source = sqlalchemy.create_engine(f"sqlite:///{name}")
     target = sqlalchemy.create_engine(_with_driver(sqlalchemy.make_url(uri)))
     metadata = sqlalchemy.MetaData()
-    metadata.reflect(source, only=lambda table, _: table in (*_COLUMNS, "alembic_version"))
+    metadata.reflect(source, only=lambda table, _: table in (*TABLES, "alembic_version"))
     for table in metadata.tables.values():
         for index in list(table.indexes):  # some have names of SQLite only
             table.indexes.discard(index)

@@ -20,6 +20,7 @@ from genai_graph.storage.rows import estimate_size
 if TYPE_CHECKING:
     from genai_graph.registry import EdgeType
 
+_SAFE_UID_LENGTH = 1_000  # ASCII uids of this length are valid
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -70,6 +71,13 @@ class RecordBuilder:
         self._nodes: dict[tuple[str, str], tuple[dict[str, Any], SourceLocation]] = {}
         self._edges: dict[tuple[Any, ...], tuple[EdgeType, dict[str, Any], SourceLocation]] = {}
         self._conflicts: dict[tuple[str, str, str, str], Notice] = {}
+
+    def uid_error(self, label: str, uid: str) -> str:
+        """Return why a node can't have a uid, for example because of its length, or ""."""
+        if 0 < len(uid) <= _SAFE_UID_LENGTH and uid.isascii():
+            return ""
+        errors = collect_errors(NODES[label], {"uid": normalize_name(uid)})[1]
+        return str(errors[0][1]) if errors else ""
 
     # Single records
 

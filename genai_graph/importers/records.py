@@ -8,6 +8,8 @@ from typing import Any
 from genai_graph.errors import FixtureIssue, SourceLocation, escape_unprintable
 from genai_graph.exchange.formats.records import EdgeRecord, InvalidEdge, InvalidNode, NodeRecord
 
+UNREADABLE = "unreadable"  # the reason of items that the source has, and that can't be read
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

@@ -48,6 +48,7 @@ _SHAPES = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|[A-Za-z][A-Za-z0-9+.]{0,30}://[^\s/?#:@]*:[^\s/?#@]+@"  # a URL with a password
+    r"|https?://[^\s/?#:@]+@"  # a URL with a token
     r")"
 )
 

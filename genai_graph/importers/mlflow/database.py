@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from genai_graph.errors import ImportSourceError, MissingExtraError
+from genai_graph.errors import ImportSourceError, MissingExtraError, SourceLocation
 from genai_graph.importers.mlflow.entities import (
     UNCHANGED,
     DatasetInput,
@@ -31,7 +31,9 @@ from genai_graph.importers.mlflow.entities import (
     Point,
     Run,
 )
+from genai_graph.importers.mlflow.tables import TABLES
 from genai_graph.importers.mlflow_conventions import decode_value
+from genai_graph.importers.records import UNREADABLE, Read, Skipped
 from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
@@ -45,35 +47,9 @@ _DRIVERS = {  # by dialect, in order of preference: (driver, module)
     "mysql": [("pymysql", "pymysql"), ("mysqldb", "MySQLdb")],
 }
 _DRIVERS["mariadb"] = _DRIVERS["mysql"]
-# The columns that are read, by table. Older schemas lack some of them: they are read as NULL.
-_COLUMNS = {
-    "experiments": "experiment_id name lifecycle_stage creation_time workspace",
-    "experiment_tags": "experiment_id key value",
-    "runs": "run_uuid name source_name user_id status start_time end_time source_version "
-    "lifecycle_stage experiment_id",
-    "params": "run_uuid key value",
-    "tags": "run_uuid key value",
-    "metrics": "run_uuid key step timestamp value is_nan",
-    "latest_metrics": "run_uuid key step timestamp value is_nan",
-    "datasets": "dataset_uuid name digest dataset_source_type dataset_source dataset_schema "
-    "dataset_profile",
-    "inputs": "input_uuid source_type source_id destination_type destination_id step",
-    "input_tags": "input_uuid name value",
-    "logged_models": "model_id experiment_id name lifecycle_stage creation_timestamp_ms status "
-    "model_type source_run_id artifact_location",
-    "logged_model_params": "model_id param_key param_value",
-    "logged_model_tags": "model_id tag_key tag_value",
-    "logged_model_metrics": "run_id model_id dataset_name dataset_digest metric_name metric_step "
-    "metric_timestamp_ms metric_value",
-    "registered_models": "name description workspace",
-    "registered_model_tags": "name key value workspace",
-    "registered_model_aliases": "name alias version workspace",
-    "model_versions": "name version creation_time description user_id current_stage source run_id "
-    "status workspace",
-    "model_version_tags": "name version key value workspace",
-}
 _REQUIRED = ("experiments", "runs")
 _MODEL_STATUSES = {1: "PENDING", 2: "READY", 3: "FAILED"}
+_CONTEXT = "mlflow.data.context"
 _IS_PROMPT = "mlflow.prompt.is_prompt"
 _DELETED_VERSION = "Deleted_Internal"
 
@@ -87,6 +63,7 @@ class DatabaseStore:
 
     def __init__(self, uri: str) -> None:
         self._sqlalchemy: Any = _import_sqlalchemy()
+        self._skipped: list[Skipped | Read] = []
         self._engine, self.title, self.location = self._create_engine(uri)
         with self._translate_errors():
             self._connection = self._connect()
@@ -98,7 +75,7 @@ class DatabaseStore:
                 )
             self._columns = {
                 table: {column["name"] for column in inspector.get_columns(table)}
-                for table in _COLUMNS
+                for table in TABLES
                 if table in tables
             }
             self.schema = self._read_schema_version(tables)
@@ -118,7 +95,7 @@ class DatabaseStore:
         """Return all experiments, deleted ones included."""
         tags = self._key_values("experiment_tags")
         return [
-            Experiment(str(row[0]), row[1] or "", row[2], row[3], tags.get(row[0], {}), row[4])
+            Experiment(row[0], row[1] or "", row[2], row[3], tags.get(row[0], {}), row[4])
             for row in self._select("experiments", "ORDER BY t.experiment_id")
         ]
 
@@ -130,8 +107,8 @@ class DatabaseStore:
             model_id, experiment, name, stage, created, status, type_, run, location = row
             yield LoggedModel(
                 model_id,
-                str(experiment),
-                name,
+                experiment,
+                name or model_id,
                 stage or "active",
                 created,
                 _MODEL_STATUSES.get(status),
@@ -142,29 +119,37 @@ class DatabaseStore:
                 tags.get(model_id, {}),
             )
 
-    def runs(self, selection: Selection, *, history: bool | None) -> Iterator[Run]:
+    def runs(self, selection: Selection, *, history: bool | None) -> Iterator[Run | Skipped | Read]:
         """Yield all runs, ordered by id; skipped ones without their content."""
-        last = ""
-        order = "WHERE t.run_uuid > :last ORDER BY t.run_uuid LIMIT :limit"
-        while rows := self._select("runs", order, last=last, limit=_RUNS_PER_RANGE):
-            runs = [_run(row) for row in rows]
-            last = runs[-1].id
-            if selection.is_incremental:
-                self._add_last_points(runs)
-            reasons = {run.id: selection.skip_reason(run) for run in runs}
-            unchanged = {run.id: run for run in runs if reasons[run.id] == UNCHANGED}
-            if unchanged:
-                span = {"first": runs[0].id, "last": last}
-                self._add_links(unchanged, span)
-            wanted = {run.id: run for run in runs if reasons[run.id] is None}
-            if wanted:
-                self._add_content(wanted, runs[0].id, last)
-                points = self._points(runs[0].id, last, latest=history is False)
-                yield from _with_points(runs, points)
-            else:
-                yield from runs
+        last: Any = ""
+        next_page = "WHERE t.run_uuid > :last ORDER BY t.run_uuid LIMIT :limit"
+        statement = self._statement("runs", next_page)
+        while rows := self._execute(statement, last=last, limit=_RUNS_PER_RANGE):
+            last = rows[-1][0]
+            runs = [_run(row) for row in TABLES["runs"].convert(rows, self._skip)]
+            if runs:
+                yield from self._read_range(runs, selection, history)
+        yield from self._drain()
 
-    def model_versions(self) -> Iterator[ModelVersion]:
+    def _read_range(
+        self, runs: list[Run], selection: Selection, history: bool | None
+    ) -> Iterator[Run]:
+        first, last = runs[0].id, runs[-1].id
+        if selection.is_incremental:
+            self._add_last_points(runs)
+        reasons = {run.id: selection.skip_reason(run) for run in runs}
+        unchanged = {run.id: run for run in runs if reasons[run.id] == UNCHANGED}
+        if unchanged:
+            self._add_links(unchanged, {"first": first, "last": last})
+        wanted = {run.id: run for run in runs if reasons[run.id] is None}
+        if wanted:
+            self._add_content(wanted, first, last)
+            points = self._points(first, last, latest=history is False)
+            yield from _with_points(runs, points)
+        else:
+            yield from runs
+
+    def model_versions(self) -> Iterator[ModelVersion | Skipped | Read]:
         """Yield the versions of the registered models, without prompts and deleted versions."""
         models = {(row[2], row[0]): row[1] for row in self._select("registered_models")}
         model_tags: dict[Any, dict[str, str]] = defaultdict(dict)
@@ -183,7 +168,7 @@ class DatabaseStore:
                 continue
             yield ModelVersion(
                 name,
-                str(version),
+                version,
                 workspace,
                 created,
                 text,
@@ -197,6 +182,7 @@ class DatabaseStore:
                 models.get((workspace, name)),
                 of_model,
             )
+        yield from self._drain()
 
     # Runs
 
@@ -217,7 +203,7 @@ class DatabaseStore:
         in_range = "WHERE t.run_uuid BETWEEN :first AND :last"
         for run_id, key, value in self._select("params", in_range, **span):
             if run_id in runs:
-                runs[run_id].params[key] = value
+                runs[run_id].params[key] = value or ""
         for run_id, key, value in self._select("tags", in_range, **span):
             if run_id in runs:
                 runs[run_id].tags[key] = value or ""
@@ -229,7 +215,7 @@ class DatabaseStore:
         for run_id, *values in self._select("logged_model_metrics", in_range, **span):
             if run_id in runs:
                 model, name, digest, key, step, time, value = values
-                point = decode_value(value or 0.0, is_nan=False)
+                point = decode_value(value or 0.0, is_nan=False)  # SQLite has NULL for NaN
                 runs[run_id].model_points.append(
                     ModelPoint(model, name or "", digest or "", key, step, time, point)
                 )
@@ -237,33 +223,26 @@ class DatabaseStore:
         self._add_models(runs, span)
 
     def _add_inputs(self, runs: dict[str, Run], span: dict[str, str]) -> None:
-        if "datasets" not in self._columns:
-            return
-        is_input = (
-            "t.source_type = 'DATASET' AND t.destination_type = 'RUN' "
-            "AND t.destination_id BETWEEN :first AND :last"
+        where = (
+            "{0}.source_type = 'DATASET' AND {0}.destination_type = 'RUN' "
+            "AND {0}.destination_id BETWEEN :first AND :last"
         )
+        join = f"JOIN inputs i ON i.input_uuid = t.input_uuid WHERE {where.format('i')}"
         contexts = defaultdict(list)
-        rows = self._execute(
-            f"SELECT i.input_uuid, i.value FROM inputs t "
-            f"JOIN input_tags i ON i.input_uuid = t.input_uuid WHERE {is_input} "
-            "AND i.name = 'mlflow.data.context' ORDER BY i.input_uuid",
-            **span,
-        )
-        for input_id, value in rows:
-            contexts[input_id].append(value)
-        rows = self._execute(
-            "SELECT t.destination_id, t.input_uuid, d.name, d.digest, d.dataset_source_type, "
-            "d.dataset_source, d.dataset_schema, d.dataset_profile FROM inputs t "
-            f"JOIN datasets d ON d.dataset_uuid = t.source_id WHERE {is_input} "
-            "ORDER BY t.destination_id, d.name, d.digest",
-            **span,
-        )
-        for run_id, input_id, *values in rows:
-            if run_id in runs:
-                dataset = DatasetInput(*values)
-                dataset.contexts = contexts[input_id]
-                runs[run_id].inputs.append(dataset)
+        tags = self._select("input_tags", f"{join} AND t.name = '{_CONTEXT}'", **span)
+        for input_id, _, value in tags:
+            contexts[input_id].append(value or "")
+        ids = f"SELECT i.source_id FROM inputs i WHERE {where.format('i')}"
+        found = self._select("datasets", f"WHERE t.dataset_uuid IN ({ids})", **span)
+        datasets = {row[0]: row[1:] for row in found}
+        inputs = self._select("inputs", f"WHERE {where.format('t')}", **span)
+        for input_id, _, dataset_id, _, run_id, _ in inputs:
+            if run_id in runs and dataset_id in datasets:
+                name, digest, type_, source, schema, profile = datasets[dataset_id]
+                words = sorted(contexts[input_id])
+                runs[run_id].inputs.append(
+                    DatasetInput(name or "", digest or "", type_, source, schema, profile, words)
+                )
 
     def _add_models(self, runs: dict[str, Run], span: dict[str, str]) -> None:
         in_range = (
@@ -282,11 +261,21 @@ class DatabaseStore:
         """Stream the points of a range of runs, ordered by run."""
         table = "latest_metrics" if latest and "latest_metrics" in self._columns else "metrics"
         in_range = "WHERE t.run_uuid BETWEEN :first AND :last ORDER BY t.run_uuid"
-        statement = self._statement(table, in_range)
-        for run_id, key, step, time, value, is_nan in self._stream(
-            statement, first=first, last=last
-        ):
+        rows = self._stream(self._statement(table, in_range), first=first, last=last)
+        for run_id, key, step, time, value, is_nan in TABLES[table].convert(rows, self._skip):
             yield run_id, Point(key, step, time, decode_value(value, is_nan))
+
+    def _skip(self, message: str) -> None:
+        """Report a row that can't be read."""
+        location = SourceLocation(self.title)
+        self._skipped += [
+            Read("rows"),
+            Skipped(location, "rows", UNREADABLE, message=message),
+        ]
+
+    def _drain(self) -> Iterator[Skipped | Read]:
+        yield from self._skipped
+        self._skipped.clear()
 
     # SQL
 
@@ -294,13 +283,14 @@ class DatabaseStore:
         """Return the rows of a table; an older schema may not have it."""
         if table not in self._columns:
             return []
-        return self._execute(self._statement(table, clause), **parameters)
+        rows = self._execute(self._statement(table, clause), **parameters)
+        return list(TABLES[table].convert(rows, self._skip))
 
     def _statement(self, table: str, clause: str) -> str:
         # Qualified, because `key` is a reserved word of MySQL.
         names = [
             f"t.{name}" if name in self._columns[table] else f"NULL AS {name}"
-            for name in _COLUMNS[table].split()
+            for name in TABLES[table].columns
         ]
         return f"SELECT {', '.join(names)} FROM {table} t {clause}"
 
@@ -361,7 +351,7 @@ class DatabaseStore:
             raise ImportSourceError(name or "sqlite://", "no such file")
         # A plain URL would create a missing file.
         file = f"file:{quote(str(path.absolute()))}?mode=ro"
-        connect = partial(sqlite3.connect, file, uri=True)
+        connect = partial(_connect_sqlite, file)
         pool = self._sqlalchemy.pool.NullPool
         engine = self._sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=pool)
         return engine, path.name, os.path.realpath(path)
@@ -398,6 +388,20 @@ def _import_sqlalchemy() -> Any:
     return sqlalchemy
 
 
+def _connect_sqlite(file: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, uri=True)
+    connection.text_factory = _decode
+    return connection
+
+
+def _decode(text: bytes) -> str | bytes:
+    """Return a text, or the bytes if it is not UTF-8: the row is reported like one with a BLOB."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
+
+
 def _with_driver(url: Any) -> Any:
     """Name an installed driver: the default of SQLAlchemy may be another one."""
     if "+" in url.drivername:
@@ -429,7 +433,7 @@ def _error_text(error: Exception) -> str:
 def _run(row: Any) -> Run:
     run_id, name, source, user, status, start, end, version, stage, experiment = row
     return Run(
-        run_id, str(experiment), name, status, user, source, version, start, end, stage or "active"
+        run_id, experiment, name, status, user, source, version, start, end, stage or "active"
     )
 
 

@@ -2,54 +2,105 @@
 
 from __future__ import annotations
 
+import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import SourceLocation
 from genai_graph.exchange.formats.parsing import DocumentError
 from genai_graph.importers.builder import plain_json
+from genai_graph.importers.mlflow.entities import DatasetInput
 from genai_graph.importers.safe_yaml import parse_json
 from genai_graph.ogm.uids import versioned_uid
 
 if TYPE_CHECKING:
     from genai_graph.importers.builder import RecordBuilder
     from genai_graph.importers.context import Context
-    from genai_graph.importers.mlflow.entities import DatasetInput
+    from genai_graph.importers.mlflow.entities import Run
 
 HUGGING_FACE = "hugging_face"
 _MAX_SCHEMA_BYTES = 64 * 2**10
 _LOCATION_KEYS = ("uri", "url", "path", "delta_table_name", "table_name")
+# The name, the digest, the type and the JSON of the source, the schema and the profile.
+_Values = tuple[str, str, str | None, str | None, str | None, str | None]
+_Rank = tuple[float, str]
 
 
-def dataset_uid(dataset: DatasetInput, context: Context) -> str:
-    """Return the uid of a dataset: ``name@digest``, or the one in the user's map."""
-    uid = versioned_uid(dataset.name, dataset.digest)
-    return context.dataset_uid(uid, name=dataset.name, location=_location(dataset))
+class DatasetCollector:
+    """Collects the datasets of runs.
+
+    Of different values for one uid, those of the run that started first count. A store returns
+    runs in no particular order: datasets are added to the builder at the end.
+    """
+
+    def __init__(self, context: Context, builder: RecordBuilder) -> None:
+        self._context = context
+        self._builder = builder
+        self._uids: dict[_Values, str] = {}
+        self._found: dict[tuple[str, _Values], tuple[_Rank, SourceLocation]] = {}
+        self._measured: dict[str, SourceLocation] = {}
+
+    def uid_of(self, dataset: DatasetInput) -> str:
+        """Return the uid of a dataset: ``name@digest``, or the one in the user's map."""
+        values = _values_of(dataset)
+        if values not in self._uids:
+            uid = versioned_uid(dataset.name, dataset.digest)
+            location = _location(dataset)
+            self._uids[values] = self._context.dataset_uid(
+                uid, name=dataset.name, location=location
+            )
+        return self._uids[values]
+
+    def add(self, uid: str, dataset: DatasetInput, run: Run, location: SourceLocation) -> None:
+        """Add a dataset of a run."""
+        started = math.inf if run.start_time is None else run.start_time
+        found = (started, run.id), location
+        key = uid, _values_of(dataset)
+        self._found[key] = min(self._found.get(key, found), found, key=itemgetter(0))
+
+    def add_uid(self, uid: str, location: SourceLocation) -> None:
+        """Add a dataset of which only the uid is known."""
+        self._measured.setdefault(uid, location)
+
+    def finish(self) -> None:
+        """Add the datasets to the builder."""
+        for (uid, values), (_, location) in sorted(
+            self._found.items(), key=lambda each: each[1][0]
+        ):
+            self._collect(uid, DatasetInput(*values), location)
+        for uid, location in self._measured.items():
+            self._builder.collect("Dataset", uid, {}, location)
+
+    def _collect(self, uid: str, dataset: DatasetInput, location: SourceLocation) -> None:
+        """Add a dataset and, for one of the Hugging Face Hub, the repository it is part of."""
+        self._builder.collect(
+            "Dataset",
+            uid,
+            {
+                "digest": f"mlflow:{dataset.digest}",
+                "source_type": dataset.source_type or None,
+                "location": _location(dataset),
+                "num_rows": _num_rows(dataset.profile),
+                "data_schema": _schema(dataset.schema),
+            },
+            location,
+        )
+        if dataset.source_type == HUGGING_FACE:
+            source = _parse_dict(dataset.source)
+            parent = _collect_hub_dataset(source, self._context, self._builder, location)
+            if parent is not None:
+                _collect_subset(uid, parent, self._builder, location)
 
 
-def collect_dataset(
-    dataset: DatasetInput,
-    uid: str,
-    context: Context,
-    builder: RecordBuilder,
-    location: SourceLocation,
-) -> None:
-    """Add a dataset and, for one of the Hugging Face Hub, the repository it is part of."""
-    builder.collect(
-        "Dataset",
-        uid,
-        {
-            "digest": f"mlflow:{dataset.digest}",
-            "source_type": dataset.source_type or None,
-            "location": _location(dataset),
-            "num_rows": _num_rows(dataset.profile),
-            "data_schema": _schema(dataset.schema),
-        },
-        location,
+def _values_of(dataset: DatasetInput) -> _Values:
+    return (
+        dataset.name,
+        dataset.digest,
+        dataset.source_type,
+        dataset.source,
+        dataset.schema,
+        dataset.profile,
     )
-    if dataset.source_type == HUGGING_FACE:
-        parent = _collect_hub_dataset(_parse_dict(dataset.source), context, builder, location)
-        if parent is not None:
-            _collect_subset(uid, parent, builder, location)
 
 
 def _collect_hub_dataset(

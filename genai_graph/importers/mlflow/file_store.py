@@ -28,7 +28,7 @@ from genai_graph.importers.mlflow.entities import (
     Point,
     Run,
 )
-from genai_graph.importers.records import Read, Skipped
+from genai_graph.importers.records import UNREADABLE, Read, Skipped
 from genai_graph.importers.safe_yaml import parse_yaml, text_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,6 @@ class FileStore:
                     run.inputs.append(dataset)
             elif source_id:
                 run.model_inputs.append(source_id)
-        run.inputs.sort(key=lambda dataset: (dataset.name, dataset.digest))
         for path in self._list(directory / "outputs"):
             content = self._read_meta(path, "logged models")
             if content is not None:
@@ -301,7 +300,7 @@ class FileStore:
     def _skip(self, item: str, subject: str, message: str, count: int = 1) -> None:
         location = SourceLocation(f"{self.title}: {subject}")
         self._skipped.append(Read(item, count))
-        self._skipped.append(Skipped(location, item, "unreadable", count, message))
+        self._skipped.append(Skipped(location, item, UNREADABLE, count, message))
 
 
 def _is_point(values: list[str]) -> bool:

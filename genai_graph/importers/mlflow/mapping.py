@@ -10,12 +10,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import SourceLocation
 from genai_graph.importers.builder import RecordBuilder, time_of
 from genai_graph.importers.context import OTHER_ROLE
-from genai_graph.importers.mlflow.datasets import collect_dataset, dataset_uid
+from genai_graph.importers.mlflow.datasets import DatasetCollector
 from genai_graph.importers.mlflow.entities import (
     ACTIVE,
     DELETED,
@@ -55,8 +57,11 @@ _MODEL_STATUSES = {
     "FAILED": "FAILED",
     "FAILED_REGISTRATION": "FAILED",
 }
-_MODEL_SOURCE = re.compile(r"models:/(m-[0-9a-zA-Z]+)\Z")
+_LOGGED_SOURCE = re.compile(r"models:/(m-[0-9a-zA-Z]+)\Z")
+_COPIED_SOURCE = re.compile(r"models:/([^/]+)/([0-9]{1,18})\Z")
 _DEFAULT_EXPERIMENT = "Default"
+# Reasons that are reported; others follow from the choice of the user or another report.
+_REPORTED = frozenset(["without an experiment", "experiment without a name"])
 _DATA = tuple[str, str | None]  # the uid of a dataset, and its role
 
 
@@ -78,14 +83,17 @@ class StoreMapping:
         self._history_limit = history_limit
         self._builder = RecordBuilder(f"mlflow:{store.location}")
         self._nested = NestedRuns(self._builder)
+        self._datasets = DatasetCollector(context, self._builder)
         self._projects: dict[str, str] = {}  # uid by experiment id
-        self._empty_default: Experiment | None = None
+        self._defaults: list[Experiment] = []  # one in each workspace
         self._models: dict[str, LoggedModel] = {}  # imported ones by id
         self._model_reasons: dict[str, str] = {}  # of skipped ones, by id
         self._touched_models: set[str] = set()  # by imported runs
         self._output_models: set[str] = set()  # that name their run
         self._runs: dict[str, str] = {}  # experiment id by run id, of imported runs
         self._skipped_runs: dict[str, str] = {}  # reason by run id
+        # Imported versions and their uids, by workspace, name and version.
+        self._versions: dict[tuple[str | None, str, str], tuple[ModelVersion, str]] = {}
         self._data: dict[str, list[_DATA]] = {}  # datasets by run id
         self._read_points = self._written_points = 0  # of the run
         self._reported: set[tuple[str, str]] = set()
@@ -112,8 +120,10 @@ class StoreMapping:
             if isinstance(version, (Skipped, Read)):
                 yield version
             else:
-                yield from self._map_version(version)
-        self._finish_default()
+                self._add_version(version)
+        yield from self._link_versions()
+        self._datasets.finish()
+        self._finish_defaults()
         yield from self._drain()
         yield from self._builder.finish()
 
@@ -134,6 +144,30 @@ class StoreMapping:
         self._reported.add((kind, name))
         return is_new
 
+    def _skip(self, location: SourceLocation, item: str, reason: str) -> None:
+        """Count a skipped item, and report it if something is wrong with it."""
+        message = f"skipped: {reason}" if reason in _REPORTED else ""
+        self._events.append(Skipped(location, item, reason, message=message))
+
+    def _can_have_uid(
+        self, label: str, uid: str, item: str, location: SourceLocation, count: int = 1
+    ) -> bool:
+        """Return whether a node can have a uid; if not, report the items as skipped."""
+        error = self._builder.uid_error(label, uid)
+        if error:
+            message = f"{label} {uid[:100]!r}: uid: {error}"
+            self._events.append(Skipped(location, item, "invalid name", count, message))
+        return not error
+
+    def _time(self, name: str, milliseconds: Any, location: SourceLocation) -> datetime | None:
+        """Return a time, or None; one that the graph can't hold is reported."""
+        found = time_of(milliseconds)
+        if found is None and milliseconds is not None:
+            message = f"{name}: expected a time in the years 1 to 9999, got {milliseconds} ms"
+            self._events.append(Read("properties"))
+            self._events.append(Skipped(location, "properties", "invalid value", message=message))
+        return found
+
     # Experiments
 
     def _map_experiments(self) -> None:
@@ -144,27 +178,30 @@ class StoreMapping:
             location = self._at(f"experiment {experiment.id}")
             reason = self._selection.experiment_reason(experiment.id)
             if reason is not None:
-                self._events.append(Skipped(location, "experiments", reason))
+                self._skip(location, "experiments", reason)
                 continue
-            self._projects[experiment.id] = escape_part(self._project_name(experiment))
+            project = escape_part(self._project_name(experiment))
+            if not self._can_have_uid("Project", project, "experiments", location):
+                self._selection.reject(experiment.id, "of a skipped experiment")
+                continue
+            self._projects[experiment.id] = project
             if experiment.name == _DEFAULT_EXPERIMENT:
-                self._empty_default = experiment
+                self._defaults.append(experiment)
                 continue
             self._events.append(Written("experiments"))
             self._collect_project(experiment, location)
 
-    def _finish_default(self) -> None:
-        """Skip the experiment `Default` if it has no runs: every store has it."""
-        default = self._empty_default
-        if default is None:
-            return
-        location = self._at(f"experiment {default.id}")
-        project = self._projects[default.id]
-        if default.id in self._runs.values() or self._builder.has_edges("Project", project):
-            self._events.append(Written("experiments"))
-            self._collect_project(default, location)
-        else:
-            self._events.append(Skipped(location, "experiments", "without runs"))
+    def _finish_defaults(self) -> None:
+        """Skip the experiments `Default` without runs: every store has one."""
+        used = set(self._runs.values())
+        for default in self._defaults:
+            location = self._at(f"experiment {default.id}")
+            project = self._projects[default.id]
+            if default.id in used or self._builder.has_edges("Project", project):
+                self._events.append(Written("experiments"))
+                self._collect_project(default, location)
+            else:
+                self._events.append(Skipped(location, "experiments", "without runs"))
 
     def _collect_project(self, experiment: Experiment, location: SourceLocation) -> None:
         groups = self._split_tags(experiment.tags, location)
@@ -173,7 +210,7 @@ class StoreMapping:
             "Project",
             self._projects[experiment.id],
             {
-                "created_at": time_of(experiment.creation_time),
+                "created_at": self._time("created_at", experiment.creation_time, location),
                 "description": note(experiment.tags),
                 "tags": tags or None,
                 "metadata": groups.metadata,
@@ -236,7 +273,7 @@ class StoreMapping:
         location = self._at(f"run {run.id}")
         reason = self._selection.skip_reason(run)
         if reason is not None:
-            self._events.append(Skipped(location, "runs", reason))
+            self._skip(location, "runs", reason)
             if reason == UNCHANGED:
                 self._runs[run.id] = run.experiment_id
                 self._nested.add_root(run.id)
@@ -245,6 +282,9 @@ class StoreMapping:
                 yield from self._map_models_of_run(run, location)
             else:
                 self._skipped_runs[run.id] = reason
+            return
+        if not self._can_have_uid("Experiment", run.id, "runs", location):
+            self._skipped_runs[run.id] = "invalid name"
             return
         self._runs[run.id] = run.experiment_id
         self._events.append(Written("runs"))
@@ -273,7 +313,7 @@ class StoreMapping:
         values = {
             "name": run.name or run.tags.get(RUN_NAME),
             "status": status,
-            "started_at": time_of(run.start_time),
+            "started_at": self._time("started_at", run.start_time, location),
             "parameters": params,
             "random_seed": random_seed(params),
             "created_by": run.user_id,
@@ -284,7 +324,7 @@ class StoreMapping:
         given = {name: value for name, value in values.items() if value not in (None, "")}
         # Always written, because MLflow revokes them: a run can be resumed, a tag be deleted.
         always = {
-            "ended_at": time_of(run.end_time),
+            "ended_at": self._time("ended_at", run.end_time, location),
             "tags": tags,
             "metadata": groups.metadata,
         }
@@ -293,14 +333,18 @@ class StoreMapping:
     def _map_inputs(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
         edges: dict[_DATA, None] = {}
         measured = {_dataset_of(point) for point in run.model_points}
-        for dataset in run.inputs:
+        for dataset in sorted(run.inputs, key=attrgetter("name", "digest")):
             self._events.append(Read("dataset inputs"))
             if not dataset.name:
-                self._events.append(Skipped(location, "dataset inputs", "without a name"))
+                message = "a dataset without a name"
+                skipped = Skipped(location, "dataset inputs", "without a name", message=message)
+                self._events.append(skipped)
+                continue
+            uid = self._datasets.uid_of(dataset)
+            if not self._can_have_uid("Dataset", uid, "dataset inputs", location):
                 continue
             self._events.append(Written("dataset inputs"))
-            uid = dataset_uid(dataset, self._context)
-            collect_dataset(dataset, uid, self._context, self._builder, location)
+            self._datasets.add(uid, dataset, run, location)
             project = self._projects[run.experiment_id]
             self._builder.collect_edge(("Project", project, "HAS", "Dataset", uid), location)
             # MLflow adds the dataset of a score to the inputs, without a context.
@@ -400,7 +444,6 @@ class StoreMapping:
             name, digest, model_id = target
             model = self._logged_uid(self._models[model_id])
             dataset = self._context.dataset_uid(versioned_uid(name, digest), name=name)
-            self._builder.collect("Dataset", dataset, {}, location)
         uid = normalize_name(metric_uid(run.id, term.name, dataset, term.split, model))
         if not key or uid in seen:
             message = f"metric {key!r}: " + (
@@ -408,6 +451,13 @@ class StoreMapping:
             )
             self._events.append(Skipped(location, "points", "of a metric", len(history), message))
             return
+        is_valid = dataset is None or self._can_have_uid(
+            "Dataset", dataset, "points", location, len(history)
+        )
+        if not is_valid or not self._can_have_uid("Metric", uid, "points", location, len(history)):
+            return
+        if dataset is not None:
+            self._datasets.add_uid(dataset, location)
         seen.add(uid)
         if folded := history.fold():
             self._events.append(Skipped(location, "points", "at steps with another point", folded))
@@ -421,7 +471,7 @@ class StoreMapping:
             "name": term.name,
             "value": history.values[-1],
             "step": history.steps[-1],
-            "recorded_at": time_of(history.times[-1]),
+            "recorded_at": self._time(f"metric {key!r}", history.times[-1], location),
             **term.values,
         }
         if self._history is not False:
@@ -441,11 +491,12 @@ class StoreMapping:
         reason = self._selection.experiment_reason(model.experiment_id)
         if reason is None and model.lifecycle_stage != ACTIVE and not self._selection.with_deleted:
             reason = DELETED
-        if reason is None:
-            self._models[model.id] = model
-        else:
+        location = self._at(f"model {model.id}")
+        if reason is not None:
             self._model_reasons[model.id] = reason
-            self._events.append(Skipped(self._at(f"model {model.id}"), "logged models", reason))
+            self._skip(location, "logged models", reason)
+        elif self._can_have_uid("Model", self._logged_uid(model), "logged models", location):
+            self._models[model.id] = model
 
     def _logged_uid(self, model: LoggedModel) -> str:
         return self._context.model_uid(versioned_uid(model.name, model.id), name=model.name)
@@ -476,7 +527,7 @@ class StoreMapping:
             "Model",
             uid,
             {
-                "created_at": time_of(model.creation_time),
+                "created_at": self._time("created_at", model.creation_time, location),
                 "status": _MODEL_STATUSES.get(model.status or ""),
                 "framework": model.model_type or None,
                 "location": model.location or None,
@@ -490,40 +541,64 @@ class StoreMapping:
         project = self._projects[model.experiment_id]
         self._builder.collect_edge(("Project", project, "HAS", "Model", uid), location)
 
-    def _map_version(self, version: ModelVersion) -> Iterator[ImportRecord]:
+    def _add_version(self, version: ModelVersion) -> None:
         self._events.append(Read("model versions"))
-        location = self._at(f"model {version.name} version {version.version}")
-        found = _MODEL_SOURCE.match(version.source or "")
-        model_id = found[1] if found else None
-        if self._is_filtered(version, model_id):
+        location = self._version_location(version)
+        if self._is_filtered(version):
             self._events.append(Skipped(location, "model versions", FILTERED))
             return
-        self._events.append(Written("model versions"))
         is_default = version.workspace in (None, "", "default")
         name = version.name if is_default else f"{version.workspace}/{version.name}"
         uid = self._context.model_uid(versioned_uid(name, version.version), name=name)
-        self._collect_version(version, uid, location)
-        run_id = version.run_id or ""
-        experiment_id = self._runs.get(run_id)
-        model = self._models.get(model_id or "")
-        if model is not None:
-            ends = ("Model", uid, "DERIVED_FROM", "Model", self._logged_uid(model))
-            self._builder.collect_edge(ends, location)
-            experiment_id = experiment_id or model.experiment_id
-        elif experiment_id is not None:
-            ends = ("Experiment", run_id, "RUN", "Model", uid)
-            yield self._builder.edge(ends, location, {"role": "output"})
-            self._collect_training(uid, run_id, location)
-        if experiment_id is not None:
-            project = self._projects[experiment_id]
-            self._builder.collect_edge(("Project", project, "HAS", "Model", uid), location)
+        if self._can_have_uid("Model", uid, "model versions", location):
+            self._events.append(Written("model versions"))
+            self._versions[version.workspace, version.name, version.version] = version, uid
+            self._collect_version(version, uid, location)
 
-    def _is_filtered(self, version: ModelVersion, model_id: str | None) -> bool:
+    def _version_location(self, version: ModelVersion) -> SourceLocation:
+        return self._at(f"model {version.name} version {version.version}")
+
+    def _link_versions(self) -> Iterator[ImportRecord]:
+        """Connect versions with the logged model or version they come from, else their run."""
+        for version, uid in self._versions.values():
+            location = self._version_location(version)
+            run_id = version.run_id or ""
+            experiment_id = self._runs.get(run_id)
+            model = self._logged_model_of(version)
+            parent = self._logged_uid(model) if model else self._copied_version(version)
+            if parent is not None:
+                ends = ("Model", uid, "DERIVED_FROM", "Model", parent)
+                self._builder.collect_edge(ends, location)
+            elif experiment_id is not None:
+                ends = ("Experiment", run_id, "RUN", "Model", uid)
+                yield self._builder.edge(ends, location, {"role": "output"})
+                self._collect_training(uid, run_id, location)
+            if experiment_id is None and model is not None:
+                experiment_id = model.experiment_id
+            if experiment_id is not None:
+                project = self._projects[experiment_id]
+                self._builder.collect_edge(("Project", project, "HAS", "Model", uid), location)
+
+    def _logged_model_of(self, version: ModelVersion) -> LoggedModel | None:
+        found = _LOGGED_SOURCE.match(version.source or "")
+        return self._models.get(found[1]) if found else None
+
+    def _copied_version(self, version: ModelVersion) -> str | None:
+        """Return the uid of the version that a version is a copy of."""
+        found = _COPIED_SOURCE.match(version.source or "")
+        key = (version.workspace, found[1], str(int(found[2]))) if found else None
+        return self._versions[key][1] if key in self._versions else None
+
+    def _is_filtered(self, version: ModelVersion) -> bool:
         """Return whether filters leave out the run or the logged model of a version."""
         if not self._selection.has_filters:
             return False
-        reason = self._skipped_runs.get(version.run_id or "")
-        return FILTERED in (reason, self._model_reasons.get(model_id or ""))
+        found = _LOGGED_SOURCE.match(version.source or "")
+        reasons = (
+            self._skipped_runs.get(version.run_id or ""),
+            self._model_reasons.get(found[1]) if found else None,
+        )
+        return FILTERED in reasons
 
     def _collect_version(self, version: ModelVersion, uid: str, location: SourceLocation) -> None:
         groups = self._split_tags(version.tags, location)
@@ -545,7 +620,7 @@ class StoreMapping:
             "Model",
             uid,
             {
-                "created_at": time_of(version.creation_time),
+                "created_at": self._time("created_at", version.creation_time, location),
                 "description": self._safe_text("description", version.description, location)
                 or note(version.tags),
                 "location": version.source or None,

@@ -55,6 +55,10 @@ class RunSelection:
         for experiment in experiments:
             self._reasons[experiment.id] = self._experiment_reason(experiment)
 
+    def reject(self, experiment_id: str, reason: str) -> None:
+        """Skip the runs and models of an experiment."""
+        self._reasons[experiment_id] = reason
+
     def compare_with(self, known: dict[str, RunState]) -> None:
         """Skip runs that agree with those in the graph: the import is incremental."""
         self._known, self.is_incremental = known, True

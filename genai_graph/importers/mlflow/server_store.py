@@ -213,7 +213,6 @@ class ServerStore:
         models = _dicts(inputs, "model_inputs")
         run.model_inputs = sorted(str(each.get("model_id")) for each in models)
         run.inputs = [_dataset_input(each) for each in _dicts(inputs, "dataset_inputs")]
-        run.inputs.sort(key=lambda dataset: (dataset.name, dataset.digest))
         run.model_points = self._model_points.pop(run.id, [])
 
     def _histories(self, latest: dict[str, list[Point]], *, every: bool) -> _Histories:
