@@ -73,6 +73,18 @@ def test_pruning_gives_the_graph_of_a_fresh_import(graph: None) -> None:
     assert not [row for row in fresh if row not in pruned]
 
 
+def test_pruning_follows_a_store_without_content(graph: None) -> None:
+    import_from("mlflow", unpack(STORE))
+    change("UPDATE params SET value = x'00'")
+    report = import_from("mlflow", STORE, prune=True)
+    assert report.pruned == []
+    assert "nothing is pruned" in report.messages[-1]
+    change("DELETE FROM params", "UPDATE experiments SET lifecycle_stage = 'deleted'")
+    change("DELETE FROM model_versions")
+    import_from("mlflow", STORE, prune=True)
+    assert {row["kind"] for row in query("MATCH (n) RETURN labels(n)[0] AS kind")} == {"Dataset"}
+
+
 def test_pruning_keeps_nodes_of_other_sources(graph: None) -> None:
     import_from("mlflow", unpack(STORE))
     own = Project(name="own").save()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import Run
 
-from genai_graph import Experiment, Model, Report, import_from, load, query
+from genai_graph import Experiment, Model, Project, Report, import_from, load, query
 from genai_graph.errors import FixtureError, GenaiGraphError, ImportSourceError, SettingsError
 from genai_graph.importers import ImportReport, mlflow
 from genai_graph.importers.files import MAX_FILE_BYTES
@@ -465,6 +465,7 @@ def test_additions_are_kept_and_revoked_values_removed(graph: None) -> None:
     with sqlite3.connect("3.17.db") as database:
         database.execute("DELETE FROM registered_model_aliases")
         database.execute("DELETE FROM tags WHERE key IN ('stage', 'long')")
+        database.execute("DELETE FROM experiment_tags")
         database.execute("UPDATE runs SET end_time = NULL, status = 'RUNNING'")
     report = import_from("mlflow", "3.17.db")
     assert report.nodes["Experiment"].changed
@@ -475,6 +476,8 @@ def test_additions_are_kept_and_revoked_values_removed(graph: None) -> None:
     assert base.tags == []
     assert base.ended_at is None
     assert Model.nodes.get(uid="fraud@2").tags == []
+    fraud = Project.nodes.get(uid="fraud")
+    assert (fraud.tags, fraud.description) == ([], "Card fraud")
 
 
 def test_a_fixture_of_an_import_can_be_loaded(graph: None) -> None:

@@ -161,11 +161,11 @@ class RecordBuilder:
             return
         before, first = found
         for name, value in given.items():
-            if before.get(name) is None:
+            if before.get(name) in (None, []):
                 before[name] = value
             elif name == "metadata" and value is not None:
                 before[name] = _fill(before[name], value)
-            elif value is not None and before[name] != value and first != location:
+            elif value not in (None, []) and before[name] != value and first != location:
                 other = "another" if isinstance(value, (dict, list)) else describe(value)
                 kept = f"{other}: the value in {first.file} is kept"
                 notice = Notice(location, f"{label} {uid!r}: {name}: {kept}")

@@ -20,7 +20,7 @@ from genai_graph.importers.kinds import Kind, find_kind
 from genai_graph.importers.known_runs import find_known_runs
 from genai_graph.importers.pruning import Imported, delete_stale, find_stale
 from genai_graph.importers.reconciling import reconcile_with
-from genai_graph.importers.records import Read, Skipped, SourceInfo
+from genai_graph.importers.records import UNREADABLE, Read, Skipped, SourceInfo
 from genai_graph.importers.report import ImportReport
 from genai_graph.importers.spool import RecordSpool
 from genai_graph.properties.messages import did_you_mean
@@ -182,6 +182,11 @@ def _prune(
     confirm: Callable[[list[str]], bool] | None,
 ) -> None:
     """Delete what the source no longer has, or list it only."""
+    unreadable = sum(reasons[UNREADABLE] for reasons in report.skipped.values())
+    if unreadable:
+        problem = f"{unreadable:,} items of the source can't be read"
+        report.messages.append(f"nothing is pruned: {problem}")
+        return
     stale = find_stale(imported)
     for uid in stale.kept:
         report.messages.append(f"Model {uid!r} is not pruned: other nodes depend on it")
@@ -226,6 +231,8 @@ def _count(
             else:
                 omitted += 1
         if isinstance(record, SourceInfo):
+            if imported is not None:
+                imported.origin = record.origin
             progress_item = record.item
             progress.start("reading", record.total or None, record.item)
         if isinstance(record, Read) and record.item == progress_item:

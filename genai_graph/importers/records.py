@@ -63,13 +63,14 @@ class SourceInfo:
     """The source in the summary, such as ``mlflow.db (MLflow, schema dc11669786a5)``.
 
     `details` are JSON-compatible values for the report. `total` is the number of `item`s to read,
-    for the progress display; 0 means unknown.
+    for the progress display; 0 means unknown. `origin` is that of the records.
     """
 
     title: str
     details: dict[str, Any] = field(default_factory=dict)
     item: str = ""
     total: int = 0
+    origin: str = ""
 
 
 ImportRecord = (

@@ -104,7 +104,8 @@ class StoreMapping:
         schema = f", schema {self._store.schema}" if self._store.schema else ""
         details = {"alembic_version": self._store.schema} if self._store.schema else {}
         title, total = f"{self._store.title} (MLflow{schema})", self._store.count_runs()
-        yield SourceInfo(title, details, item="runs", total=total)
+        origin = self._builder.origin
+        yield SourceInfo(title, details, item="runs", total=total, origin=origin)
         self._map_experiments()
         for model in self._store.logged_models():
             self._add_model(model)
@@ -212,7 +213,7 @@ class StoreMapping:
             {
                 "created_at": self._time("created_at", experiment.creation_time, location),
                 "description": note(experiment.tags),
-                "tags": tags or None,
+                "tags": tags,
                 "metadata": groups.metadata,
             },
             location,
@@ -533,7 +534,7 @@ class StoreMapping:
                 "location": model.location or None,
                 "hyperparameters": params or None,
                 "description": note(model.tags),
-                "tags": tags or None,
+                "tags": tags,
                 "metadata": groups.metadata,
             },
             location,

@@ -185,6 +185,7 @@ class ServerStore:
     ) -> Iterator[Run]:
         runs = [_run(content) for content in batch]
         latest: dict[str, list[Point]] = {}
+        wanted: dict[str, list[str]] = defaultdict(list)  # runs by metric, for histories
         for run, content in zip(runs, batch, strict=True):
             metrics = [_point(each) for each in _dicts(_dict(content, "data"), "metrics")]
             run.last_point = max((point.timestamp for point in metrics), default=None)
@@ -193,7 +194,12 @@ class ServerStore:
                 self._add_content(run, content)
             if reason is None:
                 latest[run.id] = metrics
-        histories = {} if history is False else self._histories(latest, every=history is True)
+                # Most metrics at step 0 have a single point, but not those of several models.
+                measured = {point.key for point in run.model_points}
+                for point in metrics:
+                    if history is True or point.step != 0 or point.key in measured:
+                        wanted[point.key].append(run.id)
+        histories = {} if history is False else self._histories(wanted)
         for run in runs:
             run.points = _points(latest.get(run.id, ()), histories.get(run.id, {}))
             yield run
@@ -215,13 +221,8 @@ class ServerStore:
         run.inputs = [_dataset_input(each) for each in _dicts(inputs, "dataset_inputs")]
         run.model_points = self._model_points.pop(run.id, [])
 
-    def _histories(self, latest: dict[str, list[Point]], *, every: bool) -> _Histories:
-        """Return the histories of some runs; most metrics at step 0 have a single point."""
-        wanted: dict[str, list[str]] = defaultdict(list)
-        for run_id, points in latest.items():
-            for point in points:
-                if every or point.step != 0:
-                    wanted[point.key].append(run_id)
+    def _histories(self, wanted: dict[str, list[str]]) -> _Histories:
+        """Return the histories of some runs by metric."""
         found: _Histories = defaultdict(dict)
         for key, run_ids in wanted.items():
             for run_id, points in self._read_history(key, run_ids):
