@@ -101,11 +101,119 @@ def test_a_description_is_mapped() -> None:
         ({"name": "m", "version": "3", "url": "https://huggingface.co/datasets/o/m"}, "o/m"),
         ({"name": "m", "sameAs": ["https://huggingface.co/datasets/mnist/"]}, "mnist"),
         ({"name": "m", "@id": "https://hf.co/datasets/o/m/tree/main"}, "o/m"),
+        ({"name": "m", "url": [{"@value": "https://hf.co/datasets/mnist/viewer"}]}, "mnist"),
+        ({"name": "m", "version": float("nan")}, "m"),
+        ({"name": "m", "version": True}, "m"),
+        ({"name": "m", "version": 2}, "m@2"),
     ],
 )
 def test_datasets_are_identified(properties: dict[str, Any], uid: str) -> None:
     nodes, _, _ = import_to_file(write_json("here/metadata.json", croissant(**properties)))
     assert set(nodes) == {uid}
+
+
+SCHEMA = "https://schema.org/"
+FILE = {"contentSize": "5 B", "sha256": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "@context": {**CONTEXT, "type": "@type", "File": "cr:FileObject", "title": "sc:name"},
+            "type": "sc:Dataset",
+            "title": "x",
+            "distribution": [{"type": "File", **FILE}],
+        },
+        {
+            "@context": ["https://schema.org", {"Data": {"@id": "sc:Dataset"}}],
+            "type": ["Data"],
+            "name": "x",
+            "distribution": {"type": "FileObject", **FILE},
+        },
+        [
+            {
+                "@type": [f"{SCHEMA}Dataset"],
+                f"{SCHEMA}name": [{"@value": "x"}],
+                f"{SCHEMA}distribution": [
+                    {
+                        "@type": ["http://mlcommons.org/croissant/FileObject"],
+                        f"{SCHEMA}contentSize": [{"@value": "5 B"}],
+                        f"{SCHEMA}sha256": [{"@value": "a" * 64}],
+                    }
+                ],
+            }
+        ],
+        {
+            "@context": CONTEXT,
+            "@graph": [
+                {"@id": "_:f", "@type": "cr:FileObject", **FILE, "contentSize": {"@id": "_:s"}},
+                {"@id": "_:s", "@type": "QuantitativeValue", "value": 5, "unitText": "B"},
+                {"@id": "_:d", "@type": "sc:Dataset", "name": "x", "distribution": {"@id": "_:f"}},
+            ],
+        },
+    ],
+)
+def test_documents_of_all_forms_are_read(document: Any) -> None:
+    nodes, report, _ = import_to_file(write_json("any.json", document))
+    props = {key: value for key, value in nodes["x"].items() if key != "origin"}
+    assert props == {"size": 5, "digest": f"sha256:{'a' * 64}", "metadata": None}
+    assert not report.messages
+
+
+def test_all_datasets_of_a_file_are_imported() -> None:
+    base = {"@id": "#b", "@type": "sc:Dataset", "name": "base", "license": "mit"}
+    derived = {"@id": "#a", "@type": "sc:Dataset", "name": "a", "isBasedOn": {"@id": "#b"}}
+    nameless = {"@type": "sc:Dataset", "description": "text"}
+    page = {"@id": "https://huggingface.co/datasets/o/m", "@type": "sc:Dataset"}
+    graph = [derived, base, nameless, page]
+    write_json("two.json", {"@context": CONTEXT, "@graph": graph})
+    nodes, report, edges = import_to_file("two.json")
+    assert set(nodes) == {"a", "base"}
+    assert nodes["base"]["license"] == "MIT"
+    assert edges == [("a", "base")]
+    assert report.messages == [
+        "two.json: dataset 3: a dataset without a name or url is not imported"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected", "message"),
+    [
+        ({"creator": ["Ann", {"email": "b@c.d"}, {"x": 1}]}, {"creator": "Ann, b@c.d"}, "a map"),
+        ({"author": {"name": "Ann"}}, {"creator": "Ann"}, None),
+        ({"description": {"eng": "e", "deu": "d"}}, {"description": "e"}, None),
+        ({"description": ["a", "b"]}, {"description": "a"}, "description: 2 values: the first"),
+        ({"citeAs": True}, {}, "citeAs: expected a text, got True"),
+        ({"version": True}, {}, "version: expected a text, got True"),
+        ({"version": float("nan")}, {}, "version: expected a text, got nan"),
+        ({"license": {"a": 1}}, {}, "license: expected a text, got a map"),
+        ({"recordSet": "x"}, {}, "recordSet: expected a map, got 'x'"),
+        ({"isBasedOn": {"a": 1}}, {}, "isBasedOn: expected a text, got a map"),
+        ({"creator": "sk-hunter2AAAAAAAAAAAAAAAA"}, {}, "creator looks like a secret"),
+        (
+            {"inLanguage": ["en", "fr"], "rai:dataBiases": {"@value": "few"}, "password": "x"},
+            {"metadata": {"croissant": {"in_language": ["en", "fr"], "data_biases": "few"}}},
+            "password looks like a secret",
+        ),
+        (
+            {"distribution": [{"@type": "cr:FileObject", "sha256": ["a" * 64, "b" * 64]}]},
+            {},
+            "sha256: expected a hash of 64 digits, got a list",
+        ),
+        ({"distribution": [{"@type": "cr:FileObject", **FILE}] * 2}, {"size": 10}, None),
+        ({"name": "one", "url": ["https://x.org/1"]}, {"url": "https://x.org/1"}, None),
+    ],
+)
+def test_values_are_imported_or_reported(
+    properties: dict[str, Any], expected: dict[str, Any], message: str | None
+) -> None:
+    write_json("one.json", croissant(**{"name": "one", **properties}))
+    nodes, report, _ = import_to_file("one.json")
+    props = {key: value for key, value in nodes["one"].items() if key != "origin" and value}
+    assert props == expected
+    messages = "\n".join(report.messages)
+    assert messages == "" if message is None else message in messages
 
 
 def test_nodes_of_a_graph_are_put_in_the_place_of_references() -> None:
@@ -179,6 +287,13 @@ def test_licenses_have_spdx_spelling(license_: Any, expected: str | None) -> Non
         ([{"contentSize": "1,5 kB"}], 1_500),
         ([{"contentSize": "1.2.3 B"}], None),
         ([{"contentSize": "9" * 400 + ".5 B"}], None),
+        ([{"contentSize": "1.2 GB"}, {"contentSize": "1 200 bytes"}], 1_200_001_200),
+        (
+            [{"contentSize": {"@type": "QuantitativeValue", "value": 5, "unitText": "MB"}}],
+            5 * 10**6,
+        ),
+        ([{"contentSize": {"value": "2", "unitCode": "E34"}}], 2 * 10**9),
+        ([{"contentSize": {"value": 5, "unitText": "cartons"}}], None),
         ([], None),
     ],
 )

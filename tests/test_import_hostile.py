@@ -197,7 +197,7 @@ def test_large_and_special_files_are_not_read(kind: str, name: str, size: int) -
 )
 def test_json_beyond_the_limits_is_an_error(content: str, problem: str) -> None:
     Path("metadata.json").write_text(content)
-    with pytest.raises(ImportSourceError, match=f"metadata.json: {problem}"):
+    with pytest.raises(ImportSourceError, match=f"metadata.json:1: {problem}"):
         output("croissant", "metadata.json")
 
 

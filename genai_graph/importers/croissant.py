@@ -14,31 +14,35 @@ from genai_graph.importers import json_ld
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.context import Context
 from genai_graph.importers.files import UnreadableFileError, read_bytes, walk_files
+from genai_graph.importers.hub_ids import dataset_of_page
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json
-from genai_graph.importers.secret_values import has_secret_shape
+from genai_graph.importers.secret_values import has_secret_shape, remove_secrets
 from genai_graph.ogm.uids import escape_part, versioned_uid
+from genai_graph.properties.messages import describe
 from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
     from genai_graph.importers.records import ImportRecord
 
 _FILE_NAMES = ("metadata.json", "croissant.json")
-_HUB_PAGE = re.compile(
-    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/datasets/([^/?#]+(?:/[^/?#]+)?)(?:[/?#].*)?\Z"
-)
 _OPENML_PAGE = re.compile(
     r"https?://(?:www\.)?openml\.org/(?:d/|search\?(?:.*&)?id=)([0-9]+)(?:[/?#&].*)?\Z"
 )
+_PREFIXES = ("kilo", "mega", "giga", "tera", "peta")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.IGNORECASE)
-_SIZE = re.compile(r"([0-9]+(?:[.,][0-9]+)*)\s*([KMGTP]?i?B|bytes?)?\Z", re.IGNORECASE)
-_UNITS = {
+_SIZE = re.compile(r"([0-9]+(?:[.,\s][0-9]+)*)\s*([A-Za-z0-9]+)?\Z")
+_UNITS: dict[str, int] = {
     **dict.fromkeys(["b", "byte", "bytes"], 1),
+    **{f"{word}byte": 1000**power for power, word in enumerate(_PREFIXES, 1)},
+    **{f"{word}bytes": 1000**power for power, word in enumerate(_PREFIXES, 1)},
+    **dict(zip(["ad", "2p", "4l", "e34", "e35"], [1, 10**3, 10**6, 10**9, 10**12], strict=True)),
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", 1)},
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)},
 }
 _GIT = "git+https"  # a repository of files, and no format of them
 _MAX_SIZE = 2**63 - 1
+_MAX_FIELD_DEPTH = 20
 
 
 def records(*paths: str, context: Context | None = None) -> Iterator[ImportRecord]:
@@ -56,118 +60,120 @@ class _CroissantImport:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._builder = RecordBuilder("")
-        self._notices: list[Notice] = []
+        self._events: list[ImportRecord] = []
 
     def records(self, paths: tuple[str, ...]) -> Iterator[ImportRecord]:
         yield SourceInfo(f"{', '.join(paths)} (Croissant)", item="files")
-        found, problem = 0, ""
+        found = 0
+        problem: Skipped | None = None
         for path in paths:
             self._builder.origin = f"croissant:{os.path.realpath(path)}"
             for file, is_certain in _find_files(path):
                 records = list(self._map_file(file, is_certain))
                 found += bool(records)
-                skipped = [each for each in records if isinstance(each, Skipped)]
-                problem = skipped[0].message if skipped else ""
+                skipped = [r for r in records if isinstance(r, Skipped) and r.item == "files"]
+                problem = skipped[0] if skipped else None
                 yield from records
         if not found:
             raise ImportSourceError(", ".join(paths), "no Croissant file found")
-        if found == 1 and problem:
-            raise ImportSourceError(paths[0], problem)
+        if found == 1 and problem is not None:
+            raise ImportSourceError(str(problem.location), problem.message)
         yield from self._builder.finish()
 
     def _map_file(self, path: Path, is_certain: bool) -> Iterator[ImportRecord]:
         """Map a file; another JSON file than a Croissant one is ignored unless `is_certain`."""
-        name = str(path)
-        line: int | None = None
+        location = SourceLocation(str(path))
+        notices: list[str] = []
         content: Any = None
+        problem = ""
         try:
             data = read_bytes(path)
             if not is_certain and b'"@context"' not in data:
                 return
-            content = parse_json(data)
-            problem = ""
+            content = parse_json(data, notices)
         except UnreadableFileError as error:
             problem = str(error)
         except DocumentError as error:
-            problem, line = str(error), error.line
-        dataset = json_ld.find_node(content, "Dataset")
-        if dataset is None and not is_certain:
+            problem, location = str(error), SourceLocation(str(path), error.line)
+        datasets = json_ld.find_nodes(content, "Dataset")
+        if not datasets and not is_certain:
             return
         yield Read("files")
-        if dataset is None:
+        if not datasets:
             problem = problem or "is not a Croissant file: it has no node of the type Dataset"
-            yield Skipped(SourceLocation(name, line), "files", "unreadable", message=problem)
+            yield Skipped(location, "files", "unreadable", message=problem)
             return
         yield Written("files")
-        self._map_dataset(dataset, path, SourceLocation(name))
-        yield from self._notices
-        self._notices.clear()
+        yield from (Notice(location, notice) for notice in notices)
+        for number, dataset in enumerate(datasets, 1):
+            at = location if number == 1 else SourceLocation(f"{path}: dataset {number}")
+            self._map_dataset(_Description(dataset, at, self._events), path, len(datasets) > 1)
+            yield from self._events
+            self._events.clear()
 
-    def _map_dataset(self, dataset: dict[str, Any], path: Path, location: SourceLocation) -> None:
-        url = json_ld.text(json_ld.get(dataset, "url"))
-        name = json_ld.text(json_ld.get(dataset, "name"))
-        version = json_ld.text(json_ld.get(dataset, "version"))
-        hub_id = _hub_id(dataset)
+    def _map_dataset(self, dataset: _Description, path: Path, is_one_of_several: bool) -> None:
+        location, node = dataset.location, dataset.node
+        url, hub_id = dataset.text("url"), _hub_id(node)
+        name, version = dataset.text("name"), dataset.text("version")
+        found_name = name or _name_from_url(url)
+        self._events.append(Read("datasets"))
+        if is_one_of_several and hub_id is None and found_name is None:
+            message = "a dataset without a name or url is not imported"
+            self._events.append(Skipped(location, "datasets", "without a name", message=message))
+            return
+        self._events.append(Written("datasets"))
         if hub_id is not None:
             uid = versioned_uid(hub_id, None)
             uid = self._context.dataset_uid(uid, name=hub_id, location=url, local=False)
         else:
-            name = name or _name_from_url(url) or path.absolute().parent.name
-            uid = self._context.dataset_uid(versioned_uid(name, version), name=name, location=url)
+            found_name = found_name or path.absolute().parent.name
+            uid = versioned_uid(found_name, version)
+            uid = self._context.dataset_uid(uid, name=found_name, location=url)
         license_, metadata = self._license(dataset)
-        files = [each for each in _distribution(dataset) if _is_top_level_file(each)]
+        files = _top_level_files(dataset)
+        values = {
+            "description": dataset.text("description"),
+            "license": license_,
+            "creator": ", ".join(dataset.labels("creator", "author")) or None,
+            "citation": dataset.text("citeAs") or "\n".join(dataset.labels("citation")) or None,
+            "url": url,
+            "tags": _keywords(dataset) or None,
+            "size": _total_size(dataset, files),
+            "digest": _digest(dataset, files),
+            "encoding_format": _encoding_format(dataset, files),
+            "data_schema": _data_schema(dataset) or None,
+        }
+        sources = self._sources(dataset)
         details = {
             "name": name if hub_id is not None else None,
             "version": version if hub_id is not None else None,
-            "conforms_to": json_ld.text(json_ld.get(dataset, "conformsTo")),
-            "publisher": ", ".join(json_ld.labels(json_ld.get(dataset, "publisher"))),
-            "date_published": json_ld.text(json_ld.get(dataset, "datePublished")),
-            "openml_id": _openml_id(dataset),
+            "conforms_to": ", ".join(dataset.labels("conformsTo")),
+            "publisher": ", ".join(dataset.labels("publisher")),
+            "date_published": dataset.text("datePublished"),
+            "openml_id": _openml_id(node),
         }
         kept = {key: value for key, value in details.items() if value}
-        self._builder.collect(
-            "Dataset",
-            uid,
-            {
-                "description": self._safe_text(dataset, location, "description"),
-                "license": license_,
-                "creator": ", ".join(json_ld.labels(json_ld.get(dataset, "creator"))) or None,
-                "citation": self._safe_text(dataset, location, "citeAs", "citation"),
-                "url": url,
-                "tags": _keywords(dataset) or None,
-                "size": _total_size(files),
-                "digest": _digest(files),
-                "encoding_format": _encoding_format(files),
-                "data_schema": _data_schema(dataset) or None,
-                "metadata": {**metadata, **({"croissant": kept} if kept else {})} or None,
-            },
-            location,
-        )
-        self._map_sources(uid, dataset, location)
+        kept = {**dataset.rest(), **kept}
+        metadata |= {"croissant": kept} if kept else {}
+        self._builder.collect("Dataset", uid, {**values, "metadata": metadata or None}, location)
+        for source in sources:
+            self._builder.collect("Dataset", source, {}, location)
+            ends = ("Dataset", uid, "DERIVED_FROM", "Dataset", source)
+            self._builder.collect_edge(ends, location)
         if self._context.project is not None:
             project = escape_part(self._context.project)
             self._builder.collect("Project", project, {}, location)
             self._builder.collect_edge(("Project", project, "HAS", "Dataset", uid), location)
 
-    def _safe_text(
-        self, dataset: dict[str, Any], location: SourceLocation, *names: str
-    ) -> str | None:
-        """Return the text of a property, or None if it contains a secret."""
-        text = json_ld.text(json_ld.get(dataset, *names))
-        if text is None or not has_secret_shape(text):
-            return text
-        message = f"{names[0]} looks like a secret and is not imported"
-        self._notices.append(Notice(location, message))
-        return None
-
-    def _license(self, dataset: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    def _license(self, dataset: _Description) -> tuple[str | None, dict[str, Any]]:
         """Return the license, and the metadata with its text if that was changed."""
         texts = []
-        for item in json_ld.items(json_ld.get(dataset, "license")):
+        for item in dataset.items("license"):
             found = json_ld.text(item)
             if found is None and isinstance(item, dict):
                 found = json_ld.text(json_ld.get(item, "url", "identifier", "name"))
                 found = found or json_ld.text(item.get("@id"))
+            found = dataset.checked("license", found, item)
             if found is not None and not found.rstrip("/").endswith("/undefined"):
                 texts.append(found)
         if not texts:
@@ -176,27 +182,100 @@ class _CroissantImport:
         license_ = ", ".join(map(self._context.license, texts))
         return license_, {} if license_ == original else {"license": original}
 
-    def _map_sources(self, uid: str, dataset: dict[str, Any], location: SourceLocation) -> None:
+    def _sources(self, dataset: _Description) -> list[str]:
+        """Return the uids of the datasets that a dataset was derived from."""
+        found = []
         for key in ("wasDerivedFrom", "isBasedOn"):
-            for item in json_ld.items(json_ld.get(dataset, key)):
-                target = self._source_uid(item)
-                if target is not None:
-                    self._builder.collect("Dataset", target, {}, location)
-                    ends = ("Dataset", uid, "DERIVED_FROM", "Dataset", target)
-                    self._builder.collect_edge(ends, location)
+            for item in dataset.items(key):
+                name = dataset.checked(key, _hub_id(item) or json_ld.label(item), item)
+                if name is not None and _hub_id(item) is not None:
+                    uid = versioned_uid(name, None)
+                    found.append(self._context.dataset_uid(uid, name=name, local=False))
+                elif name is not None:
+                    version = json_ld.text(json_ld.get(item, "version"))
+                    uid = versioned_uid(name, version)
+                    found.append(self._context.dataset_uid(uid, name=name))
+        return found
 
-    def _source_uid(self, item: Any) -> str | None:
-        """Return the uid of a dataset that another one was derived from."""
-        hub_id = _hub_id(item)
-        if hub_id is not None:
-            uid = versioned_uid(hub_id, None)
-            return self._context.dataset_uid(uid, name=hub_id, local=False)
-        name = next(json_ld.labels(item), None)
-        if name is None:
+
+class _Description:
+    """A node of the type Dataset; values that can't be read are reported as `events`."""
+
+    def __init__(
+        self, node: dict[str, Any], location: SourceLocation, events: list[ImportRecord]
+    ) -> None:
+        self.node = node
+        self.location = location
+        self._events = events
+        self._read: set[str] = set()
+
+    def items(self, name: str) -> list[Any]:
+        """Return the values of a property."""
+        self._read.add(name)
+        return json_ld.items(json_ld.get(self.node, name))
+
+    def text(self, name: str) -> str | None:
+        """Return the text of a property; of several texts the first one counts."""
+        self._read.add(name)
+        value = json_ld.get(self.node, name)
+        given = json_ld.things(value)
+        texts = {json_ld.text(item) for item in given} - {None}
+        if len(texts) > 1 and not any(isinstance(g, dict) and "@language" in g for g in given):
+            message = f"{name}: {len(texts)} values: the first one is imported"
+            self._events.append(Notice(self.location, message))
+        return self.checked(name, json_ld.text(value), value)
+
+    def labels(self, *names: str) -> list[str]:
+        """Return the texts and names of things, of the first property that has one."""
+        for name in names:
+            self._read.add(name)
+            things = json_ld.things(json_ld.get(self.node, name))
+            checked = [self.checked(name, json_ld.label(thing), thing) for thing in things]
+            if found := [text for text in checked if text is not None]:
+                return found
+        return []
+
+    def checked(self, name: str, text: str | None, value: Any) -> str | None:
+        """Return a text; report a value without one, and a secret."""
+        text = strip_credentials(text) if text and "://" in text.split(maxsplit=1)[0] else text
+        if text is not None and has_secret_shape(text):
+            self.skip_secret(name)
             return None
-        name = strip_credentials(name)  # an address, if the dataset has no name
-        version = json_ld.text(json_ld.get(item, "version"))
-        return self._context.dataset_uid(versioned_uid(name, version), name=name)
+        if text is None and not json_ld.is_missing(value):
+            self.report(f"{name}: expected a text, got {describe(value)}")
+        return text
+
+    def report(self, message: str) -> None:
+        """Report a value that is not imported."""
+        skipped = Skipped(self.location, "values", "invalid", message=message)
+        self._events += [Read("values"), skipped]
+
+    def rest(self) -> dict[str, Any]:
+        """Return the values of all properties that were not read, without secrets."""
+        found = {
+            _snake_case(json_ld.local_name(key)): plain_json(_without_tags(value))
+            for key, value in self.node.items()
+            if not key.startswith("@") and json_ld.local_name(key) not in self._read
+        }
+        remove_secrets(found, self.skip_secret)
+        return found
+
+    def skip_secret(self, name: str) -> None:
+        """Report a secret."""
+        self._events += [Read("keys"), Skipped(self.location, "keys", "secret")]
+        message = f"{name} looks like a secret and is not imported"
+        self._events.append(Notice(self.location, message))
+
+
+def _without_tags(value: Any) -> Any:
+    """Return a value without the language or type that JSON-LD adds to it."""
+    if isinstance(value, list):
+        return [_without_tags(item) for item in value]
+    return value.get("@value", value) if isinstance(value, dict) else value
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def _find_files(source: str) -> Iterator[tuple[Path, bool]]:
@@ -214,10 +293,7 @@ def _find_files(source: str) -> Iterator[tuple[Path, bool]]:
 
 def _hub_id(node: Any) -> str | None:
     """Return the id of a dataset of the Hugging Face Hub, from the address of its page."""
-    for address in _addresses(node):
-        if found := _HUB_PAGE.match(address):
-            return found[1]
-    return None
+    return next(filter(None, map(dataset_of_page, _addresses(node))), None)
 
 
 def _openml_id(node: Any) -> int | None:
@@ -231,14 +307,9 @@ def _addresses(node: Any) -> Iterator[str]:
     if isinstance(node, str):
         yield node
     elif isinstance(node, dict):
-        for value in (
-            *(json_ld.get(node, "url"), json_ld.get(node, "sameAs"), node.get("@id")),
-            *(json_ld.get(node, "locatedAt"), json_ld.get(node, "atLocation")),
-        ):
-            for item in json_ld.items(value):
-                address = item.get("@id") if isinstance(item, dict) else item
-                if isinstance(address, str):
-                    yield address
+        names = ("url", "sameAs", "locatedAt", "atLocation")
+        for value in (*(json_ld.get(node, name) for name in names), node.get("@id")):
+            yield from filter(None, map(json_ld.text, json_ld.items(value)))
 
 
 def _name_from_url(url: str | None) -> str | None:
@@ -246,87 +317,129 @@ def _name_from_url(url: str | None) -> str | None:
     return parts[-1] if len(parts) > 2 else None
 
 
-def _keywords(dataset: dict[str, Any]) -> list[str]:
-    value = json_ld.get(dataset, "keywords")
-    if isinstance(value, str):
-        value = value.split(",")
-    found = [keyword.strip() for keyword in json_ld.labels(value)]
-    return list(dict.fromkeys(keyword for keyword in found if keyword))
+def _keywords(dataset: _Description) -> list[str]:
+    found = dataset.labels("keywords")
+    if len(found) == 1:
+        found = found[0].split(",")
+    stripped = (keyword.strip() for keyword in found)
+    return list(dict.fromkeys(keyword for keyword in stripped if keyword))
 
 
 # Files
 
 
-def _distribution(dataset: dict[str, Any]) -> list[Any]:
-    return json_ld.items(json_ld.get(dataset, "distribution"))
+def _top_level_files(dataset: _Description) -> list[Any]:
+    """Return the files that are not in an archive or a repository."""
+    found = []
+    for each in dataset.items("distribution"):
+        types = json_ld.types_of(each)
+        if "FileObject" in types and not json_ld.items(json_ld.get(each, "containedIn")):
+            found.append(each)
+        elif not types & {"FileObject", "FileSet"}:
+            dataset.report(f"distribution: expected a FileObject, got {_shown(each)}")
+    return found
 
 
-def _is_top_level_file(node: Any) -> bool:
-    return "FileObject" in json_ld.types_of(node) and json_ld.get(node, "containedIn") is None
-
-
-def _total_size(files: list[Any]) -> int | None:
+def _total_size(dataset: _Description, files: list[Any]) -> int | None:
     """Return the sum of the sizes of files, or None if one of them is unknown."""
-    sizes = [_parse_size(json_ld.get(file, "contentSize")) for file in files]
+    sizes = []
+    for file in files:
+        value = json_ld.get(file, "contentSize")
+        sizes.append(_parse_size(value))
+        if sizes[-1] is None and not json_ld.is_missing(value) and value != " B":
+            shown = _shown(_size_text(value) or value)
+            dataset.report(f"contentSize: expected a size such as 1.2 GB, got {shown}")
     known = [size for size in sizes if size is not None]
     total = sum(known)
     return total if known and len(known) == len(sizes) and total <= _MAX_SIZE else None
 
 
 def _parse_size(value: Any) -> int | None:
-    """Return the bytes of a size such as ``117743 B`` or ``4.698 MB``."""
-    found = _SIZE.match((json_ld.text(value) or "").strip())
+    """Return the bytes of a size such as ``117743 B``, ``4.698 MB``, or of a quantity."""
+    found = _SIZE.match((_size_text(value) or "").strip())
     if found is None:
         return None
-    number, unit = found[1], (found[2] or "B").lower()
+    number, unit = re.sub(r"\s", "", found[1]), (found[2] or "B").lower()
     thousands = re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+(\.[0-9]+)?", number)
     plain = number.replace(",", "") if thousands else number.replace(",", ".")
     try:
-        factor: int = _UNITS[unit]
+        factor = _UNITS[unit]
         return round(float(plain) * factor) if "." in plain else int(plain) * factor
-    except (ValueError, OverflowError):
+    except (KeyError, ValueError, OverflowError):
         return None
 
 
-def _digest(files: list[Any]) -> str | None:
-    text = json_ld.text(json_ld.get(files[0], "sha256")) if len(files) == 1 else None
-    return f"sha256:{text.lower()}" if text and _SHA256.match(text) else None
+def _size_text(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    number = json_ld.text(json_ld.get(value, "value"))  # of a QuantitativeValue
+    if number is None:
+        return json_ld.text(value)
+    unit = json_ld.text(json_ld.get(value, "unitText")) or json_ld.text(
+        json_ld.get(value, "unitCode")
+    )
+    return f"{number} {unit or ''}"
 
 
-def _encoding_format(files: list[Any]) -> str | None:
-    found = json_ld.text(json_ld.get(files[0], "encodingFormat")) if len(files) == 1 else None
-    return None if found == _GIT else found
+def _digest(dataset: _Description, files: list[Any]) -> str | None:
+    """Return the hash of a single file: that of one of several files is not that of the data."""
+    if len(files) != 1:
+        return None
+    value = json_ld.get(files[0], "sha256")
+    texts = {json_ld.text(item) for item in json_ld.items(value)} - {None}
+    text = next(iter(texts)) or "" if len(texts) == 1 else ""
+    if _SHA256.match(text):
+        return f"sha256:{text.lower()}"
+    is_repository = json_ld.text(json_ld.get(files[0], "encodingFormat")) == _GIT
+    if not (json_ld.is_missing(value) or is_repository or text == "SHA256"):  # a placeholder
+        dataset.report(f"sha256: expected a hash of 64 digits, got {_shown(value)}")
+    return None
+
+
+def _encoding_format(dataset: _Description, files: list[Any]) -> str | None:
+    formats = json_ld.items(json_ld.get(files[0], "encodingFormat")) if len(files) == 1 else []
+    checked = [dataset.checked("encodingFormat", json_ld.text(each), each) for each in formats]
+    found = ", ".join(filter(None, checked))
+    return None if found in (_GIT, "") else found
+
+
+def _shown(value: Any) -> str:
+    text = None if isinstance(value, list) else json_ld.text(value)
+    return "a secret" if text and has_secret_shape(text) else describe(text or value)
 
 
 # Record sets
 
 
-def _data_schema(dataset: dict[str, Any]) -> list[dict[str, Any]]:
+def _data_schema(dataset: _Description) -> list[dict[str, Any]]:
     """Return the record sets with their fields, and the data types of these."""
-    return [
-        {"name": _node_name(each), "fields": _fields(each, 0)}
-        for each in json_ld.items(json_ld.get(dataset, "recordSet"))
-        if isinstance(each, dict)
-    ]
-
-
-def _fields(node: dict[str, Any], depth: int) -> list[dict[str, Any]]:
     found = []
-    for field in json_ld.items(json_ld.get(node, "field" if depth == 0 else "subField")):
+    for each in dataset.items("recordSet"):
+        if isinstance(each, dict):
+            found.append({"name": _node_name(each), "fields": _fields(dataset, each, "field", 0)})
+        else:
+            dataset.report(f"recordSet: expected a map, got {_shown(each)}")
+    remove_secrets(found, dataset.skip_secret)
+    return found
+
+
+def _fields(
+    dataset: _Description, node: dict[str, Any], key: str, depth: int
+) -> list[dict[str, Any]]:
+    found = []
+    for field in json_ld.items(json_ld.get(node, key)):
         if not isinstance(field, dict):
+            dataset.report(f"{key}: expected a map, got {_shown(field)}")
             continue
-        types = [t for each in json_ld.items(json_ld.get(field, "dataType")) if (t := _type(each))]
+        given = json_ld.items(json_ld.get(field, "dataType"))
+        types = [text for each in given if (text := json_ld.label(each)) is not None]
         entry: dict[str, Any] = {"name": _node_name(field)}
         if types:
             entry["type"] = types[0] if len(types) == 1 else types
-        if depth < 5 and (inner := _fields(field, depth + 1)):
+        if depth < _MAX_FIELD_DEPTH and (inner := _fields(dataset, field, "subField", depth + 1)):
             entry["fields"] = inner
         found.append(entry)
     return [plain_json(entry) for entry in found]
-
-
-def _type(value: Any) -> str | None:
-    return value.get("@id") if isinstance(value, dict) else json_ld.text(value)
 
 
 def _node_name(node: dict[str, Any]) -> str:
