@@ -81,8 +81,8 @@ FILE_ORDER = {
         "csv document jsonl yaml",
     ],
     "importers": [
-        "files hub_ids kinds known_runs pruning reconciling records safe_yaml secret_values times",
-        "json_ld",
+        "files hub_ids kinds known_runs pruning reconciling records safe_yaml secret_values",
+        "json_ld tables times",
         "builder cards column_map context mlflow_conventions report scores spool",
         "croissant csv_runs huggingface importing",
         "__init__",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,117 @@ def test_invalid_values_are_reported_once() -> None:
     ]
 
 
+TIME = "2024-12-09T15:00:00.123Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *((text, TIME) for text in ("1733756400123", "1733756400.123", "1733756400123.0")),
+        *((text, TIME) for text in ("1733756400123000", "1733756400123000000")),
+        ("2024-12-09 15:00:00.123000+00:00", TIME),
+        ("2024-12-09 16:00:00.123456789 +0100", "2024-12-09T15:00:00.123456Z"),
+        ("2024/12/9 15:00:00,123 UTC", TIME),
+        ("20241209T150000Z", "2024-12-09T15:00:00Z"),
+        *((text, None) for text in ("1.73376E+12", "45678.4375", "12345", "09/12/2024 15:00")),
+        *((text, None) for text in ("253402300800000", "10000-01-01", "9999-12-31T23:59:59-05:00")),
+    ],
+)
+def test_times_are_read_if_they_are_unambiguous(text: str, expected: str | None) -> None:
+    Path("t.csv").write_text(f'run_id;start_time\n1;"{text}"\n')
+    nodes, report = import_to_file("t.csv", project="p")
+    assert nodes["1"].get("started_at") == (expected and expected.replace(".123Z", ".123000Z"))
+    assert bool(report.messages) is (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1500ms", 1.5),
+        ("1.5min", 90),
+        ("0:01:30", 90),
+        ("1 days 00:00:01.5", 86401.5),
+        ("-5", None),
+    ],
+)
+def test_durations_have_units(text: str, seconds: float | None) -> None:
+    Path("t.csv").write_text(f"id,start,time,state\n1,1700000000,{text},failed\n")
+    columns = {"started_at": "start", "duration": "time", "status": "state"}
+    nodes, report = import_to_file("t.csv", map={"id": "id", **columns})
+    ended = nodes["1"]["ended_at"]
+    assert (ended and datetime.fromisoformat(ended.replace("Z", "+00:00")).timestamp()) == (
+        seconds and 1_700_000_000 + seconds
+    )
+    assert bool(report.messages) is (seconds is None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "uids", "message"),
+    [
+        ('1,a\n2,"b\n3,c\n4,d\n', ["1"], "t.csv:3: the quote has no end: the rest of the"),
+        ('1,"a\nb"\n2,"x ""y"""\n3,"c\r\n4,d', ["1", "2"], "t.csv:5: the quote has no end"),
+        ('1,"a\n2,b\n3,"c\n4,d\n', ["4"], "in lines 2 to 4: is a quote missing?"),
+        ('1,"a\n2,b"\n3,c,"d\ne"\n', ["1"], "t.csv:4: expected 2 cells, got 3 in lines 4 to 5"),
+        (f'1,a\n2,"{"b" * 2**23}\n3,c\n', ["1"], "t.csv:3: the quote has no end"),
+        (f"1,a\n2,{'b' * 2**23}c\n3,c\n", ["1", "3"], "t.csv:3: is not a row of CSV: field larger"),
+        ("1,a\n2,b,,\n3,c,d\n", ["1", "2"], "t.csv:4: expected 2 cells, got 3"),
+        ("1,a\nb\0c,d\n", ["1"], "t.csv:3: has a NUL character: save the table as text"),
+        ("1,a\nsk-hunter2AAAAAAAAAAAAAAAA,b\n", ["1"], "t.csv:3: its id looks like a secret"),
+    ],
+)
+def test_rows_that_can_not_be_read_are_reported(rows: str, uids: list[str], message: str) -> None:
+    Path("t.csv").write_text(f"id,name\n{rows}", newline="")
+    nodes, report = import_to_file("t.csv", map={"id": "id", "name": "name"})
+    assert list(nodes) == uids
+    (found,) = report.messages
+    assert message in found
+    assert report.skipped["runs"].total() == 1
+
+
+def test_metrics_that_can_not_be_stored_are_reported() -> None:
+    names = ["big", "small", "key", "m" * 9000]
+    secret = "sk-hunter2AAAAAAAAAAAAAAAA"
+    Path("t.csv").write_text(f"id,{','.join(names)},,\n1,1e400,-1e999,{secret},1,,\n2,inf,,,,,\n")
+    nodes, report = import_to_file("t.csv", map={"id": "id", "metrics": names})
+    assert {uid: props["value"] for uid, props in nodes.items() if "value" in props} == {
+        "2/big": "Infinity"
+    }
+    assert [message[:70] for message in report.messages] == [
+        "t.csv: columns are not imported: (without a name), (without a name)",
+        "t.csv:2: metric 'big': expected a number, got '1e400'",
+        "t.csv:2: metric 'small': expected a number, got '-1e999'",
+        "t.csv:2: metric 'key': expected a number, got a secret",
+        f"t.csv:2: metric '{'m' * 53}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(b"id,name\n1,\xc3\xa9\n"),
+        lzma.compress(b"id,name\n1,\xc3\xa9\n"),
+        "id\tname\r\n1\t\u00e9\r\n".encode("utf-16"),
+        b'\xef\xbb\xbf"sep=|"\r\nid|name\r\n1|\xc3\xa9\r\n',
+        b",,\rid,name\r1,\xc3\xa9\r",
+    ],
+)
+def test_files_of_all_forms_are_read(data: bytes) -> None:
+    Path("t.csv").write_bytes(data)
+    nodes, _ = import_to_file("t.csv", map={"id": "id", "name": "name"})
+    assert nodes["1"]["name"] == "\u00e9"
+
+
+def test_parents_that_are_not_in_a_table_are_reported() -> None:
+    Path("t.csv").write_text("run_id,status,tags.mlflow.parentRunId\na,,b\nb,,a\nc,,x\nd,,c\n")
+    _, report = import_to_file("t.csv", project="p")
+    assert report.edges["Experiment-PART_OF->Experiment"].created == 1
+    assert report.messages == [
+        "t.csv: run 'a': its parent 'b' is one of its parts",
+        "t.csv: run 'b': its parent 'a' is one of its parts",
+        "t.csv: run 'c': its parent 'x' is not in the table",
+    ]
+
+
 def test_invalid_rows_are_skipped() -> None:
     Path("t.csv").write_bytes(b"\xef\xbb\xbfid,m\r\n1,2,3\r\n,4\r\n\r\n5,0.5\r\n")
     nodes, report = import_to_file("t.csv", map={"id": "id", "metrics": ["m"]})
@@ -275,8 +388,18 @@ def test_a_temporary_file_that_can_not_be_written_is_an_error(
 
 
 def test_unreadable_files_are_errors() -> None:
-    Path("binary.csv").write_bytes(b"id\n\xff\xfe\n")
-    for file, error in {"missing.csv": "No such file", "binary.csv": "save it as UTF-8"}.items():
+    problems = {
+        "binary.csv": (b"id\n\xff\xfe\n", "save it as UTF-8"),
+        "book.csv": (b"PK\x03\x04...[Content_Types].xml", "is an Excel workbook: save it as CSV"),
+        "cut.csv.gz": (gzip.compress(b"id\n" * 99)[:-9], "can't be decompressed"),
+        "empty.csv": (b",,\n", "is empty: expected a header"),
+        "open.csv": (b'id,"m\n1,2\n', "open.csv:1: the quote has no end"),
+        "nul.csv": (b"i\0d\n1\n", "nul.csv:1: has a NUL character"),
+    }
+    for file, (data, _) in problems.items():
+        Path(file).write_bytes(data)
+    errors = {file: error for file, (_, error) in problems.items()}
+    for file, error in {"missing.csv": "No such file", **errors}.items():
         with pytest.raises(ImportSourceError, match=error):
             import_to_file(file, map={"id": "id"})
     with pytest.raises(SettingsError, match="expected FILE"):

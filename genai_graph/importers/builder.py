@@ -205,6 +205,7 @@ class RecordBuilder:
         for (_, source, target, *_), (edge_type, given, location) in self._edges.items():
             if (edge_type, source, target) in cyclic:
                 message = f"{edge_type}: {source!r} to {target!r} is part of a cycle"
+                yield Read("edges")
                 yield Skipped(location, "edges", "cycle", message=message)
             else:
                 yield self._edge(edge_type, source, target, given, location)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from itertools import chain
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import ImportSourceError, SettingsError, SourceLocation
 from genai_graph.importers.builder import RecordBuilder, edges_in_cycles
@@ -29,10 +26,18 @@ from genai_graph.importers.mlflow_conventions import (
     tag_properties,
 )
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
-from genai_graph.importers.secret_values import is_secret
-from genai_graph.importers.times import FILTERED, TimeRange
+from genai_graph.importers.secret_values import has_secret_shape, is_secret
+from genai_graph.importers.tables import Table, open_table
+from genai_graph.importers.times import (
+    FILTERED,
+    TimeRange,
+    parse_duration,
+    parse_epoch,
+    parse_time,
+)
 from genai_graph.names import normalize_name
 from genai_graph.ogm.uids import escape_part, join_parts, metric_uid
+from genai_graph.properties.messages import describe
 from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
@@ -40,7 +45,6 @@ if TYPE_CHECKING:
 
 _STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 _ENDED = ("FINISHED", "FAILED", "KILLED")
-_MAX_CELL_BYTES = 8 * 2**20
 _NO_VALUE = ("", "-")
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "infinity": math.inf, "-infinity": -math.inf}
 
@@ -76,45 +80,45 @@ class _TableImport:
 
     def records(self) -> Iterator[ImportRecord]:
         yield SourceInfo(f"{self._file} (CSV)", item="runs")
-        try:
-            with Path(self._file).open(encoding="utf-8-sig", newline="") as stream:
-                yield from self._map_rows(stream)
-        except UnicodeDecodeError:
-            raise ImportSourceError(self._file, "is not text in UTF-8: save it as UTF-8") from None
-        except (OSError, ValueError, csv.Error) as error:
-            if isinstance(error, (ImportSourceError, SettingsError)):
-                raise
-            reason = getattr(error, "strerror", None) or error
-            raise ImportSourceError(self._file, f"can't be read: {reason}") from None
+        with open_table(self._file) as table:
+            yield from self._map_rows(table)
         pairs = {pair for pair in self._parents.items() if self._runs.issuperset(pair)}
-        for run, parent in sorted(pairs - edges_in_cycles(pairs)):
-            ends = ("Experiment", run, "PART_OF", "Experiment", parent)
-            yield self._builder.edge(ends, SourceLocation(self._file))
+        pairs -= edges_in_cycles(pairs)
+        location = SourceLocation(self._file)
+        for run, parent in sorted(self._parents.items()):
+            yield Read("parents")
+            if (run, parent) in pairs:
+                yield Written("parents")
+                ends = ("Experiment", run, "PART_OF", "Experiment", parent)
+                yield self._builder.edge(ends, location)
+            else:
+                problem = "is one of its parts" if parent in self._runs else "is not in the table"
+                message = f"run {run!r}: its parent {parent!r} {problem}"
+                yield Skipped(location, "parents", "not imported", message=message)
         yield from self._builder.finish()
 
-    def _map_rows(self, stream: IO[str]) -> Iterator[ImportRecord]:
-        csv.field_size_limit(_MAX_CELL_BYTES)
-        num_before, first = 0, stream.readline()
-        while first and (not first.strip() or first.startswith("sep=")):  # a line of Excel
-            num_before, first = num_before + 1, stream.readline()
-        self._delimiter = _find_delimiter(first)
-        reader = csv.reader(chain([first], stream), delimiter=self._delimiter)
-        header = [name.strip() for name in next(reader, [])]
-        if not header:
-            raise ImportSourceError(self._file, "is empty: expected a header")
-        repeated = next((name for at, name in enumerate(header) if name in header[:at]), None)
+    def _map_rows(self, table: Table) -> Iterator[ImportRecord]:
+        self._delimiter = table.delimiter
+        # A key of a service among the names is a cell of a table without a header.
+        header = ["" if has_secret_shape(name) else name for name in table.header]
+        repeated = next((name for name in header if name and header.count(name) > 1), None)
         if repeated is not None:
             raise ImportSourceError(self._file, f"has two columns {repeated!r}")
         self._choose_columns(header)
         yield from self._report_unmapped(header)
-        for cells in reader:
-            if not any(cells):
-                continue
-            location = SourceLocation(self._file, num_before + reader.line_num)
+        for row in table.rows():
+            location = SourceLocation(self._file, row.line)
+            cells = row.cells
+            while len(cells) > len(header) and not cells[-1].strip():
+                cells.pop()
             yield Read("runs")
-            if len(cells) != len(header):
-                message = f"expected {len(header)} cells, got {len(cells)}"
-                yield Skipped(location, "runs", "invalid row", message=message)
+            problem = row.problem
+            if not problem and len(cells) != len(header):
+                problem = f"expected {len(header)} cells, got {len(cells)}"
+            if problem:
+                if row.last_line > row.line:
+                    problem += f" in lines {row.line} to {row.last_line}: is a quote missing?"
+                yield Skipped(location, "runs", "invalid row", message=problem)
                 continue
             yield from self._map_row(dict(zip(header, cells, strict=True)), location)
             yield from self._events
@@ -129,9 +133,10 @@ class _TableImport:
             )
         check_columns(columns, header, self._file)
         self._columns = columns
-        self._parameters = columns.matching(columns.parameters, header)
-        self._metrics = columns.matching(columns.metrics, header)
-        self._tags = columns.matching(columns.mlflow_tags, header)
+        names = list(filter(None, header))
+        self._parameters = columns.matching(columns.parameters, names)
+        self._metrics = columns.matching(columns.metrics, names)
+        self._tags = columns.matching(columns.mlflow_tags, names)
 
     def _report_unmapped(self, header: Sequence[str]) -> Iterator[ImportRecord]:
         mapped = {*self._columns.named_columns, *self._parameters, *self._metrics, *self._tags}
@@ -156,6 +161,10 @@ class _TableImport:
             yield Skipped(location, "runs", "without an id", message=message)
             return
         uid = parts[0] if len(parts) == 1 else join_parts(parts, "/")
+        if has_secret_shape(uid):
+            message = "its id looks like a secret and is not imported"
+            yield Skipped(location, "runs", "secret", message=message)
+            return
         values = self._values(row, location)
         if values["started_at"] not in self._times:
             yield Skipped(location, "runs", FILTERED)
@@ -166,19 +175,22 @@ class _TableImport:
         if parent is not None:
             self._parents[uid] = parent
         yield from self._builder.node("Experiment", uid, values, location)
-        project = self._project(row)
+        project = self._project(row, location)
         if project is not None:
             self._builder.collect("Project", project, {}, location)
             ends = ("Project", project, "HAS", "Experiment", uid)
             yield self._builder.edge(ends, location)
         yield from self._map_metrics(uid, row, location)
 
-    def _project(self, row: dict[str, str]) -> str | None:
+    def _project(self, row: dict[str, str], location: SourceLocation) -> str | None:
         if self._context.project is not None:
             return escape_part(self._context.project)
         name = self._columns.project
         if self._columns.project_column is not None:
             name = row[self._columns.project_column].strip()
+        if name and has_secret_shape(name):
+            self._skip_secret("values", str(self._columns.project_column), location)
+            name = None
         return escape_part(self._context.project_name(name)) if name else None
 
     def _values(self, row: dict[str, str], location: SourceLocation) -> dict[str, Any]:
@@ -267,7 +279,8 @@ class _TableImport:
         if status in _STATUSES:
             return status
         if self._is_new("status", text):
-            self._events.append(Notice(location, f"unknown status {text!r}: map it in --map"))
+            message = f"unknown status {_shown(text)}: map it in --map"
+            self._events.append(Notice(location, message))
         return None
 
     def _time(self, row: dict[str, str], name: str, location: SourceLocation) -> datetime | None:
@@ -275,10 +288,9 @@ class _TableImport:
         text = row[column].strip() if column else ""
         if text in (*_NO_VALUE, "NaT"):
             return None
-        try:
-            moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-        except ValueError:
-            self._skip_value(f"{column}: expected a time, got {text!r}", location)
+        moment = parse_time(text) or parse_epoch(text)
+        if moment is None:
+            self._skip_value(f"{column}: expected a time, got {_shown(text)}", location)
             return None
         if moment.tzinfo is None:
             if self._is_new("zone", str(column)):
@@ -294,13 +306,14 @@ class _TableImport:
         text = row[column].strip() if column else ""
         if text in _NO_VALUE:
             return None
-        seconds = _parse_number(text, self._delimiter)
+        number = _parse_number(text, self._delimiter)
+        seconds = parse_duration(text) if number is None else number * self._columns.duration_unit
         try:
-            if seconds is not None:
-                return started + timedelta(seconds=seconds * self._columns.duration_unit)
+            if seconds is not None and seconds >= 0:
+                return started + timedelta(seconds=seconds)
         except (ValueError, OverflowError):  # NaN, or beyond the year 9999
             pass
-        self._skip_value(f"{column}: expected a duration, got {text!r}", location)
+        self._skip_value(f"{column}: expected a duration, got {_shown(text)}", location)
         return None
 
     def _skip_value(self, message: str, location: SourceLocation) -> None:
@@ -320,9 +333,13 @@ class _TableImport:
                 value = decode_value(value, is_nan=False)
             term = self._context.metric(name)
             uid = normalize_name(metric_uid(run, term.name, None, term.split))
-            if value is None or not name or uid in seen:
-                problem = "is the uid of another column" if uid in seen else "expected a number"
-                message = f"metric {name!r}: {problem}, got {text[:40]!r}"
+            problem = self._builder.uid_error("Metric", uid)
+            if uid in seen:
+                problem = "is the uid of another column"
+            elif value is None or not name:
+                problem = f"expected a number, got {_shown(text, name)}"
+            if value is None or problem:
+                message = f"metric {name[:100]!r}: {problem}"
                 yield Skipped(location, "metrics", "invalid", message=message)
                 continue
             seen.add(uid)
@@ -337,12 +354,6 @@ class _TableImport:
         return is_new
 
 
-def _find_delimiter(header: str) -> str:
-    """Return the delimiter of a header: a comma, a semicolon or a tab."""
-    counts = {each: len(next(csv.reader([header], delimiter=each), [])) for each in ",;\t"}
-    return max(counts, key=counts.__getitem__)
-
-
 def _parse_number(text: str, delimiter: str) -> float | None:
     """Return a number; with semicolons as delimiters, its decimal point may be a comma."""
     if text.lower() in _NUMBERS:
@@ -350,6 +361,12 @@ def _parse_number(text: str, delimiter: str) -> float | None:
     if delimiter == ";" and text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     try:
-        return float(text.replace("_", "x"))
+        number = float(text.replace("_", "x"))
     except ValueError:
         return None
+    # The text of a finite number that is too large for a float has digits.
+    return None if math.isinf(number) and text[-1].isdigit() else number
+
+
+def _shown(text: str, name: str = "") -> str:
+    return "a secret" if is_secret(name, text) else describe(text)

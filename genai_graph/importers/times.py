@@ -20,6 +20,11 @@ _TIME = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _EPOCH_TIME = re.compile(r"([0-9]{9,19})(?:[.,]([0-9]*))?\Z", re.ASCII)
+_UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|h|d)\Z", re.IGNORECASE | re.ASCII)
+_CLOCK = re.compile(
+    r"(?:([0-9]+) days?,? )?([0-9]+):([0-9]{2}):([0-9]{2}(?:\.[0-9]+)?)\Z", re.ASCII
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Seconds since 1970 of the years 1990 to 2100: no number is in this range in two units.
 _FIRST_EPOCH, _LAST_EPOCH = 631_152_000, 4_102_444_800
@@ -67,6 +72,16 @@ def parse_epoch(text: str) -> datetime | None:
             fraction = int((found[2] or "0").ljust(6, "0")[:6])
             microseconds = (number * 10**6 + fraction) // unit
             return _EPOCH + timedelta(microseconds=microseconds)
+    return None
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a duration such as ``3.4min`` or ``0:01:30``, or None."""
+    if found := _DURATION.match(text):
+        return float(found[1]) * _UNITS[found[2].lower()]
+    if found := _CLOCK.match(text):
+        days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        return days * _UNITS["d"] + hours * _UNITS["h"] + minutes * _UNITS["min"] + seconds
     return None
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 _BUFFER_BYTES = 1 << 20
 _GZIP_MAGIC, _XZ_MAGIC = b"\x1f\x8b", b"\xfd7zXZ\x00"
 _READ_COMPRESSIONS = "only gzip and xz are read: decompress it"
-_TABLE = "tables are read as CSV only, in a directory of files such as Model.csv"
+TABLE_HINT = "tables are read as CSV only, in a directory of files such as Model.csv"
 # The first bytes of files that are often taken for fixtures, and what they are.
 _OTHER_CONTENT = {
     **{b"BZh%d" % n: f"is compressed by bzip2: {_READ_COMPRESSIONS}" for n in range(1, 10)},
@@ -22,9 +22,9 @@ _OTHER_CONTENT = {
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive: extract it",
     b"PK\x03\x04": "is a zip archive: extract it",
     b"PK\x05\x06": "is an empty zip archive",
-    b"PAR1": f"is a Parquet file: {_TABLE}",
-    b"ARROW1": f"is an Arrow file: {_TABLE}",
-    b"\xd0\xcf\x11\xe0": f"is an Excel workbook: {_TABLE}",
+    b"PAR1": f"is a Parquet file: {TABLE_HINT}",
+    b"ARROW1": f"is an Arrow file: {TABLE_HINT}",
+    b"\xd0\xcf\x11\xe0": f"is an Excel workbook: {TABLE_HINT}",
     b"SQLite format 3\x00": "is an SQLite database, and no fixture",
     b"\x89HDF": "is an HDF5 file, and no fixture",
     b"%PDF": "is a PDF file, and no fixture",
@@ -86,7 +86,7 @@ def _refuse_other_content(path: Path, decompress: Any) -> None:
 def _describe_content(start: bytes) -> str:
     """Return what a file with these first bytes is, or "" if it may be text."""
     if start.startswith(b"PK") and any(part in start for part in _WORKBOOK_PARTS):
-        return f"is an Excel workbook: {_TABLE}"
+        return f"is an Excel workbook: {TABLE_HINT}"
     if start[_TAR_OFFSET:].startswith(_TAR_MAGIC):
         return "is a tar archive: extract it"
     return next((text for magic, text in _OTHER_CONTENT.items() if start.startswith(magic)), "")
