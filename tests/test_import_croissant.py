@@ -189,6 +189,7 @@ def test_all_datasets_of_a_file_are_imported() -> None:
         ({"version": float("nan")}, {}, "version: expected a text, got nan"),
         ({"license": {"a": 1}}, {}, "license: expected a text, got a map"),
         ({"recordSet": "x"}, {}, "recordSet: expected a map, got 'x'"),
+        ({"isBasedOn": "x" * 9000}, {}, "isBasedOn: an indexed string is limited to 8000 bytes"),
         ({"isBasedOn": {"a": 1}}, {}, "isBasedOn: expected a text, got a map"),
         ({"creator": "sk-hunter2AAAAAAAAAAAAAAAA"}, {}, "creator looks like a secret"),
         (

@@ -201,6 +201,31 @@ def test_json_beyond_the_limits_is_an_error(content: str, problem: str) -> None:
         output("croissant", "metadata.json")
 
 
+def test_names_of_files_that_are_not_unicode_are_reported() -> None:
+    for name, content in {
+        b"hf/\xff/x/README.md": b"---\nlicense: mit\n---\n",
+        b"hf/org/good/README.md": b"---\nlicense: mit\n---\n",
+        b"croissant/\xff/metadata.json": b'{"@context": {}, "@type": "Dataset"}',
+        b"csv/\xff.csv": b"id\ngood\n",
+    }.items():
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        with open(name, "wb") as file:
+            file.write(content)
+    for kind in ("hf", "croissant"):
+        written, messages = output(kind, kind)
+        assert ("good" in written) is (kind == "hf")
+        assert "expected Unicode text" in messages
+    written, _ = output("csv", os.fsdecode(b"csv/\xff.csv"), map={"id": "id"})
+    assert "good" in written
+
+
+@pytest.mark.parametrize("kind", ["hf", "croissant", "csv"])
+@pytest.mark.parametrize("path", ["", "a\0b", "~nobody-of-this-name/x"])
+def test_invalid_paths_are_errors(kind: str, path: str) -> None:
+    with pytest.raises(ImportSourceError):
+        output(kind, path)
+
+
 def test_half_surrogate_pairs_are_replaced() -> None:
     values = ["x\ud800y", {"\udc00": ["\ud83d\ude00", 1]}]
     content = {"@type": "Dataset", "name": "d", "description": values[0], "x": values}

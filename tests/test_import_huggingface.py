@@ -330,6 +330,7 @@ def test_invalid_cards_are_skipped(content: str, problem: str) -> None:
         ("---\n# nothing\n---\n", None),
         ("<!-- made\nby a tool -->\n\n<!---->\ufeff\n---\nx: 1\n---\n", {"x": 1}),
         ("\ufeff\r\r---\rx: 1\r---\r", {"x": 1}),
+        ('---\n{"x": "\\ud83d\\ude00\\udc00"}\n---\n', {"x": "\U0001f600\ufffd"}),
     ],
 )
 def test_cards_of_all_forms_are_read(content: str, keys: dict[str, Any] | None) -> None:
@@ -368,6 +369,12 @@ def test_front_matter_below_other_text_is_reported() -> None:
         ("pipeline_tag: [a, b]\n", None, "2: pipeline_tag: expected one text, got 'a, b'"),
         ("base_model: ./out\n", None, "expected the id of a repository, got './out'"),
         ("base_model: [a, b]\nbase_model_relation: [x, y, z]\n", None, "3 relations of 2 models"),
+        (f"datasets: {'x' * 9000}\n", None, "2: datasets: an indexed string is limited to 8000"),
+        (
+            f"model-index: [{{metrics: [{{type: {'x' * 9000}, value: 1}}]}}]\n",
+            None,
+            "an indexed string is limited to 8000 bytes",
+        ),
         ("model-index: [{name: x}, 1]\n", None, "2: model-index: expected a map, got 1"),
         (
             "model-index: [{metrics: [{type: a, value: 1e400}]}]\n",

@@ -71,6 +71,8 @@ class Context:
     ) -> None:
         if namespace is not None and not namespace.strip("/"):
             raise SettingsError(f"namespace: expected a name, got {namespace!r}")
+        if project == "":
+            raise SettingsError("project: expected a name, got ''")
         self.known_runs = known_runs
         self._prefix = "" if namespace is None else f"{namespace.strip('/')}/"
         self.project = None if project is None else self._prefix + project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from genai_graph.exchange.formats.parsing import DocumentError
 from genai_graph.importers import json_ld
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.context import Context
-from genai_graph.importers.files import UnreadableFileError, read_bytes, walk_files
+from genai_graph.importers.files import UnreadableFileError, origin_of, read_bytes, walk_files
 from genai_graph.importers.hub_ids import dataset_of_page
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json
@@ -67,7 +66,7 @@ class _CroissantImport:
         found = 0
         problem: Skipped | None = None
         for path in paths:
-            self._builder.origin = f"croissant:{os.path.realpath(path)}"
+            self._builder.origin = origin_of("croissant", path)
             for file, is_certain in _find_files(path):
                 records = list(self._map_file(file, is_certain))
                 found += bool(records)
@@ -116,12 +115,11 @@ class _CroissantImport:
         url, hub_id = dataset.text("url"), _hub_id(node)
         name, version = dataset.text("name"), dataset.text("version")
         found_name = name or _name_from_url(url)
-        self._events.append(Read("datasets"))
         if is_one_of_several and hub_id is None and found_name is None:
             message = "a dataset without a name or url is not imported"
+            self._events.append(Read("datasets"))
             self._events.append(Skipped(location, "datasets", "without a name", message=message))
             return
-        self._events.append(Written("datasets"))
         if hub_id is not None:
             uid = versioned_uid(hub_id, None)
             uid = self._context.dataset_uid(uid, name=hub_id, location=url, local=False)
@@ -129,6 +127,12 @@ class _CroissantImport:
             found_name = found_name or path.absolute().parent.name
             uid = versioned_uid(found_name, version)
             uid = self._context.dataset_uid(uid, name=found_name, location=url)
+        self._events.append(Read("datasets"))
+        if problem := self._builder.uid_error("Dataset", uid):
+            message = f"Dataset {uid[:100]!r}: {problem}"
+            self._events.append(Skipped(location, "datasets", "invalid name", message=message))
+            return
+        self._events.append(Written("datasets"))
         license_, metadata = self._license(dataset)
         files = _top_level_files(dataset)
         values = {
@@ -194,7 +198,11 @@ class _CroissantImport:
                 elif name is not None:
                     version = json_ld.text(json_ld.get(item, "version"))
                     uid = versioned_uid(name, version)
-                    found.append(self._context.dataset_uid(uid, name=name))
+                    uid = self._context.dataset_uid(uid, name=name)
+                    if problem := self._builder.uid_error("Dataset", uid):
+                        dataset.report(f"{key}: {problem}")
+                    else:
+                        found.append(uid)
         return found
 
 

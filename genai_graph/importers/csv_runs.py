@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from genai_graph.importers.column_map import (
     read_column_map,
 )
 from genai_graph.importers.context import Context
+from genai_graph.importers.files import origin_of
 from genai_graph.importers.mlflow_conventions import (
     PARENT,
     RUN_NAME,
@@ -70,7 +70,7 @@ class _TableImport:
         self._context = context
         self._times = times
         self._file = file
-        self._builder = RecordBuilder(f"csv:{os.path.realpath(file)}")
+        self._builder = RecordBuilder(origin_of("csv", file))
         self._reported: set[tuple[str, str]] = set()
         self._events: list[ImportRecord] = []
         self._columns = ColumnMap([])

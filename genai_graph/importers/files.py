@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from genai_graph.errors import GenaiGraphError
+from genai_graph.errors import GenaiGraphError, ImportSourceError
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_CARD_BYTES = 8 * 2**20
@@ -14,6 +14,20 @@ MAX_CARD_BYTES = 8 * 2**20
 
 class UnreadableFileError(GenaiGraphError):
     """A file of a source can't be read; the message is without its name."""
+
+
+def origin_of(kind: str, source: str) -> str:
+    """Return the origin of the nodes of a file or directory, such as ``csv:/data/runs.csv``.
+
+    Raises `ImportSourceError` if the path is invalid.
+    """
+    if not source:
+        raise ImportSourceError("''", "expected a path")
+    try:
+        path = os.path.realpath(Path(source).expanduser())
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL character; an unknown user
+        raise ImportSourceError(source, f"can't be read: {error}") from None
+    return f"{kind}:{path}".encode(errors="replace").decode()
 
 
 def list_directory(directory: Path, root: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import timezone
@@ -25,6 +24,7 @@ from genai_graph.importers.files import (
     UnreadableFileError,
     is_inside,
     list_directory,
+    origin_of,
     read_bytes,
 )
 from genai_graph.importers.hub_ids import hub_id, is_hub_id, is_local_path
@@ -65,7 +65,7 @@ _CONSUMED = {
     },
     "Dataset": {"license", "licenses", "tags", "pretty_name", "source_datasets"},
 }
-_NO_ID = frozenset(["none", "null", "n/a", "-"])
+_NO_ID = frozenset(["", "none", "null", "n/a", "-"])
 _LEFT_OUT = re.compile(r"widget|extra_gated_.*|verifyToken")
 
 
@@ -97,9 +97,9 @@ class _CardImport:
         problem: Skipped | None = None
         seen: dict[tuple[str | None, str], Path] = {}
         for path in paths:
-            self._builder.origin = f"huggingface:{os.path.realpath(Path(path).expanduser())}"
+            self._builder.origin = origin_of("huggingface", path)
             self._collect_project(path)
-            for repository in find_repositories(path, name):
+            for repository in find_repositories(path, name and hub_id(name)):
                 found += 1
                 problem = None
                 for record in self._map_repository(repository, seen):
@@ -139,6 +139,11 @@ class _CardImport:
         self._clean(content, SourceLocation(path))
         label = repository.label or label_of(content)
         key = label, repository.id
+        problem = self._builder.uid_error(label, versioned_uid(repository.id, None))
+        if problem:
+            message = f"{label} {repository.id[:100]!r}: {problem}"
+            yield Skipped(SourceLocation(path), "cards", "invalid id", message=message)
+            return
         if key in seen:
             message = f"{label} {repository.id!r} is described by {seen[key]}, too"
             yield Skipped(SourceLocation(path), "cards", "duplicate", message=message)
@@ -292,10 +297,17 @@ class _CardImport:
         yield self._builder.edge(ends, location, {"role": "input"})
         by_uid: dict[str, tuple[Score, str, str | None]] = {}
         for score, name in zip(scores, name_scores(scores), strict=True):
-            dataset = self._collect_scored(score, location.file)
+            id_ = score.dataset.uid
+            dataset = None if id_ is None else self._dataset_uid(id_)
             term = self._context.metric(name)
             split = term.split or score.dataset.split
             uid = normalize_name(metric_uid(experiment, term.name, dataset, split))
+            if problem := self._builder.uid_error("Metric", uid):
+                at = SourceLocation(location.file, score.line)
+                message = f"{name[:100]}: {problem}"
+                self._events.append(Skipped(at, "scores", "invalid", message=message))
+                continue
+            self._collect_scored(score, location.file)
             if uid in by_uid:
                 at = SourceLocation(location.file, by_uid[uid][0].line)
                 message = f"{name}: replaced by the score in line {score.line}"
@@ -305,12 +317,12 @@ class _CardImport:
         for uid, (score, name, dataset) in by_uid.items():
             yield from self._map_score(experiment, uid, score, name, dataset, location.file)
 
-    def _collect_scored(self, score: Score, file: str) -> str | None:
-        """Add the dataset of a score; return its uid."""
+    def _collect_scored(self, score: Score, file: str) -> None:
+        """Add the dataset of a score."""
         location = SourceLocation(file, score.line)
         id_, uid = score.dataset.id, score.dataset.uid
         if id_ is None or uid is None:
-            return None
+            return
         target = self._dataset_uid(uid)
         self._builder.collect("Dataset", target, {}, location)
         if uid != id_:
@@ -318,7 +330,6 @@ class _CardImport:
             self._builder.collect("Dataset", whole, {}, location)
             ends = ("Dataset", target, "DERIVED_FROM", "Dataset", whole)
             self._builder.collect_edge(ends, location, {"kind": "subset"})
-        return target
 
     def _map_score(
         self,
@@ -495,13 +506,17 @@ class _CardImport:
         found: dict[str, None] = {}
         for item, line in _with_lines(card, key):
             id_ = _id_of(item)
-            if text_of(item) is not None and not is_local_path(id_):
-                if id_ and id_.lower() not in _NO_ID:
-                    found[id_] = None
-            elif item not in (None, [], {}):
+            if item in (None, [], {}) or (text_of(item) is not None and id_.lower() in _NO_ID):
+                continue
+            problem = self._builder.uid_error("Model", versioned_uid(id_, None))
+            if text_of(item) is None or is_local_path(id_):
+                problem = f"expected the id of a repository, got {describe(item)}"
+            if problem == "":
+                found[id_] = None
+            else:
                 self._events.append(Read("references"))
                 at = SourceLocation(location.file, line)
-                message = f"{key}: expected the id of a repository, got {describe(item)}"
+                message = f"{key}: {problem}"
                 self._events.append(Skipped(at, "references", "not an id", message=message))
         return list(found)
 

@@ -52,6 +52,8 @@ _NON_FINITE = {
     **dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan")),
 }
 _FIRST_OF_SPECIAL = frozenset("0123456789+-.~nNtTfF")
+# JSON writes a character such as an emoji as a pair of these, which YAML does not have.
+_SURROGATES = re.compile(r"(?<!\\)(?:\\u[dD][89a-fA-F][0-9a-fA-F]{2})+")
 _MERGE_KEY = "<<"
 
 
@@ -95,6 +97,7 @@ def parse_yaml(text: str, first_line: int = 1) -> Document:
 
     Raises `DocumentError` for invalid YAML, tags, and documents beyond the limits.
     """
+    text = _SURROGATES.sub(lambda found: _without_surrogates(json.loads(f'"{found[0]}"')), text)
     return _Reader(_events(text, first_line), first_line).read()
 
 
