@@ -6,17 +6,20 @@ import csv
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 import click.testing
 import pytest
-from conftest import FIXTURES, Run
+from conftest import FIXTURES, Engine, Run
 
 import genai_graph
 from genai_graph import Dataset, query
@@ -321,6 +324,35 @@ def test_server_start_keeps_the_engine_until_server_stop(own_home: Path, cli: Ru
         stopped = cli("server", "stop")
     assert "stopped" in stopped.stderr
     assert "not running" in cli("server", "status").stdout
+
+
+def test_server_shows_the_engine_that_is_not_selected(
+    embedded_engine: Engine, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
+    shown = cli("server", "status").output
+    assert re.search("^the neo4j engine is not running", shown, re.MULTILINE), shown
+    assert re.search("^the embedded engine is running at bolt://", shown, re.MULTILINE), shown
+    assert "embedded" not in cli("server", "status", "--engine", "neo4j").output
+    started = cli("server", "start", "--engine", "embedded")
+    assert started.stderr.endswith("set GENAI_GRAPH_ENGINE=embedded to use it\n")
+
+
+def test_commands_run_in_a_thread(cli: Run, tmp_path: Path) -> None:
+    """Python allows signal handlers in the main thread only."""
+    (tmp_path / "f.yaml").write_text("format: genai_graph/1\n")
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(cli, "check", "f.yaml").result()
+    assert (done.exit_code, done.stderr) == (0, "0 nodes, 0 edges: no errors\n")
+
+
+def test_closed_standard_streams() -> None:
+    command = f"{shlex.quote(sys.executable)} -m genai_graph query --format json"
+    done = subprocess.run(
+        f"{command} - <&- >&-", shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "the query can't be read: standard input is closed\n"
 
 
 def test_shell_code_has_the_models_and_functions(graph: Connection, cli: Run) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 from conftest import Run
 
 from genai_graph import Connection, Dataset, Experiment, Model, compare, query
-from genai_graph.errors import NodeNotFoundError, SearchError
+from genai_graph.errors import MissingExtraError, NodeNotFoundError, SearchError
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def test_compare(runs: None) -> None:
     with pytest.raises(KeyError, match="unknown"):
         found["unknown"]
     assert compare("a", "c <b>")["metrics.loss"].best == ("a",)  # NaN is no value
+    assert len(found) == len(list(found)) == len(found.table())
     by_search = compare(search="parameters.lr > 0", order_by=["parameters.lr"])
     assert by_search.uids == ("b", "a")
 
@@ -111,6 +113,12 @@ def test_command(runs: None, cli: Run) -> None:
     lines = cli("compare", "--search", "status = 'FINISHED'", "--format", "csv").stdout.splitlines()
     assert lines[0] in ("key,a,b", "key,b,a")
     assert cli("compare", "a").exit_code == 2
+
+
+def test_without_pandas(runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"genai-graph\[pandas\]"):
+        compare("a", "b").to_pandas()
 
 
 def test_errors(runs: None) -> None:

@@ -129,6 +129,12 @@ def test_default_is_the_embedded_engine(embedded: Connection) -> None:
     assert embedded.uri.startswith("bolt://127.0.0.1:")
 
 
+def test_env_file_with_a_byte_order_mark_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("\ufeffNEO4J_URI=bolt://127.0.0.1:1\n")
+    with pytest.raises(SettingsError, match=r"^\.env:1: starts with a byte order mark"):
+        connect()
+
+
 def test_unknown_variables_in_the_env_file_are_ignored(graph: Connection, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SOMETHING_ELSE=1\nNEO4J_AURA_NAME=x\n")
     with connect() as connection:
@@ -155,6 +161,7 @@ def test_binary_env_file_is_rejected(tmp_path: Path) -> None:
         "bolt://localhost:port",
         "bolt://localhost:99999999",
         "bolt://localhost?policy=europe",
+        "bolt://localhost:1,localhost:2",
     ],
 )
 def test_invalid_uri_is_rejected(uri: str) -> None:
@@ -240,7 +247,10 @@ def test_command_line_does_not_repeat_a_password(cli: Run, monkeypatch: pytest.M
 # Unreachable servers
 
 
-@pytest.mark.parametrize("uri", ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "uri",
+    ["bolt://127.0.0.1:1", "neo4j://127.0.0.1:1", "neo4j://127.0.0.1:1,127.0.0.1:2"],
+)
 def test_refused_connection_is_a_one_line_error(uri: str) -> None:
     with pytest.raises(UnavailableError) as caught:
         connect(uri, password=SECRET)

@@ -345,6 +345,7 @@ def test_failed_dump_leaves_no_files(tmp_path: Path, cli: Run) -> None:
         ("n.metadata = 1", "metadata: expected the text of a JSON value"),
         ("n.tags = [1]", "tags: item 1: expected a string"),
         ("n.num_parameters = -1", "num_parameters: expected an integer of at least 0"),
+        ("n.updated_at = ['2026']", "updated_at: expected a time"),
     ],
 )
 def test_invalid_stored_value_is_reported(change: str, message: str, tmp_path: Path) -> None:

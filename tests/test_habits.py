@@ -1444,14 +1444,22 @@ class TestOther:
     def test_hooks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Signals; neomodel's `pre_save`, `post_save`, `pre_delete`, `post_delete`.
 
-        Methods of your own node classes, called by `save()` and `delete()` of an object. `upsert`,
-        `update`, loads and deletions of sets don't call them.
+        Methods of your own node classes, called by `save()` and `delete()` of an object, and for
+        each object of a set that is deleted. `upsert`, `update` and loads don't call them.
         """
         calls: list[str] = []
-        monkeypatch.setattr(Model, "pre_save", lambda node: calls.append(node.uid), raising=False)
+        for hook in ("pre_save", "post_delete"):
+
+            def call(node: Model, hook: str = hook) -> None:
+                calls.append(f"{hook} {node.name}")
+
+            monkeypatch.setattr(Model, hook, call, raising=False)
         Model(name="new").save()
         Model.upsert(name="newer")
-        assert calls == ["new"]
+        assert calls == ["pre_save new"]
+        found = Model.nodes.filter(name__startswith="new").order_by("name")
+        assert found.delete() == (2, {"Model": 2})
+        assert calls[1:] == ["post_delete new", "post_delete newer"]
 
     def test_pickle(self) -> None:
         """`pickle`, workers of multiprocessing or Celery.

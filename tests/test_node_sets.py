@@ -369,7 +369,11 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: Model.nodes.values("uid").in_bulk(), "in_bulk: not possible after values()"),
         (lambda: Model.nodes.traverse("projects").delete(), "delete: not possible after values()"),
         (lambda: Model.nodes[::2].aggregate(Count("uid")), "not possible for a slice with a step"),
+        (lambda: Model.nodes.prefetch_related("name"), "prefetch_related: 'name' is not a rela"),
+        (lambda: Model.nodes.annotate(_n=Count("projects")), "_n: Model already has this name"),
         # lookups
+        (lambda: Model.nodes.filter(projects__in__gt="x"), "'in__gt': no such lookup"),
+        (lambda: Model.nodes.filter(hyperparameters__has_keys=["a", 3]), "has_keys: expected a s"),
         (lambda: Model.nodes.filter(name__exact__in="x"), "Model.name: 'exact__in': no such look"),
         (lambda: Model.nodes.filter(size__range=[1, 2, 3]), "range: expected two values, got 3"),
         (lambda: Model.nodes.filter(size__in=3), "Model.size: expected a list of values, got 3"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -300,6 +302,22 @@ def test_files_that_are_not_journals(offline: None, cli: RunCommand) -> None:
         assert f'"run": "{run.uid}"' in cli("runs", "list").output
         assert "no journal on this machine" in cli("runs", "show", "y").output
         path.unlink()
+    link = run.journal.with_name("x.1.jsonl")
+    link.symlink_to(link)
+    assert f'"run": "{run.uid}"' in cli("runs", "list").output
+    link.unlink()
+
+
+def test_finish_waits_no_longer_than_its_timeout(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("NEO4J_URI", f"bolt://127.0.0.1:{silent.getsockname()[1]}")
+        run = start_run(uid="r")
+        run.finish(timeout=0.1)
+    assert f"{run!r} {caplog.messages[-1]}".startswith(
+        "<Run r> run r: is not completely in the graph (not finished after 0.1 s): `genai-graph"
+    )
 
 
 def test_journal_that_cannot_be_sent(graph: Connection, offline: None, cli: RunCommand) -> None:
@@ -314,6 +332,9 @@ def test_journal_that_cannot_be_sent(graph: Connection, offline: None, cli: RunC
     assert result.exit_code == 1
     assert "status: expected one of" in result.stderr
     assert str(bad.journal) in result.stderr
+    shown = cli("runs", "show", "a")
+    assert shown.exit_code == 1
+    assert "status: expected one of" in shown.stderr
     assert [node.uid for node in Experiment.nodes.all()] == ["b"]
 
 
@@ -462,6 +483,73 @@ def test_run_that_was_resumed_after_a_kill(
     assert history("r/loss") == {0: 1.0, 1: 2.0}
 
 
+def test_last_line_of_a_killed_process_may_be_incomplete(
+    graph: Connection,
+    offline: None,
+    cli: RunCommand,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("genai_graph.runs.sending.PART_BYTES", 50)  # less than a line
+    program = (
+        "import os; from genai_graph import start_run; run = start_run(uid='r'); "
+        "run.log_metric('loss', 1.0); run.log_metric('loss', 2.0); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=100)
+    (journal,) = find_journals("r")
+    with journal.path.open("a") as file:
+        file.write('{"point":"r/loss","st')
+    assert cli("runs", "sync").exit_code == 0
+    assert "the last line is incomplete: skipped" in caplog.text
+    assert Experiment.nodes.get(uid="r").status == "KILLED"
+    assert history("r/loss") == {0: 1.0, 1: 2.0}
+    assert cli("runs", "clean", input="n\n").exit_code == 1
+    assert cli("runs", "clean", input="y\n").stderr.endswith("deleted 1 journal\n")
+
+
+def test_journal_of_another_host(graph: Connection, offline: None, cli: RunCommand) -> None:
+    """Whether its process is running can't be known here, so the run is not ended."""
+    with start_run(uid="r") as run:
+        run.log_metric("loss", 1.0)
+    journal = Path(run.journal or "")
+    header, _, experiment, *_ = journal.read_text().splitlines(keepends=True)
+    header = json.dumps(
+        {**(read := json.loads(header)), "journal": {**read["journal"], "host": "x"}}
+    )
+    journal.write_text(f"{header}\n{experiment}")
+    assert cli("runs", "sync").exit_code == 0
+    assert run.experiment.status == "RUNNING"
+    assert cli("runs", "clean").stderr == "nothing to delete\n"
+
+
+def test_environment(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """GPUs are listed by the program of their maker; a user may have no name in a container."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho name, memory.total, driver\necho A100, 80 GiB, 570\n")
+    tool.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    program = """
+        import getpass
+        from genai_graph import start_run
+
+        def getuser():
+            raise KeyError("uid not found")
+
+        getpass.getuser = getuser
+        with start_run():
+            import plotext
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=100)
+    (journal,) = find_journals()
+    lines = map(json.loads, journal.path.read_text().splitlines()[1:])
+    written = [line["props"] for line in lines if line.get("node") == "Experiment"]
+    environments = [props["environment"] for props in written if "environment" in props]
+    assert environments[0]["gpus"] == ["A100, 80 GiB, 570"]
+    assert "plotext" not in environments[0]["packages"]
+    assert "plotext" in environments[-1]["packages"]
+    assert all("created_by" not in props for props in written)
+
+
 def test_code_version(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         options = ["-c", "user.name=x", "-c", "user.email=x@x", "-C", str(tmp_path)]
@@ -483,6 +571,10 @@ def test_code_version(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert f'"code_version":"{expected}"' in text
         assert '"code_url":"https://example.org/repo.git"' in text
         (tmp_path / "train.py").write_text("changed")
+    git("remote", "remove", "origin")
+    with start_run() as run:
+        pass
+    assert "code_url" not in Path(run.journal or "").read_text()
 
 
 def test_full_disk(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,5 +594,16 @@ def test_full_disk(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
             run.finish()
     run.log_metric("loss", 3.0)
     run.finish()
+
+    def fail(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fail_twice(patch: pytest.MonkeyPatch) -> None:
+        with run:
+            patch.setattr(os, "write", fail)
+            raise KeyError
+
+    with monkeypatch.context() as patch, pytest.raises(KeyError):  # that of the block
+        fail_twice(patch)
     assert len(find_journals()) == 1
     assert genai_graph.check(str(run.journal)) == (2, 1)

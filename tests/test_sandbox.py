@@ -171,6 +171,29 @@ def test_rollback_of_an_empty_sandbox_logs_no_warning(
     assert names() == []
 
 
+def test_sandbox_without_a_statement(graph: Connection) -> None:
+    create_thing("before")
+    with sandbox():
+        pass
+    with sandbox():
+        assert names() == ["before"]
+    assert names() == ["before"]
+
+
+def test_transaction_of_neomodel_that_is_ended_early(graph: Connection) -> None:
+    """Its end is that of the nested transaction, and not of the sandbox."""
+    with sandbox():
+        create_thing("before")
+        db.begin()
+        db.rollback()
+        assert names() == ["before"]
+        db.begin()
+        create_thing("second")
+        db.rollback()
+        assert names() == []
+    assert names() == []
+
+
 def test_interruption_rolls_back_the_sandbox(
     graph: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:

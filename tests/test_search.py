@@ -105,6 +105,7 @@ def runs(graph: Connection) -> None:
         ("tags.mlflow.project.env = 'conda'", "a"),
         ("tags.mlflow.runName = 'first'", "a"),
         ("tags CONTAINS 'best'", "a"),
+        ("tags.note IN ('long', 5)", "a"),
         ("(status = 'FAILED' OR status = 'FINISHED') AND NOT (params.lr = 0.1)", "a"),
         ("dataset.name = 'small'", "b"),
         ("model.name = 'tuned' AND model.uid = 'tuned'", "a"),
@@ -332,6 +333,10 @@ def test_texts_of_numbers_and_booleans(graph: Connection) -> None:
         ("nothing('x')", "unknown function"),
         ("rests_on('ImageNt')", "did you mean"),
         ("tags = 'x'", "use CONTAINS"),
+        ("metrics > 1", "'metrics' needs a key, such as"),
+        ("status.x = 1", "'status' is not JSON, and has no key 'x'"),
+        ("rests_on(5)", "expected a uid in quotes"),
+        ("name LIKE 5", "expected a text in quotes, got 5"),
         ("(" * 5_000, "expected"),
         ("NOT " * 500 + "uid = 'a'", "too deeply"),
         ("NOT " * 150 + "uid = 'a'", "levels"),
@@ -341,6 +346,15 @@ def test_texts_of_numbers_and_booleans(graph: Connection) -> None:
 def test_errors(runs: None, expression: str, message: str) -> None:
     with pytest.raises(SearchError, match=message):
         search(expression)
+
+
+def test_errors_that_depend_on_the_kind(runs: None) -> None:
+    with pytest.raises(SearchError, match="Project has"):
+        search("metrics.accuracy > 1", kind="projects")
+    with pytest.raises(SearchError, match="rests_on is not for Project"):
+        search("rests_on('ImageNet')", kind="projects")
+    with pytest.raises(SearchError, match=r"add a key"):
+        search(order_by="parameters")
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,16 @@ def test_neomodel_uses_the_transaction_of_the_block(graph: Connection) -> None:
         assert rows == [["mnist"]]
 
 
+def test_statement_that_commits_by_itself_is_rejected_in_a_block(graph: Connection) -> None:
+    in_batches = "UNWIND [1, 2] AS x CALL { WITH x CREATE (:Thing {name: x}) } IN TRANSACTIONS"
+    with (
+        pytest.raises(TransactionError, match=r"IN TRANSACTIONS .* outside of atomic\(\)"),
+        atomic(),
+    ):
+        query(in_batches, write=True)
+    assert names() == []
+
+
 def test_existing_node_error_rolls_back_the_block(graph: Connection) -> None:
     Dataset(name="mnist").save()
 

@@ -93,6 +93,22 @@ VIOLATIONS = [
         "Metric.upsert(uid='x/acc', steps=..., values=...)",
     ),
     (
+        "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [1, 2], n.values = [0.5, 0.25], n.step = 1",
+        ("value", "Metric.step", ("x/acc",)),
+        "expected 2, the last step of the history, got 1",
+    ),
+    (
+        "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [1], n.values = [0.5], n.step = 1, "
+        "n.value = 0.7",
+        ("value", "Metric.value", ("x/acc",)),
+        "expected 0.5, the value of step 1 in the history, got 0.7",
+    ),
+    (
+        "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = [1, 2], n.values = [0.5], n.step = 2",
+        ("value", "Metric.values", ("x/acc",)),
+        "expected as many values as steps, got 1 and 2",
+    ),
+    (
         "MATCH (n:Metric {uid: 'x/acc'}) SET n.steps = ['a'], n.values = [0.5]",
         ("value", "Metric.steps", ("x/acc",)),
         "expected an integer, got 'a'",

@@ -508,8 +508,6 @@ def _finish_open_runs() -> None:
     error = None if hasattr(sys, "ps1") else getattr(sys, "last_value", None)
     deadline = time.monotonic() + FINISH_TIMEOUT
     for run in list(_open_runs.values()):
-        if run._owner != os.getpid():  # forked
-            continue
         remaining = max(deadline - time.monotonic(), 0)
         try:
             if error is None:

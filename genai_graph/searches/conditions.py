@@ -151,7 +151,7 @@ class Resolver:
             known = relationships_of(label)
             step = step if step in known else f"{step}s"
             if not rest or step not in known:
-                raise self.error(key.position, self._unknown(label, first.name))
+                raise self.error(key.position, self._unknown(label, first.name, rest))
             path = (*path, step_over(label, step))
             label, parts = path[-1].far, rest
 
@@ -166,10 +166,12 @@ class Resolver:
             return Operand(Target(path, label, name), _DIGEST, convert=_without_prefix)
         return _json_operand(Target(path, label, name), rest)
 
-    def _unknown(self, label: str, name: str) -> str:
+    def _unknown(self, label: str, name: str, rest: Sequence[parsing.Part]) -> str:
         related = (*relationships_of(label), *_RELATIONSHIPS.get(label, ()))
         names = [*properties_of(NODES[label]), *related, *_GROUPS, *_ALIASES]
-        if name in names:
+        if name in properties_of(NODES[label]):
+            return f"{name!r} is not JSON, and has no key {rest[0].name!r}"
+        if name in names and not rest:
             return f"{name!r} needs a key, such as {_EXAMPLES.get(name, f'{name}.uid')}"
         hint = did_you_mean(name, names)
         return f"unknown name {name!r}{hint}: {label} has {', '.join(properties_of(NODES[label]))}"
