@@ -21,6 +21,7 @@ from genai_graph.database.values import to_bolt_datetime
 from genai_graph.exchange.progress import Progress
 from genai_graph.registry import EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, batched
+from genai_graph.storage.columns import to_columns
 from genai_graph.storage.rows import now
 
 FIRST = "First load"
@@ -215,9 +216,13 @@ def _merge_each(transaction: neo4j.Transaction, cypher: str, rows: list[Any]) ->
 
 
 def _statements(sample: Sample) -> list[Statement]:
-    """Return the clauses that merge a `row`, with the rows, times in the fastest form."""
+    """Return the clauses that merge a `row`, with the rows: the properties as `load` stores them.
+
+    Times are in the fastest form.
+    """
     nodes = [
-        (_merge_node(label), list(map(_node_row, rows))) for label, rows in sample.nodes.items()
+        (_merge_node(label), [_node_row(uid, to_columns(label, values)) for uid, values in rows])
+        for label, rows in sample.nodes.items()
     ]
     edges = [(_merge_edge(type_), list(map(list, rows))) for type_, rows in sample.edges.items()]
     return [*nodes, *edges]
@@ -236,8 +241,7 @@ def _merge_edge(edge_type: EdgeType) -> str:
     return f"{ends} MERGE {edge_type.pattern} SET r += row[2]"
 
 
-def _node_row(row: tuple[str, dict[str, Any]]) -> list[Any]:
-    uid, values = row
+def _node_row(uid: str, values: dict[str, Any]) -> list[Any]:
     return [
         uid,
         {

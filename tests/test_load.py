@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from genai_graph import (
     query,
 )
 from genai_graph.errors import NotConnectedError
+from genai_graph.exchange.progress import Progress
 
 HEADER = "format: genai_graph/1\n"
 
@@ -513,3 +515,23 @@ def test_report_as_text_and_as_dict(graph: Connection) -> None:
 def test_report_of_an_empty_load(graph: Connection) -> None:
     assert counts(load()) == {}
     assert counts(load(write("Dataset:\n"))) == {}
+
+
+class Interference(Progress):
+    """Calls a function before the first batch of nodes is written."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def start(self, stage: str, total: int | None, unit: str = "") -> None:
+        if stage == "nodes":
+            self._function()
+
+
+def test_nodes_that_another_client_creates_between_batches_are_merged(graph: Connection) -> None:
+    fixture = write_rows(*({"node": "Project", "uid": f"p{i}"} for i in range(6)))
+    other = Interference(lambda: Project(name="p3", owner="other").save())
+    report = load(fixture, atomic=False, batch_size=2, progress=other)
+    assert counts(report) == {"Project": (5, 0, 1)}
+    assert [(one.name, one.owner) for one in Project.nodes.filter(name="p3")] == [("p3", "other")]
+    assert size_of_graph() == 6

@@ -15,8 +15,10 @@ from genai_graph.errors import (
     FixtureError,
     FixtureIssue,
     GenaiGraphError,
+    NodeExistsError,
     PropertyError,
     TransactionMemoryError,
+    TransientError,
     UncertainCommitError,
     append_to_message,
 )
@@ -241,6 +243,11 @@ def _write_in_batches(writer: _BatchWriter) -> None:
                 with transaction_block():
                     counts = writer.write(key, rows)
                     uncertain = ", and possibly the next batch"  # during the commit
+            except NodeExistsError as error:
+                if writer.is_merged(key):  # the value of another unique property
+                    raise
+                writer.merge(key)
+                raise TransientError(str(error)) from error
             except UncertainCommitError:
                 if counts.written or not earlier:
                     earlier[:] = [counts]
@@ -327,14 +334,22 @@ class _BatchWriter:
         if key in self._merged:
             return merge_nodes(key, rows, with_uid_fields, self._reconcile)
         counts = insert_nodes(key, rows, with_uid_fields, self._reconcile)
-        if counts.created < counts.total:  # another client has created some of them
-            self._merged.add(key)
-            self._merged.update(
-                edge_type
-                for edge_type in self._index.edge_types
-                if edge_type.has_constraints and key in (edge_type.source, edge_type.target)
-            )
+        if counts.created < counts.total:
+            self.merge(key)
         return counts
+
+    def is_merged(self, key: str | EdgeType) -> bool:
+        """Return whether nodes of a label, or edges of a type, are merged."""
+        return key in self._merged
+
+    def merge(self, key: str | EdgeType) -> None:
+        """From now on, merge the nodes of a label, some of which another client has created."""
+        self._merged.add(key)
+        self._merged.update(
+            edge_type
+            for edge_type in self._index.edge_types
+            if edge_type.has_constraints and key in (edge_type.source, edge_type.target)
+        )
 
     @property
     def has_written(self) -> bool:
@@ -367,8 +382,7 @@ class _BatchWriter:
     def _read(self, wanted: type[Any], stage: str) -> Iterator[Any]:
         """Yield the records of a class; an error now means that a file changed since the check."""
         for record in self._stream.records(stage, wanted):
-            if isinstance(record, UnloadedModules):
-                continue
-            if isinstance(record, FixtureIssue):
+            if not isinstance(record, FixtureIssue):
+                yield record
+            elif not isinstance(record, UnloadedModules):
                 raise FixtureError([record])
-            yield record

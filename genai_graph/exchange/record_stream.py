@@ -32,7 +32,7 @@ class Source(Protocol):
 
 
 # Records are cached up to these limits, so that a small load parses its files once.
-_MAX_CACHED_BYTES = 32 * 2**20
+_MAX_CACHED_BYTES = 64 * 2**20
 _MAX_CACHED_RECORDS = 100_000
 
 

@@ -87,7 +87,8 @@ def parse_metric_uid(uid: str) -> MetricKey | None:
     escaped = uid.split("/")
     if not 2 <= len(escaped) <= 5:
         return None
-    experiment, name, *optional = split_uid(uid, "/")
+    # A uid is parsed for each metric of a load, and few contain escapes.
+    experiment, name, *optional = map(unescape_part, escaped) if "%" in uid else escaped
     dataset, split, model = [*optional, None, None, None][:3]
     if len(escaped) == 5:
         split = "" if escaped[3] == _EMPTY else split or None

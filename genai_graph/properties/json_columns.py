@@ -104,21 +104,31 @@ def _split(path: str, items: Mapping[str, Any], columns: dict[str, Any]) -> dict
     """Add the leaves of a map to the columns, and return a map of those that must remain JSON."""
     rest = {}
     for key, item in items.items():
-        inner = column(path, (key,))
+        inner, is_usable = _inner_column(path, key)
         if type(item) is dict and item:
             if kept := _split(inner, item, columns):
                 rest[key] = kept
-        elif is_native(item) and is_column_name(inner):
+        elif is_usable and is_native(item):
             columns[inner] = item
         else:
             rest[key] = item
     return rest
 
 
+@functools.lru_cache(maxsize=16_384)
+def _inner_column(path: str, key: str) -> tuple[str, bool]:
+    """Return the name of the property of a key inside a path, and whether Neo4j accepts it.
+
+    Cached, because nodes share their keys.
+    """
+    name = column(path, (key,))
+    return name, is_column_name(name)
+
+
 def is_native(value: Any) -> bool:
     """Return whether Neo4j can store a leaf as it is."""
     if type(value) is list:
-        types = {type(item) for item in value}
+        types = set(map(type, value))
         return len(types) == 1 and types <= _SCALARS
     return type(value) in _SCALARS
 

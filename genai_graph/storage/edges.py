@@ -74,7 +74,7 @@ def _find(
     the transaction ends.
     """
     type_, neighbours = quote_name(edge_type.type), "null"
-    lock_clause = _lock_restricted_ends(edge_type)
+    lock_clause = _lock_restricted_ends(edge_type, of_new_edges=not with_values)
     if edge_type.single_target:
         neighbours = f"head([(a)-[:{type_}]->(x:{quote_name(edge_type.target)}) | x.uid])"
     elif edge_type.single_source:
@@ -108,21 +108,26 @@ def _find(
     return stored, neighbour_of
 
 
-def _lock_restricted_ends(edge_type: EdgeType) -> str:
+def _lock_restricted_ends(edge_type: EdgeType, *, of_new_edges: bool) -> str:
     """Return the clause that locks the ends on which the constraints of a type depend, or "".
 
     Without the locks, two clients of Neo4j could each find no edge and create one: two parents of
-    an experiment, or a cycle of two edges. Setting a property to itself takes the lock. The
+    an experiment, or a cycle of two edges. Setting a property to itself takes the lock. With
+    `of_new_edges`, ends whose edge exists are not locked, because nothing is written then. The
     embedded engine has one writer at a time.
     """
     locked = {
         "a": edge_type.single_target or edge_type.acyclic,
         "b": edge_type.single_source or edge_type.acyclic,
     }
-    ends = [end for end, is_locked in locked.items() if is_locked]
+    ends = ", ".join(end for end, is_locked in locked.items() if is_locked)
     if not ends or current_connection().engine == "embedded":
         return ""
-    return f"SET {', '.join(f'{end}.updated_at = {end}.updated_at' for end in ends)} WITH i, a, b "
+    to_lock = f"[{ends}]"
+    if of_new_edges:
+        exists = f"EXISTS {{ (a)-[:{quote_name(edge_type.type)}]->(b) }}"
+        to_lock = f"CASE WHEN {exists} THEN [] ELSE {to_lock} END"
+    return f"FOREACH (end IN {to_lock} | SET end.updated_at = end.updated_at) WITH i, a, b "
 
 
 def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:

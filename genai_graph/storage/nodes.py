@@ -141,7 +141,8 @@ def insert_nodes(
 ) -> WriteCounts:
     """Create nodes that do not exist, with distinct uids; `complete` returns the values of each.
 
-    On Neo4j another client may create some of them at the same time: those are updated.
+    Another client may have created some of them: on Neo4j those are updated, and on the embedded
+    engine the commit raises `NodeExistsError`.
     """
     rows = _encrypt_rows(label, rows)
     created = _insert_new(label, rows, complete)
@@ -198,18 +199,34 @@ def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
     """Create nodes unless they exist, and return the number of created nodes."""
     names, packed = _pack_rows(label, rows, [complete(row) for row in rows])
     values = {name: f"row[{index}]" for index, name in enumerate(names, 1)}
-    json = f", n += row[{len(names) + 1}]" if packed and len(packed[0]) > len(names) + 1 else ""
     values |= {
         name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in TIMESTAMPS
     }
+    has_json = bool(packed) and len(packed[0]) > len(names) + 1
     _, counters = execute_write(
-        f"UNWIND $rows AS row MERGE (n:{quote_name(label)} {{uid: row[0]}}) "
-        f"ON CREATE SET {', '.join(f'n.{quote_name(name)} = {values[name]}' for name in values)}"
-        f"{json}",
+        f"UNWIND $rows AS row {_create(label, values, len(names) + 1 if has_json else None)}",
         now=now(),
         rows=packed,
     )
     return counters.nodes_created
+
+
+def _create(label: str, values: Mapping[str, str], json: int | None) -> str:
+    """Return the clauses that create a node with the given expressions as its properties.
+
+    `json` is the index of a map of further properties in the row. The embedded engine has one
+    writer at a time, and takes two thirds of the time without MERGE.
+    """
+    more = "" if json is None else f"n += row[{json}]"
+    if current_connection().engine == "embedded":
+        given = ", ".join(f"{quote_name(name)}: {value}" for name, value in values.items())
+        create = f"CREATE (n:{quote_name(label)} {{uid: row[0], {given}}})"
+        return f"{create} SET {more}" if more else create
+    assigned = [f"n.{quote_name(name)} = {value}" for name, value in values.items()]
+    return (
+        f"MERGE (n:{quote_name(label)} {{uid: row[0]}}) "
+        f"ON CREATE SET {', '.join([*assigned, more] if more else assigned)}"
+    )
 
 
 def _apply_changes(
