@@ -20,7 +20,7 @@ MODULE = '''\
 
 from pathlib import Path
 
-from genai_graph.errors import ImportSourceError, SourceLocation
+from genai_graph.errors import SourceLocation
 from genai_graph.importers.builder import RecordBuilder
 from genai_graph.importers.kinds import Kind, Option
 from genai_graph.importers.records import Read, Skipped, SourceInfo, Written
@@ -40,10 +40,7 @@ BROKEN = "not a kind"
 
 
 def records(file, *, context, first=None):
-    try:
-        lines = Path(file).read_text().splitlines()[:first]
-    except OSError as error:
-        raise ImportSourceError(file, error.strerror) from None
+    lines = Path(file).read_text().splitlines()[:first]
     builder = RecordBuilder(f"notes:{file}")
     yield SourceInfo(f"{file} (notes)", item="lines", total=len(lines))
     project = context.project_name(context.project or "notes")
@@ -119,7 +116,7 @@ def test_a_kind_of_another_package_is_a_command(notes: Path, cli: Run) -> None:
     assert [row["uid"] for row in rows if "node" in row] == ["a", "a/score", "team/notes"]
     done = cli("import", "notes", "missing.txt", "-o", "-")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "missing.txt: No such file" in done.stderr
+    assert "missing.txt: can't be read: No such file" in done.stderr
     process = subprocess.run(
         [sys.executable, "-m", "genai_graph", "import", "notes", notes, "-o", "-"],
         capture_output=True,

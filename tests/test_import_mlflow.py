@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
+import os
 import shutil
 import sqlite3
 import tarfile
@@ -596,6 +597,20 @@ def test_unreadable_files_are_skipped_or_errors() -> None:
     with pytest.raises(FixtureError, match="is empty or missing"):
         import_from("mlflow", "3.17-files", output="strict.jsonl", strict=True)
     assert not Path("strict.jsonl").exists()
+
+
+def test_copies_and_odd_names_of_files() -> None:
+    directory = Path(unpack("3.17-files")).rename("my store")
+    run = next(directory.glob(f"*/{run_named('base', '3.17-files')}"))
+    shutil.copytree(run, run.parent / "backup")
+    shutil.copytree(run.parent, directory / "backup")
+    Path(os.fsdecode(bytes(run / "params") + b"/\xff")).write_text("1")
+    graph, report = import_to_file(f"file://{directory.resolve()}".replace(" ", "%20"))
+    assert graph.nodes["Experiment"][run.name]["parameters"]["\ufffd"] == "1"
+    messages = "\n".join(report.messages)
+    assert f"{run.parent.name}/backup: has the id of {run.name}: is it a copy?" in messages
+    assert f"my store: backup: has the id of {run.parent.name}" in messages
+    check_counts(report)
 
 
 def change(*statements: str) -> None:

@@ -139,6 +139,33 @@ def test_histories_are_read_one_by_one_if_there_is_no_bulk(server: Server) -> No
     assert import_lines(server.url) == expected
 
 
+def test_all_workspaces_of_a_server_are_imported(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {
+        "server-info": {"workspaces_enabled": True},
+        "workspaces": {"workspaces": [{"name": "default"}, {"name": "team"}]},
+        "team": {"experiments": [{"experiment_id": "77", "name": "fraud"}]},
+    }
+
+    def fault(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
+        name = path.rpartition("/")[2]
+        if server.requests[-1][1].get("X-MLFLOW-WORKSPACE") == "team":
+            name = "team"
+            if "experiments" not in path:
+                return 404, {}, b"{}"
+        return (200, {}, json.dumps(other[name]).encode()) if name in other else None
+
+    expected = import_lines(server.url)
+    server.fault = fault
+    lines = import_lines(server.url)
+    assert len(lines) == len(expected) + 1
+    assert '"uid": "team/fraud"' in "".join(set(lines) - set(expected))
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    assert import_lines(server.url)[1:] == sorted(set(lines) - set(expected))
+    assert Graph("out.jsonl").nodes["Project"]["team/fraud"]["origin"].endswith("?workspace=team")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_requests_are_repeated(server: Server, status: int) -> None:
@@ -161,7 +188,7 @@ def test_requests_are_repeated(server: Server, status: int) -> None:
         ((200, {"Content-Type": "text/html"}, b"<html>"), "answered with text/html, not with JSON"),
         ((200, {"Content-Length": "1000"}, b'{"experiments": ['), "closed the connection"),
         ((401, {}, b"no"), "refused the login (HTTP 401): set MLFLOW_TRACKING_USERNAME"),
-        ((302, {"Location": "http://127.0.0.1:1/"}, b""), "answered with HTTP 302"),
+        ((302, {"Location": "http://127.0.0.1:1/"}, b""), "redirects to http://127.0.0.1:1/: use"),
         ((404, {}, b"not here"), "is not an MLflow server"),
         ((200, {}, b"[1]"), "not with JSON"),
     ],
@@ -249,6 +276,7 @@ def replace_values(answer: Any, key: str, value: Any) -> Any:
         ("dataset_digest", [1]),
         ("digest", [1]),
         ("info", [1]),
+        ("key", "\ud800"),
         ("inputs", 3),
         ("name", {"a": 1}),
         ("status", [1]),

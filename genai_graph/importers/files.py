@@ -30,15 +30,20 @@ def origin_of(kind: str, source: str) -> str:
     return f"{kind}:{path}".encode(errors="replace").decode()
 
 
+def name_of(path: Path) -> str:
+    """Return a path as text; bytes of a file name that are not UTF-8 become U+FFFD."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
+
+
 def list_directory(directory: Path, root: Path) -> list[Path]:
     """Return the entries of a directory by name, without links that lead out of the root."""
     try:
         entries = sorted(directory.iterdir(), key=lambda path: path.name)
+        return [path for path in entries if is_inside(path, root)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UnreadableFileError(f"can't be read: {error.strerror}") from error
-    return [path for path in entries if is_inside(path, root)]
 
 
 def is_inside(path: Path, root: Path) -> bool:
@@ -70,8 +75,8 @@ def read_text(path: Path, limit: int = MAX_FILE_BYTES) -> str:
 def walk_files(directory: Path, root: Path) -> Iterator[Path]:
     """Yield the regular files below a directory, by name, without links out of the root."""
     for path in list_directory(directory, root):
-        if path.is_dir():
+        if os.path.isdir(path):
             if not path.is_symlink():  # a link inside of the root would be a second copy
                 yield from walk_files(path, root)
-        elif path.is_file():
+        elif os.path.isfile(path):
             yield path

@@ -97,7 +97,7 @@ def parse_yaml(text: str, first_line: int = 1) -> Document:
 
     Raises `DocumentError` for invalid YAML, tags, and documents beyond the limits.
     """
-    text = _SURROGATES.sub(lambda found: _without_surrogates(json.loads(f'"{found[0]}"')), text)
+    text = _SURROGATES.sub(lambda found: replace_surrogates(json.loads(f'"{found[0]}"')), text)
     return _Reader(_events(text, first_line), first_line).read()
 
 
@@ -125,7 +125,7 @@ def parse_json(data: bytes, notices: list[str] | None = None) -> Any:
     except ValueError as error:  # an integer of thousands of digits
         raise DocumentError(1, f"is not JSON: {error}") from None
     _check_depth(value)
-    return _without_surrogates(value) if b"\\ud" in data.lower() else value
+    return replace_surrogates(value) if b"\\ud" in data.lower() else value
 
 
 def _parse_float(text: str) -> SourceFloat | str:
@@ -150,14 +150,14 @@ def _check_depth(value: Any) -> None:
         level = inner
 
 
-def _without_surrogates(value: Any) -> Any:
+def replace_surrogates(value: Any) -> Any:
     """Replace lone surrogates, which no encoding can represent, by U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [replace_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(value[key]) for key in value}
+        return {replace_surrogates(key): replace_surrogates(value[key]) for key in value}
     return value
 
 

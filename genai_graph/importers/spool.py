@@ -16,7 +16,13 @@ from uuid import uuid4
 
 import msgspec
 
-from genai_graph.errors import FixtureIssue, GenaiGraphError, OutputError, SourceLocation
+from genai_graph.errors import (
+    FixtureIssue,
+    GenaiGraphError,
+    ImportSourceError,
+    OutputError,
+    SourceLocation,
+)
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.compression import open_compressed
 from genai_graph.exchange.formats.records import (
@@ -31,6 +37,17 @@ if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import Record
 
 _HEADER_LINES = 1
+
+
+def _read(records: Iterable[Record]) -> Iterator[Record]:
+    """Yield the records of a source; its errors are not those of the temporary file."""
+    try:
+        yield from records
+    except GenaiGraphError:
+        raise
+    except OSError as error:
+        problem = f"can't be read: {error.strerror or error}"
+        raise ImportSourceError(str(error.filename or "source"), problem) from error
 
 
 class RecordSpool:
@@ -55,7 +72,7 @@ class RecordSpool:
         """Write records, keep the errors among them, and yield all of them."""
         try:
             with open(self.path, "xb", opener=partial(os.open, mode=0o600)) as file:
-                for batch in jsonl.write_through(self._located(records), file):
+                for batch in jsonl.write_through(self._located(_read(records)), file):
                     yield from batch
             self.size = self.path.stat().st_size
         except GenaiGraphError:  # some are an OSError, too, such as ImportSourceError

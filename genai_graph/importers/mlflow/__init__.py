@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from genai_graph.errors import ImportSourceError, SettingsError
 from genai_graph.importers.context import Context
@@ -70,7 +71,9 @@ def open_store(uri: str) -> Store:
         path = Path(uri)
         return DatabaseStore(f"sqlite:///{path}") if path.is_file() else FileStore(path)
     if uri.startswith("file:"):
-        return FileStore(Path(uri.removeprefix("file:").removeprefix("//")))
+        parts = urlsplit(uri)
+        host = "" if parts.netloc == "localhost" else parts.netloc
+        return FileStore(Path(host + unquote(parts.path)))
     if scheme.partition("+")[0] in ("sqlite", "postgresql", "postgres", "mysql", "mariadb"):
         return DatabaseStore(uri)
     if scheme in ("http", "https"):

@@ -96,7 +96,7 @@ class DatabaseStore:
         tags = self._key_values("experiment_tags")
         return [
             Experiment(row[0], row[1] or "", row[2], row[3], tags.get(row[0], {}), row[4])
-            for row in self._select("experiments", "ORDER BY t.experiment_id")
+            for row in self._select("experiments")
         ]
 
     def logged_models(self) -> Iterator[LoggedModel]:

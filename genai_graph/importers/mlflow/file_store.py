@@ -14,6 +14,7 @@ from genai_graph.importers.files import (
     UnreadableFileError,
     is_inside,
     list_directory,
+    name_of,
     read_text,
     walk_files,
 )
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 _META = "meta.yaml"
 _TRASH, _MODELS = ".trash", "models"
-_CONTENT = ("metrics", "params", "tags", "inputs", "outputs", "artifacts")
+_CONTENT = frozenset(["metrics", "params", "tags", "inputs", "outputs", "artifacts"])
 _RUN_STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _MODEL_STATUSES = {1: "PENDING", 2: "READY", 3: "FAILED"}
 _CONTEXT = "mlflow.data.context"
@@ -54,14 +55,18 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.title = str(root)
-        self.location = os.path.realpath(root)
+        self.title = name_of(root)
         self._skipped: list[Skipped | Read] = []
         self._model_points: dict[str, list[ModelPoint]] = defaultdict(list)
         if not root.is_dir():
             raise ImportSourceError(self.title, "no such file or directory")
+        self.location = name_of(root.resolve())
+        try:
+            list_directory(root, root)
+        except UnreadableFileError as error:
+            raise ImportSourceError(self.title, str(error)) from error
         self._directories = self._experiment_directories()
-        if not any((path / _META).is_file() for path in self._directories):
+        if not any(os.path.isfile(path / _META) for path in self._directories):
             raise ImportSourceError(
                 self.title, "is not an MLflow file store: it has no directory with a meta.yaml"
             )
@@ -76,14 +81,17 @@ class FileStore:
     def experiments(self) -> list[Experiment]:
         """Return all experiments, deleted ones included."""
         found = []
-        for directory in self._directories:
+        for directory in list(self._directories):
             meta = self._read_meta(directory, "experiments")
             if meta is None:
+                continue
+            if self._is_copy(directory, "experiments", _text(meta, "experiment_id")):
+                self._directories.remove(directory)
                 continue
             in_trash = directory.parent.name == _TRASH
             found.append(
                 Experiment(
-                    _text(meta, "experiment_id") or directory.name,
+                    directory.name,
                     _text(meta, "name") or "",
                     "deleted" if in_trash else _text(meta, "lifecycle_stage") or ACTIVE,
                     _number(meta, "creation_time"),
@@ -103,11 +111,13 @@ class FileStore:
                 meta = self._read_meta(directory, "logged models")
                 if meta is None:
                     continue
-                model_id = _text(meta, "model_id") or directory.name
+                model_id = directory.name
+                if self._is_copy(directory, "logged models", _text(meta, "model_id")):
+                    continue
                 self._read_model_points(model_id, directory / "metrics")
                 yield LoggedModel(
                     model_id,
-                    _text(meta, "experiment_id") or experiment.name,
+                    experiment.name,
                     _text(meta, "name") or model_id,
                     _text(meta, "lifecycle_stage") or ACTIVE,
                     _number(meta, "creation_timestamp"),
@@ -123,12 +133,15 @@ class FileStore:
         """Yield all runs; skipped ones without their content."""
         for experiment in self._directories:
             for directory in self._list(experiment):
-                if not any((directory / name).is_dir() for name in _CONTENT):
+                if _CONTENT.isdisjoint(path.name for path in self._entries(directory)):
                     continue  # tags, traces and datasets of the experiment
                 meta = self._read_meta(directory, "runs")
                 if meta is None:
                     continue
-                run = _run(meta, directory, experiment.name)
+                run_id = _text(meta, "run_id") or _text(meta, "run_uuid")
+                if self._is_copy(directory, "runs", run_id):
+                    continue
+                run = _run(meta, directory.name, experiment.name)
                 run.tags = self._read_texts(directory / "tags")
                 if selection.is_incremental:
                     run.last_point = self._last_point(directory / "metrics")
@@ -214,8 +227,8 @@ class FileStore:
         return newest
 
     def _read_points(self, run_id: str, directory: Path, *, latest: bool) -> Iterator[Point]:
-        for path in walk_files(directory, self._root):
-            key = path.relative_to(directory).as_posix()
+        for path in self._files(directory):
+            key = name_of(path.relative_to(directory))
             points = []
             for values in self._read_lines(path, f"run {run_id}: metric {key!r}"):
                 time, value, step, *_ = [*values, "0"]
@@ -227,12 +240,12 @@ class FileStore:
 
     def _has_only_metrics(self, directory: Path) -> bool:
         """Return whether a run of this experiment measured a model of another one."""
-        return {path.name for path in list_directory(directory, self._root)} == {"metrics"}
+        return {path.name for path in self._entries(directory)} == {"metrics"}
 
     def _read_model_points(self, model_id: str, directory: Path) -> None:
         """Keep the points that measure a model on a dataset, by their run."""
-        for path in walk_files(directory, self._root):
-            key = path.relative_to(directory).as_posix()
+        for path in self._files(directory):
+            key = name_of(path.relative_to(directory))
             for values in self._read_lines(path, f"model {model_id}: metric {key!r}"):
                 if len(values) < 6:
                     continue  # without a dataset
@@ -267,13 +280,36 @@ class FileStore:
 
     def _list(self, directory: Path) -> list[Path]:
         """Return the directories in a directory."""
-        return [path for path in list_directory(directory, self._root) if path.is_dir()]
+        return [path for path in self._entries(directory) if os.path.isdir(path)]
+
+    def _entries(self, directory: Path) -> list[Path]:
+        """Return the entries of a directory; one that can't be read is reported."""
+        try:
+            return list_directory(directory, self._root)
+        except UnreadableFileError as error:
+            self._skip("files", name_of(directory.relative_to(self._root)), str(error))
+            return []
+
+    def _files(self, directory: Path) -> Iterator[Path]:
+        """Yield the files below a directory; one that can't be read is reported."""
+        try:
+            yield from walk_files(directory, self._root)
+        except UnreadableFileError as error:
+            self._skip("files", name_of(directory.relative_to(self._root)), str(error))
+
+    def _is_copy(self, directory: Path, item: str, stored_id: str | None) -> bool:
+        """Report a directory with the id of another one: MLflow ignores it, too."""
+        if stored_id in (None, directory.name):
+            return False
+        name = name_of(directory.relative_to(self._root))
+        self._skip(item, name, f"has the id of {stored_id}: is it a copy?")
+        return True
 
     def _read_meta(self, directory: Path, item: str) -> dict[str, Any] | None:
         path = directory / _META
-        name = path.relative_to(self._root).as_posix()
+        name = name_of(path.relative_to(self._root))
         try:
-            content = parse_yaml(read_text(path)).content if path.exists() else None
+            content = parse_yaml(read_text(path)).content if os.path.exists(path) else None
         except (UnreadableFileError, DocumentError) as error:
             self._skip(item, name, str(error))
             return None
@@ -285,11 +321,11 @@ class FileStore:
     def _read_texts(self, directory: Path) -> dict[str, str]:
         """Return the contents of the files below a directory, by their path."""
         found = {}
-        for path in walk_files(directory, self._root):
+        for path in self._files(directory):
             try:
-                found[path.relative_to(directory).as_posix()] = read_text(path)
+                found[name_of(path.relative_to(directory))] = read_text(path)
             except UnreadableFileError as error:
-                name = path.relative_to(self._root).as_posix()
+                name = name_of(path.relative_to(self._root))
                 self._skip("files", name, str(error))
         return found
 
@@ -314,11 +350,11 @@ def _is_point(values: list[str]) -> bool:
     return all(-(2**63) <= number < 2**63 for number in (time, step))
 
 
-def _run(meta: dict[str, Any], directory: Path, experiment_id: str) -> Run:
+def _run(meta: dict[str, Any], run_id: str, experiment_id: str) -> Run:
     status = meta.get("status")
     return Run(
-        id=_text(meta, "run_id") or _text(meta, "run_uuid") or directory.name,
-        experiment_id=_text(meta, "experiment_id") or experiment_id,
+        id=run_id,
+        experiment_id=experiment_id,
         name=_text(meta, "run_name") or _text(meta, "name"),
         status=_RUN_STATUSES.get(status) if isinstance(status, int) else text_of(status),
         user_id=_text(meta, "user_id"),

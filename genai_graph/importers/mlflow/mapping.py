@@ -172,7 +172,8 @@ class StoreMapping:
     # Experiments
 
     def _map_experiments(self) -> None:
-        experiments = self._store.experiments()
+        # Numbers in a database; a file store has numbers of different lengths.
+        experiments = sorted(self._store.experiments(), key=lambda each: (len(each.id), each.id))
         self._selection.add(experiments)
         for experiment in experiments:
             self._events.append(Read("experiments"))

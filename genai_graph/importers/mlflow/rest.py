@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from genai_graph.errors import ImportSourceError, MissingExtraError, SettingsError
+from genai_graph.importers.safe_yaml import replace_surrogates
 from genai_graph.properties.redaction import strip_credentials
 
 EXTRA = "mlflow"
@@ -19,6 +20,7 @@ _ATTEMPTS = 5
 _DEFAULT_TIMEOUT = 120.0
 _LONGEST_PAUSE = 60.0
 _RETRIED = frozenset([429, 500, 502, 503, 504])
+_WORKSPACE = "X-MLFLOW-WORKSPACE"
 _LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 
 
@@ -41,6 +43,9 @@ class TrackingServer:
         self.location = f"{shown_host}{port}{parts.path.rstrip('/')}"
         self.title = f"{parts.scheme}://{self.location}"
         auth, headers = _credentials(parts.username, parts.password)
+        self.workspace = os.environ.get("MLFLOW_WORKSPACE")  # of the following requests
+        if self.workspace:  # what is in other workspaces is not pruned
+            self.location += f"?workspace={self.workspace}"
         if (auth or headers) and parts.scheme == "http" and not _is_loopback(host):
             raise SettingsError(
                 f"{self.title}: credentials are not sent unencrypted to another machine: use https"
@@ -80,6 +85,8 @@ class TrackingServer:
 
     def _request(self, method: str, path: str, *, missing_ok: bool, **options: Any) -> Any:
         attempt = 0
+        if self.workspace:
+            options["headers"] = {_WORKSPACE: self.workspace}
         while True:
             attempt += 1
             is_last = attempt == _ATTEMPTS
@@ -112,8 +119,13 @@ class TrackingServer:
             raise ImportSourceError(self.title, f"refused the login (HTTP {status}): {_LOGIN}")
         try:
             content = json.loads(response.content)  # accepts the NaN of some answers
+            if b"\\ud" in response.content.lower():
+                content = replace_surrogates(content)
         except (ValueError, RecursionError):
             content = None
+        if response.has_redirect_location:
+            target = strip_credentials(response.headers["Location"])
+            raise ImportSourceError(self.title, f"redirects to {target}: use its URL")
         if status != 200:
             message = content.get("message") if isinstance(content, dict) else None
             text = f": {str(message)[:200]}" if message else ""

@@ -27,7 +27,7 @@ from genai_graph.importers.mlflow_conventions import decode_value
 if TYPE_CHECKING:
     from genai_graph.importers.mlflow.entities import Selection
 
-_API = "api/2.0/mlflow"
+_API, _API_3 = "api/2.0/mlflow", "api/3.0/mlflow"
 _BULK = "ajax-api/2.0/mlflow/metrics/get-history-bulk"
 _PAGE = 1_000
 _MODELS_PER_PAGE = 50
@@ -52,7 +52,8 @@ class ServerStore:
         self._server = TrackingServer(uri)
         self.title = self._server.title
         self.location = self._server.location
-        self._experiments: list[str] = []
+        self._experiments: list[tuple[str | None, str]] = []  # with their workspaces
+        self._workspaces = [self._server.workspace]
         self._with_models: set[str] = set()
         self._measuring: set[str] = set()
         self._model_points: dict[str, list[ModelPoint]] = defaultdict(list)
@@ -67,34 +68,53 @@ class ServerStore:
         return 0
 
     def experiments(self) -> list[Experiment]:
-        """Return all experiments, deleted ones included."""
-        arguments = {"max_results": _PAGE, "view_type": "ALL"}
-        found = []
-        is_mlflow = False
-        for page in self._server.pages("POST", f"{_API}/experiments/search", arguments):
-            is_mlflow = True
-            for each in _dicts(page, "experiments"):
-                found.append(
-                    Experiment(
-                        str(each.get("experiment_id")),
-                        _text(each, "name") or "",
-                        _text(each, "lifecycle_stage") or ACTIVE,
-                        _integer(each.get("creation_time")),
-                        _key_values(each.get("tags")),
-                        _text(each, "workspace"),
-                    )
-                )
-        if not is_mlflow:
+        """Return all experiments of all workspaces, deleted ones included."""
+        found = self._read_experiments()
+        if found is None:
             raise ImportSourceError(
                 self.title, "is not an MLflow server from version 1.30: HTTP 404"
             )
-        found.sort(key=lambda each: (not each.id.isdecimal(), len(each.id), each.id))
-        self._experiments = [each.id for each in found]
+        for workspace in self._other_workspaces():
+            self._workspaces.append(workspace)
+            self._server.workspace = workspace
+            found += self._read_experiments() or []
+        self._experiments = [(each.workspace, each.id) for each in found]
         return found
+
+    def _read_experiments(self) -> list[Experiment] | None:
+        """Return the experiments of a workspace, or None if the server is another one."""
+        arguments = {"max_results": _PAGE, "view_type": "ALL"}
+        pages = list(self._server.pages("POST", f"{_API}/experiments/search", arguments))
+        if not pages:
+            return None
+        return [
+            Experiment(
+                str(each.get("experiment_id")),
+                _text(each, "name") or "",
+                _text(each, "lifecycle_stage") or ACTIVE,
+                _integer(each.get("creation_time")),
+                _key_values(each.get("tags")),
+                self._server.workspace,
+            )
+            for page in pages
+            for each in _dicts(page, "experiments")
+        ]
+
+    def _other_workspaces(self) -> list[str]:
+        """Return the workspaces besides the default one (MLflow 3)."""
+        if self._server.workspace:  # chosen by the user
+            return []
+        info = self._server.get(f"{_API_3}/server-info", missing_ok=True)
+        if not info or not info.get("workspaces_enabled"):
+            return []
+        answer = self._server.get(f"{_API_3}/workspaces", missing_ok=True)
+        names = [_text(each, "name") for each in _dicts(answer or {}, "workspaces")]
+        return [name for name in names if name and name != "default"]
 
     def logged_models(self) -> Iterator[LoggedModel]:
         """Yield the logged models that are not deleted."""
-        for experiment in self._experiments:
+        for workspace, experiment in self._experiments:
+            self._server.workspace = workspace
             arguments = {"experiment_ids": [experiment], "max_results": _MODELS_PER_PAGE}
             for page in self._server.pages("POST", f"{_API}/logged-models/search", arguments):
                 for model in _dicts(page, "models"):
@@ -104,7 +124,8 @@ class ServerStore:
     def runs(self, selection: Selection, *, history: bool | None) -> Iterator[Run]:
         """Yield all runs; skipped ones without their content."""
         arguments = {"run_view_type": "ALL", "max_results": _PAGE}
-        for experiment in self._experiments:
+        for workspace, experiment in self._experiments:
+            self._server.workspace = workspace
             given = {**arguments, "experiment_ids": [experiment]}
             for page in self._server.pages("POST", f"{_API}/runs/search", given):
                 found = iter(_dicts(page, "runs"))
@@ -113,6 +134,11 @@ class ServerStore:
 
     def model_versions(self) -> Iterator[ModelVersion]:
         """Yield the versions of the registered models, without prompts and deleted versions."""
+        for workspace in self._workspaces:
+            self._server.workspace = workspace
+            yield from self._read_versions()
+
+    def _read_versions(self) -> Iterator[ModelVersion]:
         path = f"{_API}/model-versions/search"
         models: dict[str, Any] = {}
         for page in self._server.pages("GET", path, {"max_results": _PAGE}):
@@ -128,7 +154,7 @@ class ServerStore:
                 yield ModelVersion(
                     name,
                     number,
-                    _text(version, "workspace"),
+                    self._server.workspace,
                     _integer(version.get("creation_timestamp")),
                     _text(version, "description"),
                     _text(version, "user_id"),
