@@ -20,7 +20,7 @@ from graphs import AWKWARD_TEXTS, content, load_dump
 
 import genai_graph
 from genai_graph import Dataset, Experiment, Metric, Model, Project, dump, load, query
-from genai_graph.errors import OutputError
+from genai_graph.errors import OutputError, SettingsError
 from genai_graph.exchange import graph_reader
 from genai_graph.storage import batching
 
@@ -284,6 +284,20 @@ def test_directory_with_other_files_is_not_replaced(tmp_path: Path, cli: Run) ->
     )
     assert (directory / "notes.txt").read_text() == "other"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory"]
+
+
+def test_csv_dump_that_fails_leaves_no_files(tmp_path: Path) -> None:
+    model = Model(name="m").save()
+    model.trained_on.connect(Dataset(name="d").save())
+    (tmp_path / "file").write_text("other")
+    with pytest.raises(OutputError, match="not a directory"):
+        dump(tmp_path / "file", format="csv", overwrite=True)
+    with pytest.raises(SettingsError, match=r"format: expected one of .*did you mean 'csv'"):
+        dump(tmp_path / "x", format="csvv")
+    query("MATCH ()-[r:TRAINED_ON]->() SET r.split = 5", write=True)
+    with pytest.raises(genai_graph.GenaiGraphError, match=r"Model 'm': TRAINED_ON: 'd': split"):
+        dump(tmp_path / "x", format="csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_csv_to_standard_output_is_rejected(cli: Run) -> None:

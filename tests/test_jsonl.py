@@ -352,6 +352,12 @@ def test_invalid_header_is_rejected(header: str, got: str) -> None:
     assert message.endswith(f"got {got}")
 
 
+def test_other_keys_in_the_header_are_rejected() -> None:
+    Path("f.jsonl").write_text('{"format": "genai_graph/1", "modles": 1}\n')
+    with pytest.raises(FixtureError, match="nothing else but models in the header"):
+        check("f.jsonl")
+
+
 def test_node_instead_of_a_header_is_validated() -> None:
     Path("f.jsonl").write_text(NODE.format("Dataset", '"size": "x"') + "\n")
     with pytest.raises(FixtureError) as raised:

@@ -371,6 +371,14 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: Model.nodes[::2].aggregate(Count("uid")), "not possible for a slice with a step"),
         (lambda: Model.nodes.prefetch_related("name"), "prefetch_related: 'name' is not a rela"),
         (lambda: Model.nodes.annotate(_n=Count("projects")), "_n: Model already has this name"),
+        (
+            lambda: list(Model.nodes.values("projects__name").annotate(n=Count("projects"))),
+            "group by properties of the node itself",
+        ),
+        (
+            lambda: list(Model.nodes.values("hyperparameters").distinct()),
+            "hyperparameters",
+        ),
         # lookups
         (lambda: Model.nodes.filter(projects__in__gt="x"), "'in__gt': no such lookup"),
         (lambda: Model.nodes.filter(hyperparameters__has_keys=["a", 3]), "has_keys: expected a s"),
@@ -382,6 +390,7 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: Model.nodes.filter(created_at__date__in=[]), "date: 'in': no such lookup: the l"),
         (lambda: Model.nodes.filter(created_at__date="2026"), "expected a date, such as date(2026"),
         (lambda: Model.nodes.filter(created_at__date=datetime(2026, 1, 1)), "expected a date, suc"),
+        (lambda: Model.nodes.filter(hyperparameters=None, name=3), "Model.name: expected a string"),
         (lambda: Model.nodes.filter(created_at__gt=date(2026, 1, 1)), "use the lookup date, such"),
         (lambda: Model.nodes.filter(created_at__month="x"), "created_at: expected an integer, got"),
         (lambda: Model.nodes.filter(created_at__year=0), "expected a year from 1 to 9999, got 0"),

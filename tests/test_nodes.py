@@ -10,9 +10,11 @@ import struct
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import neomodel
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -440,6 +442,7 @@ def test_error_for_huge_integer_is_short(cls: type[Any], name: str, value: Any) 
         ({"a": 2**63}, "a", "a string"),
         ({"a": {"b": datetime(2026, 3, 1)}}, "a.b", "JSON"),
         ({"a": b"bytes"}, "a", "JSON"),
+        ({"a": Path("x")}, "a", "write it as a string, str(...)"),
         ({"a": "\ud800"}, "a", "surrogate"),
         ({"\udfff": 1}, "", "surrogate"),
     ],
@@ -451,6 +454,44 @@ def test_invalid_json_value_is_rejected_with_path(value: Any, path: str, hint: s
     assert message.startswith("Dataset.metadata: ")
     assert f" at {path}" in message or not path
     assert hint in message
+
+
+def test_methods_of_neomodel_validate_values(graph: Connection) -> None:
+    stored = Dataset.deflate({"uid": "d", "name": "d", "size": 5, "metadata": {"a": 1}})
+    assert stored["size"] == 5
+    properties = Dataset.defined_properties(rels=False)
+    assert properties["metadata"].inflate(stored["metadata"]) == {"a": 1}
+    with pytest.raises(PropertyError, match=r"Dataset\.size: expected an integer"):
+        Dataset.deflate({"uid": "d", "name": "d", "size": "big"})
+    with pytest.raises(PropertyError, match="size__isnull=True"):
+        properties["size"].deflate(None)
+
+
+def test_deferred_value_of_a_deleted_node(graph: Connection) -> None:
+    Dataset(name="iris", url="https://example.org").save()
+    node = Dataset.nodes.only("name").get()
+    assert node in Dataset.nodes.order_by("name")[:1]
+    query("MATCH (n:Dataset) DETACH DELETE n", write=True)
+    with pytest.raises(NodeNotFoundError, match="iris"):
+        _ = node.url
+
+
+def test_labels_of_other_applications_do_not_change_the_class(graph: Connection) -> None:
+    query("CREATE (:Dataset:Extra {uid: 'iris', name: 'iris'})", write=True)
+    rows, _ = neomodel.db.cypher_query("MATCH (n:Dataset) RETURN n", resolve_objects=True)
+    assert rows == [[Dataset(name="iris")]]
+
+
+def test_history_is_written_as_a_whole(graph: Connection) -> None:
+    metric = Experiment(uid="x").save().record("loss", values=[0.5, 0.25])
+    metric.steps = [0, 1, 2]
+    with pytest.raises(PropertyError, match="as many values as steps"):
+        Metric.nodes.bulk_update([metric], ["steps"])
+
+
+def test_values_are_described_on_one_line() -> None:
+    with pytest.raises(PropertyError, match=r"^Dataset\.size: expected an integer, got .*$"):
+        Dataset(name="iris", size=np.zeros((3, 2)))
 
 
 def test_self_referencing_json_is_rejected() -> None:

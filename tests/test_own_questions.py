@@ -166,6 +166,10 @@ HEAD = "// Title\n// Columns:\n//   n: a number\n"
             f"{HEAD}// Parameter:\n//   x (string): x\n\nRETURN $x AS n",
             "bad.cypher:4: unknown section 'Parameter' (did you mean 'Parameters'?)",
         ),
+        (
+            f"{HEAD}// Parameters:\n//   class (string): x\n\nRETURN $class AS n",
+            "bad.cypher:5: invalid parameter name 'class'",
+        ),
         (f"{HEAD}//   m a number\n\nRETURN 1 AS n", "bad.cypher:4: invalid entry 'm a number'"),
         (f"{HEAD}//   n: again\n\nRETURN 1 AS n", "bad.cypher:4: duplicate 'n'"),
         (

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import FIXTURES, Run
 
-from genai_graph import Answer, Model, ask, load, query
+from genai_graph import Answer, Dataset, Model, ask, atomic, load, query
 from genai_graph.database import Connection
 from genai_graph.errors import (
     MissingExtraError,
@@ -879,6 +879,13 @@ def test_an_empty_answer_reports_unknown_values(
     assert result.stderr.strip() == notice
     strict = cli("ask", *arguments, "--strict")
     assert (strict.exit_code, strict.stderr) == (int(bool(notice)), result.stderr)
+
+
+def test_answers_in_a_block_see_its_changes(graph: Connection) -> None:
+    with atomic():
+        Dataset(name="alone").save()
+        assert [row["uid"] for row in ask("orphans")] == ["alone"]
+        assert [row["uid"] for row in ask("orphans", limit=0)] == ["alone"]
 
 
 def test_to_pandas(graph: Connection) -> None:

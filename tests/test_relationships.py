@@ -382,6 +382,8 @@ def test_edge_properties_are_not_cast(
 def test_edge_properties_must_be_a_dict(model: Model, dataset: Dataset) -> None:
     with pytest.raises(GenaiGraphError):
         model.trained_on.connect(dataset, "validation")  # type: ignore[arg-type]
+    with pytest.raises(PropertyTypeError, match="expected a dict of properties, got 5"):
+        model.trained_on.connect_all([(dataset, 5)])  # type: ignore[list-item]
     assert model.trained_on.all() == []
 
 

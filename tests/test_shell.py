@@ -354,6 +354,8 @@ def test_sets_answers_and_subgraphs_are_shown_as_tables_and_trees(graph: Connect
         ("Datas", None),
         ("open('Image", None),
         ("x = {'uid': 'Image", None),
+        ("(lambda: 1)(uid='Image", None),
+        ("ask('leaderboard', *", None),
         ("", None),
     ],
 )

@@ -217,6 +217,31 @@ def test_neomodel_uses_the_transaction_of_the_block(graph: Connection) -> None:
         assert rows == [["mnist"]]
 
 
+def test_transaction_of_a_session_cannot_be_used_after_its_end(graph: Connection) -> None:
+    with db.driver.session() as session:
+        transaction = session.begin_transaction()
+        transaction.run("CREATE (:Thing {name: 'a'})")
+        transaction.commit()
+        with pytest.raises(TransactionError, match="has ended: begin another"):
+            transaction.run("RETURN 1 AS one")
+    assert names() == ["a"]
+
+
+def test_objects_that_are_gone_need_no_rollback(graph: Connection) -> None:
+    kept = Dataset(name="kept")
+
+    def fail() -> None:
+        with atomic():
+            Dataset(name="gone").save()
+            kept.save()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not kept.was_saved
+    assert not Dataset.nodes.exists()
+
+
 def test_statement_that_commits_by_itself_is_rejected_in_a_block(graph: Connection) -> None:
     in_batches = "UNWIND [1, 2] AS x CALL { WITH x CREATE (:Thing {name: x}) } IN TRANSACTIONS"
     with (

@@ -11,7 +11,18 @@ import pytest
 from conftest import FIXTURES, Run
 from test_cli import genai_graph_command
 
-from genai_graph import Dataset, Experiment, Finding, Metric, Model, connect, load, query, verify
+from genai_graph import (
+    Dataset,
+    Experiment,
+    Finding,
+    Metric,
+    Model,
+    connect,
+    load,
+    query,
+    schema,
+    verify,
+)
 from genai_graph.database import Connection
 from genai_graph.database.keyring import generate_key
 from genai_graph.errors import SettingsError
@@ -364,6 +375,17 @@ def test_undeclared_index(valid_graph: Connection) -> None:
     assert "(DROP INDEX `other_index`)" in finding.hint
     query("DROP INDEX `other_index`", write=True)
     assert (finding.kind, finding.subject) == ("schema", "other_index")
+    assert list(verify()) == []
+
+
+def test_another_index_on_a_property(valid_graph: Connection) -> None:
+    query("DROP INDEX index_Dataset_name", write=True)
+    query("CREATE INDEX other FOR (n:Dataset) ON (n.name)", write=True)
+    finding = only_finding()
+    assert (finding.kind, finding.subject) == ("schema", "other")
+    assert "instead of" in finding.problem
+    query("DROP INDEX other", write=True)
+    schema.install()
     assert list(verify()) == []
 
 
