@@ -134,6 +134,7 @@ def test_secrets_in_texts_of_a_table_are_not_imported() -> None:
         "http://127.0.0.1:1/?token=hunter2",
         "ftp://ann:hunter2@x/y",
         "postgresql://ann:hunter2@[bad/x",
+        "postgresql://ann:hunter2@127.0.0.1:1:1/x",
         "http://ann:hunter2@127.0.0.1:port/",
         "http://ann:hunter2@[bad/",
     ],

@@ -325,15 +325,16 @@ class DatabaseStore:
         """Return an engine, and the names of the store in messages and in `origin`."""
         try:
             url = self._sqlalchemy.make_url(uri)
-        except self._sqlalchemy.exc.ArgumentError:
+        except (self._sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port
             title = strip_credentials(uri)
             raise ImportSourceError(
                 title, "is not a database URL, as sqlite:///mlflow.db is"
             ) from (None)
         if url.get_backend_name() == "sqlite":
             return self._create_sqlite_engine(url.database)
-        host = f"{url.host or 'localhost'}{f':{url.port}' if url.port else ''}"
-        place = f"{host}/{url.database or ''}"
+        host = url.host or url.query.get("host") or "localhost"  # libpq takes it as a parameter
+        port = url.port or url.query.get("port")
+        place = f"{host}{f':{port}' if port else ''}/{url.database or ''}"
         title = f"{url.get_backend_name()}://{place}"
         options = _server_options(url.get_backend_name())
         try:
@@ -426,7 +427,8 @@ def _missing(tables: set[str]) -> str:
 def _error_text(error: Exception) -> str:
     """Return the first line of an error without the statement and without credentials."""
     cause = getattr(error, "orig", None) or error
-    text = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    message = cause.args[-1] if cause.args else cause
+    text = (str(message).strip() or type(cause).__name__).splitlines()[0]
     return f"can't be read: {strip_credentials(text)}"
 
 

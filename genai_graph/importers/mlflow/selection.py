@@ -11,6 +11,7 @@ from genai_graph.importers.builder import time_of
 from genai_graph.importers.known_runs import RunState
 from genai_graph.importers.mlflow.entities import ACTIVE, DELETED, UNCHANGED, Experiment, Run
 from genai_graph.importers.times import FILTERED, TimeRange
+from genai_graph.names import normalize_name
 from genai_graph.properties.messages import describe
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class RunSelection:
         known = self._known.get(run.id)
         if known is None or run.status in _UNFINISHED:
             return False
-        found = RunState(run.name, run.status, time_of(run.end_time), time_of(run.last_point))
+        name = None if run.name is None else normalize_name(run.name)
+        found = RunState(name, run.status, time_of(run.end_time), time_of(run.last_point))
         return known == found
 
     def _experiment_reason(self, experiment: Experiment) -> str | None:
