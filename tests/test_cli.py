@@ -313,6 +313,9 @@ def test_clear_deletes_nodes_of_the_models_only(graph: Connection, cli: Run) -> 
 def test_server_start_keeps_the_engine_until_server_stop(own_home: Path, cli: Run) -> None:
     assert "nothing was running" in cli("server", "stop").stderr
     assert "not running" in cli("server", "status").stdout
+    outdated = own_home / "embedded" / "start-0123456789abcdef.aot"
+    outdated.parent.mkdir(parents=True, mode=0o700)
+    outdated.touch()
     try:
         started = cli("server", "start")
         assert started.exit_code == 0
@@ -320,6 +323,7 @@ def test_server_start_keeps_the_engine_until_server_stop(own_home: Path, cli: Ru
         shown = cli("server", "status").stdout
         assert "is running at bolt://127.0.0.1:" in shown
         assert str(own_home) in shown
+        assert not outdated.exists()
     finally:
         stopped = cli("server", "stop")
     assert "stopped" in stopped.stderr

@@ -84,6 +84,13 @@ def test_long_curves_keep_their_extremes() -> None:
     assert all(values[step] == value for step, value in zip(thin.steps, thin.values, strict=True))
 
 
+def test_panels_without_points(cli: RunCommand) -> None:
+    """A grid may have more places than there are metrics."""
+    curve = Curve("x", [0, 1], [1.0, 2.0])
+    panels = {name: [curve] for name in "abcd"} | {"none": [Curve("y", [0], [math.nan])]}
+    assert {"a", "d", "none"} <= set(texts(Plot(panels).svg))
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     plot = Plot({"x": [Curve("x", [0, 1], [1.0, 2.0])]})
     monkeypatch.setattr("genai_graph.pictures.curves.find_spec", lambda name: None)

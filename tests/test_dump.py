@@ -286,6 +286,13 @@ def test_directory_with_other_files_is_not_replaced(tmp_path: Path, cli: Run) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["directory"]
 
 
+def test_invalid_stored_history_is_reported(tmp_path: Path) -> None:
+    Experiment(uid="x").save().record("loss", 1.0)
+    query("MATCH (n:Metric) SET n.steps = [1, 2], n.values = [0.5]", write=True)
+    with pytest.raises(genai_graph.GenaiGraphError, match="Metric 'x/loss': values: expected as"):
+        dump(tmp_path / "out.jsonl")
+
+
 def test_csv_dump_that_fails_leaves_no_files(tmp_path: Path) -> None:
     model = Model(name="m").save()
     model.trained_on.connect(Dataset(name="d").save())

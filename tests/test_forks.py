@@ -128,6 +128,7 @@ def test_forked_child_may_use_threads_and_exit(graph: Connection) -> None:
         from genai_graph import Dataset, connect, query
         connect()
         if os.fork() == 0:
+            connect()
             with ThreadPoolExecutor(4) as pool:
                 list(pool.map(lambda i: Dataset.upsert(name=f"d{i}"), range(8)))
             sys.exit(0)
@@ -135,6 +136,66 @@ def test_forked_child_may_use_threads_and_exit(graph: Connection) -> None:
         print(query("MATCH (n:Dataset) RETURN count(n) AS count"))
     """
     assert run(code).stdout == "0\n[{'count': 8}]\n"
+
+
+@pytest.mark.any_engine
+def test_worker_keeps_its_own_handling_of_signals(graph: Connection) -> None:
+    """That of an event loop, and that of a thread; a process that it forks has none of its own."""
+    code = """
+        import multiprocessing, os, signal, threading
+        from genai_graph import connect, query
+
+        def with_event_loop(_):
+            writer = os.pipe()[1]
+            os.set_blocking(writer, False)
+            signal.set_wakeup_fd(writer)
+            connect()
+            return signal.set_wakeup_fd(-1) == writer
+
+        def in_thread(_):
+            thread = threading.Thread(target=connect)
+            thread.start()
+            thread.join()
+            return signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+        def forking(_):
+            connect()
+            child = os.fork()
+            if child == 0:
+                os._exit(query("RETURN 7 AS n")[0]["n"])
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return (code, signal.set_wakeup_fd(-1) != -1)
+
+        for work in (with_event_loop, in_thread, forking):
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                print(pool.map(work, [0]))
+    """
+    assert run(code).stdout.splitlines() == ["[True]", "[True]", "[(7, True)]"]
+
+
+def test_process_forked_in_a_sandbox_is_outside_of_it(graph: Connection) -> None:
+    code = """
+        import os
+        from genai_graph import connect, query
+        from genai_graph.database import sandbox
+        connect()
+        count = "MATCH (n:Thing) RETURN count(n) AS n"
+        with sandbox():
+            query("CREATE (:Thing)", write=True)
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                print("parent", query(count), flush=True)
+        if child == 0:
+            print("child", query(count), flush=True)
+            os._exit(0)
+        print("after", query(count))
+    """
+    assert run(code).stdout.splitlines() == [
+        "child [{'n': 0}]",
+        "parent [{'n': 1}]",
+        "after [{'n': 0}]",
+    ]
 
 
 def test_connection_is_used_again(graph: Connection) -> None:

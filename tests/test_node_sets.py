@@ -9,7 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
@@ -390,6 +390,10 @@ COUNTED = Model.nodes.annotate(n=Count("projects"))
         (lambda: Model.nodes.filter(created_at__date__in=[]), "date: 'in': no such lookup: the l"),
         (lambda: Model.nodes.filter(created_at__date="2026"), "expected a date, such as date(2026"),
         (lambda: Model.nodes.filter(created_at__date=datetime(2026, 1, 1)), "expected a date, suc"),
+        (
+            lambda: Model.nodes.filter(created_at__date=datetime.now(timezone.utc), name=3),
+            "Model.n",
+        ),
         (lambda: Model.nodes.filter(hyperparameters=None, name=3), "Model.name: expected a string"),
         (lambda: Model.nodes.filter(created_at__gt=date(2026, 1, 1)), "use the lookup date, such"),
         (lambda: Model.nodes.filter(created_at__month="x"), "created_at: expected an integer, got"),

@@ -192,6 +192,39 @@ import neomodel
 """
 
 
+def test_classes_may_refer_to_later_ones() -> None:
+    write_file(
+        "program.py",
+        """
+from genai_graph import Node, RelationshipTo, registry
+from genai_graph.errors import DeclarationError
+from genai_graph.properties import StringProperty
+
+class Team(Node):
+    leads = RelationshipTo("Engineer", "LED_BY", reverse="teams")
+    uid_from = ("site", "name")
+    site = StringProperty()
+    name = StringProperty()
+
+class Engineer(Node):
+    pass
+
+print(Engineer.teams.edge_type, Team.parse_uid("berlin/core"), Team.parse_uid("core"))
+try:
+    RelationshipTo("Engineer", "LED_BY", at_most_one=True, exclusive=True)
+except DeclarationError as error:
+    print(error)
+print(list(registry.MODULES))
+""",
+    )
+    done = run(sys.executable, "-m", "program")
+    assert done.returncode == 0, done.stderr
+    edge, error, modules = done.stdout.splitlines()
+    assert edge == "Team-LED_BY->Engineer {'site': 'berlin', 'name': 'core'} {}"
+    assert "at_most_one" in error
+    assert modules == "['program']"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("declaration", "message"),

@@ -153,6 +153,24 @@ def test_questions_never_write(graph: Connection, add_question: Add, statement: 
 HEAD = "// Title\n// Columns:\n//   n: a number\n"
 
 
+def test_derived_datasets_are_supplied(graph: Connection, add_question: Add) -> None:
+    a, b, c = (Dataset(name=name).save() for name in "abc")
+    b.parents.connect(a)
+    c.parents.connect(b)
+    supplied = f"{HEAD}//\n//  \n// Supplied by ask:\n//   derived_datasets (map): by uid\n"
+    add_question("derived", f"{supplied}\nRETURN size($derived_datasets.a) AS n")
+    assert ask("derived") == [{"n": 2}]
+
+
+def test_file_that_cannot_be_read_is_named(cli: Run, add_question: Add) -> None:
+    add_question("good", f"{HEAD}\nRETURN 1 AS n")
+    Path("own/loop.cypher").symlink_to("loop.cypher")
+    result = cli("ask")
+    assert result.exit_code == 1
+    assert "loop.cypher: can't be read: Too many levels of symbolic links" in result.stderr
+    assert '"question": "good"' in result.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

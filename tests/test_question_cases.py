@@ -331,6 +331,8 @@ def test_notices_are_bounded(graph: Connection) -> None:
         ("test[10:-10]", "test[5:-5]", "suspected"),
         ("test[:100]", "test[50%:]", "suspected"),
         ("test[:0]", "test", "slices"),
+        ("all[:0]", "test", "slices"),
+        ("test[10:50%]", "test", "suspected"),
         ("test[0:100%]", "test", "certain"),
         ("train[:50%]+test[:50%]", "test[50%:]", "slices"),
         ("train[:50%]", "test[50%:]", "apart"),

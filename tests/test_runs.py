@@ -275,7 +275,9 @@ def test_database_that_is_down(
         run = start_run(uid="r")
         run.log_metric("loss", 1.0)
         run.finish()
-    messages = [record.getMessage() for record in caplog.records]
+        start_run(uid="s").finish()
+    *messages, last = [record.getMessage() for record in caplog.records]
+    assert last.startswith("run s: is not completely in the graph (no server)")
     assert messages == [
         "run r: can't be sent to the graph yet; its journal is kept and sent later: no server",
         f"run r: is not completely in the graph (no server): `genai-graph runs sync` sends the "
@@ -501,6 +503,7 @@ def test_last_line_of_a_killed_process_may_be_incomplete(
         file.write('{"point":"r/loss","st')
     assert cli("runs", "sync").exit_code == 0
     assert "the last line is incomplete: skipped" in caplog.text
+    assert json.loads(cli("runs", "show", "r").stdout)["points"] == 2
     assert Experiment.nodes.get(uid="r").status == "KILLED"
     assert history("r/loss") == {0: 1.0, 1: 2.0}
     assert cli("runs", "clean", input="n\n").exit_code == 1
@@ -520,6 +523,26 @@ def test_journal_of_another_host(graph: Connection, offline: None, cli: RunComma
     assert cli("runs", "sync").exit_code == 0
     assert run.experiment.status == "RUNNING"
     assert cli("runs", "clean").stderr == "nothing to delete\n"
+
+
+def test_values_that_are_logged_again_replace_those_before(
+    graph: Connection, offline: None, cli: RunCommand
+) -> None:
+    """Maps are merged, and other values are not; points may be in any order."""
+    with start_run(uid="r") as run:
+        for metadata in ({"a": 1}, {"b": 2}, {"b": 3}):
+            run.use(Dataset(name="map", metadata=metadata))
+        for items in ([1], [2]):
+            run.use(Dataset(name="list", metadata=items))
+        for step in (3, 1, 2):
+            run.log_metric("loss", step / 2, step=step)
+        run.log_model("base", role="input")
+        run.log_model("tuned")
+    assert cli("runs", "sync").exit_code == 0
+    assert Dataset.nodes.get(uid="map").metadata == {"a": 1, "b": 3}
+    assert Dataset.nodes.get(uid="list").metadata == [2]
+    assert history("r/loss") == {1: 0.5, 2: 1.0, 3: 1.5}
+    assert [model.uid for model in Model.nodes.filter(trained_on__uid="map")] == ["tuned"]
 
 
 def test_environment(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

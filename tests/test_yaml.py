@@ -482,7 +482,8 @@ def test_non_finite_numbers_are_accepted_in_yaml_and_json_notation(
 
 def test_empty_sections_nodes_and_edges_are_accepted() -> None:
     text = HEADER + "Project:\nModel: {}\nDataset:\n  d:\n  e: {}\n  f:\n    parents:\n    tags:\n"
-    assert check(write(text)) == (3, 0)
+    text += "Experiment: {x: {metrics: }}\n"
+    assert check(write(text)) == (4, 0)
 
 
 def test_comments_document_markers_and_quoted_keys_are_accepted() -> None:
