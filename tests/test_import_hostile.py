@@ -93,6 +93,9 @@ def test_secrets_of_cards_and_tables_are_not_imported() -> None:
         }
     )
     Path("m/README.md").write_text(f"---\n{settings}\n---\n")
+    config = {"architectures": [SECRETS["note"]], "base_model_name_or_path": SECRETS["dsn"]}
+    for name in ("config.json", "adapter_config.json"):
+        Path("m", name).write_text(json.dumps({**config, "_name_or_path": SECRETS["note"]}))
     written, messages = output("hf", "m")
     assert "hunter2" not in (written + messages).lower()
     assert "<pad>" in written

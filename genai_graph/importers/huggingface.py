@@ -65,6 +65,7 @@ _CONSUMED = {
     },
     "Dataset": {"license", "licenses", "tags", "pretty_name", "source_datasets"},
 }
+_CONFIG_KEYS = ("architectures", "_name_or_path", "base_model_name_or_path")
 _NO_ID = frozenset(["", "none", "null", "n/a", "-"])
 _LEFT_OUT = re.compile(r"widget|extra_gated_.*|verifyToken")
 
@@ -245,7 +246,7 @@ class _CardImport:
             bases[base] = None
 
     def _read_config(self, repository: Repository, name: str) -> dict[str, Any]:
-        """Return the content of a JSON file of a repository, or an empty map."""
+        """Return the values of a JSON file of a repository that are imported."""
         path = repository.directory / name
         if not path.exists() or not is_inside(path, repository.root):
             return {}
@@ -258,7 +259,9 @@ class _CardImport:
         if not isinstance(config, dict):
             self._events.append(Notice(location, f"expected a map, got {describe(config)}"))
             return {}
-        return config
+        found = {key: config[key] for key in _CONFIG_KEYS if key in config}
+        self._clean(found, location)
+        return found
 
     # Scores
 

@@ -15,6 +15,7 @@ _MISSING = frozenset(["", "None", "none", "null", "undefined", "nan", "NaN"])
 _LANGUAGE = re.compile(r"(?:(?!url)[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*|@none)\Z")
 _LANGUAGES = ("en", "en-us", "en-gb", "eng")
 _CONTAINERS = ("@graph", "@included", "dataset")
+_DATA = ("data", "examples")  # of record sets: large, and not imported
 _PARTS = ("field", "subField", "contentSize")
 _IDENTIFIERS = ("legalName", "alternateName", "url", "email")
 _REFERENCE = {"@id", "@type"}
@@ -69,7 +70,7 @@ def _replace_terms(value: Any, terms: dict[str, str]) -> Any:
         name = terms.get(key, key)
         if name == "@type":
             item = [terms.get(each, each) for each in items(item) if isinstance(each, str)]
-        elif key == "@context" or (name != key and name in value):
+        elif key == "@context" or (name != key and name in value) or local_name(name) in _DATA:
             continue
         found[name] = _replace_terms(item, terms)
     return found
