@@ -166,6 +166,24 @@ def test_all_workspaces_of_a_server_are_imported(
     assert Graph("out.jsonl").nodes["Project"]["team/fraud"]["origin"].endswith("?workspace=team")
 
 
+def test_items_that_move_to_the_next_page_are_read_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = import_lines(server.url)
+    for request, answer in list(ANSWERS.items()):
+        method, path, parameters, body = json.loads(request)
+        if path.endswith("/search"):
+            token = {"page_token": "again"}
+            if body is None:
+                following = [method, path, sorted([*parameters, ["page_token", "again"]]), None]
+            else:
+                following = [method, path, parameters, body | token]
+            monkeypatch.setitem(ANSWERS, json.dumps(following, sort_keys=True), answer)
+            first = {**answer, "next_page_token": "again"}
+            monkeypatch.setitem(ANSWERS, request, first)
+    assert import_lines(server.url) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_requests_are_repeated(server: Server, status: int) -> None:

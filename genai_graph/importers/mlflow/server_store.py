@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.errors import ImportSourceError
@@ -87,17 +87,21 @@ class ServerStore:
         pages = list(self._server.pages("POST", f"{_API}/experiments/search", arguments))
         if not pages:
             return None
+        found = {
+            str(each.get("experiment_id")): each
+            for page in pages
+            for each in _dicts(page, "experiments")
+        }
         return [
             Experiment(
-                str(each.get("experiment_id")),
+                experiment_id,
                 _text(each, "name") or "",
                 _text(each, "lifecycle_stage") or ACTIVE,
                 _integer(each.get("creation_time")),
                 _key_values(each.get("tags")),
                 self._server.workspace,
             )
-            for page in pages
-            for each in _dicts(page, "experiments")
+            for experiment_id, each in found.items()
         ]
 
     def _other_workspaces(self) -> list[str]:
@@ -116,10 +120,9 @@ class ServerStore:
         for workspace, experiment in self._experiments:
             self._server.workspace = workspace
             arguments = {"experiment_ids": [experiment], "max_results": _MODELS_PER_PAGE}
-            for page in self._server.pages("POST", f"{_API}/logged-models/search", arguments):
-                for model in _dicts(page, "models"):
-                    self._with_models.add(experiment)
-                    yield self._logged_model(model, experiment)
+            for model in self._search("POST", "logged-models", arguments, "models", _model_id):
+                self._with_models.add(experiment)
+                yield self._logged_model(model, experiment)
 
     def runs(self, selection: Selection, *, history: bool | None) -> Iterator[Run]:
         """Yield all runs; skipped ones without their content."""
@@ -127,10 +130,9 @@ class ServerStore:
         for workspace, experiment in self._experiments:
             self._server.workspace = workspace
             given = {**arguments, "experiment_ids": [experiment]}
-            for page in self._server.pages("POST", f"{_API}/runs/search", given):
-                found = iter(_dicts(page, "runs"))
-                while batch := list(itertools.islice(found, _RUNS_PER_REQUEST)):
-                    yield from self._read_runs(batch, selection, history)
+            found = self._search("POST", "runs", given, "runs", _run_id)
+            while batch := list(itertools.islice(found, _RUNS_PER_REQUEST)):
+                yield from self._read_runs(batch, selection, history)
 
     def model_versions(self) -> Iterator[ModelVersion]:
         """Yield the versions of the registered models, without prompts and deleted versions."""
@@ -139,34 +141,55 @@ class ServerStore:
             yield from self._read_versions()
 
     def _read_versions(self) -> Iterator[ModelVersion]:
-        path = f"{_API}/model-versions/search"
         models: dict[str, Any] = {}
-        for page in self._server.pages("GET", path, {"max_results": _PAGE}):
-            for version in _dicts(page, "model_versions"):
-                name = str(version.get("name"))
-                if name not in models:
-                    models[name] = self._registered_model(name)
-                description, model_tags, aliases = models[name]
-                tags = _key_values(version.get("tags"))
-                if _IS_PROMPT in tags or _IS_PROMPT in model_tags:
-                    continue
-                number = str(version.get("version"))
-                yield ModelVersion(
-                    name,
-                    number,
-                    self._server.workspace,
-                    _integer(version.get("creation_timestamp")),
-                    _text(version, "description"),
-                    _text(version, "user_id"),
-                    _text(version, "current_stage"),
-                    _text(version, "source"),
-                    _text(version, "run_id"),
-                    _text(version, "status"),
-                    tags,
-                    aliases.get(number, []),
-                    description,
-                    model_tags,
-                )
+        found = self._search(
+            "GET", "model-versions", {"max_results": _PAGE}, "model_versions", _name_and_version
+        )
+        for version in found:
+            name, number = _name_and_version(version)
+            if name not in models:
+                models[name] = self._registered_model(name)
+            description, model_tags, aliases = models[name]
+            tags = _key_values(version.get("tags"))
+            if _IS_PROMPT in tags or _IS_PROMPT in model_tags:
+                continue
+            yield ModelVersion(
+                name,
+                number,
+                self._server.workspace,
+                _integer(version.get("creation_timestamp")),
+                _text(version, "description"),
+                _text(version, "user_id"),
+                _text(version, "current_stage"),
+                _text(version, "source"),
+                _text(version, "run_id"),
+                _text(version, "status"),
+                tags,
+                aliases.get(number, []),
+                description,
+                model_tags,
+            )
+
+    def _search(
+        self,
+        method: str,
+        path: str,
+        arguments: dict[str, Any],
+        items: str,
+        id_of: Callable[[dict[str, Any]], Any],
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items of a search, each once.
+
+        A page begins at a number: an item that is created meanwhile moves the last item of a page
+        to the next one.
+        """
+        seen = set()
+        for page in self._server.pages(method, f"{_API}/{path}/search", arguments):
+            for item in _dicts(page, items):
+                item_id = id_of(item)
+                if item_id not in seen:
+                    seen.add(item_id)
+                    yield item
 
     def _registered_model(
         self, name: str
@@ -181,7 +204,7 @@ class ServerStore:
 
     def _logged_model(self, model: dict[str, Any], experiment: str) -> LoggedModel:
         info, data = _dict(model, "info"), _dict(model, "data")
-        model_id = str(info.get("model_id"))
+        model_id = _model_id(model)
         for metric in _dicts(data, "metrics"):
             name, digest = _text(metric, "dataset_name"), _text(metric, "dataset_digest")
             self._measuring.add(str(metric.get("run_id")))
@@ -294,10 +317,23 @@ def _points(latest: Sequence[Point], histories: dict[str, History]) -> Iterator[
             yield from (Point(point.key, *row) for row in rows)
 
 
+def _run_id(run: dict[str, Any]) -> str:
+    info = _dict(run, "info")
+    return str(info.get("run_id") or info.get("run_uuid"))
+
+
+def _model_id(model: dict[str, Any]) -> str:
+    return str(_dict(model, "info").get("model_id"))
+
+
+def _name_and_version(version: dict[str, Any]) -> tuple[str, str]:
+    return str(version.get("name")), str(version.get("version"))
+
+
 def _run(content: dict[str, Any]) -> Run:
     info = _dict(content, "info")
     return Run(
-        id=str(info.get("run_id") or info.get("run_uuid")),
+        id=_run_id(content),
         experiment_id=str(info.get("experiment_id")),
         name=_text(info, "run_name"),
         status=_text(info, "status"),
