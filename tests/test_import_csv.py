@@ -389,7 +389,11 @@ def test_a_temporary_file_that_can_not_be_written_is_an_error(
 
 def test_unreadable_files_are_errors() -> None:
     problems = {
-        "binary.csv": (b"id\n\xff\xfe\n", "save it as UTF-8"),
+        "binary.csv": (
+            b"id\na\n\xff\xfe\n",
+            "binary.csv:3: is not text in UTF-8: save it as UTF-8",
+        ),
+        "line.csv": (b"a" * 9_000_000, "line.csv: is not CSV: field larger than field limit"),
         "book.csv": (b"PK\x03\x04...[Content_Types].xml", "is an Excel workbook: save it as CSV"),
         "cut.csv.gz": (gzip.compress(b"id\n" * 99)[:-9], "can't be decompressed"),
         "empty.csv": (b",,\n", "is empty: expected a header"),

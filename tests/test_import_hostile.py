@@ -223,6 +223,27 @@ def test_names_of_files_that_are_not_unicode_are_reported() -> None:
     assert "good" in written
 
 
+@pytest.mark.parametrize("kind", ["hf", "croissant"])
+def test_directories_that_can_not_be_read_are_reported(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("d/good").mkdir(parents=True)
+    Path("d/lost").mkdir()
+    Path("d/good/README.md").write_text("# x\n")
+    Path("d/good/metadata.json").write_text('{"@type": "Dataset", "name": "good"}')
+    iterdir = Path.iterdir
+
+    def iterdir_without_permission(path: Path) -> Any:
+        if path.name == "lost":  # chmod would not keep root out
+            raise PermissionError(13, "Permission denied")
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir_without_permission)
+    written, messages = output(kind, "d")
+    assert "good" in written
+    assert "d/lost: can't be read: Permission denied" in messages
+
+
 @pytest.mark.parametrize("kind", ["hf", "croissant", "csv"])
 @pytest.mark.parametrize("path", ["", "a\0b", "~nobody-of-this-name/x"])
 def test_invalid_paths_are_errors(kind: str, path: str) -> None:

@@ -12,9 +12,10 @@ from genai_graph.errors import ImportSourceError
 from genai_graph.exchange.formats.parsing import DocumentError, decode_utf8
 from genai_graph.importers.files import (
     MAX_CARD_BYTES,
+    Unreadable,
     UnreadableFileError,
     is_inside,
-    list_directory,
+    list_readable,
     read_bytes,
 )
 from genai_graph.importers.safe_yaml import Document, parse_yaml
@@ -59,11 +60,14 @@ class Repository:
         return self.directory / self.readme
 
 
-def find_repositories(source: str, name: str | None) -> Iterator[Repository]:
+def find_repositories(
+    source: str, name: str | None, unreadable: Unreadable
+) -> Iterator[Repository]:
     """Yield the repositories of a README.md, a directory, or the cache of the Hub.
 
     The id is that of the cache directory, else `name`, else the path below the directory, else the
-    name of the directory. Raises `ImportSourceError` if the source does not exist.
+    name of the directory. Directories that can't be read are added to `unreadable`. Raises
+    `ImportSourceError` if the source does not exist.
     """
     path = Path(source).expanduser()
     if path.is_file():
@@ -82,12 +86,14 @@ def find_repositories(source: str, name: str | None) -> Iterator[Repository]:
     if snapshot is not None:
         yield snapshot
     else:
-        yield from _walk(path, path, name)
+        yield from _walk(path, path, name, unreadable)
 
 
-def _walk(directory: Path, root: Path, name: str | None) -> Iterator[Repository]:
+def _walk(
+    directory: Path, root: Path, name: str | None, unreadable: Unreadable
+) -> Iterator[Repository]:
     if (found := _CACHED.match(directory.absolute().name)) is not None:
-        repository = _cached(directory, *found.groups())
+        repository = _cached(directory, found[1], found[2], unreadable)
         if repository is not None:
             yield repository
         return
@@ -99,9 +105,9 @@ def _walk(directory: Path, root: Path, name: str | None) -> Iterator[Repository]
         label = _label((*root.absolute().parts, *below))
         yield Repository(directory, root, name or "/".join(parts[-2:]), label)
         return
-    for path in list_directory(directory, root):
+    for path in list_readable(directory, root, unreadable):
         if path.is_dir() and not path.is_symlink() and path.name != ".git":
-            yield from _walk(path, root, name)
+            yield from _walk(path, root, name, unreadable)
 
 
 def _is_repository(directory: Path, root: Path) -> bool:
@@ -111,13 +117,14 @@ def _is_repository(directory: Path, root: Path) -> bool:
     )
 
 
-def _cached(directory: Path, group: str, name: str) -> Repository | None:
+def _cached(directory: Path, group: str, name: str, unreadable: Unreadable) -> Repository | None:
     """Return the newest snapshot of a repository in the cache, or None if it has none."""
     try:
         revision = read_bytes(directory / "refs" / "main", 1_000).decode("ascii").strip()
     except (UnreadableFileError, UnicodeDecodeError):
         revision = ""
-    snapshots = [path.name for path in list_directory(directory / "snapshots", directory)]
+    entries = list_readable(directory / "snapshots", directory, unreadable)
+    snapshots = [path.name for path in entries]
     if revision not in snapshots:
         if not snapshots:
             return None

@@ -12,7 +12,13 @@ from genai_graph.exchange.formats.parsing import DocumentError
 from genai_graph.importers import json_ld
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.context import Context
-from genai_graph.importers.files import UnreadableFileError, origin_of, read_bytes, walk_files
+from genai_graph.importers.files import (
+    Unreadable,
+    UnreadableFileError,
+    origin_of,
+    read_bytes,
+    walk_files,
+)
 from genai_graph.importers.hub_ids import dataset_of_page
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 from genai_graph.importers.safe_yaml import parse_json
@@ -65,14 +71,19 @@ class _CroissantImport:
         yield SourceInfo(f"{', '.join(paths)} (Croissant)", item="files")
         found = 0
         problem: Skipped | None = None
+        unreadable: Unreadable = []
         for path in paths:
             self._builder.origin = origin_of("croissant", path)
-            for file, is_certain in _find_files(path):
+            for file, is_certain in _find_files(path, unreadable):
                 records = list(self._map_file(file, is_certain))
                 found += bool(records)
                 skipped = [r for r in records if isinstance(r, Skipped) and r.item == "files"]
                 problem = skipped[0] if skipped else None
                 yield from records
+        for directory, message in unreadable:
+            yield Read("directories")
+            at = SourceLocation(str(directory))
+            yield Skipped(at, "directories", "unreadable", message=message)
         if not found:
             raise ImportSourceError(", ".join(paths), "no Croissant file found")
         if found == 1 and problem is not None:
@@ -286,13 +297,13 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
-def _find_files(source: str) -> Iterator[tuple[Path, bool]]:
+def _find_files(source: str, unreadable: Unreadable) -> Iterator[tuple[Path, bool]]:
     """Yield the JSON files of a path, and whether they must be Croissant files."""
     path = Path(source)
     if path.is_file():
         yield path, True
     elif path.is_dir():
-        for file in walk_files(path, path):
+        for file in walk_files(path, path, unreadable):
             if file.suffix in (".json", ".jsonld"):
                 yield file, file.name in _FILE_NAMES
     else:

@@ -11,6 +11,9 @@ from genai_graph.errors import GenaiGraphError, ImportSourceError
 MAX_FILE_BYTES = 64 * 2**20
 MAX_CARD_BYTES = 8 * 2**20
 
+# Directories that can't be read, with the reasons.
+Unreadable = list[tuple[Path, str]]
+
 
 class UnreadableFileError(GenaiGraphError):
     """A file of a source can't be read; the message is without its name."""
@@ -46,6 +49,20 @@ def list_directory(directory: Path, root: Path) -> list[Path]:
         raise UnreadableFileError(f"can't be read: {error.strerror}") from error
 
 
+def list_readable(directory: Path, root: Path, unreadable: Unreadable | None) -> list[Path]:
+    """Return the entries of a directory; one that can't be read is added to `unreadable`.
+
+    Without such a list, raises `UnreadableFileError`.
+    """
+    try:
+        return list_directory(directory, root)
+    except UnreadableFileError as error:
+        if unreadable is None:
+            raise
+        unreadable.append((directory, str(error)))
+        return []
+
+
 def is_inside(path: Path, root: Path) -> bool:
     """Return whether a path is below the root, also after links are resolved."""
     if not path.is_symlink():
@@ -72,11 +89,11 @@ def read_text(path: Path, limit: int = MAX_FILE_BYTES) -> str:
     return read_bytes(path, limit).decode("utf-8", "replace")
 
 
-def walk_files(directory: Path, root: Path) -> Iterator[Path]:
+def walk_files(directory: Path, root: Path, unreadable: Unreadable | None = None) -> Iterator[Path]:
     """Yield the regular files below a directory, by name, without links out of the root."""
-    for path in list_directory(directory, root):
+    for path in list_readable(directory, root, unreadable):
         if os.path.isdir(path):
             if not path.is_symlink():  # a link inside of the root would be a second copy
-                yield from walk_files(path, root)
+                yield from walk_files(path, root, unreadable)
         elif os.path.isfile(path):
             yield path

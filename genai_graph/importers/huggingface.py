@@ -21,9 +21,10 @@ from genai_graph.importers.cards import (
 from genai_graph.importers.context import Context
 from genai_graph.importers.files import (
     MAX_CARD_BYTES,
+    Unreadable,
     UnreadableFileError,
     is_inside,
-    list_directory,
+    list_readable,
     origin_of,
     read_bytes,
 )
@@ -91,6 +92,7 @@ class _CardImport:
         self._project: str | None = None
         self._reported: set[str] = set()
         self._events: list[ImportRecord] = []
+        self._unreadable: Unreadable = []
 
     def records(self, paths: tuple[str, ...], name: str | None) -> Iterator[ImportRecord]:
         yield SourceInfo(f"{', '.join(paths)} (Hugging Face)", item="cards")
@@ -100,13 +102,18 @@ class _CardImport:
         for path in paths:
             self._builder.origin = origin_of("huggingface", path)
             self._collect_project(path)
-            for repository in find_repositories(path, name and hub_id(name)):
+            id_ = name and hub_id(name)
+            for repository in find_repositories(path, id_, self._unreadable):
                 found += 1
                 problem = None
                 for record in self._map_repository(repository, seen):
                     if isinstance(record, Skipped) and record.item == "cards":
                         problem = record
                     yield record
+        for directory, message in self._unreadable:
+            yield Read("directories")
+            at = SourceLocation(str(directory))
+            yield Skipped(at, "directories", "unreadable", message=message)
         if not found:
             raise ImportSourceError(", ".join(paths), "no README.md found")
         if found == 1 and problem is not None:
@@ -379,7 +386,7 @@ class _CardImport:
             return []
         return [
             path
-            for path in list_directory(directory, repository.root)
+            for path in list_readable(directory, repository.root, self._unreadable)
             if path.suffix in (".yaml", ".yml") and path.is_file()
         ]
 

@@ -45,12 +45,26 @@ def open_table(file: str) -> Iterator[Table]:
     except GenaiGraphError:
         raise
     except UnicodeDecodeError:
-        raise ImportSourceError(file, "is not text in UTF-8: save it as UTF-8") from None
+        problem = "is not text in UTF-8: save it as UTF-8"
+        raise ImportSourceError(f"{file}{_find_invalid_line(path)}", problem) from None
+    except csv.Error as error:  # of the header
+        raise ImportSourceError(file, f"is not CSV: {error}") from None
     except READ_ERRORS as error:
         problem = read_error_message(error).replace(TABLE_HINT, "save it as CSV")
         raise ImportSourceError(file, problem) from None
     except ValueError as error:  # an invalid path
         raise ImportSourceError(file, f"can't be read: {error}") from None
+
+
+def _find_invalid_line(path: Path) -> str:
+    """Return the place of the first line that is not UTF-8, such as ":3"."""
+    with open_compressed(path) if path.is_file() else io.BytesIO() as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return f":{number}"
+    return ""
 
 
 class Table:
