@@ -69,7 +69,8 @@ FILE_ORDER = {
         "__init__ indexes",
     ],
     "exchange": [
-        "filenames graph_reader journal_writes progress record_stream uid_table undeclared",
+        "filenames graph_reader import_files journal_writes progress record_stream uid_table "
+        "undeclared",
         "clearing output sources",
         "consistency dumper",
         "loader",

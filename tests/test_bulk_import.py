@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from test_csv import MOMENT, whole_graph
 from test_engine import kill_engines_at_exit
 from test_load import counts
 
-from genai_graph import connect, load, query, schema
+from genai_graph import clear, connect, load, query, schema
 from genai_graph.exchange.formats import jsonl
 from genai_graph.server.neo4j_community import Neo4jCommunity
 
@@ -21,6 +22,33 @@ MORE = """\
 {"node":"Model","uid":"resnet@50","props":{"hyperparameters":{"lr":0.1,"layers":[1,2]}}}
 {"edge":"DERIVED_FROM","from":["Model","resnet@50"],"to":["Model","m"]}
 """
+
+JSON_VALUES = [
+    {"lr": 0.1, "depth": 3, "name": "adam", "nested": {"a": {"b": True}}},
+    {"lr": 1, "depth": 3.5, "name": False, "nested": {"a": {"b": "text"}}},
+    {"lr": "0.1", "depth": None, "late": {"x": 1e-300, "y": -0.0, "z": 2**63 - 1}},
+    {"lr": [1, 2], "depth": [0.5, 1.5], "name": ["a", "b;c", 'd"\n,'], "late": {"x": 2.5}},
+    {"lr": [True, False], "depth": [], "name": ["a", 1], "late": [[1], {"a": 1}]},
+    {"lr": [""], "depth": ["\x1f", "a"], "name": "", "late": {"x": {}}},
+    {"optimizer__lr:1": 1, "a.b/c d": 2, "50%": 3, "é=ß": 4, "{x}": 5, "f(x)": 6, '"q"': 7},
+    {" spaces ": 1, "a:string": "x", "a:ID(Model)": "x", ":LABEL": "Dataset", "": 1, ",": 2},
+    {"text": "line\nbreak, 'quotes' \"and\" \\ more", "one": "'", "two": '"'},
+    [1, 2, {"a": None}],
+    "text",
+    {},
+]
+
+
+def stored_models() -> dict[str, str]:
+    """Return the stored properties of all models by uid, without the times of the import."""
+    rows = query("MATCH (n:Model) RETURN properties(n) AS properties")
+    times = ("created_at", "updated_at")
+    return {
+        row["properties"]["uid"]: repr(
+            sorted(item for item in row["properties"].items() if item[0] not in times)
+        )
+        for row in rows
+    }
 
 
 def test_errors_are_found_before_the_engine_is_touched(own_home: Path, cli: Run) -> None:
@@ -73,3 +101,29 @@ def test_imported_graph_equals_the_loaded_one(
         assert "is not empty: use `genai-graph load`" in again.stderr
         assert len(again.stderr.splitlines()) == 1
         assert sorted(path.name for path in (own_home / "neo4j").glob("import-*")) == []
+
+
+@pytest.mark.neo4j
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_any_json_is_imported_as_a_load_stores_it(
+    own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_or_skip(Neo4jCommunity())
+    lines = [
+        {"node": "Model", "uid": f"m{i}", "props": {"hyperparameters": value, "tags": ["a"]}}
+        for i, value in enumerate(JSON_VALUES)
+    ]
+    write_file(
+        "json.jsonl", "\n".join(map(json.dumps, [{"format": "genai_graph/1"}, *lines])) + "\n"
+    )
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
+    with kill_engines_at_exit(own_home):
+        done = cli("server", "import", "json.jsonl")
+        assert done.exit_code == 0, done.stderr
+        with connect():
+            imported = stored_models()
+            assert not schema.check()
+            clear()
+            load("json.jsonl")
+            assert imported == stored_models()

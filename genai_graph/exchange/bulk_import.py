@@ -1,7 +1,7 @@
 """Import into an empty managed Neo4j with its own importer, which is faster than statements.
 
 Records are checked as for a load and written to CSV. Values that the importer can't store as this
-package does, such as JSON by path and empty lists, are loaded afterwards.
+package does, such as empty lists, are loaded afterwards.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,7 +18,7 @@ from genai_graph.database import connect, indexes, query
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import EngineError, FixtureError, FixtureIssue, SettingsError
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
-from genai_graph.exchange.formats import csv, jsonl
+from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.records import (
     EdgeRecord,
     JournalNode,
@@ -26,20 +26,20 @@ from genai_graph.exchange.formats.records import (
     UnloadedModules,
     with_uid_fields,
 )
+from genai_graph.exchange.import_files import ImportFiles
 from genai_graph.exchange.loader import Report, load, reduced_gc
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
-from genai_graph.registry import EDGES, NODES, EdgeType, properties_of
+from genai_graph.registry import NODES, EdgeType
 from genai_graph.server.engines import managed_engine
 from genai_graph.server.neo4j_community import run_admin
-from genai_graph.storage.columns import json_names
+from genai_graph.storage.columns import json_names, to_columns
 from genai_graph.storage.edge_rules import EmptyGraph
 from genai_graph.storage.lookups import count_edges, count_nodes
 from genai_graph.storage.rows import WriteCounts, new_node_values, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from os import PathLike
 
@@ -79,10 +79,10 @@ def bulk_import(
         managed.stopped() as directory,
         tempfile.TemporaryDirectory(prefix="import-", dir=directory) as name,
     ):
-        remainder = _write(stream, Path(name))
+        options, remainder = _write(stream, Path(name))
         progress.say("importing")
-        options = ["--overwrite-destination=true", *csv.import_options(Path(name))]
-        run_admin(managed, ["database", "import", "full", "neo4j", *options], Path(name))
+        command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
+        run_admin(managed, [*command, *options], Path(name))
         if remainder is not None:
             remainder = remainder.replace(directory / "remainder.jsonl")
     with connect(engine=_ENGINE):
@@ -121,60 +121,44 @@ def _require_empty(managed: ManagedEngine) -> None:
             )
 
 
-def _write(stream: RecordStream, directory: Path) -> Path | None:
-    """Write the CSV files, and return the file with the records to load afterwards, if any."""
+def _write(stream: RecordStream, directory: Path) -> tuple[list[str], Path | None]:
+    """Write the CSV files; return the importer's options, and the file to load afterwards."""
+    files, moment = ImportFiles(directory), now()
     path = directory / "remainder.jsonl"
     has_remainder = False
-    with path.open("wb") as rest:
-        jsonl.write([], rest)  # the header
-
-        def rows() -> Iterator[NodeRecord | EdgeRecord]:
-            nonlocal has_remainder
-            moment = now()
-            for record in stream.records("writing"):
-                row, left = _divide(record, moment)
-                if left is not None:
-                    has_remainder = True
-                    rest.write(jsonl.encode_record(left))
-                if row is not None:
-                    yield row
-
-        csv.write(rows(), directory)
-    return path if has_remainder else None
+    with path.open("wb") as remainder:
+        jsonl.write([], remainder)  # the header
+        for record in stream.records("writing"):
+            if (left := _add(record, files, moment)) is not None:
+                has_remainder = True
+                remainder.write(jsonl.encode_record(left))
+    return files.close(), path if has_remainder else None
 
 
-def _divide(
-    record: Record, moment: datetime
-) -> tuple[NodeRecord | EdgeRecord | None, NodeRecord | EdgeRecord | None]:
-    """Return the record for the importer, and the one to load afterwards.
+def _add(record: Record, files: ImportFiles, moment: datetime) -> NodeRecord | EdgeRecord | None:
+    """Add a record to the files, and return what has to be loaded afterwards.
 
-    A node with values of both kinds is imported without values, which are all loaded.
+    A node with values that CSV can't hold is imported without values, which are all loaded.
     """
     replace = msgspec.structs.replace
     if isinstance(record, NodeRecord) and not isinstance(record, JournalNode):
         values = new_node_values(with_uid_fields(record), moment)
         values.pop("uid", None)
-        if json_names(record.label).isdisjoint(values) and _fits(NODES[record.label], values):
-            return replace(record, given=values), None
-        return replace(record, given={}), replace(record, given=values)
+        has_json = not json_names(record.label).isdisjoint(values)
+        stored = to_columns(record.label, values) if has_json else values
+        if files.add(replace(record, given=stored)):
+            return None
+        files.add(replace(record, given={}))
+        return replace(record, given=values)
     if isinstance(record, EdgeRecord):
         given = {name: value for name, value in record.given.items() if value is not None}
         row = replace(record, given=given)
-        return (row, None) if _fits(EDGES[record.edge_type], given) else (None, row)
+        return None if files.add(row) else row
     if isinstance(record, UnloadedModules):
-        return None, None
+        return None
     if isinstance(record, FixtureIssue):  # a file changed since the check
         raise FixtureError([record])
     raise SettingsError("a journal can't be imported: use `genai-graph load`")
-
-
-def _fits(model: Any, values: dict[str, Any]) -> bool:
-    """Return whether the importer stores values exactly: it drops empty lists."""
-    properties = properties_of(model)
-    return all(
-        properties[name].fits_csv(value) and value not in ([], [""])
-        for name, value in values.items()
-    )
 
 
 def _verified_report(counts: dict[str | EdgeType, int], seconds: float) -> Report:

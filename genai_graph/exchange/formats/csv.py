@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -398,30 +398,35 @@ def _format_rows(schema: CsvSchema, records: Iterable[NodeRecord | EdgeRecord]) 
 
 def import_command(directory: Path, database: str = "neo4j") -> str:
     """Return the shell command that imports the files that `write` wrote into a new database."""
-    command = ["neo4j-admin", "database", "import", "full", database, *import_options(directory)]
+    schemas = csv_schemas().values()
+    longest = max(_longest_row(directory / schema.name) for schema in schemas)
+    options = import_options([(schema.group, [schema.name]) for schema in schemas], longest)
+    command = ["neo4j-admin", "database", "import", "full", database, *options]
     # neo4j-admin splits at commas, which a path may contain: hence file names and a `cd`.
     return f"cd {shlex.quote(str(directory))} && {shlex.join(command)}"
 
 
-def import_options(directory: Path) -> list[str]:
-    """Return the options of ``neo4j-admin database import full`` that is run in a directory."""
-    schemas = csv_schemas().values()
-    # Neo4j 2026.08 fails on names without a directory.
-    files = [
-        f"--nodes={schema.group}=./{schema.name}"
-        if isinstance(schema.group, str)
-        else f"--relationships={schema.group.type}=./{schema.name}"
-        for schema in schemas
-    ]
-    longest = max(_longest_row(directory / schema.name) for schema in schemas)
+def import_options(
+    files: Iterable[tuple[str | EdgeType, Sequence[str]]], longest_row: int
+) -> list[str]:
+    """Return the options of ``neo4j-admin database import full`` that is run in a directory.
+
+    `files` are the names of files with the rows of a label or an edge type, the header first;
+    `longest_row` is in bytes.
+    """
+    options = []
+    for group, names in files:
+        kind = f"nodes={group}" if isinstance(group, str) else f"relationships={group.type}"
+        # Neo4j 2026.08 fails on names without a directory.
+        options.append(f"--{kind}={','.join(f'./{name}' for name in names)}")
     return [
         "--delimiter=,",
         f"--array-delimiter=U+{ord(LIST_SEPARATOR):04X}",
         '--quote="',
         "--multiline-fields=true",
         "--id-type=string",
-        f"--read-buffer-size={max(_ADMIN_BUFFER_BYTES, longest)}",
-        *files,
+        f"--read-buffer-size={max(_ADMIN_BUFFER_BYTES, longest_row)}",
+        *options,
     ]
 
 
