@@ -407,6 +407,11 @@ def test_names_can_be_prefixed_and_mapped() -> None:
     used = graph.edges["Experiment-USED->Dataset"][run_named("base"), "team/calib@c1"]
     assert used == [{"role": "validation"}]
     assert not [line for line in report.messages if "calibration" in line]
+    graph, _ = import_to_file("3.17.db", map={"models": {"*": "any"}, "datasets": {"*": "all"}})
+    assert set(graph.nodes["Model"]) == {"any"}
+    assert set(graph.nodes["Dataset"]) == {"all"}
+    uses = graph.edges["Experiment-RUN->Model"][run_named("base"), "any"]
+    assert uses == [{"role": "output", "step": 2}]
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,7 @@ def test_credentials_are_sent_as_headers_and_never_shown(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     import_lines(server.url.replace("//", "//ann:s3cret@"))
     path, headers = server.requests[-1]
     assert headers["Authorization"].startswith("Basic ")

@@ -116,13 +116,13 @@ class StoreMapping:
                 yield from self._map_run(run)
             yield from self._drain()
         yield from self._nested.finish()
-        yield from self._finish_models()
+        self._finish_models()
         for version in self._store.model_versions():
             if isinstance(version, (Skipped, Read)):
                 yield version
             else:
                 self._add_version(version)
-        yield from self._link_versions()
+        self._link_versions()
         self._datasets.finish()
         self._finish_defaults()
         yield from self._drain()
@@ -281,7 +281,7 @@ class StoreMapping:
                 self._nested.add_root(run.id)
                 yield self._project_edge(run, location)  # the experiment may be renamed
                 yield from self._map_inputs(run, location)
-                yield from self._map_models_of_run(run, location)
+                self._map_models_of_run(run, location)
             else:
                 self._skipped_runs[run.id] = reason
             return
@@ -299,7 +299,7 @@ class StoreMapping:
             yield from self._builder.node("Experiment", run.id, values, location)
         yield self._project_edge(run, location)
         yield from self._map_inputs(run, location)
-        yield from self._map_models_of_run(run, location)
+        self._map_models_of_run(run, location)
         yield from self._map_metrics(run, location)
 
     def _project_edge(self, run: Run, location: SourceLocation) -> ImportRecord:
@@ -364,21 +364,19 @@ class StoreMapping:
             yield self._builder.edge(ends, location, {"role": role})
         self._data[run.id] = list(edges)
 
-    def _map_models_of_run(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
-        seen: set[tuple[str, str]] = set()
+    def _map_models_of_run(self, run: Run, location: SourceLocation) -> None:
         links: list[tuple[str, str, int | None]] = [
             (model_id, "output", step) for model_id, step in run.outputs
         ]
         links += [(model_id, "input", None) for model_id in run.model_inputs]
         for model_id, role, step in links:
             model = self._models.get(model_id)
-            if model is None or (model_id, role) in seen:
+            if model is None:
                 continue
-            seen.add((model_id, role))
             self._touched_models.add(model_id)
             uid = self._logged_uid(model)
             ends = ("Experiment", run.id, "RUN", "Model", uid)
-            yield self._builder.edge(ends, location, {"role": role, "step": step})
+            self._builder.collect_edge(ends, location, {"role": role, "step": step})
             if role == "output":
                 self._output_models.add(model_id)
                 self._collect_training(uid, run.id, location)
@@ -503,7 +501,7 @@ class StoreMapping:
     def _logged_uid(self, model: LoggedModel) -> str:
         return self._context.model_uid(versioned_uid(model.name, model.id), name=model.name)
 
-    def _finish_models(self) -> Iterator[ImportRecord]:
+    def _finish_models(self) -> None:
         for model in self._models.values():
             location = self._at(f"model {model.id}")
             is_made_by_imported = model.source_run_id in self._runs
@@ -517,7 +515,7 @@ class StoreMapping:
             if is_made_by_imported and model.id not in self._output_models:
                 uid, run_id = self._logged_uid(model), str(model.source_run_id)
                 ends = ("Experiment", run_id, "RUN", "Model", uid)
-                yield self._builder.edge(ends, location, {"role": "output"})
+                self._builder.collect_edge(ends, location, {"role": "output"})
                 self._collect_training(uid, run_id, location)
 
     def _collect_logged_model(self, model: LoggedModel, location: SourceLocation) -> None:
@@ -560,7 +558,7 @@ class StoreMapping:
     def _version_location(self, version: ModelVersion) -> SourceLocation:
         return self._at(f"model {version.name} version {version.version}")
 
-    def _link_versions(self) -> Iterator[ImportRecord]:
+    def _link_versions(self) -> None:
         """Connect versions with the logged model or version they come from, else their run."""
         for version, uid in self._versions.values():
             location = self._version_location(version)
@@ -573,7 +571,7 @@ class StoreMapping:
                 self._builder.collect_edge(ends, location)
             elif experiment_id is not None:
                 ends = ("Experiment", run_id, "RUN", "Model", uid)
-                yield self._builder.edge(ends, location, {"role": "output"})
+                self._builder.collect_edge(ends, location, {"role": "output"})
                 self._collect_training(uid, run_id, location)
             if experiment_id is None and model is not None:
                 experiment_id = model.experiment_id

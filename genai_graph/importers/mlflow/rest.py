@@ -55,6 +55,8 @@ class TrackingServer:
             auth=auth,
             headers=headers,
             timeout=_timeout(),
+            # No proxy may see the credentials.
+            trust_env=parts.scheme == "https" or not _is_loopback(host),
             verify=_verify(),
         )
 
