@@ -129,7 +129,7 @@ FILE = {"contentSize": "5 B", "sha256": "a" * 64}
             "@context": ["https://schema.org", {"Data": {"@id": "sc:Dataset"}}],
             "type": ["Data"],
             "name": "x",
-            "distribution": {"type": "FileObject", **FILE},
+            "distribution": {"type": "DataDownload", **FILE},
         },
         [
             {

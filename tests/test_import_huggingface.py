@@ -359,7 +359,11 @@ def test_front_matter_below_other_text_is_reported() -> None:
 @pytest.mark.parametrize(
     ("front_matter", "property_", "message"),
     [
-        ("license: {name: mit, link: x}\n", ("license", "MIT"), None),
+        (
+            "license: {name: mit, link: x}\n",
+            ("metadata", {"license": {"name": "mit", "link": "x"}}),
+            None,
+        ),
         ("license: mit\nlicenses: [mit, {id: isc}]\n", ("license", "MIT, ISC"), None),
         ("license: {a: 1}\n", None, "2: license: expected a text, got a map"),
         ("license:\n- mit\n- [x]\n", ("license", "MIT"), "4: license: expected a text, got a"),

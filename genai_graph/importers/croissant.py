@@ -45,6 +45,7 @@ _UNITS: dict[str, int] = {
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", 1)},
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)},
 }
+_FILES = {"FileObject", "DataDownload"}  # the latter in descriptions for search engines
 _GIT = "git+https"  # a repository of files, and no format of them
 _MAX_SIZE = 2**63 - 1
 _MAX_FIELD_DEPTH = 20
@@ -352,9 +353,9 @@ def _top_level_files(dataset: _Description) -> list[Any]:
     found = []
     for each in dataset.items("distribution"):
         types = json_ld.types_of(each)
-        if "FileObject" in types and not json_ld.items(json_ld.get(each, "containedIn")):
+        if types & _FILES and not json_ld.items(json_ld.get(each, "containedIn")):
             found.append(each)
-        elif not types & {"FileObject", "FileSet"}:
+        elif not types & {*_FILES, "FileSet"}:
             dataset.report(f"distribution: expected a FileObject, got {_shown(each)}")
     return found
 

@@ -464,9 +464,9 @@ class _CardImport:
             return None, {}
         license_ = ", ".join(map(self._context.license, licenses))
         original: Any = ", ".join(texts)
-        given = [item for key in keys for item in _items(card.get(key))]
+        given = [item for key in keys for item in _items(card.get(key)) if item is not None]
         if any(isinstance(item, dict) for item in given):
-            original = plain_json([item for item in given if item is not None])
+            original = plain_json(given if len(given) > 1 else given[0])
         return license_, {} if license_ == original else {"license": original}
 
     def _metadata(self, label: str, repository: Repository, card: dict[str, Any]) -> dict[str, Any]:
