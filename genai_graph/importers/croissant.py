@@ -36,7 +36,7 @@ _OPENML_PAGE = re.compile(
 )
 _PREFIXES = ("kilo", "mega", "giga", "tera", "peta")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z", re.IGNORECASE)
-_SIZE = re.compile(r"([0-9]+(?:[.,\s][0-9]+)*)\s*([A-Za-z0-9]+)?\Z")
+_SIZE = re.compile(r"([0-9]{1,20}(?:[.,\s][0-9]{1,20}){0,9})\s?([A-Za-z][A-Za-z0-9]*|[24][LP])?\Z")
 _UNITS: dict[str, int] = {
     **dict.fromkeys(["b", "byte", "bytes"], 1),
     **{f"{word}byte": 1000**power for power, word in enumerate(_PREFIXES, 1)},

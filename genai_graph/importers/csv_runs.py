@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,8 @@ class _TableImport:
         self._delimiter = table.delimiter
         # A key of a service among the names is a cell of a table without a header.
         header = ["" if has_secret_shape(name) else name for name in table.header]
-        repeated = next((name for name in header if name and header.count(name) > 1), None)
+        counts = Counter(filter(None, header))
+        repeated = next((name for name, count in counts.items() if count > 1), None)
         if repeated is not None:
             raise ImportSourceError(self._file, f"has two columns {repeated!r}")
         self._choose_columns(header)

@@ -9,7 +9,6 @@ from typing import Any
 
 from genai_graph.importers.safe_yaml import text_of
 
-_LOCAL_NAME = re.compile(r".*[:/#]", re.DOTALL)
 # Texts that mean "no value".
 _MISSING = frozenset(["", "None", "none", "null", "undefined", "nan", "NaN"])
 _LANGUAGE = re.compile(r"(?:(?!url)[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*|@none)\Z")
@@ -28,7 +27,7 @@ _MAX_DEPTH = 8
 
 def local_name(text: Any) -> str:
     """Return a name without its prefix or namespace: ``Dataset`` for ``sc:Dataset``."""
-    return _LOCAL_NAME.sub("", text) if isinstance(text, str) else ""
+    return text[max(map(text.rfind, ":/#")) + 1 :] if isinstance(text, str) else ""
 
 
 def types_of(node: Any) -> set[str]:
