@@ -84,11 +84,13 @@ def test_long_curves_keep_their_extremes() -> None:
     assert all(values[step] == value for step, value in zip(thin.steps, thin.values, strict=True))
 
 
-def test_panels_without_points(cli: RunCommand) -> None:
-    """A grid may have more places than there are metrics."""
-    curve = Curve("x", [0, 1], [1.0, 2.0])
-    panels = {name: [curve] for name in "abcd"} | {"none": [Curve("y", [0], [math.nan])]}
-    assert {"a", "d", "none"} <= set(texts(Plot(panels).svg))
+def test_places_without_a_metric_are_empty() -> None:
+    """An odd number of metrics leaves one; a curve without a finite value is not drawn."""
+    panels = {name: [Curve("x", [0, 1], [1.0, 2.0])] for name in "abcd"}
+    plot = Plot({**panels, "none": [Curve("y", [0], [math.nan])]})
+    assert {"a", "d", "none"} <= set(texts(plot.svg))
+    assert plot.svg.count('id="axes_') == 5
+    assert "none" in str(plot)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

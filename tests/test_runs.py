@@ -517,7 +517,7 @@ def test_journal_of_another_host(graph: Connection, offline: None, cli: RunComma
     journal = Path(run.journal or "")
     header, _, experiment, *_ = journal.read_text().splitlines(keepends=True)
     header = json.dumps(
-        {**(read := json.loads(header)), "journal": {**read["journal"], "host": "x"}}
+        {**(read := json.loads(header)), "journal": {**read["journal"], "host": "x", "pid": 2**30}}
     )
     journal.write_text(f"{header}\n{experiment}")
     assert cli("runs", "sync").exit_code == 0
@@ -622,11 +622,11 @@ def test_full_disk(offline: None, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def fail_twice(patch: pytest.MonkeyPatch) -> None:
-        with run:
+        with start_run(uid="s"):
             patch.setattr(os, "write", fail)
             raise KeyError
 
+    assert len(find_journals()) == 1
     with monkeypatch.context() as patch, pytest.raises(KeyError):  # that of the block
         fail_twice(patch)
-    assert len(find_journals()) == 1
     assert genai_graph.check(str(run.journal)) == (2, 1)

@@ -100,10 +100,10 @@ def draw_svg(panels: Mapping[str, Sequence[Curve]], *, width: float = 8.0) -> st
     # Text stays text, and equal curves give equal bytes.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "genai_graph"}):
         figure = Figure(figsize=(width, 2.6 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).flat
-        for axes, (title, curves) in zip(grid, panels.items(), strict=False):
+        places = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, (title, curves) in zip(places, panels.items(), strict=False):
             _draw_panel(axes, title, curves)
-        for axes in list(grid)[len(panels) :]:
+        for axes in places[len(panels) :]:
             axes.set_visible(False)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata=_NO_METADATA)
