@@ -182,6 +182,7 @@ def test_all_datasets_of_a_file_are_imported() -> None:
     [
         ({"creator": ["Ann", {"email": "b@c.d"}, {"x": 1}]}, {"creator": "Ann, b@c.d"}, "a map"),
         ({"author": {"name": "Ann"}}, {"creator": "Ann"}, None),
+        ({"keywords": ["a, b"]}, {"tags": ["a, b"]}, None),
         ({"description": {"eng": "e", "deu": "d"}}, {"description": "e"}, None),
         ({"description": ["a", "b"]}, {"description": "a"}, "description: 2 values: the first"),
         ({"citeAs": True}, {}, "citeAs: expected a text, got True"),

@@ -339,8 +339,8 @@ def _name_from_url(url: str | None) -> str | None:
 
 def _keywords(dataset: _Description) -> list[str]:
     found = dataset.labels("keywords")
-    if len(found) == 1:
-        found = found[0].split(",")
+    if isinstance(json_ld.get(dataset.node, "keywords"), str):
+        found = ",".join(found).split(",")
     stripped = (keyword.strip() for keyword in found)
     return list(dict.fromkeys(keyword for keyword in stripped if keyword))
 
