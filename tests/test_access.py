@@ -17,7 +17,7 @@ from genai_graph import Connection, Dataset, Model, connect, query
 from genai_graph.access import users
 from genai_graph.access.roles import COMMUNITY, statements
 from genai_graph.database.connection import Connection as AnyConnection
-from genai_graph.errors import QueryError, ReadOnlyError
+from genai_graph.errors import QueryError, ReadOnlyError, SettingsError
 
 WRITES = [
     "CREATE (n:Model {uid: 'new', name: 'new'})",
@@ -162,6 +162,11 @@ def test_an_invalid_user_name_is_rejected(own_home: Path, cli: Run, name: str) -
     result = cli("access", "users", "add", "--", name)
     assert result.exit_code == 1
     assert "expected letters" in result.stderr
+
+
+def test_an_unknown_role_is_rejected(own_home: Path) -> None:
+    with pytest.raises(SettingsError, match=r"role: expected one of .*, got 'boss'"):
+        users.add_user("ann", "boss")
 
 
 def test_users_of_a_neo4j_server_are_not_managed(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,9 @@ def texts(svg: str) -> list[str]:
 
 
 @pytest.mark.any_engine
-def test_metric_shows_its_curve(graph: Connection, cli: RunCommand) -> None:
+def test_metric_shows_its_curve(
+    graph: Connection, cli: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Experiment(uid="r").save()
     metric = run.record("loss", values=[1.0, math.nan, 0.25])
     assert "loss" in texts(metric.plot().svg)
@@ -48,6 +50,8 @@ def test_metric_shows_its_curve(graph: Connection, cli: RunCommand) -> None:
     shown = cli("show", "Metric", "r/long").stdout
     assert "19] and 4,980 more\n" in shown
     assert "4999┤" in shown or "4999.0┤" in shown
+    monkeypatch.setattr("genai_graph.pictures.curves.find_spec", lambda name: None)
+    assert "data:image/svg" not in cli("show", "Experiment", "r", "--format", "html").stdout
 
 
 def test_run_plots_its_journals(monkeypatch: pytest.MonkeyPatch) -> None:

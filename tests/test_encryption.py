@@ -231,6 +231,7 @@ def test_a_value_without_its_key_is_an_encrypted_value(keys: Keys) -> None:
         found = Dataset.nodes.get(uid="d")
         assert str(found.location) == f"<encrypted with the key {key}>"
         assert repr(found.metadata) == f"<encrypted with the key {key}>"
+        assert found.to_dict()["location"] == stored_value("d", "location")
         with pytest.raises(TypeError):
             _ = found.metadata["contact"]
 

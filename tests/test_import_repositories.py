@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genai_graph import ImportReport, check, import_from
+from genai_graph import Connection, ImportReport, Model, check, import_from, query
 from genai_graph.errors import FixtureError, ImportSourceError, SettingsError
 
 
@@ -24,6 +24,20 @@ def import_cards(*sources: str, **options: object) -> tuple[str, ImportReport]:
     report = import_from("huggingface", *sources, output="out.jsonl", overwrite=True, **options)
     check("out.jsonl")
     return Path("out.jsonl").read_text(), report
+
+
+def test_metadata_of_users_is_kept(graph: Connection) -> None:
+    write_card("org/m/README.md", "language: eo\n")
+    import_from("huggingface", "org/m")
+    first = Model.nodes.get()
+    first.metadata = {**first.metadata, "mine": 1}
+    first.save()
+    counts = import_from("huggingface", "org/m").nodes["Model"]
+    assert (counts.changed, counts.unchanged) == (0, 1)
+    assert Model.nodes.get().metadata == {"card": {"language": "eo"}, "mine": 1}
+    query("MATCH (n:Model) SET n.metadata = 'no json'", write=True)
+    import_from("huggingface", "org/m")
+    assert Model.nodes.get().metadata == {"card": {"language": "eo"}}
 
 
 def test_links_inside_of_a_directory_are_followed_once() -> None:

@@ -106,6 +106,16 @@ def test_many_leaves_are_one_text(graph: Connection) -> None:
     assert Experiment.nodes.get(uid="run").parameters == values
 
 
+def test_loads_of_many_keys_are_compared(graph: Connection) -> None:
+    parameters = {f"p{number}": number for number in range(150)}
+    others = {f"q{number}": number for number in range(150)}
+    for changed, counts in ((0, (2, 0, 0)), (0, (0, 0, 2)), (1, (0, 1, 1))):
+        runs = {"a": {"parameters": {**parameters, "p0": changed}}, "b": {"parameters": others}}
+        Path("f.json").write_text(json.dumps({"format": "genai_graph/1", "Experiment": runs}))
+        found = load("f.json").nodes["Experiment"]
+        assert (found.created, found.changed, found.unchanged) == counts
+
+
 @pytest.mark.parametrize("value", [{}, [], [1, {"a": 2}], "text", 0, {"a": {}}])
 def test_other_values(graph: Connection, value: Any) -> None:
     Experiment(uid="run", parameters=value, results={"a": 1}).save()

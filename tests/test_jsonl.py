@@ -352,6 +352,22 @@ def test_invalid_header_is_rejected(header: str, got: str) -> None:
     assert message.endswith(f"got {got}")
 
 
+def test_fixtures_with_classes_that_are_not_needed_are_loaded(graph: Connection) -> None:
+    header = '{"format": "genai_graph/1", "models": ["not_here"]}'
+    Path("f.jsonl").write_text(f"{header}\n{DATASET}\n")
+    assert load("f.jsonl").nodes["Dataset"].created == 1
+    Path("f.jsonl").write_text(f'{header}\n{DATASET}\n{{"node": "Other", "uid": "o"}}\n')
+    with pytest.raises(FixtureError, match="not_here"):
+        load("f.jsonl")
+
+
+def test_uids_are_suggested_unless_there_are_too_many() -> None:
+    lines = [f'{{"node": "Dataset", "uid": "data-{number}"}}' for number in range(10_001)]
+    edge = TRAINED.replace('"d"]{}', '"data-1x"]').format()
+    assert "did you mean" in errors_in(MODEL, *lines[:10], edge)[0]
+    assert "did you mean" not in errors_in(MODEL, *lines, edge)[0]
+
+
 def test_other_keys_in_the_header_are_rejected() -> None:
     Path("f.jsonl").write_text('{"format": "genai_graph/1", "modles": 1}\n')
     with pytest.raises(FixtureError, match="nothing else but models in the header"):

@@ -352,6 +352,31 @@ def test_encrypted_properties_can_be_read_and_not_searched(
 
 # Wrong arguments
 
+
+def test_missing_related_nodes_have_no_values(graph: Connection) -> None:
+    """Several conditions on a related node also hold without one, as in a left join."""
+    for name in ("a", "b", "none"):
+        Model(name=name).save()
+    mine = Project(name="mine").save()
+    yours = Project(name="yours", owner="you", license="MIT").save()
+    mine.models.connect(Model.nodes.get(uid="a"))
+    yours.models.connect(Model.nodes.get(uid="b"))
+    mine.datasets.connect(Dataset(name="d").save())
+
+    def names(found: Any) -> list[str]:
+        return [model.name for model in found.order_by("name")]
+
+    assert not Q()
+    unowned = Q(projects__owner=None) & Q(projects__license=None)
+    assert names(Model.nodes.filter(unowned)) == ["a", "none"]
+    assert names(Model.nodes.filter(Q(projects__owner="you") | Q(projects__owner=None))) == [
+        *("a", "b", "none")
+    ]
+    with_data = Count("projects", filter=Q(projects__datasets__isnull=False))
+    counted = Model.nodes.annotate(n=with_data).order_by("name")
+    assert [model.n for model in counted] == [1, 0, 0]
+
+
 COUNTED = Model.nodes.annotate(n=Count("projects"))
 
 

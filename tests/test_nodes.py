@@ -489,6 +489,17 @@ def test_history_is_written_as_a_whole(graph: Connection) -> None:
         Metric.nodes.bulk_update([metric], ["steps"])
 
 
+def test_tensor_without_data_is_no_number() -> None:
+    class Tensor:
+        ndim, shape = 0, ()
+
+        def item(self) -> int:
+            raise RuntimeError("no data")
+
+    with pytest.raises(PropertyError, match=r"size: expected an integer"):
+        Dataset(name="iris", size=Tensor())
+
+
 def test_values_are_described_on_one_line() -> None:
     with pytest.raises(PropertyError, match=r"^Dataset\.size: expected an integer, got .*$"):
         Dataset(name="iris", size=np.zeros((3, 2)))

@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import ROOT, write_file
+from conftest import ROOT, Run, write_file
 from documentation import blocks, console, files_of
 from test_documentation import assert_printed
 
@@ -190,6 +190,16 @@ from genai_graph import Dataset, Edge, Model, Node, RelationshipTo, VersionedNod
 from genai_graph.properties import *
 import neomodel
 """
+
+
+def test_directory_of_stubs_that_is_a_file(cli: Run) -> None:
+    Path("file").write_text("")
+    result = cli("schema", "stubs", "file")
+    assert result.exit_code != 0
+    assert result.stderr.count("Traceback") == 0
+    result = cli("schema", "stubs", "/dev/null/stubs")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "can't be written" in result.stderr
 
 
 def test_classes_may_refer_to_later_ones() -> None:

@@ -86,6 +86,7 @@ def runs(graph: Connection) -> None:
         ("params.a.b = 'x'", "a"),
         ("params.`a.b` = 'x'", "a"),
         ('params."lr" IS NOT NULL', "abc"),
+        ("params.lr != 0.1", "ac"),
         ("params.lr IS NULL", "d"),
         ("params.optimizer.name IS NULL", "bcd"),
         ("params.lr IN (0.1, '0.001')", "bc"),
@@ -152,6 +153,7 @@ def test_rows(runs: None) -> None:
     rows = search("status IS NOT NULL", order_by=["metrics.accuracy ASC"])
     assert [row["uid"] for row in rows] == ["b", "a"]
     assert rows.columns[:2] == ("uid", "name")
+    assert search("uid = 'a'", columns=["uid", "status"]).columns == ("uid", "status")
     assert rows[1]["started_at"] == TIME
     assert rows[1]["parameters.optimizer.name"] == "adam"
     assert rows[0]["metrics.val/loss"] == 0.9

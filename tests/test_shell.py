@@ -282,6 +282,11 @@ def test_options_that_exclude_each_other_are_a_usage_error(cli: Run, options: li
 # Display
 
 
+def test_set_is_shown_without_a_connection() -> None:
+    pretty = pytest.importorskip("IPython.lib.pretty").pretty
+    assert pretty(Dataset.nodes) == repr(Dataset.nodes)
+
+
 def test_sets_answers_and_subgraphs_are_shown_as_tables_and_trees(graph: Connection) -> None:
     pretty = pytest.importorskip("IPython.lib.pretty").pretty
     dataset = Dataset(name="d", license="MIT").save()
