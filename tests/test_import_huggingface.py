@@ -348,12 +348,16 @@ def test_front_matter_without_an_end_is_reported() -> None:
         import_to_file("card")
 
 
-def test_front_matter_below_other_text_is_reported() -> None:
+@pytest.mark.parametrize(
+    ("card", "line"),
+    [("# Title\n---\nNote: a\n---\nlicense: mit\n---\n", 4), ("----\ntags: [a]\n----\n", 1)],
+)
+def test_front_matter_at_another_place_is_reported(card: str, line: int) -> None:
     Path("card").mkdir()
-    Path("card/README.md").write_text("# Title\n---\nNote: a\n---\nlicense: mit\n---\n")
+    Path("card/README.md").write_text(card)
     _, report = import_to_file("card")
-    problem = "front matter below other text is not read: move it to the first line"
-    assert report.messages == [f"card/README.md:4: {problem}"]
+    problem = "front matter is not read: it must start with --- in the first line"
+    assert report.messages == [f"card/README.md:{line}: {problem}"]
 
 
 @pytest.mark.parametrize(
@@ -407,6 +411,7 @@ def test_values_of_an_unexpected_type_are_read_or_reported(
     [
         ("", "org/base", "org/other", {"org/base": "adapted"}),
         ("", "https://huggingface.co/gpt2/tree/main", None, {"gpt2": "adapted"}),
+        ("base_model: hf.co/org/x\n", None, None, {"org/x": None}),
         ("base_model: org/x\n", "org/base", "org/other", {"org/x": None}),
         ("base_model: org/base\n", "org/base", None, {"org/base": "adapted"}),
         (

@@ -27,7 +27,7 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | r
 # A line of `---` alone is a rule in Markdown; with a key after it, it starts front matter.
 _UNFINISHED = re.compile(r"---[ \t]*\n\s*[\w-]+:(?:\s|\Z)")
 _DISPLACED = re.compile(
-    r"^---[ \t]*\n(?:(?!---)[^\n]*\n)*?(?:license|language|tags|datasets|base_model|library_name"
+    r"^---+[ \t]*\n(?:(?!---)[^\n]*\n)*?(?:license|language|tags|datasets|base_model|library_name"
     r"|pipeline_tag|model-index|task_categories|dataset_info):",
     re.MULTILINE,
 )
@@ -192,9 +192,9 @@ def _skip_comments(text: str) -> int:
 
 
 def _find_displaced(text: str, start: int) -> list[tuple[int, str]]:
-    """Return a notice of front matter after other text, where the Hub does not read it either."""
+    """Return a notice of front matter at another place, where the Hub does not read it either."""
     found = _DISPLACED.search(text, start)
     if found is None:
         return []
     line = text.count("\n", 0, found.start()) + 1
-    return [(line, "front matter below other text is not read: move it to the first line")]
+    return [(line, "front matter is not read: it must start with --- in the first line")]

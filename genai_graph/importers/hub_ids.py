@@ -6,7 +6,7 @@ import re
 
 # `gpt2/tree/main` is a page of gpt2, and `spaces/org/x` is no model or dataset.
 _PAGE = re.compile(
-    r"(?:https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/)?|hf://)(?P<datasets>datasets/)?"
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/)?|hf://)(?P<datasets>datasets/)?"
     r"(?!(?:spaces|papers|blog|docs|collections|models|datasets|api)(?:[/?#]|\Z))"
     r"(?P<id>[^/?#@]+(?:/(?!(?:tree|blob|resolve|raw|viewer|discussions|commits?|croissant)"
     r"(?:[/?#]|\Z))[^/?#@]+)?)(?:[/?#@].*)?\Z",
