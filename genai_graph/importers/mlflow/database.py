@@ -429,7 +429,9 @@ def _error_text(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     message = cause.args[-1] if cause.args else cause
     text = (str(message).strip() or type(cause).__name__).splitlines()[0]
-    return f"can't be read: {strip_credentials(text)}"
+    # SQLite writes a file next to a database in WAL mode, even to read it.
+    hint = ": import a copy" if text == "attempt to write a readonly database" else ""
+    return f"can't be read: {strip_credentials(text)}{hint}"
 
 
 def _run(row: Any) -> Run:
