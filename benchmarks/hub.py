@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,12 +86,12 @@ def _nodes(chance: random.Random, sizes: Sizes) -> Iterator[Line]:
 
 def _trained_on(chance: random.Random, sizes: Sizes) -> Iterator[Line]:
     """Train each model on five or six datasets, with unequal popularity."""
-    popularity = [1 / (rank + 1) ** 0.5 for rank in range(sizes.datasets)]
+    popularity = list(accumulate(1 / (rank + 1) ** 0.5 for rank in range(sizes.datasets)))
     for i in range(sizes.models):
         count = sizes.trained_on // sizes.models + (i < sizes.trained_on % sizes.models)
         chosen: set[int] = set()
         while len(chosen) < count:
-            chosen.update(chance.choices(range(sizes.datasets), popularity))
+            chosen.update(chance.choices(range(sizes.datasets), cum_weights=popularity))
         for one in sorted(chosen):
             role = _without_none(role=chance.choice(("training", "training", "validation", None)))
             split = _without_none(split=chance.choice(_SPLITS))

@@ -15,8 +15,8 @@ from genai_graph.questions.splits import Overlap, canonical_name, compare
 
 RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
 IS_TRAINING = "coalesce(data.role, 'training') = 'training'"
-# The sizes of the parts in which licensed datasets are asked for: small at first, for the first
-# rows, and with an upper limit, because a part is sorted as a whole.
+# The sizes of the parts in which datasets are asked for: small at first, for the first rows, and
+# with an upper limit, because a part is sorted as a whole.
 _FIRST_PART, _LARGEST_PART = 10, 100
 # For the descendants of more models than these, it is faster to read all edges once.
 _MAX_STARTS = 10_000
@@ -39,18 +39,25 @@ class GraphFacts:
         self.values = values
         self.depth_of_cut = 0  # the number of steps after which lineage was cut, if it was
         self._edges_of_datasets: tuple[list[str], list[Derivation]] | None = None
-        self._part: list[str] | None = None  # those of the licensed datasets that are asked for
+        self._part: list[str] | None = None  # those of the datasets that are asked for
 
     def supply(self, names: Sequence[str]) -> dict[str, Any]:
         """Return parameters that a question names under "Supplied by ask"."""
         return {name: SUPPLIERS[name](self) for name in names}
 
     def supply_in_parts(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the parameters, again and again for some of the licensed datasets at a time."""
-        if "licensed_datasets" not in names:
+        """Yield the parameters, again and again for some of the datasets at a time.
+
+        These are the licensed or the outdated ones.
+        """
+        if "licensed_datasets" in names:
+            datasets = self._licensed
+        elif "newest_versions" in names:
+            datasets = self._outdated
+        else:
             yield self.supply(names)
             return
-        datasets, size = self._licensed, _FIRST_PART
+        size = _FIRST_PART
         while datasets:
             self._part, datasets = datasets[:size], datasets[size:]
             yield self.supply(names)
@@ -156,8 +163,23 @@ class GraphFacts:
         return derivation.longest_chains([model] if edges else [], edges)
 
     def newest_versions(self) -> dict[str, list[str]]:
-        """The newest versions of each outdated dataset."""
+        """The newest versions of each outdated dataset, or of some of them."""
+        found = self._newest_versions
+        return found if self._part is None else {uid: found[uid] for uid in self._part}
+
+    @functools.cached_property
+    def _newest_versions(self) -> dict[str, list[str]]:
         return derivation.newest_versions(_read_all("Dataset", kind="version"))
+
+    @property
+    def _outdated(self) -> list[str]:
+        """The outdated datasets in the order of the answer, by name and uid."""
+        rows = query(
+            f"UNWIND $uids AS uid {match_uid('d', 'Dataset', 'uid')} "
+            "WITH d.name AS name, uid ORDER BY name, uid RETURN collect(uid) AS uids",
+            uids=list(self._newest_versions),
+        )
+        return _strings(rows[0]["uids"])
 
     @property
     def _is_anchored(self) -> bool:

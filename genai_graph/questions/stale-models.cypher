@@ -4,7 +4,8 @@
 //
 // Supplied by ask:
 //   newest_versions (map): the newest versions derived from a dataset, over any number of steps, by
-//     the uid of each outdated dataset
+//     the uid of each outdated dataset, or of some of them: the statement runs for some datasets at a
+//     time, so that the first rows come soon
 // Columns:
 //   dataset: the name of the dataset
 //   trained_on: the version that the models were trained on
