@@ -1,4 +1,4 @@
-"""Graphs of other shapes than `graph`: mostly metrics, and wide nodes with JSON."""
+"""Graphs of three shapes: that of `graph`, mostly metrics, and wide nodes with JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import chain
 
-from benchmarks.graph import Line, edge, node
+from benchmarks.graph import Line, edge, lines, node
 
 _START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 _NAMES = ("accuracy", "f1", "auc", "loss", "precision", "recall", "latency")
@@ -110,6 +110,7 @@ def _time(minutes: int) -> str:
 
 
 SHAPES: dict[str, Callable[[int], Iterator[Line]]] = {
+    "all labels": lines,
     "mostly metrics": metrics,
     "wide nodes": wide,
 }

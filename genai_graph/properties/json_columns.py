@@ -77,13 +77,13 @@ def is_in_json(key: str, names: Collection[str]) -> bool:
 
 def divide(name: str, text: str) -> Columns:
     """Return the stored properties for the text of a JSON value; the result must not be changed."""
-    if not text.startswith("{"):  # no map; a ciphertext starts with a quote
-        return {name: text}
     # Runs repeat their parameters.
     return _cached(name, text) if len(text) < _CACHED_LENGTH else _divide(name, text)
 
 
 def _divide(name: str, text: str) -> Columns:
+    if not text.startswith("{"):  # no map; a ciphertext starts with a quote
+        return {name: text}
     columns: dict[str, Any] = {}
     try:
         value = _decode(text)

@@ -61,10 +61,13 @@ def to_columns(label: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def json_columns(names: Iterable[str], values: Mapping[str, Any]) -> Columns:
     """Return the stored properties of JSON values of a new node; they must not be changed."""
-    found = [divide(name, text) for name in names if (text := values.get(name)) is not None]
-    if len(found) == 1:
-        return found[0]
-    return {column: value for columns in found for column, value in columns.items()}
+    columns: Columns = {}
+    for name in names:
+        text = values.get(name)
+        if text is not None:
+            found = divide(name, text)
+            columns = {**columns, **found} if columns else found
+    return columns
 
 
 def changed_columns(
