@@ -282,6 +282,8 @@ def test_metrics_that_can_not_be_stored_are_reported() -> None:
         "t.csv:2: metric 'key': expected a number, got a secret",
         f"t.csv:2: metric '{'m' * 53}",
     ]
+    Path("runs.csv").write_text("run_id,status,metrics.\n1,FINISHED,2\n")
+    assert import_to_file("runs.csv")[1].messages == ["runs.csv:2: metric 'metrics.': has no name"]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,40 @@ def test_secrets_in_notes_and_descriptions_are_not_imported() -> None:
     assert report.read["tags"] == report.written["tags"] + report.skipped["tags"]["secret"]
 
 
+def test_secrets_in_other_texts_of_mlflow_are_not_imported() -> None:
+    unpack("3.17.db")
+    secret, schema = SECRETS["note"], json.dumps({"api_key": "hunter2", "columns": ["a"]})
+    run, (table, column) = run_named("base"), ("registered_model_tags", "key, value, name")
+    with sqlite3.connect("3.17.db") as database:
+        texts = dict.fromkeys(["name", "user_id", "source_version"], secret)
+        for name, value in texts.items():
+            database.execute(f"UPDATE runs SET {name} = ? WHERE run_uuid = ?", [value, run])
+        tags = ("mlflow.user", "mlflow.source.git.commit")
+        database.execute("DELETE FROM tags WHERE key IN (?, ?)", tags)
+        database.execute(
+            f"INSERT INTO {table} ({column}) SELECT 'api_key', ?, name FROM registered_models",
+            [secret],
+        )
+        database.execute(
+            "UPDATE datasets SET dataset_source = ?, dataset_schema = ?",
+            ["host=db password=hunter2", schema],
+        )
+    written, messages = output("mlflow", "3.17.db")
+    assert "hunter2" not in (written + messages).lower()
+    assert '"columns":["a"]' in written
+    for name in ("name", "user", "source version", "tag 'api_key' of the registered model"):
+        assert f": {name} looks like a secret and is not imported" in messages
+    assert ": location looks like a secret" in messages
+    assert ": api_key looks like a secret" in messages
+
+
+def test_texts_of_a_source_are_escaped_in_the_summary() -> None:
+    unpack("3.17.db")
+    with sqlite3.connect("3.17.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", ["\x1b[2J"])
+    assert r"(MLflow, schema \x1b[2J)" in output("mlflow", "3.17.db")[1]
+
+
 def test_secrets_of_cards_and_tables_are_not_imported() -> None:
     Path("m").mkdir()
     result = {"metrics": [{"type": "acc", "value": 1, "args": SECRETS}], "source": SECRETS}

@@ -338,10 +338,12 @@ class _TableImport:
             problem = self._builder.uid_error("Metric", uid)
             if uid in seen:
                 problem = "is the uid of another column"
-            elif value is None or not name:
+            elif not name:
+                problem = "has no name"
+            elif value is None:
                 problem = f"expected a number, got {_shown(text, name)}"
             if value is None or problem:
-                message = f"metric {name[:100]!r}: {problem}"
+                message = f"metric {(name or column)[:100]!r}: {problem}"
                 yield Skipped(location, "metrics", "invalid", message=message)
                 continue
             seen.add(uid)

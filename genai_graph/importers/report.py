@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from genai_graph.errors import escape_unprintable
 from genai_graph.exchange import Report
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 
@@ -45,7 +46,7 @@ class ImportReport(Report):
     def summary(self) -> str:
         """One line for the sources: the numbers of items written, read, and skipped by reason."""
         items = [self._describe(item) for item in self.read]
-        titles = ", ".join(source.title for source in self.sources)
+        titles = escape_unprintable(", ".join(source.title for source in self.sources))
         return f"{titles}: {', '.join(items) or 'nothing to import'}"
 
     def _describe(self, item: str) -> str:

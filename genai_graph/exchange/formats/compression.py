@@ -25,9 +25,9 @@ _OTHER_CONTENT = {
     b"PAR1": f"is a Parquet file: {TABLE_HINT}",
     b"ARROW1": f"is an Arrow file: {TABLE_HINT}",
     b"\xd0\xcf\x11\xe0": f"is an Excel workbook: {TABLE_HINT}",
-    b"SQLite format 3\x00": "is an SQLite database, and no fixture",
-    b"\x89HDF": "is an HDF5 file, and no fixture",
-    b"%PDF": "is a PDF file, and no fixture",
+    b"SQLite format 3\x00": "is an SQLite database, not text",
+    b"\x89HDF": "is an HDF5 file, not text",
+    b"%PDF": "is a PDF file, not text",
 }
 _WORKBOOK_PARTS = (b"[Content_Types].xml", b"xl/")  # an .xlsx file is a zip archive of them
 _TAR_MAGIC, _TAR_OFFSET = b"ustar", 257

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from genai_graph.exchange.formats.parsing import DocumentError
 from genai_graph.importers.builder import plain_json
 from genai_graph.importers.mlflow.entities import DatasetInput
 from genai_graph.importers.safe_yaml import parse_json
+from genai_graph.importers.secret_values import has_secret_shape, remove_secrets
 from genai_graph.ogm.uids import versioned_uid
+from genai_graph.properties.redaction import strip_credentials
 
 if TYPE_CHECKING:
     from genai_graph.importers.builder import RecordBuilder
@@ -24,6 +27,7 @@ _LOCATION_KEYS = ("uri", "url", "path", "delta_table_name", "table_name")
 # The name, the digest, the type and the JSON of the source, the schema and the profile.
 _Values = tuple[str, str, str | None, str | None, str | None, str | None]
 _Rank = tuple[float, str]
+ReportSecret = Callable[[str, SourceLocation], None]
 
 
 class DatasetCollector:
@@ -62,26 +66,39 @@ class DatasetCollector:
         """Add a dataset of which only the uid is known."""
         self._measured.setdefault(uid, location)
 
-    def finish(self) -> None:
-        """Add the datasets to the builder."""
+    def finish(self, report_secret: ReportSecret) -> None:
+        """Add the datasets to the builder, without secrets: these are reported."""
         for (uid, values), (_, location) in sorted(
             self._found.items(), key=lambda each: each[1][0]
         ):
-            self._collect(uid, DatasetInput(*values), location)
+            self._collect(uid, DatasetInput(*values), location, report_secret)
         for uid, location in self._measured.items():
             self._builder.collect("Dataset", uid, {}, location)
 
-    def _collect(self, uid: str, dataset: DatasetInput, location: SourceLocation) -> None:
+    def _collect(
+        self,
+        uid: str,
+        dataset: DatasetInput,
+        location: SourceLocation,
+        report_secret: ReportSecret,
+    ) -> None:
         """Add a dataset and, for one of the Hugging Face Hub, the repository it is part of."""
+        subject = f"dataset {dataset.name!r}"
+        place, schema = _location(dataset), {"data_schema": _schema(dataset.schema)}
+        # The login in a URL is removed by the model class, and the rest of the URL is kept.
+        if place is not None and has_secret_shape(strip_credentials(place)):
+            report_secret(f"{subject}: location", location)
+            place = None
+        remove_secrets(schema, lambda name: report_secret(f"{subject}: {name}", location))
         self._builder.collect(
             "Dataset",
             uid,
             {
                 "digest": f"mlflow:{dataset.digest}",
                 "source_type": dataset.source_type or None,
-                "location": _location(dataset),
+                "location": place,
                 "num_rows": _num_rows(dataset.profile),
-                "data_schema": _schema(dataset.schema),
+                **schema,
             },
             location,
         )

@@ -123,7 +123,7 @@ class StoreMapping:
             else:
                 self._add_version(version)
         self._link_versions()
-        self._datasets.finish()
+        self._datasets.finish(self._report_secret)
         self._finish_defaults()
         yield from self._drain()
         yield from self._builder.finish()
@@ -243,11 +243,14 @@ class StoreMapping:
     def _safe_text(self, name: str, text: str | None, location: SourceLocation) -> str | None:
         """Return a text, or None if it contains a secret."""
         if text and is_secret(name, text):
-            if self._report_once("secret", name):
-                message = f"{name} looks like a secret and is not imported"
-                self._events.append(Notice(location, message))
+            self._report_secret(name, location)
             return None
         return text or None
+
+    def _report_secret(self, name: str, location: SourceLocation) -> None:
+        if self._report_once("secret", name):
+            message = f"{name} looks like a secret and is not imported"
+            self._events.append(Notice(location, message))
 
     def _skip_secret(self, item: str, name: str, location: SourceLocation) -> None:
         self._events.append(Skipped(location, item, "secret"))
@@ -313,14 +316,14 @@ class StoreMapping:
         tags = self._mark_deleted(groups.short, run.lifecycle_stage)
         status = run.status if run.status in _RUN_STATUSES else None
         values = {
-            "name": run.name or run.tags.get(RUN_NAME),
+            "name": self._safe_text("name", run.name or run.tags.get(RUN_NAME), location),
             "status": status,
             "started_at": self._time("started_at", run.start_time, location),
             "parameters": params,
             "random_seed": random_seed(params),
-            "created_by": run.user_id,
+            "created_by": self._safe_text("user", run.user_id, location),
             "source": self._safe_text("source", run.source_name, location),
-            "code_version": run.source_version,
+            "code_version": self._safe_text("source version", run.source_version, location),
             **tag_properties(run.tags),
         }
         given = {name: value for name, value in values.items() if value not in (None, "")}
@@ -602,14 +605,15 @@ class StoreMapping:
 
     def _collect_version(self, version: ModelVersion, uid: str, location: SourceLocation) -> None:
         groups = self._split_tags(version.tags, location)
-        model_tags = {
-            key: value
-            for key, value in version.model_tags.items()
-            if not is_secret(key.removeprefix("mlflow."), value)
-        }
+        model_tags = {}
+        for key, value in version.model_tags.items():
+            if is_secret(key.removeprefix("mlflow."), value):
+                self._report_secret(f"tag {key!r} of the registered model", location)
+            else:
+                model_tags[key] = value
         details = {
             "stage": version.stage if version.stage not in (None, "", "None") else None,
-            "user": version.user_id,
+            "user": self._safe_text("user", version.user_id, location),
             "registered_model_description": self._safe_text(
                 "description of the registered model", version.model_description, location
             ),
