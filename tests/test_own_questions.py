@@ -162,6 +162,28 @@ def test_derived_datasets_are_supplied(graph: Connection, add_question: Add) -> 
     assert ask("derived") == [{"n": 2}]
 
 
+def test_newest_versions_are_supplied_at_once(graph: Connection, add_question: Add) -> None:
+    """Only a statement that names a list of datasets runs for some of them at a time."""
+    for number in range(12):
+        old = Dataset(name=f"d{number:02}", version="1", license="MIT").save()
+        Dataset(name=f"d{number:02}", version="2").save().parents.connect(old, {"kind": "version"})
+    supplied = f"{HEAD}// Supplied by ask:\n//   newest_versions (map): by uid\n"
+    add_question("outdated", f"{supplied}\nRETURN size(keys($newest_versions)) AS n")
+    assert ask("outdated") == [{"n": 12}]
+    names = [f"d{number:02}@1" for number in range(12)]
+    in_parts = f"{supplied}//   outdated_datasets (list): x\n"
+    add_question("outdated", f"{in_parts}\nUNWIND keys($newest_versions) AS n RETURN n ORDER BY n")
+    assert [row["n"] for row in ask("outdated")] == names
+    licensed = f"{in_parts}//   licensed_datasets (list): x\n"
+    licensed += "// Parameters:\n//   licenses (list of strings, default null): x\n"
+    matched = (
+        "UNWIND $outdated_datasets AS n WITH n WHERE n IN $licensed_datasets RETURN n ORDER BY n"
+    )
+    add_question("outdated", f"{licensed}\n{matched}")
+    assert [row["n"] for row in ask("outdated", licenses=["MIT"])] == names
+    assert ask("outdated") == []
+
+
 def test_file_that_cannot_be_read_is_named(cli: Run, add_question: Add) -> None:
     add_question("good", f"{HEAD}\nRETURN 1 AS n")
     Path("own/loop.cypher").symlink_to("loop.cypher")
@@ -209,6 +231,10 @@ def test_file_that_cannot_be_read_is_named(cli: Run, add_question: Add) -> None:
         (
             f"{HEAD}// Supplied by ask:\n//   derived (map): x\n\nRETURN 1 AS n",
             "bad.cypher:5: ask does not supply 'derived'",
+        ),
+        (
+            f"{HEAD}// Supplied by ask:\n//   licensed_datasets (list): x\n\nRETURN 1 AS n",
+            "bad.cypher:5: licensed_datasets needs the licenses: declare the parameter",
         ),
         (
             f"{HEAD}// Parameters:\n//   size (integer): x\n\nWITH '$x' AS text\nRETURN $sise AS n",

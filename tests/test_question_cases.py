@@ -650,3 +650,25 @@ def test_licenses_of_many_datasets_are_answered_in_parts(
         caplog.clear()
     shown = cli("ask", "license-impact", "--licenses", "MIT", "--limit", 4)
     assert [json.loads(line) for line in shown.stdout.splitlines()] == answer[:4]
+
+
+def test_stale_models_of_many_datasets_are_answered_in_parts(
+    graph: Connection, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is that of the whole answer: by name, which some datasets lack, then by uid."""
+    old = [f"d{number}" for number in range(9)]
+    versions = (
+        f"  {name}@1: {{}}\n  {name}@2: {{parents: {{{name}@1: {{kind: version}}}}}}\n"
+        for name in old
+    )
+    models = (f"  m-{name}: {{trained_on: [{name}@1]}}\n" for name in old)
+    load_graph(f"Dataset:\n{''.join(versions)}Model:\n{''.join(models)}")
+    query("MATCH (d:Dataset) WHERE d.name < 'd3' REMOVE d.name", write=True)
+    query("MATCH (d:Dataset) WHERE d.name > 'd6' SET d.name = 'a'", write=True)
+    whole = ask("stale-models")
+    assert [row["trained_on"] for row in whole] == [f"d{i}@1" for i in (7, 8, 3, 4, 5, 6, 0, 1, 2)]
+    monkeypatch.setattr(facts, "_FIRST_PART", 1)
+    assert ask("stale-models") == whole
+    assert ask("stale-models", limit=4) == whole[:4]
+    shown = cli("ask", "stale-models", "--limit", 8)
+    assert [json.loads(line) for line in shown.stdout.splitlines()] == whole[:8]

@@ -15,8 +15,9 @@ from genai_graph.questions.splits import Overlap, canonical_name, compare
 
 RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
 IS_TRAINING = "coalesce(data.role, 'training') = 'training'"
-# The sizes of the parts in which datasets are asked for: small at first, for the first rows, and
-# with an upper limit, because a part is sorted as a whole.
+# The suppliers whose datasets are asked for in parts, and the sizes of these: small at first, for
+# the first rows, and with an upper limit, because a part is sorted as a whole.
+_IN_PARTS = ("licensed_datasets", "outdated_datasets")
 _FIRST_PART, _LARGEST_PART = 10, 100
 # For the descendants of more models than these, it is faster to read all edges once.
 _MAX_STARTS = 10_000
@@ -39,7 +40,7 @@ class GraphFacts:
         self.values = values
         self.depth_of_cut = 0  # the number of steps after which lineage was cut, if it was
         self._edges_of_datasets: tuple[list[str], list[Derivation]] | None = None
-        self._part: list[str] | None = None  # those of the datasets that are asked for
+        self._part: dict[str, list[str]] = {}  # the datasets that are asked for, by the supplier
 
     def supply(self, names: Sequence[str]) -> dict[str, Any]:
         """Return parameters that a question names under "Supplied by ask"."""
@@ -48,21 +49,18 @@ class GraphFacts:
     def supply_in_parts(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield the parameters, again and again for some of the datasets at a time.
 
-        These are the licensed or the outdated ones.
+        These are the licensed or the outdated ones, if the question names them.
         """
-        if "licensed_datasets" in names:
-            datasets = self._licensed
-        elif "newest_versions" in names:
-            datasets = self._outdated
-        else:
+        name = next((name for name in names if name in _IN_PARTS), None)
+        if name is None:
             yield self.supply(names)
             return
-        size = _FIRST_PART
+        datasets, size = SUPPLIERS[name](self), _FIRST_PART
         while datasets:
-            self._part, datasets = datasets[:size], datasets[size:]
+            self._part, datasets = {name: datasets[:size]}, datasets[size:]
             yield self.supply(names)
             size = min(2 * size, _LARGEST_PART)
-        self._part = None
+        self._part = {}
 
     # Metrics
 
@@ -163,17 +161,21 @@ class GraphFacts:
         return derivation.longest_chains([model] if edges else [], edges)
 
     def newest_versions(self) -> dict[str, list[str]]:
-        """The newest versions of each outdated dataset, or of some of them."""
-        found = self._newest_versions
-        return found if self._part is None else {uid: found[uid] for uid in self._part}
+        """The newest versions of each outdated dataset, or of those that are asked for."""
+        found, part = self._newest_versions, self._part.get("outdated_datasets")
+        return found if part is None else {uid: found[uid] for uid in part}
 
     @functools.cached_property
     def _newest_versions(self) -> dict[str, list[str]]:
         return derivation.newest_versions(_read_all("Dataset", kind="version"))
 
+    def outdated_datasets(self) -> list[str]:
+        """The datasets with newer versions, or some of them, sorted by name and uid."""
+        part = self._part.get("outdated_datasets")
+        return self._outdated if part is None else part
+
     @property
     def _outdated(self) -> list[str]:
-        """The outdated datasets in the order of the answer, by name and uid."""
         rows = query(
             f"UNWIND $uids AS uid {match_uid('d', 'Dataset', 'uid')} "
             "WITH d.name AS name, uid ORDER BY name, uid RETURN collect(uid) AS uids",
@@ -224,14 +226,15 @@ class GraphFacts:
 
     def licensed_datasets(self) -> list[str]:
         """The datasets with one of the licenses, or some of them, sorted by uid."""
-        return self._licensed if self._part is None else self._part
+        part = self._part.get("licensed_datasets")
+        return self._licensed if part is None else part
 
     @functools.cached_property
     def _licensed(self) -> list[str]:
         rows = query(
             "UNWIND $licenses AS license MATCH (d:Dataset {license: license}) "
             "RETURN collect(DISTINCT d.uid) AS found",
-            licenses=[*self.values["licenses"], *self.spellings()],
+            licenses=[*(self.values["licenses"] or ()), *self.spellings()],
         )
         return sorted(_strings(rows[0]["found"]))
 
@@ -313,6 +316,7 @@ SUPPLIERS: dict[str, Callable[[GraphFacts], Any]] = {
         "known_directions",
         "licensed_datasets",
         "newest_versions",
+        "outdated_datasets",
         "overlaps",
         "relatives",
         "split_names",

@@ -33,7 +33,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
 from genai_graph.database.cypher import strip_quoted
@@ -87,7 +87,7 @@ class _Parser:
         for entry in sections["Parameters"]:
             parameters[entry.name] = self._parameter(entry)
         for entry in sections["Supplied by ask"]:
-            self._require_supplier(entry)
+            self._require_supplier(entry, parameters)
         if not sections["Columns"]:
             self._refuse(self._end, "expected the columns: add  // Columns:  and  //   NAME: TEXT")
         supplied = tuple(entry.name for entry in sections["Supplied by ask"])
@@ -169,10 +169,19 @@ class _Parser:
             entry.name, required.type, entry.text, location, is_required=False, default=default
         )
 
-    def _require_supplier(self, entry: _Entry) -> None:
+    def _require_supplier(self, entry: _Entry, parameters: Mapping[str, Parameter]) -> None:
         if entry.name not in SUPPLIERS:
             hint = did_you_mean(entry.name, SUPPLIERS) or f": use {', '.join(SUPPLIERS)}"
             self._refuse(entry.line, f"ask does not supply {entry.name!r}{hint}")
+        licenses = parameters.get("licenses")
+        if entry.name == "licensed_datasets" and (
+            licenses is None or licenses.type != "list of strings"
+        ):
+            self._refuse(
+                entry.line,
+                "licensed_datasets needs the licenses: declare the parameter  "
+                "licenses (list of strings)",
+            )
 
     def _statement(self, names: set[str]) -> tuple[str, int]:
         """Return the statement without its semicolon, and the number of its first line."""
