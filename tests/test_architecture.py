@@ -84,7 +84,8 @@ FILE_ORDER = {
     "importers": [
         "files hub_ids kinds known_runs pruning reconciling records safe_yaml secret_values",
         "json_ld tables times",
-        "builder cards column_map context mlflow_conventions report scores spool",
+        "builder cards context mlflow_conventions report scores spool",
+        "column_map",
         "croissant csv_runs huggingface importing",
         "__init__",
     ],

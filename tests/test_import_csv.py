@@ -89,6 +89,7 @@ def test_a_table_is_mapped_by_its_columns() -> None:
         "t.csv:4: Created: times without a time zone are taken as UTC",
     ]
     assert report.skipped["parameters"]["secret"] == 1
+    assert report.skipped["values"]["invalid"] == 1  # the status
     with pytest.raises(FixtureError, match="expected a number"):
         import_to_file("t.csv", map=MAP, strict=True)
 
@@ -156,6 +157,22 @@ def test_tables_of_mlflow_need_no_map(graph: None) -> None:
             {"id": "a", "tags": {"column": "a", "split": 3}},
             "map: tags: split: expected a text, got 3",
         ),
+        (
+            "a\n1\n",
+            {"id": "a", "status": {"column": "a", "vales": {}}},
+            "map: status: unknown key 'vales' (did you mean 'values'?): expected column, values",
+        ),
+        (
+            "a\n1\n",
+            {"id": "a", "status": {"column": "a", "values": {"done": "DONE"}}},
+            "map: status: values: done: expected one of SCHEDULED, RUNNING, FINISHED, FAILED, ",
+        ),
+        (
+            "a\n1\n",
+            {"id": "a", "duration": {"column": "a", "units": "h"}},
+            "map: duration: unknown key 'units'",
+        ),
+        ("a\n1\n", {"id": "a", "tags": {"column": "a", "spilt": ","}}, "map: tags: unknown key"),
         ("a\n1\n", {"id": "a", "name": {"column": 3}}, "map: name: expected the name of a column"),
         ("a,b\n1,2\n", {"id": ["a"]}, "map: id: expected the name of a column, got a list"),
         ("a,b\n1,2\n1,3\n", {"id": "a"}, "Experiment '1': uid: duplicate (first at t.csv:2)"),
@@ -190,7 +207,7 @@ def test_invalid_values_are_reported_once() -> None:
     assert {uid for uid in nodes if uid != "t"} == {*"abcde"}
     assert [nodes[uid].get("tags") for uid in "abcd"] == [["x", "y"], [], [], ["z"]]
     assert nodes["d"]["status"] == "FINISHED"
-    assert report.skipped["values"]["invalid"] == 4
+    assert report.skipped["values"]["invalid"] == 6
     assert [message.removeprefix("t.csv:") for message in report.messages] == [
         "2: unknown status 'odd': map it in --map",
         "2: start: expected a time, got 'soon'",

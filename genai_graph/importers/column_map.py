@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from genai_graph.errors import SettingsError
+from genai_graph.importers.context import check_keys
 from genai_graph.importers.kinds import CSV
+from genai_graph.importers.mlflow_conventions import RUN_STATUSES
 from genai_graph.properties.messages import describe, did_you_mean
 
 _COLUMN_KEYS = (*("name", "started_at", "ended_at", "created_by", "description", "source"),)
@@ -100,6 +102,7 @@ def check_columns(columns: ColumnMap, header: Sequence[str], file: str) -> None:
 
 def _id_columns(value: Any) -> list[str]:
     if isinstance(value, Mapping) and "columns" in value:
+        check_keys("map: id", value, ["columns"])
         value = value["columns"]
         if isinstance(value, list) and value:
             return [_column("id", name) for name in value]
@@ -121,6 +124,7 @@ def _patterns(key: str, value: Any) -> list[str]:
 
 def _read_project(result: ColumnMap, value: Any) -> None:
     if isinstance(value, Mapping) and "value" in value:
+        check_keys("map: project", value, ["value"])
         if not isinstance(value["value"], str) or not value["value"]:
             got = describe(value["value"])
             raise SettingsError(f"map: project: value: expected a name, got {got}")
@@ -133,10 +137,17 @@ def _read_status(result: ColumnMap, value: Any) -> None:
     if value is None:
         return
     if isinstance(value, Mapping):
+        check_keys("map: status", value, ["column", "values"])
         statuses = value.get("values") or {}
         if not isinstance(statuses, Mapping):
             raise SettingsError(f"map: status: values: expected a map, got {describe(statuses)}")
-        result.statuses = {str(key): str(text) for key, text in statuses.items()}
+        for key, status in statuses.items():
+            if status not in RUN_STATUSES:
+                raise SettingsError(
+                    f"map: status: values: {key}: expected one of {', '.join(RUN_STATUSES)}, "
+                    f"got {describe(status)}"
+                )
+        result.statuses = {str(key): status for key, status in statuses.items()}
         value = value.get("column")
     result.columns["status"] = _column("status", value)
 
@@ -146,6 +157,7 @@ def _read_duration(result: ColumnMap, value: Any) -> None:
         return
     unit = "s"
     if isinstance(value, Mapping):
+        check_keys("map: duration", value, ["column", "unit"])
         unit, value = value.get("unit", "s"), value.get("column")
     if not isinstance(unit, str) or unit not in _UNITS:
         expected = ", ".join(_UNITS)
@@ -157,6 +169,7 @@ def _read_duration(result: ColumnMap, value: Any) -> None:
 
 def _read_tags(result: ColumnMap, value: Any) -> None:
     if isinstance(value, Mapping):
+        check_keys("map: tags", value, ["column", "split"])
         separator = value.get("split")
         if separator is not None and (not isinstance(separator, str) or not separator):
             raise SettingsError(f"map: tags: split: expected a text, got {describe(separator)}")

@@ -179,12 +179,18 @@ def _read_map(source: str | PathLike[str] | Mapping[str, Any] | None) -> dict[st
     return document.content
 
 
+def check_keys(place: str, given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise `SettingsError` for a key of a map that is not known."""
+    for key in given:
+        if key not in known:
+            hint = did_you_mean(str(key), known)
+            raise SettingsError(f"{place}: unknown key {key!r}{hint}: expected {', '.join(known)}")
+
+
 def _validate(content: Mapping[str, Any], extra_sections: Collection[str]) -> None:
     known = [*SECTIONS, *(name for name in extra_sections if name not in SECTIONS)]
+    check_keys("map", content, known)
     for section, terms in content.items():
-        if section not in known:
-            hint = did_you_mean(str(section), known)
-            raise SettingsError(f"map: unknown key {section!r}{hint}: expected {', '.join(known)}")
         if section in _TEXT_SECTIONS:
             _validate_texts(section, terms)
     roles = (*DATA_ROLES, OTHER_ROLE)
@@ -217,13 +223,8 @@ def _validate_metrics(metrics: Any) -> None:
     for pattern, term in metrics.items():
         if not isinstance(term, Mapping):
             raise SettingsError(f"map: metrics: {pattern}: expected a map, got {describe(term)}")
+        check_keys(f"map: metrics: {pattern}", term, _METRIC_KEYS)
         for key, value in term.items():
-            if key not in _METRIC_KEYS:
-                hint = did_you_mean(str(key), _METRIC_KEYS)
-                raise SettingsError(
-                    f"map: metrics: {pattern}: unknown key {key!r}{hint}: "
-                    f"expected {', '.join(_METRIC_KEYS)}"
-                )
             if not isinstance(value, _METRIC_KEYS[key]) or value == "":
                 expected = "true or false" if _METRIC_KEYS[key] is bool else "a non-empty string"
                 raise SettingsError(

@@ -21,6 +21,7 @@ from genai_graph.importers.files import origin_of
 from genai_graph.importers.mlflow_conventions import (
     PARENT,
     RUN_NAME,
+    RUN_STATUSES,
     decode_value,
     random_seed,
     split_tags,
@@ -44,7 +45,6 @@ from genai_graph.properties.redaction import strip_credentials
 if TYPE_CHECKING:
     from genai_graph.importers.records import ImportRecord
 
-_STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 _ENDED = ("FINISHED", "FAILED", "KILLED")
 _NO_VALUE = ("", "-")
 _NUMBERS = {"inf": math.inf, "-inf": -math.inf, "infinity": math.inf, "-infinity": -math.inf}
@@ -278,11 +278,10 @@ class _TableImport:
         if text in _NO_VALUE:
             return None
         status = self._columns.statuses.get(text, text.upper())
-        if status in _STATUSES:
+        if status in RUN_STATUSES:
             return status
-        if self._is_new("status", text):
-            message = f"unknown status {_shown(text)}: map it in --map"
-            self._events.append(Notice(location, message))
+        message = f"unknown status {_shown(text)}: map it in --map"
+        self._skip_value(message if self._is_new("status", text) else "", location)
         return None
 
     def _time(self, row: dict[str, str], name: str, location: SourceLocation) -> datetime | None:
@@ -319,6 +318,7 @@ class _TableImport:
         return None
 
     def _skip_value(self, message: str, location: SourceLocation) -> None:
+        """Count a value that is not imported; without a message, it was reported before."""
         self._events += [Read("values"), Skipped(location, "values", "invalid", message=message)]
 
     def _map_metrics(

@@ -14,6 +14,7 @@ from genai_graph.properties.redaction import strip_credentials
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 RUN_NAME = "mlflow.runName"
+RUN_STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 # MLflow's SQL store writes infinities as the largest float.
 _LARGEST = 1.7976931348623157e308
 _LONGEST_TAG = 250

@@ -31,6 +31,7 @@ from genai_graph.importers.mlflow_conventions import (
     IGNORED,
     PARENT,
     RUN_NAME,
+    RUN_STATUSES,
     TagGroups,
     note,
     random_seed,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from genai_graph.importers.mlflow.selection import RunSelection
     from genai_graph.importers.records import ImportRecord
 
-_RUN_STATUSES = frozenset(["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"])
 _MODEL_STATUSES = {
     "PENDING": "PENDING",
     "PENDING_REGISTRATION": "PENDING",
@@ -314,7 +314,7 @@ class StoreMapping:
         groups = self._split_tags(run.tags, location)
         params = self._safe_params(run.params, location)
         tags = self._mark_deleted(groups.short, run.lifecycle_stage)
-        status = run.status if run.status in _RUN_STATUSES else None
+        status = run.status if run.status in RUN_STATUSES else None
         values = {
             "name": self._safe_text("name", run.name or run.tags.get(RUN_NAME), location),
             "status": status,
