@@ -360,8 +360,10 @@ def test_invalid_files_are_skipped(content: Any, problem: str) -> None:
     assert problem in report.messages[0]
     with pytest.raises(FixtureError, match=r"is not|is nested|has no node"):
         import_to_file("d", strict=True)
-    with pytest.raises(ImportSourceError, match=r"is not|is nested|has no node"):
-        import_to_file("d/bad/metadata.json")
+    write_json("d/bad/package.json", {"name": "no Croissant file"})
+    for path in ("d/bad/metadata.json", "d/bad"):
+        with pytest.raises(ImportSourceError, match=r"is not|is nested|has no node"):
+            import_to_file(path)
     with pytest.raises(ImportSourceError, match="no such file"):
         import_to_file("missing")
 

@@ -26,6 +26,14 @@ def import_cards(*sources: str, **options: object) -> tuple[str, ImportReport]:
     return Path("out.jsonl").read_text(), report
 
 
+def test_a_name_is_that_of_a_single_repository() -> None:
+    write_card("hub/org/a/README.md", "license: mit\n")
+    assert '"uid":"x/y"' in import_cards("hub", name="x/y")[0]
+    write_card("hub/org/b/README.md", "license: mit\n")
+    with pytest.raises(SettingsError, match="'x/y' is one repository"):
+        import_cards("hub", name="x/y")
+
+
 def test_metadata_of_users_is_kept(graph: Connection) -> None:
     write_card("org/m/README.md", "language: eo\n")
     import_from("huggingface", "org/m")

@@ -77,7 +77,9 @@ class _CroissantImport:
             self._builder.origin = origin_of("croissant", path)
             for file, is_certain in _find_files(path, unreadable):
                 records = list(self._map_file(file, is_certain))
-                found += bool(records)
+                if not records:
+                    continue
+                found += 1
                 skipped = [r for r in records if isinstance(r, Skipped) and r.item == "files"]
                 problem = skipped[0] if skipped else None
                 yield from records

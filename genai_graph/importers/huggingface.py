@@ -8,7 +8,7 @@ from datetime import timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genai_graph.errors import ImportSourceError, SourceLocation
+from genai_graph.errors import ImportSourceError, SettingsError, SourceLocation
 from genai_graph.exchange.formats.parsing import DocumentError, decode_utf8
 from genai_graph.importers.builder import RecordBuilder, plain_json
 from genai_graph.importers.cards import (
@@ -77,7 +77,8 @@ def records(
     """Yield the records of cards: a README.md, directories of repositories, or the Hub's cache.
 
     `name` is the id of the repository of a single README.md. docs/importing.md describes the
-    mapping. Raises `ImportSourceError` if a path does not exist or has no readable card.
+    mapping. Raises `ImportSourceError` if a path does not exist or has no readable card, and
+    `SettingsError` for a `name` of several repositories.
     """
     yield from _CardImport(context or Context()).records(paths, name)
 
@@ -105,6 +106,8 @@ class _CardImport:
             id_ = name and hub_id(name)
             for repository in find_repositories(path, id_, self._unreadable):
                 found += 1
+                if name and found > 1:
+                    raise SettingsError(f"name: {name!r} is one repository, and several were found")
                 problem = None
                 for record in self._map_repository(repository, seen):
                     if isinstance(record, Skipped) and record.item == "cards":
