@@ -171,7 +171,7 @@ class _CroissantImport:
             "openml_id": _openml_id(node),
         }
         kept = {key: value for key, value in details.items() if value}
-        kept = {**dataset.rest(), **kept}
+        kept = {**dataset.other_values(), **kept}
         metadata |= {"croissant": kept} if kept else {}
         self._builder.collect("Dataset", uid, {**values, "metadata": metadata or None}, location)
         for source in sources:
@@ -191,7 +191,7 @@ class _CroissantImport:
             if found is None and isinstance(item, dict):
                 found = json_ld.text(json_ld.get(item, "url", "identifier", "name"))
                 found = found or json_ld.text(item.get("@id"))
-            found = dataset.checked("license", found, item)
+            found = dataset.check_text("license", found, item)
             if found is not None and not found.rstrip("/").endswith("/undefined"):
                 texts.append(found)
         if not texts:
@@ -205,7 +205,7 @@ class _CroissantImport:
         found = []
         for key in ("wasDerivedFrom", "isBasedOn"):
             for item in dataset.items(key):
-                name = dataset.checked(key, _hub_id(item) or json_ld.label(item), item)
+                name = dataset.check_text(key, _hub_id(item) or json_ld.label(item), item)
                 if name is not None and _hub_id(item) is not None:
                     uid = versioned_uid(name, None)
                     found.append(self._context.dataset_uid(uid, name=name, local=False))
@@ -240,24 +240,24 @@ class _Description:
         """Return the text of a property; of several texts the first one counts."""
         self._read.add(name)
         value = json_ld.get(self.node, name)
-        given = json_ld.things(value)
+        given = json_ld.items_in_english(value)
         texts = {json_ld.text(item) for item in given} - {None}
         if len(texts) > 1 and not any(isinstance(g, dict) and "@language" in g for g in given):
             message = f"{name}: {len(texts)} values: the first one is imported"
             self._events.append(Notice(self.location, message))
-        return self.checked(name, json_ld.text(value), value)
+        return self.check_text(name, json_ld.text(value), value)
 
     def labels(self, *names: str) -> list[str]:
         """Return the texts and names of things, of the first property that has one."""
         for name in names:
             self._read.add(name)
-            things = json_ld.things(json_ld.get(self.node, name))
-            checked = [self.checked(name, json_ld.label(thing), thing) for thing in things]
+            things = json_ld.items_in_english(json_ld.get(self.node, name))
+            checked = [self.check_text(name, json_ld.label(thing), thing) for thing in things]
             if found := [text for text in checked if text is not None]:
                 return found
         return []
 
-    def checked(self, name: str, text: str | None, value: Any) -> str | None:
+    def check_text(self, name: str, text: str | None, value: Any) -> str | None:
         """Return a text; report a value without one, and a secret."""
         text = strip_credentials(text) if text and "://" in text.split(maxsplit=1)[0] else text
         if text is not None and has_secret_shape(text):
@@ -272,7 +272,7 @@ class _Description:
         skipped = Skipped(self.location, "values", "invalid", message=message)
         self._events += [Read("values"), skipped]
 
-    def rest(self) -> dict[str, Any]:
+    def other_values(self) -> dict[str, Any]:
         """Return the values of all properties that were not read, without secrets."""
         found = {
             _snake_case(json_ld.local_name(key)): plain_json(_without_tags(value))
@@ -358,7 +358,7 @@ def _top_level_files(dataset: _Description) -> list[Any]:
         if types & _FILES and not json_ld.items(json_ld.get(each, "containedIn")):
             found.append(each)
         elif not types & {*_FILES, "FileSet"}:
-            dataset.report(f"distribution: expected a FileObject, got {_shown(each)}")
+            dataset.report(f"distribution: expected a FileObject, got {_describe_value(each)}")
     return found
 
 
@@ -369,7 +369,7 @@ def _total_size(dataset: _Description, files: list[Any]) -> int | None:
         value = json_ld.get(file, "contentSize")
         sizes.append(_parse_size(value))
         if sizes[-1] is None and not json_ld.is_missing(value) and value != " B":
-            shown = _shown(_size_text(value) or value)
+            shown = _describe_value(_size_text(value) or value)
             dataset.report(f"contentSize: expected a size such as 1.2 GB, got {shown}")
     known = [size for size in sizes if size is not None]
     total = sum(known)
@@ -414,18 +414,18 @@ def _digest(dataset: _Description, files: list[Any]) -> str | None:
         return f"sha256:{text.lower()}"
     is_repository = json_ld.text(json_ld.get(files[0], "encodingFormat")) == _GIT
     if not (json_ld.is_missing(value) or is_repository or text == "SHA256"):  # a placeholder
-        dataset.report(f"sha256: expected a hash of 64 digits, got {_shown(value)}")
+        dataset.report(f"sha256: expected a hash of 64 digits, got {_describe_value(value)}")
     return None
 
 
 def _encoding_format(dataset: _Description, files: list[Any]) -> str | None:
     formats = json_ld.items(json_ld.get(files[0], "encodingFormat")) if len(files) == 1 else []
-    checked = [dataset.checked("encodingFormat", json_ld.text(each), each) for each in formats]
+    checked = [dataset.check_text("encodingFormat", json_ld.text(each), each) for each in formats]
     found = ", ".join(filter(None, checked))
     return None if found in (_GIT, "") else found
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     text = None if isinstance(value, list) else json_ld.text(value)
     return "a secret" if text and has_secret_shape(text) else describe(text or value)
 
@@ -440,7 +440,7 @@ def _data_schema(dataset: _Description) -> list[dict[str, Any]]:
         if isinstance(each, dict):
             found.append({"name": _node_name(each), "fields": _fields(dataset, each, "field", 0)})
         else:
-            dataset.report(f"recordSet: expected a map, got {_shown(each)}")
+            dataset.report(f"recordSet: expected a map, got {_describe_value(each)}")
     remove_secrets(found, dataset.skip_secret)
     return found
 
@@ -451,7 +451,7 @@ def _fields(
     found = []
     for field in json_ld.items(json_ld.get(node, key)):
         if not isinstance(field, dict):
-            dataset.report(f"{key}: expected a map, got {_shown(field)}")
+            dataset.report(f"{key}: expected a map, got {_describe_value(field)}")
             continue
         given = json_ld.items(json_ld.get(field, "dataType"))
         types = [text for each in given if (text := json_ld.label(each)) is not None]

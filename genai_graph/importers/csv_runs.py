@@ -280,7 +280,7 @@ class _TableImport:
         status = self._columns.statuses.get(text, text.upper())
         if status in RUN_STATUSES:
             return status
-        message = f"unknown status {_shown(text)}: map it in --map"
+        message = f"unknown status {_describe_value(text)}: map it in --map"
         self._skip_value(message if self._is_new("status", text) else "", location)
         return None
 
@@ -291,7 +291,7 @@ class _TableImport:
             return None
         moment = parse_time(text) or parse_epoch(text)
         if moment is None:
-            self._skip_value(f"{column}: expected a time, got {_shown(text)}", location)
+            self._skip_value(f"{column}: expected a time, got {_describe_value(text)}", location)
             return None
         if moment.tzinfo is None:
             if self._is_new("zone", str(column)):
@@ -314,7 +314,7 @@ class _TableImport:
                 return started + timedelta(seconds=seconds)
         except (ValueError, OverflowError):  # NaN, or beyond the year 9999
             pass
-        self._skip_value(f"{column}: expected a duration, got {_shown(text)}", location)
+        self._skip_value(f"{column}: expected a duration, got {_describe_value(text)}", location)
         return None
 
     def _skip_value(self, message: str, location: SourceLocation) -> None:
@@ -341,7 +341,7 @@ class _TableImport:
             elif not name:
                 problem = "has no name"
             elif value is None:
-                problem = f"expected a number, got {_shown(text, name)}"
+                problem = f"expected a number, got {_describe_value(text, name)}"
             if value is None or problem:
                 message = f"metric {(name or column)[:100]!r}: {problem}"
                 yield Skipped(location, "metrics", "invalid", message=message)
@@ -372,5 +372,5 @@ def _parse_number(text: str, delimiter: str) -> float | None:
     return None if math.isinf(number) and text[-1].isdigit() else number
 
 
-def _shown(text: str, name: str = "") -> str:
+def _describe_value(text: str, name: str = "") -> str:
     return "a secret" if is_secret(name, text) else describe(text)

@@ -200,7 +200,7 @@ def label(thing: Any) -> str | None:
     return found or next((each for each in map(text, others) if each is not None), None)
 
 
-def things(value: Any) -> list[Any]:
+def items_in_english(value: Any) -> list[Any]:
     """Return a value as a list; of a map of languages the English value."""
     if isinstance(value, dict) and "@value" not in value:
         value = _in_english(value) or value

@@ -147,7 +147,7 @@ def _read_result(result: Any, line: int) -> Iterator[Score | InvalidResult]:
             yield InvalidResult(at, "metric: has no type")
             continue
         known = ["value", "verified"] if "args" in metadata else ["value", "verified", "args"]
-        rest = _rest(metric, ("type", "name"), known)
+        rest = _other_values(metric, ("type", "name"), known)
         own = {
             "args": metadata.get("args", metric.get("args")),
             "card": {**metadata.get("card", {}), **rest} or None,
@@ -158,7 +158,7 @@ def _read_result(result: Any, line: int) -> Iterator[Score | InvalidResult]:
         yield Score(type_, name, metric.get("value"), dataset, at, {**metadata, **given})
 
 
-def _rest(
+def _other_values(
     given: dict[str, Any], texts: Collection[str], others: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return the values that have no other place: of other keys, and those that are no texts."""
@@ -182,8 +182,10 @@ def _read_dataset(result: dict[str, Any]) -> tuple[ScoredDataset, dict[str, Any]
     task = result.get("task")
     task_type = text_of(task.get("type") if isinstance(task, dict) else task)
     name = text_of(given.get("name"))
-    rest = _rest(result, (), ("dataset", "metrics", "metric", "results", "source", "task"))
-    rest["dataset"] = _rest(given, ("type", "name", "config", "split", "revision"), ("args",))
+    rest = _other_values(result, (), ("dataset", "metrics", "metric", "results", "source", "task"))
+    rest["dataset"] = _other_values(
+        given, ("type", "name", "config", "split", "revision"), ("args",)
+    )
     rest["task"] = task if task_type is None else None
     metadata = {
         "args": None if args == config else args,
@@ -213,9 +215,9 @@ def read_eval_results(content: Any) -> Iterator[Score | InvalidResult]:
         dataset = scored_dataset(
             text_of(given.get("id")), task, text_of(given.get("split")) or None
         )
-        rest = _rest(entry, ("date", "notes"), ("dataset", "value", "source"))
+        rest = _other_values(entry, ("date", "notes"), ("dataset", "value", "source"))
         named = ("id", "split", "revision", "task_id" if given.get("task_id") else "config")
-        rest["dataset"] = _rest(given, named)
+        rest["dataset"] = _other_values(given, named)
         metadata = {
             "card": {key: value for key, value in rest.items() if value} or None,
             "date": text_of(entry.get("date")),
