@@ -15,7 +15,7 @@ from test_load import counts
 
 from genai_graph import clear, connect, load, query, schema
 from genai_graph.exchange.formats import jsonl
-from genai_graph.server.neo4j_community import Neo4jCommunity
+from genai_graph.server.neo4j_community import Neo4jCommunity, import_directory
 
 MORE = """\
 {"format":"genai_graph/1"}
@@ -100,7 +100,32 @@ def test_imported_graph_equals_the_loaded_one(
         assert again.exit_code == 1
         assert "is not empty: use `genai-graph load`" in again.stderr
         assert len(again.stderr.splitlines()) == 1
-        assert sorted(path.name for path in (own_home / "neo4j").glob("import-*")) == []
+        assert not list((own_home / "neo4j").glob("*import*"))
+
+
+def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
+    """Neo4j can't start with it."""
+    database, log = (tmp_path / "data" / kind / "neo4j" for kind in ("databases", "transactions"))
+
+    def write_parts() -> None:
+        for directory in (database, log):
+            directory.mkdir(parents=True)
+            (directory / "neostore").write_text("incomplete")
+
+    def import_parts() -> None:
+        with import_directory(tmp_path):
+            write_parts()
+            raise KeyboardInterrupt
+
+    server, files = Neo4jCommunity(), tmp_path / "unfinished-import"
+    server.prepare(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        import_parts()
+    assert not any(path.exists() for path in (files, database, log))
+    files.mkdir()  # as a process leaves it that is killed
+    write_parts()
+    server.prepare(tmp_path)
+    assert not any(path.exists() for path in (files, database, log))
 
 
 @pytest.mark.neo4j

@@ -6,9 +6,7 @@ package does, such as empty lists, are loaded afterwards.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,7 +31,7 @@ from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.server.engines import managed_engine
-from genai_graph.server.neo4j_community import run_admin
+from genai_graph.server.neo4j_community import import_directory, run_admin
 from genai_graph.storage.columns import json_names, to_columns
 from genai_graph.storage.edge_rules import EmptyGraph
 from genai_graph.storage.lookups import count_edges, count_nodes
@@ -42,6 +40,7 @@ from genai_graph.storage.rows import WriteCounts, new_node_values, now
 if TYPE_CHECKING:
     from datetime import datetime
     from os import PathLike
+    from pathlib import Path
 
     from genai_graph.exchange.formats.records import Record
     from genai_graph.exchange.progress import Progress
@@ -75,22 +74,21 @@ def bulk_import(
     index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
     managed.server.install()
     _require_empty(managed)
-    with (
-        managed.stopped() as directory,
-        tempfile.TemporaryDirectory(prefix="import-", dir=directory) as name,
-    ):
-        options, remainder = _write(stream, Path(name))
+    with managed.stopped() as directory, import_directory(directory) as files:
+        options, remainder = _write(stream, files)
         progress.say("importing")
         command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
-        run_admin(managed, [*command, *options], Path(name))
+        run_admin(managed, [*command, *options], files)
         if remainder is not None:
             remainder = remainder.replace(directory / "remainder.jsonl")
     with connect(engine=_ENGINE):
         progress.say("creating the constraints and indexes")
         indexes.install(NODES.values())  # waits for the constraints, not for the indexes
         if remainder is not None:
-            load(remainder, atomic=False, progress=progress)
-            remainder.unlink()
+            try:
+                load(remainder, atomic=False, progress=progress)
+            finally:
+                remainder.unlink()
         return _verified_report(index.counts(), time.monotonic() - started)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import secrets
+import shutil
 import subprocess
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,8 @@ from genai_graph.server.jars import download_jars, read_lock
 from genai_graph.server.lifecycle import ENVIRONMENT, Server, Users, write_private_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from genai_graph.server.jars import Jar
     from genai_graph.server.lifecycle import ManagedEngine
 
@@ -32,6 +35,7 @@ _ADD_OPENS = [
     f"--add-opens=java.base/{package}=ALL-UNNAMED"
     for package in ("java.nio", "java.io", "sun.nio.ch")
 ]
+_IMPORT = "unfinished-import"  # exists until the importer has ended
 _ITERATIONS = 1024  # as in Neo4j itself; the passwords are random
 SETTINGS = {
     "server.default_listen_address": "127.0.0.1",
@@ -93,6 +97,7 @@ class Neo4jCommunity(Server):
 
     def prepare(self, directory: Path) -> Users:
         """Write the settings and, before the first start, the password."""
+        _delete_interrupted_import(directory)
         for name in ("conf", "plugins"):
             (directory / name).mkdir(exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
@@ -120,6 +125,33 @@ class Neo4jCommunity(Server):
                 if connection.status == psutil.CONN_LISTEN:
                     return int(connection.laddr.port)
         return None
+
+
+@contextlib.contextmanager
+def import_directory(directory: Path) -> Iterator[Path]:
+    """Yield a new directory for the files of an import into the empty database of an engine.
+
+    If the block fails, the next start of the engine is with an empty database again, because it
+    can't open one that was imported in part.
+    """
+    files = directory / _IMPORT
+    files.mkdir(mode=0o700)
+    try:
+        yield files
+    except BaseException:
+        _delete_interrupted_import(directory)
+        raise
+    shutil.rmtree(files)
+
+
+def _delete_interrupted_import(directory: Path) -> None:
+    """Delete the database of an import that did not end, also if its process was killed."""
+    files = directory / _IMPORT
+    if files.exists():
+        for kind in ("databases", "transactions"):
+            if (part := directory / "data" / kind / Neo4jCommunity.database).exists():
+                shutil.rmtree(part)
+        shutil.rmtree(files)
 
 
 def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> None:
