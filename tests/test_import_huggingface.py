@@ -103,7 +103,7 @@ model-index:
     - {type: mae, value: 1, name: MAE (dex)}
     - {type: mae, value: 2, name: baseline}
     - {type: f1, value: 1}
-    - {type: f1, value: 2}
+    - {type: f1, value: 2, args: {k: 4}}
   - dataset: {type: dev, name: dev}
     metric: {type: cos, value: .nan}
   - dataset: {type: Unknown, name: Unknown}
@@ -132,7 +132,7 @@ def test_each_result_is_read_on_its_own() -> None:
         "gain/glue:cola": (7.1, task),
         "MAE (dex)/squad_v2/validation": (1, {**revision, "name": "MAE (dex)"}),
         "baseline/squad_v2/validation": (2, {**revision, "name": "baseline"}),
-        "f1/squad_v2/validation": (2, revision),
+        "f1/squad_v2/validation": (2, {**revision, "card": {"args": {"k": 4}}}),
         "cos//dev": ("NaN", {}),
         "cos": (0.25, {}),
         "bare": (20, {"task": "text-classification", "plus_minus": 1.2}),

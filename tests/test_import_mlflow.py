@@ -340,6 +340,27 @@ def test_the_dataset_of_a_score_is_no_training_data() -> None:
     ) == [("digits-test", [{"role": "test"}]), ("digits-train", [{"role": "training"}])]
 
 
+def test_the_run_that_started_first_has_the_values_of_a_dataset() -> None:
+    unpack("3.17.db")
+    # Runs are read by their ids; the run that is read first started last.
+    starts = {run_named(name): start for start, name in enumerate(["base", "grandchild", "child"])}
+    with sqlite3.connect("3.17.db") as database:
+        for run, start in starts.items():
+            database.execute("UPDATE runs SET start_time = ? WHERE run_uuid = ?", [start, run])
+        database.execute(
+            "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, "
+            "dataset_source) VALUES ('d2', 0, 'transactions', '436c3a4c', 'local', 'other.csv')"
+        )
+        database.execute(
+            "INSERT INTO inputs (input_uuid, source_type, source_id, destination_type, "
+            "destination_id) VALUES ('i2', 'DATASET', 'd2', 'RUN', ?)",
+            [run_named("grandchild")],
+        )
+    graph, report = import_to_file("3.17.db")
+    assert graph.nodes["Dataset"]["transactions@436c3a4c"]["location"] == "/data/transactions.csv"
+    assert any("location: 'other.csv': the value in" in text for text in report.messages)
+
+
 def test_a_model_can_be_measured_by_a_run_of_another_experiment() -> None:
     # A file store writes the points into the experiment of the run, without the model's meta.yaml.
     unpack("3.17-files")
