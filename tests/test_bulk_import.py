@@ -15,6 +15,8 @@ from test_load import counts
 
 from genai_graph import clear, connect, load, query, schema
 from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.formats.records import NodeRecord
+from genai_graph.exchange.import_files import ImportFiles
 from genai_graph.server.neo4j_community import Neo4jCommunity, import_directory
 
 MORE = """\
@@ -126,6 +128,21 @@ def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
     write_parts()
     server.prepare(tmp_path)
     assert not any(path.exists() for path in (files, database, log))
+
+
+def test_nodes_with_too_many_values_leave_files_to_others(tmp_path: Path) -> None:
+    files = ImportFiles(tmp_path)
+
+    def add(uid: str, values: dict[str, int]) -> bool:
+        columns = {f"hyperparameters.{name}": value for name, value in values.items()}
+        return files.add(NodeRecord(uid, columns, 1, "Model", "f.jsonl", 1))
+
+    for i in range(30):
+        assert not add(f"wide{i}", {f"k{i}-{j}": j for j in range(600)})
+    assert add("m", {"lr": 1})
+    files.close()
+    assert (tmp_path / "Model.csv").read_text().startswith('"m",')
+    assert not list(tmp_path.glob("Model-[0-9]*.csv"))
 
 
 @pytest.mark.neo4j

@@ -121,8 +121,10 @@ class ImportFiles:
         if len(files) == _MAX_FILES:
             return None
         file = _ImportFile(self._directory, csv_schemas()[label], f"{label}-{len(files) + 1}.csv")
+        if not file.add_columns(columns):  # more than fit into any file
+            return None
         files.append(file)
-        return file if file.add_columns(columns) else None
+        return file
 
 
 def _describe(name: str, value: Any) -> tuple[str, type, type | None]:
