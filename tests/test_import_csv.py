@@ -427,3 +427,11 @@ def test_unreadable_files_are_errors() -> None:
             import_to_file(file, map={"id": "id"})
     with pytest.raises(SettingsError, match="expected FILE"):
         import_to_file()
+
+
+def test_messages_are_kept_up_to_a_limit() -> None:
+    rows = "".join(f"r{i},n/a\n" for i in range(10_003))
+    Path("t.csv").write_text(f"Run ID,loss\n{rows}")
+    _, report = import_to_file("t.csv", map={"id": "Run ID", "metrics": ["loss"]}, project="p")
+    assert (len(report.messages), report.omitted_messages) == (10_000, 3)
+    assert report.read["runs"] == 10_003

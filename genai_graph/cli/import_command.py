@@ -139,8 +139,8 @@ def _import(kind: Kind, sources: tuple[str, ...], as_json: bool, options: dict[s
         report = import_from(kind.name, *sources, progress=progress, **options)
     for message in report.messages[: options["max_errors"]]:
         click.echo(message, err=True)
-    omitted = len(report.messages) - options["max_errors"]
-    if omitted > 0:
+    omitted = max(len(report.messages) - options["max_errors"], 0) + report.omitted_messages
+    if omitted:
         click.echo(f"and {omitted:,} more", err=True)
     if as_json:
         click.echo(json.dumps(report.as_dict()))

@@ -185,11 +185,11 @@ def _prune(
     unreadable = sum(reasons[UNREADABLE] for reasons in report.skipped.values())
     if unreadable:
         problem = f"{unreadable:,} items of the source can't be read"
-        report.messages.append(f"nothing is pruned: {problem}")
+        report.add_message(f"nothing is pruned: {problem}")
         return
     stale = find_stale(imported)
     for uid in stale.kept:
-        report.messages.append(f"Model {uid!r} is not pruned: other nodes depend on it")
+        report.add_message(f"Model {uid!r} is not pruned: other nodes depend on it")
     lines = list(stale.lines())
     if not stale or not (dry_run or confirm is None or confirm(lines)):
         return

@@ -10,6 +10,8 @@ from genai_graph.errors import escape_unprintable
 from genai_graph.exchange import Report
 from genai_graph.importers.records import Notice, Read, Skipped, SourceInfo, Written
 
+_MAX_MESSAGES = 10_000  # a table may have a problem in each of millions of rows
+
 
 @dataclass
 class ImportReport(Report):
@@ -17,8 +19,9 @@ class ImportReport(Report):
 
     `read` and `written` count items by their sort, such as "runs"; `skipped` counts the others by
     sort and reason: ``report.skipped["runs"]["deleted"]``. What was read is written or skipped.
-    `messages` has a line for each item that can't be imported and for each remark, and `pruned` one
-    for each item that was deleted, or is to be deleted in a dry run.
+    `messages` has a line for each item that can't be imported and for each remark, of which those
+    after 10,000 are only counted, in `omitted_messages`. `pruned` has one for each item that was
+    deleted, or is to be deleted in a dry run.
     """
 
     sources: list[SourceInfo] = field(default_factory=list)
@@ -26,6 +29,7 @@ class ImportReport(Report):
     written: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, Counter[str]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    omitted_messages: int = 0
     pruned: list[str] = field(default_factory=list)
 
     def add(self, record: Read | Written | Skipped | Notice | SourceInfo) -> None:
@@ -39,8 +43,17 @@ class ImportReport(Report):
         else:
             if isinstance(record, Skipped):
                 self.skipped.setdefault(record.item, Counter())[record.reason] += record.count
-            if record.message and (text := str(record)) not in self.messages[-100:]:
-                self.messages.append(text)
+            if record.message:
+                self.add_message(str(record))
+
+    def add_message(self, text: str) -> None:
+        """Add a message unless it is one of the last ones."""
+        if text in self.messages[-100:]:
+            return
+        if len(self.messages) < _MAX_MESSAGES:
+            self.messages.append(text)
+        else:
+            self.omitted_messages += 1
 
     @property
     def summary(self) -> str:
@@ -68,6 +81,7 @@ class ImportReport(Report):
             "written": dict(self.written),
             "skipped": {item: dict(reasons) for item, reasons in self.skipped.items()},
             "messages": self.messages,
+            "omitted_messages": self.omitted_messages,
             "pruned": self.pruned,
             **super().as_dict(),
         }
