@@ -46,6 +46,8 @@ from genai_graph.storage.rows import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from genai_graph.properties.json_columns import Columns
+
 N = TypeVar("N", bound=NodeRow)
 Complete = Callable[[N], dict[str, Any]]
 Reconcile = Callable[[N, dict[str, Any]], dict[str, Any]]
@@ -197,27 +199,27 @@ def _changes(
 
 def _insert_new(label: str, rows: Sequence[N], complete: Complete[N]) -> int:
     """Create nodes unless they exist, and return the number of created nodes."""
-    names, packed = _pack_rows(label, rows, [complete(row) for row in rows])
+    names, packed, json = _pack_rows(label, rows, [complete(row) for row in rows])
     values = {name: f"row[{index}]" for index, name in enumerate(names, 1)}
     values |= {
         name: f"coalesce({values[name]}, $now)" if name in values else "$now" for name in TIMESTAMPS
     }
-    has_json = bool(packed) and len(packed[0]) > len(names) + 1
+    more = f"n += $json[row[{len(names) + 1}]]" if json else ""
     _, counters = execute_write(
-        f"UNWIND $rows AS row {_create(label, values, len(names) + 1 if has_json else None)}",
+        f"UNWIND $rows AS row {_create(label, values, more)}",
         now=now(),
         rows=packed,
+        json=json,
     )
     return counters.nodes_created
 
 
-def _create(label: str, values: Mapping[str, str], json: int | None) -> str:
+def _create(label: str, values: Mapping[str, str], more: str) -> str:
     """Return the clauses that create a node with the given expressions as its properties.
 
-    `json` is the index of a map of further properties in the row. The embedded engine has one
-    writer at a time, and takes two thirds of the time without MERGE.
+    `more` is an assignment of further ones, or "". The embedded engine has one writer at a time,
+    and takes two thirds of the time without MERGE.
     """
-    more = "" if json is None else f"n += row[{json}]"
     if current_connection().engine == "embedded":
         given = ", ".join(f"{quote_name(name)}: {value}" for name, value in values.items())
         create = f"CREATE (n:{quote_name(label)} {{uid: row[0], {given}}})"
@@ -340,11 +342,11 @@ def _exists_error(label: str, uid: str) -> NodeExistsError:
 
 def _pack_rows(
     label: str, rows: Sequence[NodeRow], values: Sequence[dict[str, Any]]
-) -> tuple[list[str], list[list[Any]]]:
-    """Return the property names, and for each row a list of its uid and its values.
+) -> tuple[list[str], list[list[Any]], list[Columns]]:
+    """Return the property names, for each row a list of its uid and its values, and JSON values.
 
-    The properties of JSON values are a map at the end, if there are any. The driver packs lists in
-    half the time of maps.
+    The stored properties of JSON values are a list of maps, with the index of a row's map at the
+    end of the row: runs repeat their parameters. The driver packs lists in half the time of maps.
     """
     given = set().union(*values)
     json = given & json_names(label)
@@ -357,10 +359,16 @@ def _pack_rows(
             for row in packed:
                 if (moment := row[index]) is not None:
                     row[index] = to_bolt_datetime(moment)
+    maps: list[Columns] = []
     if json:
+        numbers: dict[int, int] = {}  # equal maps are mostly the same object
         for row, of_row in zip(packed, values, strict=True):
-            row.append(json_columns(json, of_row))
-    return names, packed
+            columns = json_columns(json, of_row)
+            number = numbers.setdefault(id(columns), len(maps))
+            if number == len(maps):
+                maps.append(columns)
+            row.append(number)
+    return names, packed, maps
 
 
 def _as_lists(
