@@ -102,6 +102,7 @@ class Run:
         for shape, lines in shapes.SHAPES.items():
             graph.write_lines(path, lines(size))
             contenders = loads.of_shape(engine, sample.read(path, size), shape)
+            _warm_up(contenders)
             self._compare(engine.name, size, contenders)
 
     def _measure_size(self, engine: Engine, size: int) -> None:

@@ -131,6 +131,8 @@ class EdgeType(msgspec.Struct, frozen=True, cache_hash=True):
 
     def key_of(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values of the key, which tell apart the edges between two nodes."""
+        if not self.key:  # of most types; called for each edge of a load
+            return ()
         return tuple(
             [
                 default if (value := values.get(name)) is None else value
