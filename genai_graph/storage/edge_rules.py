@@ -64,16 +64,20 @@ class ExistingGraph:
         Each stage visits a node once: following all paths at once takes exponential time.
         """
         type_ = quote_name(edge_type.type)
+        # With MATCH, Neo4j may start at the other end and compare it with each of these nodes.
+        label = quote_name(edge_type.target)
         stages = " ".join(
-            f"MATCH (n{stage})-[:{type_}*0..2]->(n{stage + 1}:{quote_name(edge_type.target)}) "
+            f"UNWIND [(n{stage})-[:{type_}*0..2]->(n:{label}) | n] AS n{stage + 1} "
             f"WITH DISTINCT n{stage + 1}"
             for stage in range(_STAGES)
         )
         cypher = (
             f"UNWIND $uids AS uid {match_uid('n0', edge_type.source, 'uid')} {stages} "
-            f"WHERE n{_STAGES}.uid IS NOT NULL "
-            f"MATCH (n{_STAGES})-[:{type_}]->(b:{quote_name(edge_type.target)}) "
-            f"WHERE b.uid IS NOT NULL RETURN collect([n{_STAGES}.uid, b.uid]) AS pairs"
+            f"WITH n{_STAGES}.uid AS source, "
+            f"[(n{_STAGES})-[:{type_}]->(b:{label}) | b.uid] AS targets "
+            "UNWIND targets AS target WITH source, target "
+            "WHERE source IS NOT NULL AND target IS NOT NULL "
+            "RETURN collect([source, target]) AS pairs"
         )
         return _pairs(cypher, uids)
 
