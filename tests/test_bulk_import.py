@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from graphs import read_graph, without_nulls
 from neo4j_server import install_or_skip
 from test_csv import MOMENT, whole_graph
 from test_engine import kill_engines_at_exit
-from test_load import counts
+from test_load import counts, write_rows
 
 from genai_graph import clear, connect, load, query, schema
 from genai_graph.exchange.formats import jsonl
@@ -156,9 +155,7 @@ def test_any_json_is_imported_as_a_load_stores_it(
         {"node": "Model", "uid": f"m{i}", "props": {"hyperparameters": value, "tags": ["a"]}}
         for i, value in enumerate(JSON_VALUES)
     ]
-    write_file(
-        "json.jsonl", "\n".join(map(json.dumps, [{"format": "genai_graph/1"}, *lines])) + "\n"
-    )
+    write_rows(*lines, name="json.jsonl")
     monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
     with kill_engines_at_exit(own_home):
         done = cli("server", "import", "json.jsonl")

@@ -134,7 +134,7 @@ def _write(stream: RecordStream, directory: Path) -> tuple[list[str], Path | Non
 
 
 def _add(record: Record, files: ImportFiles, moment: datetime) -> NodeRecord | EdgeRecord | None:
-    """Add a record to the files, and return what has to be loaded afterwards.
+    """Add a record to the files, or return the record to load afterwards.
 
     A node with values that CSV can't hold is imported without values, which are all loaded.
     """

@@ -28,7 +28,7 @@ JSON_SIZE = (
     "ELSE 0 END))"
 )
 
-NO_COLUMNS: Columns = {}
+_NO_COLUMNS: Columns = {}
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def to_columns(label: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def json_columns(names: Iterable[str], values: Mapping[str, Any]) -> Columns:
     """Return the stored properties of JSON values of a new node; they must not be changed."""
-    columns = NO_COLUMNS
+    columns = _NO_COLUMNS
     for name in names:
         text = values.get(name)
         if text is not None:

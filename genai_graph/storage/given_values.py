@@ -13,7 +13,6 @@ from genai_graph.database.values import parse_stored_time, to_native
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.columns import (
     JSON_COLUMNS,
-    NO_COLUMNS,
     from_columns,
     json_columns,
     json_names,
@@ -41,8 +40,8 @@ def find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str
     times = sorted(name for name in given if name in known and known[name].is_timestamp)
     plain = sorted(given.difference(times, json))
     names, first_time = [*plain, *times], 1 + len(plain)
-    of_rows = [json_columns(json, row.given) for row in rows] if json else [NO_COLUMNS] * len(rows)
-    columns = sorted(set(json).union(*of_rows)) if json else []
+    of_rows = [json_columns(json, row.given) for row in rows]
+    columns = sorted(set(json).union(*of_rows))
     if len(columns) > _MAX_COLUMNS:
         return _find_whole_values(label, rows, [*plain, *json], times, json)
     found = _read(label, rows, plain, times, json, columns)
