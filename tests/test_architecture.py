@@ -50,7 +50,7 @@ LAYERS: Layers = [
 FILE_ORDER = {
     "access": ["keys roles users"],
     "cli": [
-        "connecting label_argument output progress_bar stdin",
+        "connecting interrupts label_argument output progress_bar stdin",
         "access_commands ask compare load_dump query runs_commands schema_commands search shell "
         "show status_clear",
         "import_command server verify",

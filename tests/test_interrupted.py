@@ -27,12 +27,13 @@ import pexpect
 import psutil
 import pytest
 from conftest import untimed, users_of
+from neo4j._sync.io._bolt_socket import BoltSocket
 from test_cli import interruptible
 from test_engine import engines, kill_engines_at_exit, wait_for_end, wait_until
 from test_load import counts, size_of_graph
 from test_volume import pairs, write
 
-from genai_graph import Connection, Dataset, connect, dump, load, query, schema
+from genai_graph import Connection, Dataset, atomic, connect, dump, load, query, schema
 from genai_graph.errors import UnavailableError
 
 pytestmark = [
@@ -409,6 +410,80 @@ def test_ctrl_c_exits_with_130_and_reports_the_written_rows(graph: Connection, l
     assert load("f.jsonl").entities == 9000
     assert size_of_graph() == 6000
     assert count("MATCH ()-[r]->() RETURN count(r) AS count") == 3000
+
+
+@pytest.mark.parametrize("end", ["commit", "roll back"])
+def test_ctrl_c_in_the_middle_of_a_response(
+    graph: Connection, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The received bytes are lost, so the driver must not read the rest of the response."""
+    receive = BoltSocket.recv_into
+
+    def receive_and_interrupt(bolt_socket: BoltSocket, buffer: memoryview, size: int) -> int:
+        receive(bolt_socket, buffer, size)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    def write_and_end() -> None:
+        with atomic():
+            Dataset(uid="d", name="d").save()
+            monkeypatch.setattr(BoltSocket, "recv_into", receive_and_interrupt)
+            if end == "roll back":
+                raise ValueError
+
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0.5")
+    with pytest.raises(KeyboardInterrupt):
+        write_and_end()
+    assert size_of_graph() == (end == "commit")
+
+
+def test_ctrl_c_after_a_caught_one_keeps_the_connection(graph: Connection) -> None:
+    """A transaction that is committed while an earlier interrupt is handled ends normally."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        before = {one.laddr.port for one in psutil.Process().net_connections()}
+        Dataset(uid="d", name="d").save()
+        assert {one.laddr.port for one in psutil.Process().net_connections()} == before
+    assert size_of_graph() == 1
+
+
+LOST_INTERRUPT = """
+import signal, time
+import click
+from genai_graph.cli import main
+
+class Session:
+    def __init__(self, interrupted):
+        if interrupted:
+            signal.raise_signal(signal.SIGINT)
+        self.closed = False
+
+    def __del__(self):
+        if not self.closed:
+            signal.raise_signal(signal.SIGINT)
+
+@main.command()
+@click.argument("interrupted", type=bool)
+def wait(interrupted):
+    Session(interrupted)
+    time.sleep(60)
+
+main()
+"""
+
+
+@pytest.mark.parametrize("interrupted", ["no", "yes"])
+def test_ctrl_c_in_a_finalizer_is_not_lost(interrupted: str) -> None:
+    """In a `__del__`, and in a constructor, after which `__del__` finds an incomplete object."""
+    result = subprocess.run(
+        [sys.executable, "-c", LOST_INTERRUPT, "wait", interrupted],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        preexec_fn=interruptible,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
 
 
 # Lost connections

@@ -365,6 +365,16 @@ def test_private_connection_of_a_transaction_of_the_driver(bare: neo4j.Session) 
         assert transaction.run("RETURN 1").single(strict=True).value() == 1
 
 
+def test_private_functions_of_the_driver_at_the_end_of_a_transaction(bare: neo4j.Session) -> None:
+    """`driver._close_connection_if_interrupted` replaces the first by the second."""
+    transaction = bare.begin_transaction()
+    connection = transaction._connection
+    transaction._on_closed = transaction._on_cancel
+    transaction.rollback()
+    assert connection.closed()
+    assert bare.run("RETURN 1").single(strict=True).value() == 1
+
+
 def test_private_address_of_the_driver_keeps_the_name_of_its_host() -> None:
     """`addresses.Resolver` returns it, so that certificates are checked."""
     address = ResolvedAddress(("127.0.0.1", 7687), host_name="db.example.com")

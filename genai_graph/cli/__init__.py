@@ -6,13 +6,10 @@ when a command runs, so that ``--help`` is fast.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,6 +18,7 @@ from genai_graph.cli.access_commands import access
 from genai_graph.cli.ask import ask
 from genai_graph.cli.compare import compare
 from genai_graph.cli.import_command import import_
+from genai_graph.cli.interrupts import exit_interrupted, handle_sigterm, repeat_lost_interrupts
 from genai_graph.cli.load_dump import check, dump, load
 from genai_graph.cli.query import query
 from genai_graph.cli.runs_commands import runs
@@ -32,13 +30,6 @@ from genai_graph.cli.show import impact, lineage, show
 from genai_graph.cli.status_clear import clear, status
 from genai_graph.cli.verify import verify
 from genai_graph.errors import GenaiGraphError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # as shells report SIGINT and SIGTERM
-_IS_TERMINATED = "genai_graph.is_terminated"
 
 
 class ErrorReportingGroup(click.Group):
@@ -54,7 +45,7 @@ class ErrorReportingGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command and flush its output."""
         try:
-            with _handle_sigterm(ctx):
+            with handle_sigterm(ctx), repeat_lost_interrupts():
                 result = super().invoke(ctx)
                 sys.stdout.flush()  # here, so that a failure is reported below
                 return result
@@ -62,11 +53,11 @@ class ErrorReportingGroup(click.Group):
             click.echo(str(error), err=True)
             ctx.exit(1)
         except KeyboardInterrupt:
-            _exit_interrupted(ctx)
+            exit_interrupted(ctx)
         except click.Abort as abort:
             # click raises it for Ctrl-C at a prompt, and for the answer "no".
             if isinstance(abort.__context__, KeyboardInterrupt):
-                _exit_interrupted(ctx)
+                exit_interrupted(ctx)
             raise
         except OSError as error:
             # Redirect stdout, or Python fails again when it flushes the rest at exit.
@@ -74,38 +65,6 @@ class ErrorReportingGroup(click.Group):
             if error.errno != errno.EPIPE:  # a closed pipe is normal, as in `... | head`
                 click.echo(f"the output can't be written: {error.strerror}", err=True)
             ctx.exit(1)
-
-
-@contextlib.contextmanager
-def _handle_sigterm(ctx: click.Context) -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, so that a command removes its temporary files.
-
-    The shell ends at once, because it would catch the exception and continue. A second SIGTERM
-    also ends at once. An existing handler is left in place.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if ctx.invoked_subcommand == "shell":
-            signal.raise_signal(number)
-        ctx.meta[_IS_TERMINATED] = True
-        raise KeyboardInterrupt
-
-    has_handler = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-    if has_handler or threading.current_thread() is not threading.main_thread():
-        yield  # Python allows handlers in the main thread only
-        return
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit_interrupted(ctx: click.Context) -> None:
-    is_terminated = _IS_TERMINATED in ctx.meta
-    click.echo("terminated" if is_terminated else "interrupted", err=True)
-    ctx.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)
 
 
 @click.group(cls=ErrorReportingGroup, context_settings={"help_option_names": ["-h", "--help"]})

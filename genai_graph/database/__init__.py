@@ -9,6 +9,8 @@ tests/test_upstream.py:
   raises in place of the driver's.
 - `neo4j.Transaction._connection`, its `server_info` (connection.py) and `socket` (driver.py): the
   product that answered, and the time limit of a response.
+- `neo4j.Transaction._on_closed` and `_on_cancel` (driver.py): how the driver releases and how it
+  closes the connection at the end of a transaction.
 - `neo4j.Result._buffer_all`, `Result._obtain_summary`, `Transaction._results` (driver.py): results
   that outlive their transaction.
 - `neo4j._addressing.ResolvedAddress` (addresses.py): resolved addresses that keep the name of their

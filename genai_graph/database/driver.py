@@ -8,6 +8,7 @@ is held around every transaction that may write.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import weakref
 from asyncio import CancelledError
@@ -449,6 +450,7 @@ class GraphTransaction:
     def _end(self, action: Callable[[], None], *afterwards: Callable[[], None]) -> None:
         with self._turn:
             self.has_ended = True
+            _close_connection_if_interrupted(self._transaction)
             try:
                 with self._translate_errors():
                     action()
@@ -472,6 +474,23 @@ def _limit_silence(transaction: neo4j.Transaction, seconds: float) -> None:
     socket = transaction._connection.socket
     limits = [limit for limit in (socket.get_read_timeout(), seconds + _GRACE) if limit]
     socket.set_read_timeout(min(limits))
+
+
+def _close_connection_if_interrupted(transaction: neo4j.Transaction) -> None:
+    """Make Ctrl-C during the end of a transaction close its connection.
+
+    It may lose a part of a response. The driver then resets the connection, and would wait for the
+    rest for ever. When an asyncio task is cancelled it closes the connection, as here.
+    """
+    on_closed, on_cancel = transaction._on_closed, transaction._on_cancel
+    handled = sys.exc_info()[1]  # by the caller
+
+    def close() -> None:
+        error = sys.exc_info()[1]
+        is_expected = error is None or error is handled or isinstance(error, Exception)
+        (on_closed if is_expected else on_cancel)()
+
+    transaction._on_closed = close
 
 
 class QueryResult:

@@ -1,0 +1,83 @@
+"""Ctrl-C and SIGTERM during a command."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # as shells report SIGINT and SIGTERM
+_IS_TERMINATED = "genai_graph.is_terminated"
+_REPEAT_SECONDS = 0.01
+
+
+@contextlib.contextmanager
+def handle_sigterm(ctx: click.Context) -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt, so that a command removes its temporary files.
+
+    The shell ends at once, because it would catch the exception and continue. A second SIGTERM
+    also ends at once. An existing handler is left in place.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if ctx.invoked_subcommand == "shell":
+            signal.raise_signal(number)
+        ctx.meta[_IS_TERMINATED] = True
+        raise KeyboardInterrupt
+
+    has_handler = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    if has_handler or threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def repeat_lost_interrupts() -> Iterator[None]:
+    """Repeat a KeyboardInterrupt that was raised in a `__del__`, where Python only prints it.
+
+    The driver's sessions have a `__del__`, and a load opens one for each batch. If it is the
+    constructor that is interrupted, the `__del__` of the incomplete session raises AttributeError,
+    which is not printed.
+    """
+    previous = sys.unraisablehook
+
+    def report(unraisable: sys.UnraisableHookArgs) -> None:
+        is_finalizer = getattr(unraisable.object, "__name__", "") == "__del__"
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Later, when this function has returned: it would be lost here, too.
+            timer = threading.Timer(_REPEAT_SECONDS, signal.raise_signal, [signal.SIGINT])
+            timer.daemon = True
+            timer.start()
+        elif not (is_finalizer and issubclass(unraisable.exc_type, AttributeError)):
+            previous(unraisable)
+
+    sys.unraisablehook = report
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        traceback.clear_frames(error.__traceback__)  # deletes what they refer to here
+        raise
+    finally:
+        sys.unraisablehook = previous
+
+
+def exit_interrupted(ctx: click.Context) -> NoReturn:
+    """Say how the command was ended, and exit as shells expect it."""
+    is_terminated = _IS_TERMINATED in ctx.meta
+    click.echo("terminated" if is_terminated else "interrupted", err=True)
+    ctx.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)
