@@ -21,8 +21,8 @@ from genai_graph.exchange.formats.records import EdgeRecord, NodeRecord, with_ui
 from genai_graph.exchange.loader import reduced_gc
 from genai_graph.storage import edges, nodes
 from genai_graph.storage.batching import BATCH_ROWS, batch_by_key
-from genai_graph.storage.edges import insert_edges
-from genai_graph.storage.nodes import insert_nodes
+from genai_graph.storage.edges import send_new_edges
+from genai_graph.storage.nodes import send_new_nodes
 
 ENGINE = "none"
 CHECK = "Check of a file"
@@ -87,14 +87,14 @@ def _pack_nodes(lines: list[bytes]) -> None:
     with _packing_only(), reduced_gc():
         batches = batch_by_key(_records(lines, NodeRecord), attrgetter("label"), BATCH_ROWS)
         for label, rows in batches:
-            insert_nodes(label, rows, with_uid_fields)
+            send_new_nodes(label, rows, with_uid_fields)()
 
 
 def _pack_edges(lines: list[bytes]) -> None:
     with _packing_only(), reduced_gc():
         batches = batch_by_key(_records(lines, EdgeRecord), attrgetter("edge_type"), BATCH_ROWS)
         for edge_type, rows in batches:
-            insert_edges(edge_type, rows)
+            send_new_edges(edge_type, rows)()
 
 
 def _records(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
@@ -107,11 +107,11 @@ def _records(lines: list[bytes], wanted: type[Any]) -> Iterator[Any]:
 @contextmanager
 def _packing_only() -> Iterator[None]:
     """Replace the database by a packer, and the connection by one without keys."""
-    write = _Packer().execute_write
+    write = _Packer().send_write
     connection = SimpleNamespace(keyring=None, engine="embedded")
     with (
-        patch.multiple(nodes, execute_write=write, current_connection=lambda: connection),
-        patch.multiple(edges, execute_write=write, current_connection=lambda: connection),
+        patch.multiple(nodes, send_write=write, current_connection=lambda: connection),
+        patch.multiple(edges, send_write=write, current_connection=lambda: connection),
     ):
         yield
 
@@ -123,9 +123,11 @@ class _Packer:
         scope = HydrationHandler().new_hydration_scope()  # type: ignore[no-untyped-call]
         self._hooks = scope.dehydration_hooks
 
-    def execute_write(self, cypher: str, /, **parameters: Any) -> tuple[list[dict[str, int]], Any]:
-        """Replacement for `genai_graph.database.execute_write`."""
+    def send_write(
+        self, cypher: str, /, **parameters: Any
+    ) -> Callable[[], tuple[list[dict[str, int]], Any]]:
+        """Replacement for `genai_graph.database.transaction.send_write`."""
         packer: Any = Packer(PackableBuffer())  # type: ignore[no-untyped-call]
         packer.pack(parameters, dehydration_hooks=self._hooks)
         count = len(parameters.get("rows") or parameters["sources"])
-        return [{"count": count}], SimpleNamespace(nodes_created=count, relationships_created=count)
+        return lambda: ([{"count": count}], None)

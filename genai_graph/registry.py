@@ -89,6 +89,13 @@ class EdgeType(msgspec.Struct, frozen=True, cache_hash=True):
         """Return the clauses that match `a` and `b` by Cypher expressions for their uids."""
         return f"{match_uid('a', self.source, source)} {match_uid('b', self.target, target)}"
 
+    def create(self, values: str) -> str:
+        """Return the clause that creates the edge from `a` to `b`.
+
+        `values` is a Cypher expression for its properties, or "".
+        """
+        return f"CREATE {self.pattern}" + (f" SET r = {values}" if values else "")
+
     def merge(self, values: str, key: Mapping[str, str]) -> str:
         """Return the clauses that create the edge from `a` to `b`, or update the existing one.
 

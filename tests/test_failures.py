@@ -144,7 +144,7 @@ def test_connection_lost_in_a_commit_on_neo4j(
 
     def on_commit(proxy: Proxy, before: bytes) -> None:
         nonlocal commits
-        commits += b"UNWIND $rows" in before and b"SET" in before
+        commits += b"UNWIND $rows AS row CREATE" in before
         if commits == 3:
             proxy.cuts_at_response = True
             if not sent:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -535,3 +536,33 @@ def test_nodes_that_another_client_creates_between_batches_are_merged(graph: Con
     assert counts(report) == {"Project": (5, 0, 1)}
     assert [(one.name, one.owner) for one in Project.nodes.filter(name="p3")] == [("p3", "other")]
     assert size_of_graph() == 6
+
+
+def test_what_another_client_creates_during_an_atomic_load_is_merged(
+    neo4j_graph: Connection,
+) -> None:
+    """The graph is empty when the load begins to write, so it creates without reading."""
+    nodes = [
+        {"node": label, "uid": f"{label[0].lower()}{i}"}
+        for label in ("Project", "Dataset")
+        for i in range(6)
+    ]
+    edges = [
+        {"edge": "HAS", "from": ["Project", f"p{i}"], "to": ["Dataset", f"d{i}"]} for i in range(6)
+    ]
+    fixture = write_rows(*nodes, *edges)
+
+    def create() -> None:
+        project = Project(name="p3", owner="other").save()
+        project.datasets.connect(Dataset(name="d3").save())
+
+    with ThreadPoolExecutor(1) as other:  # outside of the transaction
+        progress = Interference(lambda: size_of_graph() or other.submit(create).result())
+        report = load(fixture, batch_size=2, progress=progress)
+    assert counts(report) == {
+        "Project": (5, 0, 1),
+        "Dataset": (5, 0, 1),
+        "Project-HAS->Dataset": (5, 0, 1),
+    }
+    assert Project.nodes.get(uid="p3").owner == "other"
+    assert size_of_graph() == 12

@@ -61,7 +61,7 @@ TRANSPORT = {
 NUM_ENTITIES = 10_000
 SCANS = {"AllNodesScan", "NodeByLabelScan", "DirectedRelationshipTypeScan", "NodeIndexScan"}
 SEEKS = {"NodeUniqueIndexSeek", "NodeIndexSeek", "NodeIndexSeekByRange", "MergeUniqueNode"}
-UID_LOOKUP = re.compile(r":`?\w+`? \{uid: ")
+UID_LOOKUP = re.compile(r"(?<!CREATE \(n):`?\w+`? \{uid: ")
 # Without the hint, a plan cached for a small graph scans the uid index for every row.
 UNHINTED = re.compile(r"UNWIND.* MATCH \(\w*:`?\w+`? \{uid: [^}]*\}\)(?! USING INDEX SEEK)")
 INDEXED = {

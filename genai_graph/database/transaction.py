@@ -414,6 +414,21 @@ def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCount
     return _run(cypher, parameters, write=True)
 
 
+def send_write(cypher: str, /, **parameters: Any) -> Callable[[], tuple[Rows, SummaryCounters]]:
+    """Send a statement that writes in the open transaction; return a function that reads the rest.
+
+    It returns the rows and the update counters. Meanwhile the server works, and the next statement
+    can be prepared; that raises the errors of this one if it is run first.
+    """
+    if current_connection().read_only:
+        raise _read_only_error()
+    transaction = active_transaction()
+    if transaction is None:
+        raise TransactionError("no transaction is open: enter an atomic() block")
+    result = transaction.run(cypher, parameters)
+    return lambda: _read(result)
+
+
 def lock(cypher: str, /, **parameters: Any) -> Rows:
     """Run a statement in the open transaction that writes only to take locks; return its rows."""
     transaction = active_transaction()
@@ -427,6 +442,10 @@ def _read(
 ) -> tuple[Rows, SummaryCounters]:
     columns = result.keys()
     return Rows(map(convert, result), columns), result.counters()
+
+
+def _read_only_error() -> ReadOnlyError:
+    return ReadOnlyError("the connection is read-only: connect without read_only to write")
 
 
 def _refuse_forbidden(cypher: str) -> None:
@@ -446,7 +465,7 @@ def _run(
 ) -> tuple[Rows, SummaryCounters]:
     """Run a statement in the open transaction, or in a new one that is repeated if necessary."""
     if write and current_connection().read_only:
-        raise ReadOnlyError("the connection is read-only: connect without read_only to write")
+        raise _read_only_error()
     active = active_transaction()
     if not write:
         _refuse_forbidden(cypher)

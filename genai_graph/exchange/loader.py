@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from genai_graph.database import current_connection, retry, transaction_block
 from genai_graph.errors import (
@@ -36,9 +37,9 @@ from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, TRANSACTION_BYTES, batch_by_key
 from genai_graph.storage.edge_rules import LoadedGraph
-from genai_graph.storage.edges import insert_edges, merge_edges
+from genai_graph.storage.edges import insert_edges, merge_edges, send_new_edges
 from genai_graph.storage.lookups import relationship_type_exists
-from genai_graph.storage.nodes import insert_nodes, merge_nodes
+from genai_graph.storage.nodes import merge_nodes, send_new_nodes
 from genai_graph.storage.rows import WriteCounts
 
 if TYPE_CHECKING:
@@ -213,10 +214,11 @@ def _write_atomically(writer: _BatchWriter) -> None:
         try:
             with transaction_block():
                 writer.start(concurrent=False)
-                for key, rows in writer.batches():
-                    writer.count(key, writer.write(key, rows))
+                writer.write_all()
                 # If the connection fails during the commit, the server may have completed it.
                 outcome = "everything or nothing was written: {advice} to be sure"
+        except NodeExistsError as error:
+            writer.repeat_as_merge(error)
         except UncertainCommitError:
             if writer.has_written or not uncertain:
                 uncertain[:] = [writer.report]
@@ -241,13 +243,10 @@ def _write_in_batches(writer: _BatchWriter) -> None:
             counts = WriteCounts()
             try:
                 with transaction_block():
-                    counts = writer.write(key, rows)
+                    counts = writer.write(key, rows)()
                     uncertain = ", and possibly the next batch"  # during the commit
             except NodeExistsError as error:
-                if writer.is_merged(key):  # the value of another unique property
-                    raise
-                writer.merge(key)
-                raise TransientError(str(error)) from error
+                writer.repeat_as_merge(error)
             except UncertainCommitError:
                 if counts.written or not earlier:
                     earlier[:] = [counts]
@@ -295,6 +294,8 @@ class _BatchWriter:
         self._reconcile = reconcile
         self._verb = verb
         self._merged: set[str | EdgeType] = set()
+        self._merges_all = self._has_inserted = False
+        self._created: set[str] = set()
 
     def start(self, *, concurrent: bool) -> None:
         """Reset the report, and choose the labels and edge types to merge; others are inserted.
@@ -304,9 +305,14 @@ class _BatchWriter:
         the check; with `concurrent`, they may also write between the batches.
         """
         self.report = Report()
+        self._has_inserted = False
+        if self._merges_all:
+            return
         graph = LoadedGraph()
         labels = {label for label in NODES if not graph.is_empty(label)}
         self._merged = {*labels}
+        # All nodes of these labels are created in one transaction, unseen by other clients.
+        self._created = set() if concurrent else NODES.keys() - labels
         for edge_type in self._index.edge_types:
             may_exist = {edge_type.source, edge_type.target} <= labels
             if edge_type.has_constraints:
@@ -323,33 +329,55 @@ class _BatchWriter:
         edges = self._read(EdgeRecord, "edges")
         yield from batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
 
-    def write(self, key: str | EdgeType, rows: list[Any]) -> WriteCounts:
-        """Write a batch, and return its counts."""
+    def write_all(self) -> None:
+        """Write all batches in the open transaction, and count them.
+
+        The next batch is prepared while the server writes.
+        """
+        sent: deque[tuple[str | EdgeType, Callable[[], WriteCounts]]] = deque()
+        for key, rows in self.batches():
+            sent.append((key, self.write(key, rows)))
+            if len(sent) > 1:
+                self._count_next(sent)
+        while sent:
+            self._count_next(sent)
+
+    def _count_next(self, sent: deque[tuple[str | EdgeType, Callable[[], WriteCounts]]]) -> None:
+        key, wait = sent.popleft()
+        self.count(key, wait())
+
+    def write(self, key: str | EdgeType, rows: list[Any]) -> Callable[[], WriteCounts]:
+        """Write a batch, and return a function that waits for its counts."""
         if isinstance(key, EdgeType):
-            if key not in self._merged:
-                return insert_edges(key, rows)
-            return merge_edges(key, rows, new_only=("origin",) if self._reconcile else ())
-        if has_journal_nodes(rows):
-            return merge_journal_nodes(key, rows)
-        if key in self._merged:
-            return merge_nodes(key, rows, with_uid_fields, self._reconcile)
-        counts = insert_nodes(key, rows, with_uid_fields, self._reconcile)
-        if counts.created < counts.total:
-            self.merge(key)
-        return counts
+            if key in self._merged:
+                new_only = ("origin",) if self._reconcile else ()
+                counts = merge_edges(key, rows, new_only=new_only)
+            elif {key.source, key.target} & self._created:
+                return send_new_edges(key, rows)
+            else:
+                counts = insert_edges(key, rows)
+        elif has_journal_nodes(rows):
+            self._created.discard(key)
+            counts = merge_journal_nodes(key, rows)
+        elif key in self._merged:
+            counts = merge_nodes(key, rows, with_uid_fields, self._reconcile)
+        else:
+            self._has_inserted = True
+            return send_new_nodes(key, rows, with_uid_fields)
+        return lambda: counts
 
-    def is_merged(self, key: str | EdgeType) -> bool:
-        """Return whether nodes of a label, or edges of a type, are merged."""
-        return key in self._merged
+    def repeat_as_merge(self, error: NodeExistsError) -> NoReturn:
+        """Merge everything from now on, and raise `TransientError`, which repeats the transaction.
 
-    def merge(self, key: str | EdgeType) -> None:
-        """From now on, merge the nodes of a label, some of which another client has created."""
-        self._merged.add(key)
-        self._merged.update(
-            edge_type
-            for edge_type in self._index.edge_types
-            if edge_type.has_constraints and key in (edge_type.source, edge_type.target)
-        )
+        Another client has created nodes of a label that had none. If everything was merged, the
+        graph has a constraint that is not of this package, and the given error is raised.
+        """
+        if self._merges_all or not self._has_inserted:
+            raise error
+        self._merges_all = True
+        self._merged = {*NODES, *self._index.edge_types}
+        self._created = set()
+        raise TransientError(str(error)) from error
 
     @property
     def has_written(self) -> bool:

@@ -6,14 +6,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import atomic, current_connection, execute_write, match_uid, quote_name
-from genai_graph.database.transaction import lock, query
+from genai_graph.database.transaction import lock, query, send_write
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing
 from genai_graph.storage.rows import EdgeRow, WriteCounts, changed_values
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from genai_graph.registry import EdgeType
 
@@ -165,6 +165,30 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
     return WriteCounts(created=created, unchanged=len(rows) - created)
 
 
+def send_new_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> Callable[[], WriteCounts]:
+    """Send the statement that creates edges, and return a function that waits for the counts.
+
+    It runs in the open transaction, which has created one end of each edge: no other client has
+    seen it, so the edge can't exist. The function raises `NodeNotFoundError` if an end does not
+    exist.
+    """
+    values = [row.given for row in rows]
+    columns: dict[str, Any] = {
+        "sources": [row.source for row in rows],
+        "targets": [row.target for row in rows],
+    }
+    if any(values):
+        columns["values"] = values
+    create = edge_type.create("$values[i]" if "values" in columns else "")
+    wait = send_write(_for_each(edge_type, create), **columns)
+
+    def counts() -> WriteCounts:
+        _require_ends(edge_type, wait()[0], columns)
+        return WriteCounts(created=len(rows))
+
+    return counts
+
+
 def _merge(
     edge_type: EdgeType,
     rows: Sequence[EdgeRow],
@@ -215,16 +239,25 @@ def _write(edge_type: EdgeType, keys: list[list[Any]], values: list[dict[str, An
         "$values[i]" if "values" in columns else "",
         {name: f"${column}[i]" for name, column in key_columns.items()},
     )
+    found, counters = execute_write(_for_each(edge_type, _lock(edge_type) + merge), **columns)
+    _require_ends(edge_type, found, columns)
+    return counters.relationships_created
+
+
+def _for_each(edge_type: EdgeType, clauses: str) -> str:
+    """Return the statement that runs clauses for the ends `a` and `b` of each edge."""
     ends = edge_type.match_ends("$sources[i]", "$targets[i]")
-    found, counters = execute_write(
-        f"UNWIND range(0, size($sources) - 1) AS i {ends} {_lock(edge_type)}{merge} "
-        "RETURN count(*) AS count",
-        **columns,
-    )
-    if found[0]["count"] < len(values):
+    each = "UNWIND range(0, size($sources) - 1) AS i"
+    return f"{each} {ends} {clauses} RETURN count(*) AS count"
+
+
+def _require_ends(
+    edge_type: EdgeType, found: Sequence[Mapping[str, Any]], columns: Mapping[str, list[Any]]
+) -> None:
+    """Raise `NodeNotFoundError` if the statement has not found the ends of all edges."""
+    if found[0]["count"] < len(columns["sources"]):
         raise_missing(edge_type.source, columns["sources"])
         raise_missing(edge_type.target, columns["targets"])
-    return counters.relationships_created
 
 
 def _lock(edge_type: EdgeType) -> str:
