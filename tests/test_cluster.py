@@ -45,7 +45,7 @@ from genai_graph.errors import (
     UnavailableError,
     UncertainCommitError,
 )
-from genai_graph.questions import QuestionRun
+from genai_graph.questions import QuestionRun, get_question
 
 pytestmark = pytest.mark.neo4j
 
@@ -286,7 +286,7 @@ def test_answers_are_complete_if_followers_die_while_rows_are_read(
     whole = ask("license-impact", licenses=["MIT"])
     assert len(whole) == 40
     rows: list[dict[str, Any]] = []
-    for row in QuestionRun("license-impact", 0, {"licenses": ["MIT"]}):
+    for row in QuestionRun(get_question("license-impact"), 0, {"licenses": ["MIT"]}):
         rows.append(row)
         if len(rows) in (10, 20):
             cluster.kill(len(rows) // 10)

@@ -316,22 +316,27 @@ def test_names(cli: Run, add_question: Add, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def install_distribution(path: Path, entry_point: str) -> None:
+    """Add the metadata of a distribution with an entry point to a directory."""
+    metadata = path / "team-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: team\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[genai_graph.questions]\n{entry_point}\n")
+
+
 def test_questions_of_installed_packages(
     cli: Run, add_question: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A distribution with an entry point is found on the path."""
     package = tmp_path / "team_questions"
     add_question("of-team", f"{HEAD}\nRETURN 1 AS n", package)
-    distribution = tmp_path / "team-1.0.dist-info"
-    distribution.mkdir()
-    (distribution / "METADATA").write_text("Metadata-Version: 2.1\nName: team\nVersion: 1.0\n")
-    entry_points = distribution / "entry_points.txt"
-    entry_points.write_text("[genai_graph.questions]\nteam = team_questions\n")
+    install_distribution(tmp_path, "team = team_questions")
     monkeypatch.syspath_prepend(tmp_path)
     assert '"question": "of-team"' in cli("ask").stdout
     add_question("of-team", f"{HEAD}\nRETURN 2 AS n")
     assert "of-team.cypher: a question of this name exists (" in cli("ask").stderr
-    entry_points.write_text("[genai_graph.questions]\nteam = missing_package\n")
+    install_distribution(tmp_path / "other", "team = missing_package")
+    monkeypatch.syspath_prepend(tmp_path / "other")
     message = "entry point genai_graph.questions: team = missing_package: No module named"
     assert message in cli("ask").stderr
 

@@ -305,7 +305,7 @@ def use_questions() -> None:
             elif parameter.is_required:
                 arguments[parameter.name] = "auc"
         ask(name, **arguments)
-        assert list(QuestionRun(name, 0, arguments)) == ask(name, **arguments)
+        assert list(QuestionRun(catalog.get_question(name), 0, arguments)) == ask(name, **arguments)
     assert ask("best-models", metric="no such metric").notices
     assert ask("best-models", metric="AUC").notices
     parent, child = Model.upsert(name="parent"), Model.upsert(name="child")

@@ -75,7 +75,7 @@ def _build_command(question: Question) -> click.Command:
         from genai_graph.questions import QuestionRun
 
         with connect():
-            answer = QuestionRun(question.name, limit, parameters)
+            answer = QuestionRun(question, limit, parameters)
             write_rows(answer, format, question.columns)
             notices = answer.notices()
         for notice in notices:

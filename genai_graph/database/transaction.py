@@ -308,6 +308,29 @@ def run_in_transaction(
     return retry_on(latest_connection, attempt, idempotent=True)
 
 
+def read_in_transaction(work: Callable[[], T]) -> T:
+    """Call a function that only reads in one transaction, and repeat it after a lost connection.
+
+    The transaction is the open one, if there is one.
+    """
+    if active_transaction() is not None:
+        return work()
+    timeout = current_connection().statement_timeout
+
+    def attempt() -> T:
+        with (
+            graph_driver.session(default_access_mode=READ_ACCESS) as session,
+            session.begin_transaction(timeout=timeout) as transaction,
+        ):
+            token = context_transaction.set(transaction)
+            try:
+                return work()
+            finally:
+                _reset(token)
+
+    return retry_on(latest_connection, attempt, idempotent=True)
+
+
 def query(
     cypher: str,
     parameters: dict[str, Any] | None = None,

@@ -18,6 +18,7 @@ from genai_graph.database import (
     stream,
 )
 from genai_graph.database.rows import Rows
+from genai_graph.database.transaction import read_in_transaction
 from genai_graph.errors import (
     QueryError,
     QuestionError,
@@ -85,9 +86,14 @@ def ask(name: str, *, limit: int = 0, **parameters: Any) -> Answer:
     Raises `UnknownQuestionError`, `QuestionError` for a missing, unknown or invalid parameter, and
     `NodeNotFoundError` if a parameter is the uid of a node that does not exist.
     """
-    run = QuestionRun(name, limit, parameters)
-    rows = list(run.rows(_read_all))
-    return Answer(run.question, rows, run.notices())
+    question = get_question(name)
+
+    def answer() -> Answer:
+        run = QuestionRun(question, limit, parameters)
+        rows = list(run.rows(_read_all))
+        return Answer(question, rows, run.notices())
+
+    return read_in_transaction(answer)
 
 
 class QuestionRun:
@@ -96,8 +102,8 @@ class QuestionRun:
     Raises the same errors as `ask`.
     """
 
-    def __init__(self, name: str, limit: int, given: Mapping[str, Any]) -> None:
-        self.question = get_question(name)
+    def __init__(self, question: Question, limit: int, given: Mapping[str, Any]) -> None:
+        self.question = question
         row_limit = to_exact_int(limit)
         if row_limit is None or row_limit < 0:
             raise QuestionError(f"limit: expected an integer of at least 0, got {limit!r}")

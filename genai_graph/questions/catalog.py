@@ -2,15 +2,16 @@
 
 Own ones are the .cypher files in the directory `GENAI_GRAPH_QUESTIONS`, and in the packages that
 the entry points ``genai_graph.questions`` name. They are read when they are needed, so that a
-changed file takes effect at once.
+changed file takes effect at once; a package that is installed meanwhile needs a new process.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -132,7 +133,7 @@ def _iter_own_files() -> Iterator[Traversable]:
             raise SettingsError(
                 f"{QUESTIONS_SETTING}: {directory}: can't be read: {error.strerror}"
             ) from None
-    for point in entry_points(group=_ENTRY_POINTS):
+    for point in _entry_points(tuple(sys.path)):
         try:
             yield from _cypher_files(files(point.value))
         except (ImportError, OSError, TypeError) as error:
@@ -140,6 +141,12 @@ def _iter_own_files() -> Iterator[Traversable]:
                 f"entry point {_ENTRY_POINTS}: {point.name} = {point.value}: {error}: expected a "
                 "package that contains .cypher files"
             ) from None
+
+
+@functools.cache
+def _entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points of the packages in `path`, which are searched once per process."""
+    return tuple(entry_points(group=_ENTRY_POINTS))
 
 
 def _cypher_files(directory: Traversable) -> list[Traversable]:

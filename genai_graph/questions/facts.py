@@ -21,6 +21,8 @@ _IN_PARTS = ("licensed_datasets", "outdated_datasets")
 _FIRST_PART, _LARGEST_PART = 10, 100
 # For the descendants of more models than these, it is faster to read all edges once.
 _MAX_STARTS = 10_000
+# The number of steps that a statement follows, and of nodes from which the first one does.
+_STEPS, _FEW_STARTS = 8, 100
 
 
 class MetricGroup(NamedTuple):
@@ -347,7 +349,8 @@ def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]
     """Read the DERIVED_FROM edges of nodes, and of all nodes that they lead to."""
     edges: list[Derivation] = []
     expanded: set[str] = set()
-    steps = 0  # most of the first nodes have no edges
+    # Most of many first nodes have no edges: find the others before following theirs.
+    steps = _STEPS if len(uids) <= _FEW_STARTS else 0
     while uids:
         rows = _read_steps(label, uids, steps, by_source=by_source)
         found = [row for row in rows if row[0] not in expanded]
@@ -358,7 +361,7 @@ def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]
             for near, far, kind in linked
         )
         uids = sorted({far for _, far, _ in linked} - expanded)
-        steps = 8
+        steps = _STEPS
     return edges
 
 
