@@ -448,7 +448,7 @@ def test_ctrl_c_after_a_caught_one_keeps_the_connection(graph: Connection) -> No
     assert size_of_graph() == 1
 
 
-LOST_INTERRUPT = """
+LOST_INTERRUPT = f"""
 import signal, time
 import click
 from genai_graph.cli import main
@@ -467,7 +467,7 @@ class Session:
 @click.argument("interrupted", type=bool)
 def wait(interrupted):
     Session(interrupted)
-    time.sleep(60)
+    time.sleep({2 * LIMIT})  # the interrupt ends it
 
 main()
 """

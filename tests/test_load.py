@@ -566,3 +566,23 @@ def test_what_another_client_creates_during_an_atomic_load_is_merged(
     }
     assert Project.nodes.get(uid="p3").owner == "other"
     assert size_of_graph() == 12
+
+
+def test_new_nodes_beside_existing_ones_are_written_before_their_edges(graph: Connection) -> None:
+    """The labels have nodes, but no edges, so nodes are merged and edges created."""
+    Project(name="p0").save()
+    Dataset(name="d0").save()
+    fixture = write_rows(
+        *({"node": "Project", "uid": f"p{i}"} for i in range(4)),
+        *({"node": "Dataset", "uid": f"d{i}"} for i in range(4)),
+        *(
+            {"edge": "HAS", "from": ["Project", f"p{i}"], "to": ["Dataset", f"d{i}"]}
+            for i in reversed(range(4))
+        ),
+    )
+    report = load(fixture, batch_size=2)
+    assert counts(report) == {
+        "Project": (3, 0, 1),
+        "Dataset": (3, 0, 1),
+        "Project-HAS->Dataset": (4, 0, 0),
+    }

@@ -57,13 +57,12 @@ def repeat_lost_interrupts() -> Iterator[None]:
     previous = sys.unraisablehook
 
     def report(unraisable: sys.UnraisableHookArgs) -> None:
-        is_finalizer = getattr(unraisable.object, "__name__", "") == "__del__"
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
             # Later, when this function has returned: it would be lost here, too.
-            timer = threading.Timer(_REPEAT_SECONDS, signal.raise_signal, [signal.SIGINT])
+            timer = threading.Timer(_REPEAT_SECONDS, _interrupt_main_thread)
             timer.daemon = True
             timer.start()
-        elif not (is_finalizer and issubclass(unraisable.exc_type, AttributeError)):
+        elif not (issubclass(unraisable.exc_type, AttributeError) and _is_in_del(unraisable)):
             previous(unraisable)
 
     sys.unraisablehook = report
@@ -74,6 +73,19 @@ def repeat_lost_interrupts() -> Iterator[None]:
         raise
     finally:
         sys.unraisablehook = previous
+
+
+def _is_in_del(unraisable: sys.UnraisableHookArgs) -> bool:
+    trace = unraisable.exc_traceback
+    return trace is not None and trace.tb_frame.f_code.co_name == "__del__"
+
+
+def _interrupt_main_thread() -> None:
+    """Do what Ctrl-C does, also while the main thread waits for the server."""
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def exit_interrupted(ctx: click.Context) -> NoReturn:

@@ -289,6 +289,7 @@ class GraphTransaction:
         self.has_ended = False
         self.is_broken = False  # an inner block failed after it had made changes
         self.failure: GenaiGraphError | None = None  # of a statement, which terminates it
+        self.mode = mode
         self._transaction = transaction
         self._release = release
         self._write_lock = connection.write_lock

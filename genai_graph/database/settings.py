@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     )
     statement_timeout: float = _setting(
         "GENAI_GRAPH_STATEMENT_TIMEOUT",
-        "seconds to wait for the response to a statement",
+        "seconds to wait for the response to a statement, or for the answer to a question",
         300.0,
         gt=0,
     )

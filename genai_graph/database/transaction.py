@@ -324,9 +324,11 @@ def read_in_transaction(work: Callable[[], T]) -> T:
         ):
             token = context_transaction.set(transaction)
             try:
-                return work()
+                result = work()
             finally:
                 _reset(token)
+            transaction.commit()  # here the embedded engine rejects some writes
+            return result
 
     return retry_on(latest_connection, attempt, idempotent=True)
 
@@ -445,19 +447,38 @@ def send_write(cypher: str, /, **parameters: Any) -> Callable[[], tuple[Rows, Su
     """
     if current_connection().read_only:
         raise _read_only_error()
+    result = _open_transaction().run(cypher, parameters)
+    return lambda: _read(result)
+
+
+def send_read(
+    cypher: str,
+    convert: Callable[[Any], dict[str, Any]] = convert_items,
+    /,
+    **parameters: Any,
+) -> Callable[[], Rows]:
+    """Send a statement that reads, as `send_write`; the function returns the converted rows."""
+    _refuse_forbidden(cypher)
+    result = _open_transaction().run(cypher, parameters)
+    return lambda: _read(result, convert)[0]
+
+
+def send_lock(cypher: str, /, **parameters: Any) -> Callable[[], Rows]:
+    """Send a statement that writes only to take locks, as `send_read`."""
+    result = _open_transaction().lock(cypher, **parameters)
+    return lambda: _read(result)[0]
+
+
+def _open_transaction() -> GraphTransaction:
     transaction = active_transaction()
     if transaction is None:
         raise TransactionError("no transaction is open: enter an atomic() block")
-    result = transaction.run(cypher, parameters)
-    return lambda: _read(result)
+    return transaction
 
 
 def lock(cypher: str, /, **parameters: Any) -> Rows:
     """Run a statement in the open transaction that writes only to take locks; return its rows."""
-    transaction = active_transaction()
-    if transaction is None:
-        raise TransactionError("a lock needs an open transaction: enter an atomic() block")
-    return _read(transaction.lock(cypher, **parameters))[0]
+    return _read(_open_transaction().lock(cypher, **parameters))[0]
 
 
 def _read(
@@ -473,9 +494,12 @@ def _read_only_error() -> ReadOnlyError:
 
 def _refuse_forbidden(cypher: str) -> None:
     """Raise `ReadOnlyError` for a statement that is not allowed in read mode."""
-    # In an open transaction, which is in write mode, the server would not reject writes.
-    is_open = active_transaction() is not None
-    reason = forbidden_in_read_mode(cypher) or (is_open and may_write(cypher) and "may write")
+    active = active_transaction()
+    # In an open transaction in write mode, the server would not reject writes.
+    accepts_writes = active is not None and active.mode == WRITE_ACCESS
+    reason = forbidden_in_read_mode(cypher) or (
+        accepts_writes and may_write(cypher) and "may write"
+    )
     if reason:
         raise ReadOnlyError(f"the query {reason}: pass write=True (--write) to allow it")
 

@@ -37,9 +37,9 @@ from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.storage.batching import BATCH_ROWS, TRANSACTION_BYTES, batch_by_key
 from genai_graph.storage.edge_rules import LoadedGraph
-from genai_graph.storage.edges import insert_edges, merge_edges, send_new_edges
+from genai_graph.storage.edges import insert_edges, send_merged_edges, send_new_edges
 from genai_graph.storage.lookups import relationship_type_exists
-from genai_graph.storage.nodes import merge_nodes, send_new_nodes
+from genai_graph.storage.nodes import send_merged_nodes, send_new_nodes
 from genai_graph.storage.rows import WriteCounts
 
 if TYPE_CHECKING:
@@ -300,9 +300,9 @@ class _BatchWriter:
     def start(self, *, concurrent: bool) -> None:
         """Reset the report, and choose the labels and edge types to merge; others are inserted.
 
-        Nodes are merged if their label has nodes in the graph, edges if both labels do. Merging
-        checks the constraints of an edge type again, because other clients may have written since
-        the check; with `concurrent`, they may also write between the batches.
+        Nodes are merged if their label has nodes in the graph, edges if both labels do, or one of
+        them if the type has constraints. Merging checks these again, because other clients may have
+        written since the check; with `concurrent`, they may also write between the batches.
         """
         self.report = Report()
         self._has_inserted = False
@@ -314,33 +314,41 @@ class _BatchWriter:
         # All nodes of these labels are created in one transaction, unseen by other clients.
         self._created = set() if concurrent else NODES.keys() - labels
         for edge_type in self._index.edge_types:
-            may_exist = {edge_type.source, edge_type.target} <= labels
+            ends = {edge_type.source, edge_type.target}
             if edge_type.has_constraints:
-                is_merged = concurrent or may_exist
+                is_merged = concurrent or not ends.isdisjoint(labels)
             else:
-                is_merged = may_exist and relationship_type_exists(edge_type.type)
+                is_merged = ends <= labels and relationship_type_exists(edge_type.type)
             if is_merged:
                 self._merged.add(edge_type)
 
     def batches(self) -> Iterator[tuple[str | EdgeType, list[Any]]]:
         """Yield the batches of all nodes by label, then of all edges by type."""
+        yield from self._node_batches()
+        yield from self._edge_batches()
+
+    def _node_batches(self) -> Iterator[tuple[str, list[NodeRecord]]]:
         nodes = self._read(NodeRecord, "nodes")
-        yield from batch_by_key(nodes, attrgetter("label"), self._batch_size)
+        return batch_by_key(nodes, attrgetter("label"), self._batch_size)
+
+    def _edge_batches(self) -> Iterator[tuple[EdgeType, list[EdgeRecord]]]:
         edges = self._read(EdgeRecord, "edges")
-        yield from batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
+        return batch_by_key(edges, attrgetter("edge_type"), self._batch_size)
 
     def write_all(self) -> None:
         """Write all batches in the open transaction, and count them.
 
-        The next batch is prepared while the server writes.
+        The next batch of nodes or edges is prepared, and its statement sent, before the one before
+        is written.
         """
-        sent: deque[tuple[str | EdgeType, Callable[[], WriteCounts]]] = deque()
-        for key, rows in self.batches():
-            sent.append((key, self.write(key, rows)))
-            if len(sent) > 1:
+        for batches in (self._node_batches(), self._edge_batches()):
+            sent: deque[tuple[str | EdgeType, Callable[[], WriteCounts]]] = deque()
+            for key, rows in batches:
+                sent.append((key, self.write(key, rows)))
+                if len(sent) > 1:
+                    self._count_next(sent)
+            while sent:  # all nodes are written before the edges
                 self._count_next(sent)
-        while sent:
-            self._count_next(sent)
 
     def _count_next(self, sent: deque[tuple[str | EdgeType, Callable[[], WriteCounts]]]) -> None:
         key, wait = sent.popleft()
@@ -351,16 +359,15 @@ class _BatchWriter:
         if isinstance(key, EdgeType):
             if key in self._merged:
                 new_only = ("origin",) if self._reconcile else ()
-                counts = merge_edges(key, rows, new_only=new_only)
-            elif {key.source, key.target} & self._created:
+                return send_merged_edges(key, rows, new_only=new_only)
+            if {key.source, key.target} & self._created:
                 return send_new_edges(key, rows)
-            else:
-                counts = insert_edges(key, rows)
+            counts = insert_edges(key, rows)
         elif has_journal_nodes(rows):
             self._created.discard(key)
             counts = merge_journal_nodes(key, rows)
         elif key in self._merged:
-            counts = merge_nodes(key, rows, with_uid_fields, self._reconcile)
+            return send_merged_nodes(key, rows, with_uid_fields, self._reconcile)
         else:
             self._has_inserted = True
             return send_new_nodes(key, rows, with_uid_fields)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.database import atomic, current_connection, execute_write, match_uid, quote_name
-from genai_graph.database.transaction import lock, query, send_write
+from genai_graph.database.transaction import query, send_lock, send_read, send_write
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing
@@ -63,13 +63,14 @@ def _key(edge_type: EdgeType, row: EdgeRow) -> EdgeKey:
     return (row.source, row.target, *edge_type.key_of(row.given))
 
 
-def _find(
+def _send_find(
     edge_type: EdgeType, keys: Sequence[EdgeKey], *, with_values: bool
-) -> tuple[dict[EdgeKey, dict[str, Any]], dict[str, str]]:
-    """Return the properties of the edges that exist, and a neighbour of restricted ends.
+) -> Callable[[], tuple[dict[EdgeKey, dict[str, Any]], dict[str, str]]]:
+    """Send the statement that finds edges in the open transaction.
 
-    The properties are empty without `with_values`, which types with a key need. The neighbour is
-    the target of a source if the type has `single_target`, or the source of a target if it has
+    The returned function returns the properties of those that exist, and a neighbour of restricted
+    ends. The properties are empty without `with_values`, which types with a key need. The neighbour
+    is the target of a source if the type has `single_target`, or the source of a target if it has
     `single_source`, for the edges that do not exist. The restricted ends are locked first, until
     the transaction ends.
     """
@@ -80,8 +81,8 @@ def _find(
     elif edge_type.single_source:
         neighbours = f"head([(b)<-[:{type_}]-(x:{quote_name(edge_type.source)}) | x.uid])"
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
-    read = lock if lock_clause else query
-    found = read(
+    send = send_lock if lock_clause else send_read
+    read = send(
         "UNWIND range(0, size($sources) - 1) AS i "
         f"{edge_type.match_ends('$sources[i]', '$targets[i]')} "
         f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
@@ -92,20 +93,25 @@ def _find(
         sources=[key[0] for key in keys],
         targets=[key[1] for key in keys],
     )
-    if not found:  # no pair of nodes exists, and the constant column is a group
-        return {}, {}
-    rows = found[0]
     restricted = 0 if edge_type.single_target else 1
-    neighbour_of = {keys[i][restricted]: uid for i, uid in rows["neighbours"]}
-    if not with_values:
-        return {keys[i]: {} for i in rows["found"]}, neighbour_of
-    # The engines compare keys in the time that they need for all the rest.
-    stored = {
-        keys[i]: values
-        for i, values in zip(rows["found"], rows["values"], strict=True)
-        if not edge_type.key or edge_type.key_of(values) == keys[i][2:]
-    }
-    return stored, neighbour_of
+
+    def find() -> tuple[dict[EdgeKey, dict[str, Any]], dict[str, str]]:
+        found = read()
+        if not found:  # no pair of nodes exists, and the constant column is a group
+            return {}, {}
+        rows = found[0]
+        neighbour_of = {keys[i][restricted]: uid for i, uid in rows["neighbours"]}
+        if not with_values:
+            return {keys[i]: {} for i in rows["found"]}, neighbour_of
+        # The engines compare keys in the time that they need for all the rest.
+        stored = {
+            keys[i]: values
+            for i, values in zip(rows["found"], rows["values"], strict=True)
+            if not edge_type.key or edge_type.key_of(values) == keys[i][2:]
+        }
+        return stored, neighbour_of
+
+    return find
 
 
 def _lock_restricted_ends(edge_type: EdgeType, *, of_new_edges: bool) -> str:
@@ -138,7 +144,7 @@ def upsert_edge(edge_type: EdgeType, row: EdgeRow) -> dict[str, Any]:
     allow.
     """
     with atomic():
-        stored = _merge(edge_type, [row], is_read=True)[0]
+        stored, _ = _send_merge(edge_type, [row], is_read=True)()
     return stored[_key(edge_type, row)]
 
 
@@ -150,7 +156,18 @@ def merge_edges(
     The values of `new_only` are not written to existing edges. Raises as `upsert_edge`.
     """
     with atomic():
-        return _merge(edge_type, rows, new_only)[1]
+        return send_merged_edges(edge_type, rows, new_only=new_only)()
+
+
+def send_merged_edges(
+    edge_type: EdgeType, rows: Sequence[EdgeRow], *, new_only: Collection[str] = ()
+) -> Callable[[], WriteCounts]:
+    """Send the statement that reads edges in the open transaction.
+
+    The returned function creates and updates them as `merge_edges`, and returns the counts.
+    """
+    merge = _send_merge(edge_type, rows, new_only)
+    return lambda: merge()[1]
 
 
 def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
@@ -189,37 +206,48 @@ def send_new_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> Callable[[],
     return counts
 
 
-def _merge(
+def _send_merge(
     edge_type: EdgeType,
     rows: Sequence[EdgeRow],
     new_only: Collection[str] = (),
     *,
     is_read: bool = False,
-) -> tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]:
+) -> Callable[[], tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]]:
     by_key = {_key(edge_type, row): row for row in rows}
     with_values = is_read or bool(edge_type.key) or any(row.given for row in rows)
-    stored, neighbours = _find(edge_type, list(by_key), with_values=with_values)
-    new = {key: row.given for key, row in by_key.items() if key not in stored}
-    changes = {
-        key: changed
-        for key, before in stored.items()
-        if with_values
-        and (changed := changed_values(before, _without(by_key[key].given, new_only)))
-    }
-    new_rows = [by_key[key] for key in new]
-    errors = cardinality_errors(edge_type, new_rows, neighbours)
+    find = _send_find(edge_type, list(by_key), with_values=with_values)
+
+    def merge() -> tuple[dict[EdgeKey, dict[str, Any]], WriteCounts]:
+        stored, neighbours = find()
+        new = {key: row.given for key, row in by_key.items() if key not in stored}
+        changes = {
+            key: changed
+            for key, before in stored.items()
+            if with_values
+            and (changed := changed_values(before, _without(by_key[key].given, new_only)))
+        }
+        _refuse_forbidden(edge_type, [by_key[key] for key in new], neighbours)
+        if new or changes:
+            written = {**new, **changes}
+            _write(edge_type, list(map(list, zip(*written, strict=True))), list(written.values()))
+        for key, given in (*new.items(), *changes.items()):
+            values = {**stored.get(key, {}), **given}
+            stored[key] = {name: value for name, value in values.items() if value is not None}
+        counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
+        return stored, counts
+
+    return merge
+
+
+def _refuse_forbidden(
+    edge_type: EdgeType, new: Sequence[EdgeRow], neighbours: dict[str, str]
+) -> None:
+    """Raise `EdgeError` for a new edge that the type does not allow."""
+    errors = cardinality_errors(edge_type, new, neighbours)
     if edge_type.acyclic and new:
-        errors += cycle_errors(edge_type, new_rows, ExistingGraph())
+        errors += cycle_errors(edge_type, new, ExistingGraph())
     for _, problem in errors:
         raise EdgeError(problem)
-    if new or changes:
-        written = {**new, **changes}
-        _write(edge_type, list(map(list, zip(*written, strict=True))), list(written.values()))
-    for key, given in (*new.items(), *changes.items()):
-        values = {**stored.get(key, {}), **given}
-        stored[key] = {name: value for name, value in values.items() if value is not None}
-    counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
-    return stored, counts
 
 
 def _without(given: dict[str, Any], names: Collection[str]) -> dict[str, Any]:

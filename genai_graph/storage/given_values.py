@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from genai_graph.database.cypher import match_uid, quote_name
-from genai_graph.database.transaction import execute_read, query
+from genai_graph.database.transaction import query, send_read
 from genai_graph.database.values import parse_stored_time, to_native
 from genai_graph.registry import NODES, properties_of
 from genai_graph.storage.columns import (
@@ -28,57 +28,63 @@ _encode = msgspec.msgpack.Encoder(enc_hook=to_native).encode
 _MAX_COLUMNS = 200  # of JSON values; above, the engine looks up too many for each node
 
 
-def find_given_values(label: str, rows: Sequence[NodeRow]) -> dict[str, dict[str, Any]]:
-    """Return the stored values of all properties that any row gives, by uid.
+def send_find(label: str, rows: Sequence[NodeRow]) -> Callable[[], dict[str, dict[str, Any]]]:
+    """Send the statement that finds nodes in the open transaction.
 
-    If they equal those of the row, they are `row.given` itself. JSON values are read by the paths
-    that the rows give, and as a whole only if these differ.
+    The returned function returns the stored values of all properties that any row gives, by uid. If
+    they equal those of the row, they are `row.given` itself. JSON values are read by the paths that
+    the rows give, and as a whole only if these differ.
     """
     known = properties_of(NODES[label])
     given = set().union(*(row.given for row in rows))
     json = sorted(given & json_names(label))
     times = sorted(name for name in given if name in known and known[name].is_timestamp)
     plain = sorted(given.difference(times, json))
-    names, first_time = [*plain, *times], 1 + len(plain)
     of_rows = [json_columns(json, row.given) for row in rows]
     columns = sorted(set(json).union(*of_rows))
     if len(columns) > _MAX_COLUMNS:
-        return _find_whole_values(label, rows, [*plain, *json], times, json)
-    found = _read(label, rows, plain, times, json, columns)
-    stored: dict[str, dict[str, Any]] = {}
-    differing = []
-    for row, of_row in zip(rows, of_rows, strict=True):
-        values = found.get(row.uid)
-        if values is None:
-            continue
-        if times:
-            values[first_time : len(names) + 1] = map(
-                parse_stored_time, values[first_time : len(names) + 1]
-            )
-        expected = [row.uid, *map(row.given.get, names)]
-        if json:
-            paths = len(of_row) - sum(map(of_row.__contains__, json))
-            expected += [paths, list(map(of_row.get, columns))]
-        if _encode(values) == _encode(expected):
-            stored[row.uid] = row.given
-        elif json:
-            differing.append(row)
-        else:
-            stored[row.uid] = dict(zip(names, map(to_native, values[1:]), strict=True))
-    if differing:
-        stored |= _find_whole_values(label, differing, [*plain, *json], times, json)
-    return stored
+        return lambda: _find_whole_values(label, rows, [*plain, *json], times, json)
+    names, first_time = [*plain, *times], 1 + len(plain)
+    read = _send_read(label, rows, plain, times, json, columns)
+
+    def find() -> dict[str, dict[str, Any]]:
+        found = read()
+        stored: dict[str, dict[str, Any]] = {}
+        differing = []
+        for row, of_row in zip(rows, of_rows, strict=True):
+            values = found.get(row.uid)
+            if values is None:
+                continue
+            if times:
+                values[first_time : len(names) + 1] = map(
+                    parse_stored_time, values[first_time : len(names) + 1]
+                )
+            expected = [row.uid, *map(row.given.get, names)]
+            if json:
+                paths = len(of_row) - sum(map(of_row.__contains__, json))
+                expected += [paths, list(map(of_row.get, columns))]
+            if _encode(values) == _encode(expected):
+                stored[row.uid] = row.given
+            elif json:
+                differing.append(row)
+            else:
+                stored[row.uid] = dict(zip(names, map(to_native, values[1:]), strict=True))
+        if differing:
+            stored |= _find_whole_values(label, differing, [*plain, *json], times, json)
+        return stored
+
+    return find
 
 
-def _read(
+def _send_read(
     label: str,
     rows: Sequence[NodeRow],
     plain: list[str],
     times: list[str],
     json: list[str],
     columns: list[str],
-) -> dict[str, list[Any]]:
-    """Return a list of the uid and the stored values of each node, by uid.
+) -> Callable[[], dict[str, list[Any]]]:
+    """Return a function that returns a list of the uid and the stored values of each node, by uid.
 
     Timestamps are returned as text, which is parsed faster than the driver decodes them, and
     everything in one row, since each row of a result costs time. After them are the number of
@@ -90,14 +96,15 @@ def _read(
         is_inside = " OR ".join(f"name STARTS WITH $prefixes[{i}]" for i in range(len(json)))
         values.append(f"size([name IN keys(n) WHERE {is_inside}])")
         values.append("[name IN $columns | n[name]]")
-    found = execute_read(
+    read = send_read(
         f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} "
         f"RETURN collect([{', '.join(values)}]) AS found",
+        dict,
         uids=[row.uid for row in rows],
         prefixes=prefixes(json),
         columns=columns,
     )
-    return {values[0]: values for values in found[0]["found"]}
+    return lambda: {values[0]: values for values in read()[0]["found"]}
 
 
 def _find_whole_values(

@@ -25,7 +25,7 @@ from genai_graph.storage.columns import (
     to_columns,
 )
 from genai_graph.storage.encrypted_values import IS_UNDECRYPTABLE
-from genai_graph.storage.given_values import find_given_values
+from genai_graph.storage.given_values import send_find
 from genai_graph.storage.lookups import (
     existing_uids,
     find_nodes,
@@ -135,7 +135,18 @@ def merge_nodes(
     `complete` returns the values of a new node. `reconcile` gets a row and the stored values of
     its node, and returns the values to write; the default writes the given ones.
     """
-    return _merge(label, _encrypt_rows(label, rows), complete, reconcile)
+    with atomic():
+        return send_merged_nodes(label, rows, complete, reconcile)()
+
+
+def send_merged_nodes(
+    label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None
+) -> Callable[[], WriteCounts]:
+    """Send the statement that reads nodes in the open transaction.
+
+    The returned function creates and updates them as `merge_nodes`, and returns the counts.
+    """
+    return _send_merge(label, _encrypt_rows(label, rows), complete, reconcile)
 
 
 def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteCounts:
@@ -148,7 +159,8 @@ def insert_nodes(label: str, rows: Sequence[N], complete: Complete[N]) -> WriteC
     created = _insert_new(label, rows, complete)
     if created == len(rows):
         return WriteCounts(created)
-    changed = _merge(label, rows, complete, None).changed
+    with atomic():
+        changed = _send_merge(label, rows, complete, None)().changed
     return WriteCounts(created, changed, len(rows) - created - changed)
 
 
@@ -179,20 +191,24 @@ def _encrypt_rows(label: str, rows: Sequence[N]) -> Sequence[N]:
     return [replace(row, given=encrypt(label, row.uid, row.given)) for row in rows]
 
 
-def _merge(
+def _send_merge(
     label: str, rows: Sequence[N], complete: Complete[N], reconcile: Reconcile[N] | None
-) -> WriteCounts:
-    with atomic():
-        stored = find_given_values(label, rows)
+) -> Callable[[], WriteCounts]:
+    find = send_find(label, rows)
+
+    def merge() -> WriteCounts:
+        stored = find()
         new = [row for row in rows if row.uid not in stored]
         changes = _changes(label, [row for row in rows if row.uid in stored], stored, reconcile)
         created = _insert_new(label, new, complete) if new else 0
         if created < len(new):  # another client created some of them
-            again = _merge(label, rows, complete, reconcile)
+            again = _send_merge(label, rows, complete, reconcile)()
             created += again.created
             return WriteCounts(created, again.changed, len(rows) - created - again.changed)
         _apply_changes(label, changes, stored)
-    return WriteCounts(created, len(changes), len(rows) - created - len(changes))
+        return WriteCounts(created, len(changes), len(rows) - created - len(changes))
+
+    return merge
 
 
 def _changes(
@@ -205,7 +221,7 @@ def _changes(
     changes = []
     for row in rows:
         before = stored[row.uid]
-        if before is row.given:  # see `find_given_values`
+        if before is row.given:  # see `send_find`
             continue
         given = row.given if reconcile is None else reconcile(row, before)
         changed = changed_values(before, without_null_timestamps(given))

@@ -84,7 +84,7 @@ _first_bytes = operator.itemgetter(slice(7))  # the length of the keys below
 _RECORD_CLASSES: dict[bytes, type[Record]] = {b'{"node"': NodeRecord, b'{"edge"': EdgeRecord}
 _JOURNAL_CLASSES: dict[bytes, type[Record]] = {**_RECORD_CLASSES, b'{"point': PointsRecord}
 _get_uid = operator.attrgetter("uid")
-_BATCH_LINES = 200
+_BATCH_LINES = 100
 # Types that `to_builtins` leaves as they are, so that `from_msgspec` gets what its annotation says.
 _KEPT_TYPES = (datetime, date, time, timedelta, Decimal, UUID, msgspec.Raw)
 # Raised by the readers for an invalid line.
