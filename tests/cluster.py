@@ -95,7 +95,7 @@ class Cluster:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     def kill(self, *members: int) -> None:
-        """Close the ports and connections of members; without a leader, nobody may write."""
+        """Close the ports and connections of members; without a leader, writes are rejected."""
 
         async def kill() -> None:
             for member in members:

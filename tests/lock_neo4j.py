@@ -50,7 +50,7 @@ def resolve(version: str, artifacts: list[str], directory: Path) -> list[Jar]:
 
 
 def lock(file: Path, repository: Path) -> Jar:
-    """Return the line of a jar in a repository."""
+    """Return the line of the lock file for a jar in a repository."""
     *group, artifact, version = file.parent.relative_to(repository).parts
     classifier = file.stem.removeprefix(f"{artifact}-{version}").removeprefix("-") or None
     content = file.read_bytes()

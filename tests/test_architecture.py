@@ -360,7 +360,7 @@ def test_files_of_a_package_import_in_one_order() -> None:
     assert not unordered
 
 
-def test_each_import_is_reported_if_it_is_turned_round() -> None:
+def test_each_import_is_an_error_if_it_is_reversed() -> None:
     inner = [one for one in IMPORTS if one.is_internal and not one.for_annotations]
     assert len(inner) > 200
     for one in inner:
@@ -368,7 +368,7 @@ def test_each_import_is_reported_if_it_is_turned_round() -> None:
         assert layer_errors([turned], FILES, LAYERS) or order_errors([turned]), str(turned)
 
 
-SOUND = {
+VALID = {
     "__init__": "",
     "low": "import json\n",
     "middle/__init__": "",
@@ -398,8 +398,8 @@ def errors_in(directory: Path, sources: dict[str, str]) -> list[str]:
     ]
 
 
-def test_a_sound_package_has_no_errors(tmp_path: Path) -> None:
-    assert errors_in(tmp_path, SOUND) == []
+def test_a_valid_package_has_no_errors(tmp_path: Path) -> None:
+    assert errors_in(tmp_path, VALID) == []
 
 
 @pytest.mark.parametrize(
@@ -429,7 +429,7 @@ def test_a_sound_package_has_no_errors(tmp_path: Path) -> None:
 def test_one_wrong_import_is_reported(
     tmp_path: Path, file: str, source: str, expected: list[str]
 ) -> None:
-    errors = errors_in(tmp_path, {**SOUND, file: source})
+    errors = errors_in(tmp_path, {**VALID, file: source})
     assert len(errors) == len(expected), errors
     for error, start in zip(errors, expected, strict=True):
         assert error.startswith(start)
@@ -437,7 +437,7 @@ def test_one_wrong_import_is_reported(
 
 def test_a_file_without_a_layer_is_reported(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="extra has no layer"):
-        errors_in(tmp_path, {**SOUND, "extra": "from demo import low\n"})
+        errors_in(tmp_path, {**VALID, "extra": "from demo import low\n"})
 
 
 # Functions, documentation, start-up time

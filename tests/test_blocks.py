@@ -316,7 +316,7 @@ def attributes(node: Any) -> dict[str, Any]:
     return {**node.__properties__, "was_saved": node.was_saved}
 
 
-def test_objects_are_as_they_were_before(graph: Connection) -> None:
+def test_rollback_restores_objects(graph: Connection) -> None:
     new, changed, deleted = Dataset(name="new"), Dataset(name="c", num_rows=1), Dataset(name="d")
     changed.save()
     deleted.save()
@@ -355,7 +355,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_of_an_object_is_taken_back(graph: Connection, change: str) -> None:
+def test_rollback_restores_an_object_after_every_change(graph: Connection, change: str) -> None:
     run = Experiment(uid="e", name="old").save()
     run.name = "new"
     before = attributes(run)
@@ -366,7 +366,7 @@ def test_every_change_of_an_object_is_taken_back(graph: Connection, change: str)
     assert Experiment.nodes.get(uid="e").name == "new"
 
 
-def test_a_new_uid_is_taken_back(graph: Connection) -> None:
+def test_rollback_restores_the_old_uid(graph: Connection) -> None:
     data, other = Dataset(name="d").save(), Dataset(name="other").save()
     metric = Experiment(uid="e").save().record("loss", 1.0, dataset=data)
     before = attributes(data), attributes(metric)

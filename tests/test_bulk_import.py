@@ -60,7 +60,7 @@ def test_errors_are_found_before_the_engine_is_touched(own_home: Path, cli: Run)
     assert not own_home.exists()
 
 
-def test_other_servers_are_not_imported_into(
+def test_import_into_an_external_server_is_refused(
     own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_file("f.jsonl", MORE)
@@ -123,7 +123,7 @@ def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         import_parts()
     assert not any(path.exists() for path in (files, database, log))
-    files.mkdir()  # as a process leaves it that is killed
+    files.mkdir()  # as a killed process leaves it
     write_parts()
     server.prepare(tmp_path)
     assert not any(path.exists() for path in (files, database, log))

@@ -94,13 +94,13 @@ def at_once() -> genai_graph.Report:
     return load(write(pairs(PAIRS)), atomic=True)
 
 
-def orderly(cluster: Cluster) -> None:
+def step_down(cluster: Cluster) -> None:
     """Let the leader step down; a new one is elected after a while."""
     cluster.leader = None
     after(1, lambda: elect(cluster, 1))
 
 
-def death(cluster: Cluster) -> None:
+def kill_leader(cluster: Cluster) -> None:
     """Kill the leader; a new one is elected after a while."""
     cluster.kill(0)
     after(1, lambda: elect(cluster, 1))
@@ -118,12 +118,12 @@ def restart(cluster: Cluster) -> None:
     after(2, revive)
 
 
-def cut(cluster: Cluster) -> None:
+def cut_commits(cluster: Cluster) -> None:
     """Cut the connections of the next commits, which the server completes."""
     cluster.cuts = 2
 
 
-@pytest.mark.parametrize("failure", [orderly, death, restart, cut])
+@pytest.mark.parametrize("failure", [step_down, kill_leader, restart, cut_commits])
 @pytest.mark.parametrize("run", [in_batches, at_once])
 def test_load_survives_a_failure_with_true_counts(
     client: Connection,
@@ -151,7 +151,7 @@ def test_load_survives_a_failure_with_true_counts(
     assert_whole()
 
 
-def test_lost_commits_are_resolved_by_looking(client: Connection, cluster: Cluster) -> None:
+def test_lost_commits_are_resolved_by_reading(client: Connection, cluster: Cluster) -> None:
     def lose(action: Callable[[], object]) -> object:
         cluster.cuts = 1
         result = action()
@@ -253,7 +253,7 @@ def test_statements_and_blocks_of_the_user_are_not_repeated_after_a_lost_commit(
     with pytest.raises(UncertainCommitError):
         retry(create_two)
     assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 4}]
-    death(cluster)
+    kill_leader(cluster)
     retry(create_two)
     assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 6}]
     cluster.cuts = 1
@@ -261,7 +261,7 @@ def test_statements_and_blocks_of_the_user_are_not_repeated_after_a_lost_commit(
     assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 7}]
 
 
-def test_dead_followers_and_seeds_are_not_noticed(
+def test_killed_followers_and_seeds_cause_no_errors(
     client: Connection, cluster: Cluster, cli: Run
 ) -> None:
     load(write(pairs(5)))

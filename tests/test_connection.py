@@ -310,7 +310,7 @@ def test_servers_other_than_neo4j_are_rejected(
         ("Neptune/1.3", "Neptune/1.3", ""),
     ],
 )
-def test_products_are_known_by_their_agent(agent: str, name: str | None, version: str) -> None:
+def test_products_are_recognized_by_their_agent(agent: str, name: str | None, version: str) -> None:
     product = Product.parse(agent)
     assert product == (name or agent, version)
     if name == "Neo4j":

@@ -71,7 +71,7 @@ def test_run_plots_its_journals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.plot("none")._repr_svg_() is None
 
 
-def test_names_are_texts() -> None:
+def test_names_are_drawn_as_plain_text() -> None:
     curve = Curve("_$x$", [0, 1], [1.0, 2.0])
     svg = Plot({"<b>$y$ & $z$": [curve, Curve("b", [0], [math.inf])]}).svg
     assert {"<b>$y$ & $z$", "_$x$"} <= set(texts(svg))

@@ -430,7 +430,7 @@ def test_next_start_succeeds_after_a_client_was_killed_during_a_start(
     wait_for_end(home)
 
 
-# Ends right after the start of Java, as a process does that is killed at this moment.
+# Ends right after the start of Java, like a process that is killed at this moment.
 ENDS_AT_START = """
     import os, subprocess
     import genai_graph

@@ -64,7 +64,7 @@ def server(running: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
     """An empty server, used by connect()."""
     monkeypatch.setenv("NEO4J_URI", running.uri)
     monkeypatch.setenv("NEO4J_PASSWORD", running.password)
-    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "1")  # lost connections do not come back
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "1")  # lost connections are not restored
     with connect():
         query("MATCH (n) DETACH DELETE n", write=True)
     return running

@@ -1,4 +1,4 @@
-"""Repeated imports of an MLflow store that went on: incremental ones, and pruning."""
+"""Repeated imports of an MLflow store that has changed: incremental ones, and pruning."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def content() -> list[str]:
     return sorted(map(repr, rows))
 
 
-def go_on() -> None:
+def update_store() -> None:
     """Delete, finish and rename items, as MLflow does."""
     base, child = run_named("base"), run_named("child")
     change(
@@ -52,7 +52,7 @@ def go_on() -> None:
 
 def test_pruning_gives_the_graph_of_a_fresh_import(graph: None) -> None:
     import_from("mlflow", unpack(STORE))
-    go_on()
+    update_store()
     listed = import_from("mlflow", STORE, prune=True, dry_run=True)
     child = run_named("child")
     assert f"Experiment {child!r}" in listed.pruned
@@ -91,7 +91,7 @@ def test_pruning_keeps_nodes_of_other_sources(graph: None) -> None:
     tuned = Model(name="tuned").save()
     tuned.parents.connect(Model.nodes.get(uid="fraud@1"))
     Project.nodes.get(uid="fraud").experiments.connect(Experiment(uid="mine").save())
-    go_on()
+    update_store()
     change("DELETE FROM inputs")
     report = import_from("mlflow", STORE, prune=True)
     assert "Model 'fraud@1' is not pruned: other nodes depend on it" in report.messages
@@ -126,7 +126,7 @@ def test_an_incremental_import_skips_unchanged_runs(graph: None) -> None:
     assert first.written["runs"] == 2  # running, and one whose newest metric is not the latest
     changes = {**first.nodes, **first.edges}.items()
     assert not [name for name, counts in changes if counts.created or counts.changed]
-    go_on()
+    update_store()
     import_from("mlflow", STORE, incremental=True)
     change("UPDATE experiments SET name = 'fraud again' WHERE name = 'frauds'")
     again = import_from("mlflow", STORE, incremental=True)
@@ -170,7 +170,7 @@ def test_options_that_do_not_fit_are_errors(kind: str, options: dict[str, Any], 
 
 def test_the_command_asks_before_it_prunes(cli: Run, embedded: None) -> None:
     import_from("mlflow", unpack(STORE))
-    go_on()
+    update_store()
     done = cli("import", "mlflow", STORE, "--prune", input="n\n")
     assert done.exit_code == 0
     assert "Delete" in done.stderr

@@ -376,7 +376,7 @@ def test_uids_and_names_are_in_normal_form_c() -> None:
     nodes, report = import_to_file("t.csv", map=mapping)
     assert set(nodes) == {"r\u00e9", "r\u00e9/m\u00e9", "\u00e9quipe"}
     assert nodes["r\u00e9/m\u00e9"]["name"] == "m\u00e9"
-    assert "is the uid of another column" in report.messages[0]
+    assert "has the same uid as another column" in report.messages[0]
     ends = [json.loads(line).get("to") for line in Path("out.jsonl").read_text().splitlines()]
     assert {tuple(end) for end in ends if end} == {
         ("Experiment", "r\u00e9"),

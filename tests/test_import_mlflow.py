@@ -42,7 +42,7 @@ def unpack(name: str) -> str:
 
 
 def client_answers(name: str) -> dict[str, Any]:
-    """Return what MLflow's client says about a store."""
+    """Return the answers of MLflow's client for a store."""
     found: dict[str, Any] = json.loads((DATA / f"{name.removesuffix('.db')}.json").read_text())
     return {**found, "is_file_store": name.endswith("-files")}
 
@@ -195,7 +195,7 @@ def check_datasets(graph: Graph, run: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_the_graph_says_what_the_client_says(store: str) -> None:
+def test_the_graph_has_the_values_of_the_client(store: str) -> None:
     answers = client_answers(store)
     graph, report = import_to_file(unpack(store))
     active = {e["id"]: e for e in answers["experiments"] if e["stage"] == "active"}

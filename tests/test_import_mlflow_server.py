@@ -28,11 +28,11 @@ DATA = Path(__file__).parent / "data" / "mlflow"
 ANSWERS: dict[str, Any] = json.loads(lzma.decompress((DATA / "3.17-server.json.xz").read_bytes()))
 BULK = "get-history-bulk"
 # Returns (status, headers, body) in the place of the recorded answer, or None.
-Fault = Callable[[str, int], "tuple[int, dict[str, str], bytes] | None"]
+Override = Callable[[str, int], "tuple[int, dict[str, str], bytes] | None"]
 
 
 class Replay(BaseHTTPRequestHandler):
-    """Answers requests as recorded, unless the server has a fault for them."""
+    """Answers requests as recorded, unless the server overrides the answer."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -49,9 +49,9 @@ class Replay(BaseHTTPRequestHandler):
         path = parts.path.removeprefix("/")
         self.server.requests.append((path, dict(self.headers)))
         count = sum(seen == path for seen, _ in self.server.requests)
-        fault = self.server.fault(path, count)
-        if fault is not None:
-            self.respond(*fault)
+        override = self.server.override(path, count)
+        if override is not None:
+            self.respond(*override)
             return
         parameters = sorted(map(list, parse_qsl(parts.query))) or None
         key = json.dumps([self.command, path, parameters, body], sort_keys=True)
@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Replay)
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.pauses: list[float] = []  # of the client
-        self.fault: Fault = lambda path, count: None
+        self.override: Override = lambda path, count: None
 
     @property
     def url(self) -> str:
@@ -128,10 +128,10 @@ def test_histories_are_read_one_by_one_if_there_is_no_bulk(server: Server) -> No
         for metric in answer["metrics"]:
             points.setdefault((metric["run_id"], name), []).append(metric)
 
-    def fault(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
+    def override(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
         return (404, {}, b"{}") if BULK in path else None
 
-    server.fault = fault
+    server.override = override
     for (run_id, name), metrics in points.items():
         parameters = {"run_id": run_id, "metric_key": name, "max_results": "25000"}
         items = sorted(map(list, parameters.items()))
@@ -148,7 +148,7 @@ def test_all_workspaces_of_a_server_are_imported(
         "team": {"experiments": [{"experiment_id": "77", "name": "fraud"}]},
     }
 
-    def fault(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
+    def override(path: str, count: int) -> tuple[int, dict[str, str], bytes] | None:
         name = path.rpartition("/")[2]
         if server.requests[-1][1].get("X-MLFLOW-WORKSPACE") == "team":
             name = "team"
@@ -157,7 +157,7 @@ def test_all_workspaces_of_a_server_are_imported(
         return (200, {}, json.dumps(other[name]).encode()) if name in other else None
 
     expected = import_lines(server.url)
-    server.fault = fault
+    server.override = override
     lines = import_lines(server.url)
     assert len(lines) == len(expected) + 1
     assert '"uid": "team/fraud"' in "".join(set(lines) - set(expected))
@@ -190,7 +190,7 @@ def test_requests_are_repeated(server: Server, status: int) -> None:
     expected = import_lines(server.url)
     server.requests.clear()
     for headers, pauses in (({"Retry-After": "90"}, [60, 60, 60]), ({}, [0.25, 0.5, 1])):
-        server.fault = lambda path, count, headers=headers: (
+        server.override = lambda path, count, headers=headers: (
             (status, headers, b"busy") if count % 4 else None
         )
         server.pauses.clear()
@@ -199,7 +199,7 @@ def test_requests_are_repeated(server: Server, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "problem"),
+    ("override", "problem"),
     [
         ((500, {}, b'{"message": "out of order"}'), "answered with HTTP 500: out of order"),
         ((429, {}, b"slow down"), "answered with HTTP 429"),
@@ -211,8 +211,8 @@ def test_requests_are_repeated(server: Server, status: int) -> None:
         ((200, {}, b"[1]"), "not with JSON"),
     ],
 )
-def test_other_answers_are_errors(server: Server, fault: Any, problem: str) -> None:
-    server.fault = lambda path, count: fault
+def test_other_answers_are_errors(server: Server, override: Any, problem: str) -> None:
+    server.override = lambda path, count: override
     with pytest.raises(ImportSourceError) as raised:
         import_lines(server.url)
     assert str(raised.value).startswith(server.url)
@@ -224,7 +224,7 @@ def test_a_server_that_is_silent_or_missing_is_an_error(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    server.fault = lambda path, count: (release.wait(20), None)[1]
+    server.override = lambda path, count: (release.wait(20), None)[1]
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "0.2")
     with pytest.raises(ImportSourceError, match="does not answer in time"):
         import_lines(server.url)
@@ -316,7 +316,7 @@ def test_odd_values_of_a_server_are_left_out(
 
 def test_a_page_that_is_repeated_is_an_error(server: Server) -> None:
     page = json.dumps({"experiments": [], "next_page_token": "again"}).encode()
-    server.fault = lambda path, count: (200, {}, page) if "experiments" in path else None
+    server.override = lambda path, count: (200, {}, page) if "experiments" in path else None
     with pytest.raises(ImportSourceError, match=r"repeats a page of api/2\.0/mlflow/exp"):
         import_lines(server.url)
     assert len(server.requests) == 2

@@ -26,7 +26,7 @@ def import_cards(*sources: str, **options: object) -> tuple[str, ImportReport]:
     return Path("out.jsonl").read_text(), report
 
 
-def test_a_name_is_that_of_a_single_repository() -> None:
+def test_the_option_name_is_for_a_single_repository() -> None:
     write_card("hub/org/a/README.md", "license: mit\n")
     assert '"uid":"x/y"' in import_cards("hub", name="x/y")[0]
     write_card("hub/org/b/README.md", "license: mit\n")

@@ -120,7 +120,7 @@ def homes(
 
 @pytest.fixture(autouse=True)
 def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up soon: connections that are lost here do not come back."""
+    """Limit the time of retries: connections that are lost here are not restored."""
     monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0.5")
 
 

@@ -117,7 +117,7 @@ def test_loads_of_many_keys_are_compared(graph: Connection) -> None:
 
 
 @pytest.mark.parametrize("value", [{}, [], [1, {"a": 2}], "text", 0, {"a": {}}])
-def test_other_values(graph: Connection, value: Any) -> None:
+def test_any_json_value_can_be_stored_and_replaced(graph: Connection, value: Any) -> None:
     Experiment(uid="run", parameters=value, results={"a": 1}).save()
     assert Experiment.nodes.get(uid="run").parameters == value
     Experiment.upsert(uid="run", parameters={"a": 1})
@@ -182,7 +182,7 @@ def test_cypher_dump(graph: Connection) -> None:
     assert Experiment.nodes.get(uid="run").parameters == hostile
 
 
-def test_texts_of_other_programs(graph: Connection, cli: Run) -> None:
+def test_json_texts_of_other_programs(graph: Connection, cli: Run) -> None:
     """A whole text is read; it is stored by path when it is written again."""
     query(
         "CREATE (:Experiment {uid: 'run', name: 'run', parameters: '{\"b\": 1, \"a\": [2]}'})",
@@ -324,7 +324,7 @@ def test_keys_in_long_texts(graph: Connection) -> None:
     assert Experiment.nodes.filter(parameters__has_key="19999").count() == 0
 
 
-def test_other_uses(runs: None) -> None:
+def test_order_values_and_aggregates_of_json(runs: None) -> None:
     nodes = Experiment.nodes
     assert [node.uid for node in nodes.order_by("-parameters__opt__name")] == ["a", "b", "d", "c"]
     assert nodes.order_by("uid").values_list(

@@ -142,7 +142,7 @@ def test_text_of_users_never_becomes_part_of_a_statement(
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
     @given(key=KEYS, value=VALUES)
-    def attack(key: Any, value: Any) -> None:
+    def check_statements(key: Any, value: Any) -> None:
         sent.clear()
         with contextlib.suppress(GenaiGraphError, IndexError, NeomodelException):
             ENTRIES[entry](key, value)
@@ -155,7 +155,7 @@ def test_text_of_users_never_becomes_part_of_a_statement(
                 is_long = isinstance(text, str) and len(text) > 4 and text not in CONSTANTS
                 assert not is_long or text not in statement or text in ("__gt", "count"), statement
 
-    attack()
+    check_statements()
     assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 5}]
 
 

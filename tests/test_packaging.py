@@ -92,7 +92,7 @@ def test_the_wheel_has_the_files_of_the_package_once(wheel: Path) -> None:
     assert "genai_graph/py.typed" in inside
     digests = [hashlib.sha256(text).hexdigest() for text in contents.values() if text]
     assert len(digests) == len(set(digests))
-    assert sum(name.endswith("LICENSE") for name in names) == 2  # ours and that of Cytoscape.js
+    assert sum(name.endswith("LICENSE") for name in names) == 2  # one of Cytoscape.js
 
 
 def test_the_wheel_is_installed_with_its_dependencies(installed: Path, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_connect_to_node_deleted_elsewhere_raises_error(
     assert getattr(target, relationship.backward).all() == []
 
 
-def test_has_edges_of_different_labels_are_separate(graph: Connection) -> None:
+def test_edges_of_the_type_has_are_separate_for_each_label(graph: Connection) -> None:
     project = Project(name="same").save()
     dataset = Dataset(name="same").save()
     model = Model(name="same").save()

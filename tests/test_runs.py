@@ -124,7 +124,7 @@ def test_nested_runs(graph: Connection) -> None:
             inner.log_metric("loss", 1.0)
         other = start_run("other", parent=inner)
         other.finish()
-        start_run(resume=other.uid).finish()  # a part of the same run as before
+        start_run(resume=other.uid).finish()  # keeps its parent
     after = start_run("after")
     after.finish()
     assert inner.experiment.part_of.get().uid == outer.uid
@@ -197,7 +197,7 @@ def test_invalid_values(offline: None) -> None:
 
 @pytest.mark.any_engine
 def test_refused_values_do_not_stop_the_sending(graph: Connection) -> None:
-    """What the graph would reject is rejected by the call, so that the journal can be sent."""
+    """Values that the graph would reject raise an error at the call: journals can be sent."""
     run = start_run(uid="r" * 4000)
     run.log_metric("loss", 1.0, step=2**63 - 1)
     for name, value, step, message in [
@@ -436,7 +436,7 @@ KILLED_LOOP = """
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 @pytest.mark.any_engine
-def test_kills_lose_nothing(graph: Connection, cli: RunCommand) -> None:
+def test_killed_processes_lose_no_points(graph: Connection, cli: RunCommand) -> None:
     """A point counts as logged if the program went on after the call."""
     program = [sys.executable, "-c", textwrap.dedent(KILLED_LOOP), "16"]
     done = subprocess.run(program, capture_output=True, text=True, timeout=110, check=False)
@@ -511,7 +511,7 @@ def test_last_line_of_a_killed_process_may_be_incomplete(
 
 
 def test_journal_of_another_host(graph: Connection, offline: None, cli: RunCommand) -> None:
-    """Whether its process is running can't be known here, so the run is not ended."""
+    """The run is not ended: its process, on another host, may be running."""
     with start_run(uid="r") as run:
         run.log_metric("loss", 1.0)
     journal = Path(run.journal or "")
@@ -546,7 +546,7 @@ def test_values_that_are_logged_again_replace_those_before(
 
 
 def test_environment(offline: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """GPUs are listed by the program of their maker; a user may have no name in a container."""
+    """GPUs are listed by the program of their vendor; a user may have no name in a container."""
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho name, memory.total, driver\necho A100, 80 GiB, 570\n")
     tool.chmod(0o700)

@@ -181,7 +181,7 @@ def test_sandbox_without_a_statement(graph: Connection) -> None:
 
 
 def test_transaction_of_neomodel_that_is_ended_early(graph: Connection) -> None:
-    """Its end is that of the nested transaction, and not of the sandbox."""
+    """Ending it ends the nested transaction, and not the sandbox."""
     with sandbox():
         create_thing("before")
         db.begin()

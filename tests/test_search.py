@@ -129,7 +129,7 @@ def test_expressions(runs: None, expression: str, expected: str) -> None:
     assert "".join(row["uid"] for row in found) == expected
 
 
-def test_other_kinds(runs: None) -> None:
+def test_search_of_each_kind(runs: None) -> None:
     def uids(kind: str, expression: str) -> list[str]:
         return [row["uid"] for row in search(expression, kind=kind)]
 
@@ -230,7 +230,7 @@ def test_negation_refers_to_one_related_node(graph: Connection) -> None:
     ],
 )
 @pytest.mark.any_engine
-def test_words_that_are_no_expression(cli: Run, words: list[str], message: str) -> None:
+def test_invalid_arguments_are_usage_errors(cli: Run, words: list[str], message: str) -> None:
     result = cli("search", *words)
     assert result.exit_code == 2
     assert message in result.stderr
@@ -353,7 +353,7 @@ def test_errors(runs: None, expression: str, message: str) -> None:
 def test_errors_that_depend_on_the_kind(runs: None) -> None:
     with pytest.raises(SearchError, match="Project has"):
         search("metrics.accuracy > 1", kind="projects")
-    with pytest.raises(SearchError, match="rests_on is not for Project"):
+    with pytest.raises(SearchError, match="rests_on can't be used for Project"):
         search("rests_on('ImageNet')", kind="projects")
     with pytest.raises(SearchError, match=r"add a key"):
         search(order_by="parameters")

@@ -267,7 +267,7 @@ def test_a_file_is_run(graph: Connection, cli: Run) -> None:
     assert result.stderr == "missing.py: can't be read: No such file or directory\n"
 
 
-def test_names_at_hand(cli: Run, graph: Connection) -> None:
+def test_names_of_the_package_are_defined(cli: Run, graph: Connection) -> None:
     code = "Dataset(name='a').save(); print(Dataset.nodes.filter(Q(name='a'), created_at__lt="
     code += "datetime.now(timezone.utc) + timedelta(days=1)).count()); "
     code += "print(show(Dataset.nodes.get(name='a')).root); clear(); print(len(Dataset.nodes))"

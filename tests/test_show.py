@@ -31,7 +31,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def load_yaml(text: str) -> None:
-    """Load a graph from YAML without its first line."""
+    """Load a graph from YAML that lacks the line of the format."""
     Path("graph.yaml").write_text("format: genai_graph/1\n" + dedent(text))
     load("graph.yaml")
 

@@ -227,7 +227,7 @@ def test_transaction_of_a_session_cannot_be_used_after_its_end(graph: Connection
     assert names() == ["a"]
 
 
-def test_objects_that_are_gone_need_no_rollback(graph: Connection) -> None:
+def test_rollback_without_a_garbage_collected_object(graph: Connection) -> None:
     kept = Dataset(name="kept")
 
     def fail() -> None:

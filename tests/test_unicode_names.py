@@ -29,7 +29,7 @@ NFC = "café"
 NFD = unicodedata.normalize("NFD", NFC)
 
 
-def test_every_part_of_a_uid_is_a_name() -> None:
+def test_every_property_in_a_uid_is_normalized() -> None:
     for cls in NODES.values():
         known = properties_of(cls)
         for name in {"uid", *cls.uid_fields}:
@@ -40,7 +40,7 @@ def test_every_part_of_a_uid_is_a_name() -> None:
             assert properties_of(edge)["split"].is_name, edge
 
 
-def test_spellings_are_one_node(graph: Connection) -> None:
+def test_normal_forms_of_a_name_are_one_node(graph: Connection) -> None:
     assert NFC != NFD
     dataset = Dataset(name=NFD, version=NFD, description=NFD).save()
     assert (dataset.name, dataset.version, dataset.uid) == (NFC, NFC, f"{NFC}@{NFC}")

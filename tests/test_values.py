@@ -90,7 +90,7 @@ def test_tags_may_be_any_collection(tags: Any) -> None:
     assert sorted(Model(name="m", tags=tags).tags or ()) == ["a", "b"]
 
 
-def test_set_has_no_order_for_steps() -> None:
+def test_steps_in_a_set_are_rejected() -> None:
     with pytest.raises(PropertyTypeError, match=r"Metric\.steps"):
         metric(steps={1, 2}, values=[1.0, 2.0])
 

@@ -60,7 +60,7 @@ _SHARED_OPTIONS = (
     ),
     click.option("--map", metavar="FILE", help="YAML file of identities and terms."),
 )
-_update_options = (
+_UPDATE_OPTIONS = (
     click.option(
         "--incremental",
         is_flag=True,
@@ -74,7 +74,7 @@ _update_options = (
     ),
     click.option("--yes", is_flag=True, help="Prune without a confirmation."),
 )
-_project_option = click.option(
+_PROJECT_OPTION = click.option(
     "--project", metavar="NAME", help="Project that owns the imported nodes."
 )
 
@@ -111,8 +111,8 @@ def _build_command(kind: Kind) -> click.Command:
         short_help=kind.summary,
     )
     if kind.has_project:
-        command = _project_option(command)
-    for option in (*(_update_options if kind.has_runs else ()), *_SHARED_OPTIONS, *load_options):
+        command = _PROJECT_OPTION(command)
+    for option in (*(_UPDATE_OPTIONS if kind.has_runs else ()), *_SHARED_OPTIONS, *load_options):
         command = option(command)
     required = kind.minimum_sources > 0
     arguments = click.argument("sources", metavar=kind.sources, nargs=-1, required=required)

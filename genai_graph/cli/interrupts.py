@@ -69,7 +69,7 @@ def repeat_lost_interrupts() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        traceback.clear_frames(error.__traceback__)  # deletes what they refer to here
+        traceback.clear_frames(error.__traceback__)  # finalizes their objects under the hook
         raise
     finally:
         sys.unraisablehook = previous
@@ -89,7 +89,7 @@ def _interrupt_main_thread() -> None:
 
 
 def exit_interrupted(ctx: click.Context) -> NoReturn:
-    """Say how the command was ended, and exit as shells expect it."""
+    """Print how the command was ended, and exit with the code that shells expect."""
     is_terminated = _IS_TERMINATED in ctx.meta
     click.echo("terminated" if is_terminated else "interrupted", err=True)
     ctx.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)

@@ -73,7 +73,7 @@ class RecordBuilder:
         self._conflicts: dict[tuple[str, str, str, str], Notice] = {}
 
     def uid_error(self, label: str, uid: str) -> str:
-        """Return why a node can't have a uid, for example because of its length, or ""."""
+        """Return the error of an invalid uid, such as one that is too long, or ""."""
         if 0 < len(uid) <= _SAFE_UID_LENGTH and uid.isascii():
             return ""
         errors = collect_errors(NODES[label], {"uid": normalize_name(uid)})[1]
@@ -107,7 +107,10 @@ class RecordBuilder:
         yield NodeRecord(uid, given, estimate_size(given), label, location.file, location.line)
 
     def metric(self, uid: str, given: dict[str, Any], location: SourceLocation) -> NodeRecord:
-        """Return the record of a Metric whose values are known to be valid: there are many."""
+        """Return the record of a Metric, without validation: there are many.
+
+        The values must be valid.
+        """
         given |= {"name": normalize_name(given["name"]), "origin": self.origin}
         size = estimate_size(given)
         return NodeRecord(normalize_name(uid), given, size, "Metric", location.file, location.line)
@@ -126,7 +129,10 @@ class RecordBuilder:
         return self._edge(edge_type, source, target, given, location)
 
     def _edge_values(self, edge_type: EdgeType, values: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the values of an edge; edges of metrics have no origin: they go with the node."""
+        """Return the values of an edge, with the origin.
+
+        Edges of metrics have no origin: they are pruned with their metric.
+        """
         given = {name: value for name, value in (values or {}).items() if value is not None}
         return given if edge_type in self._metric_edges else {**given, "origin": self.origin}
 
@@ -150,7 +156,7 @@ class RecordBuilder:
 
         A different value is reported once, and the first one is kept.
         """
-        # Without a value for it, the keys of the importer are removed from the metadata.
+        # A metadata of None is kept: the import then removes its own keys from the stored metadata.
         uid = normalize_name(uid)
         given = {
             name: value for name, value in values.items() if value is not None or name == "metadata"
@@ -197,7 +203,7 @@ class RecordBuilder:
         return any(key[0].source == label and key[1] == uid for key in self._edges)
 
     def finish(self) -> Iterator[ImportRecord]:
-        """Yield the collected nodes and edges, and the conflicts between their places."""
+        """Yield the collected nodes and edges, and a notice for each conflicting value."""
         yield from self._conflicts.values()
         for (label, uid), (values, location) in self._nodes.items():
             yield from self.node(label, uid, values, location)
@@ -220,7 +226,7 @@ class RecordBuilder:
 
 
 def _fill(before: Any, value: Any) -> Any:
-    """Add the missing keys of a map, and of the maps in it."""
+    """Return a map with the missing keys of another one added, also in nested maps."""
     if not isinstance(before, dict) or not isinstance(value, dict):
         return before
     common = {key: _fill(before[key], value[key]) for key in before.keys() & value.keys()}

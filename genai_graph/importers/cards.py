@@ -42,7 +42,7 @@ _DATASET_KEYS = (
 
 @dataclass
 class Repository:
-    """A repository of the Hub, or a copy: its directory, its id, and what it is, if known.
+    """A repository of the Hub or a copy: its directory, its id, and the label of its node if known.
 
     `root` limits where links may lead. `revision` is the commit in the cache.
     """
@@ -151,7 +151,7 @@ def _label(parts: tuple[str, ...]) -> str | None:
 
 
 def label_of(card: dict[str, Any]) -> str:
-    """Return what a card describes, by its keys."""
+    """Return the label of the node that a card describes, by the keys of the card."""
     return "Dataset" if any(key in card for key in _DATASET_KEYS) else "Model"
 
 
@@ -192,7 +192,7 @@ def _skip_comments(text: str) -> int:
 
 
 def _find_displaced(text: str, start: int) -> list[tuple[int, str]]:
-    """Return a notice of front matter at another place, where the Hub does not read it either."""
+    """Return a notice of front matter below the start, where the Hub does not read it either."""
     found = _DISPLACED.search(text, start)
     if found is None:
         return []

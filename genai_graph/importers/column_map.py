@@ -19,10 +19,11 @@ _UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600}
 
 @dataclass
 class ColumnMap:
-    """Which columns of a table have which values of a run.
+    """The columns of a table that have the values of a run.
 
-    `columns` are single columns by property; `parameters` and `metrics` are patterns. `strip` is
-    the number of characters before the names of parameters, metrics and tags.
+    `columns` are single columns by property; `parameters`, `metrics` and `mlflow_tags` are
+    patterns. With `has_prefixes`, the name is the part of a column after its first dot, such as lr
+    for ``params.lr``.
     """
 
     id: list[str]

@@ -30,7 +30,7 @@ _MAX_MAP_BYTES = 8 * 2**20
 
 
 class MetricTerm(NamedTuple):
-    """How a metric of the source is called in the graph."""
+    """The name and the properties that the map gives to a metric of the source."""
 
     name: str
     split: str | None = None
@@ -96,11 +96,16 @@ class Context:
     def dataset_uid(
         self, uid: str, *, name: str | None = None, location: str | None = None, local: bool = True
     ) -> str:
-        """Return the uid of a Dataset; `local` ones belong to the source, others to the Hub."""
+        """Return the uid in the graph for a dataset of the source.
+
+        It is the uid that the map has for the uid, the name or the location, if any. Otherwise it
+        is the given uid, with the namespace as a prefix if the uid is `local` to the source, and
+        not one of the Hugging Face Hub.
+        """
         return self._uid("datasets", uid, local, name, location)
 
     def model_uid(self, uid: str, *, name: str | None = None, local: bool = True) -> str:
-        """Return the uid of a Model; `local` ones belong to the source, others to the Hub."""
+        """Return the uid in the graph for a model of the source; see `dataset_uid`."""
         return self._uid("models", uid, local, name)
 
     def _find_metric(self, name: str) -> MetricTerm:

@@ -41,12 +41,13 @@ _UNITS: dict[str, int] = {
     **dict.fromkeys(["b", "byte", "bytes"], 1),
     **{f"{word}byte": 1000**power for power, word in enumerate(_PREFIXES, 1)},
     **{f"{word}bytes": 1000**power for power, word in enumerate(_PREFIXES, 1)},
+    # Codes of UN/CEFACT, as in `unitCode`: AD is a byte, 2P a kilobyte.
     **dict(zip(["ad", "2p", "4l", "e34", "e35"], [1, 10**3, 10**6, 10**9, 10**12], strict=True)),
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgtp", 1)},
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgtp", 1)},
 }
 _FILES = {"FileObject", "DataDownload"}  # the latter in descriptions for search engines
-_GIT = "git+https"  # a repository of files, and no format of them
+_GIT = "git+https"  # the format of a repository, whatever files it has
 _MAX_SIZE = 2**63 - 1
 _MAX_FIELD_DEPTH = 20
 
@@ -94,7 +95,7 @@ class _CroissantImport:
         yield from self._builder.finish()
 
     def _map_file(self, path: Path, is_certain: bool) -> Iterator[ImportRecord]:
-        """Map a file; another JSON file than a Croissant one is ignored unless `is_certain`."""
+        """Map a file; one that is not a Croissant file is ignored or, if `is_certain`, reported."""
         location = SourceLocation(str(path))
         notices: list[str] = []
         content: Any = None
@@ -248,7 +249,7 @@ class _Description:
         return self.check_text(name, json_ld.text(value), value)
 
     def labels(self, *names: str) -> list[str]:
-        """Return the texts and names of things, of the first property that has one."""
+        """Return the texts or names in the first of some properties that has any."""
         for name in names:
             self._read.add(name)
             things = json_ld.items_in_english(json_ld.get(self.node, name))
@@ -404,7 +405,7 @@ def _size_text(value: Any) -> str | None:
 
 
 def _digest(dataset: _Description, files: list[Any]) -> str | None:
-    """Return the hash of a single file: that of one of several files is not that of the data."""
+    """Return the hash of the file if there is only one: it is then that of the data."""
     if len(files) != 1:
         return None
     value = json_ld.get(files[0], "sha256")

@@ -100,7 +100,7 @@ class _TableImport:
 
     def _map_rows(self, table: Table) -> Iterator[ImportRecord]:
         self._delimiter = table.delimiter
-        # A key of a service among the names is a cell of a table without a header.
+        # A secret among the names is a cell of a table without a header: it must not be reported.
         header = ["" if has_secret_shape(name) else name for name in table.header]
         counts = Counter(filter(None, header))
         repeated = next((name for name, count in counts.items() if count > 1), None)
@@ -217,7 +217,7 @@ class _TableImport:
                 self._skip_secret("tags", str(self._columns.tags), location)
             else:
                 tags.append(tag)
-        always = {
+        optional = {
             "started_at": started,
             "ended_at": ended,
             "parameters": parameters,
@@ -225,8 +225,9 @@ class _TableImport:
             "tags": [*groups.short, *tags],
             "metadata": groups.metadata,
         }
+        # Written even if they are None, so that an import removes values that the table has lost.
         written = ("ended_at", "tags", "metadata", "started_at")
-        return given | {k: v for k, v in always.items() if v is not None or k in written}
+        return given | {k: v for k, v in optional.items() if v is not None or k in written}
 
     def _texts(self, row: dict[str, str], location: SourceLocation) -> dict[str, str]:
         """Return the properties that are texts, without secrets."""
@@ -337,7 +338,7 @@ class _TableImport:
             uid = normalize_name(metric_uid(run, term.name, None, term.split))
             problem = self._builder.uid_error("Metric", uid)
             if uid in seen:
-                problem = "is the uid of another column"
+                problem = "has the same uid as another column"
             elif not name:
                 problem = "has no name"
             elif value is None:

@@ -16,7 +16,7 @@ Unreadable = list[tuple[Path, str]]
 
 
 class UnreadableFileError(GenaiGraphError):
-    """A file of a source can't be read; the message is without its name."""
+    """A file of a source can't be read; the message does not contain its path."""
 
 
 def origin_of(kind: str, source: str) -> str:

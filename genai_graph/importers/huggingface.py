@@ -68,7 +68,8 @@ _CONSUMED = {
 }
 _CONFIG_KEYS = ("architectures", "_name_or_path", "base_model_name_or_path")
 _NO_ID = frozenset(["", "none", "null", "n/a", "-"])
-_LEFT_OUT = re.compile(r"widget|extra_gated_.*|verifyToken")
+# Keys that are never imported: settings of the pages of the Hub.
+_IGNORED = re.compile(r"widget|extra_gated_.*|verifyToken")
 
 
 def records(
@@ -195,7 +196,7 @@ class _CardImport:
             },
             location,
         )
-        self._own("Model", uid, location)
+        self._collect_project_edge("Model", uid, location)
         self._map_training_data(uid, card, location)
         bases = self._base_models(card, location)
         self._add_configured_base(bases, repository, config)
@@ -276,7 +277,7 @@ class _CardImport:
     # Scores
 
     def _valid_scores(self, results: Iterable[Score | InvalidResult], file: str) -> Iterator[Score]:
-        """Yield the scores with a value; report the others."""
+        """Yield the scores whose value is a number; report all others."""
         for score in results:
             location = SourceLocation(file, score.line)
             if isinstance(score, InvalidResult):
@@ -305,7 +306,7 @@ class _CardImport:
         yield from self._builder.node(
             "Experiment", experiment, {"name": experiment, **(values or {})}, location
         )
-        self._own("Experiment", experiment, location)
+        self._collect_project_edge("Experiment", experiment, location)
         ends = ("Experiment", experiment, "RUN", "Model", model)
         yield self._builder.edge(ends, location, {"role": "input"})
         by_uid: dict[str, tuple[Score, str, str | None]] = {}
@@ -320,7 +321,7 @@ class _CardImport:
                 message = f"{name[:100]}: {problem}"
                 self._events.append(Skipped(at, "scores", "invalid", message=message))
                 continue
-            self._collect_scored(score, location.file)
+            self._collect_scored_dataset(score, location.file)
             if uid in by_uid:
                 at = SourceLocation(location.file, by_uid[uid][0].line)
                 message = f"{name}: replaced by the score in line {score.line}"
@@ -330,7 +331,7 @@ class _CardImport:
         for uid, (score, name, dataset) in by_uid.items():
             yield from self._map_score(experiment, uid, score, name, dataset, location.file)
 
-    def _collect_scored(self, score: Score, file: str) -> None:
+    def _collect_scored_dataset(self, score: Score, file: str) -> None:
         """Add the dataset of a score."""
         location = SourceLocation(file, score.line)
         id_, uid = score.dataset.id, score.dataset.uid
@@ -432,7 +433,7 @@ class _CardImport:
             },
             location,
         )
-        self._own("Dataset", uid, location)
+        self._collect_project_edge("Dataset", uid, location)
         for text in self._references(card, "source_datasets", location):
             source = text.removeprefix("extended|")
             if source not in _NO_SOURCE and not source.startswith("other-"):
@@ -449,7 +450,7 @@ class _CardImport:
     def _model_uid(self, hub_id: str) -> str:
         return self._context.model_uid(versioned_uid(hub_id, None), name=hub_id, local=False)
 
-    def _own(self, label: str, uid: str, location: SourceLocation) -> None:
+    def _collect_project_edge(self, label: str, uid: str, location: SourceLocation) -> None:
         if self._project is not None:
             self._builder.collect_edge(("Project", self._project, "HAS", label, uid), location)
 
@@ -539,25 +540,25 @@ class _CardImport:
     def _clean(self, content: Any, location: SourceLocation) -> None:
         """Remove secrets, and keys that are never imported, from a document in place."""
 
-        def removed(name: str) -> None:
+        def report_removed(name: str) -> None:
             self._events.extend([Read("keys"), Skipped(location, "keys", "secret")])
             if name not in self._reported:
                 self._reported.add(name)
                 message = f"{name!r} looks like a secret and is not imported"
                 self._events.append(Notice(location, message))
 
-        _leave_out(content)
-        remove_secrets(content, removed)
+        _remove_ignored(content)
+        remove_secrets(content, report_removed)
 
 
-def _leave_out(value: Any) -> None:
+def _remove_ignored(value: Any) -> None:
     """Remove the keys that are never imported, in place."""
     if isinstance(value, dict):
-        for key in [key for key in value if _LEFT_OUT.fullmatch(key)]:
+        for key in [key for key in value if _IGNORED.fullmatch(key)]:
             del value[key]
         value = list(value.values())
     for item in value if isinstance(value, list) else []:
-        _leave_out(item)
+        _remove_ignored(item)
 
 
 def _id_of(value: Any) -> str:

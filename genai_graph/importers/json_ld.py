@@ -38,8 +38,8 @@ def types_of(node: Any) -> set[str]:
 def find_nodes(document: Any, type_: str) -> list[dict[str, Any]]:
     """Return the nodes of a type: the document itself, and nodes of its graph or catalog.
 
-    Terms that the context defines for keywords and names of another spelling are replaced. Nodes
-    that they refer to by their ``@id`` are put in the place of the references.
+    Terms of the context are replaced by the keywords and names that they stand for, and references
+    (``@id``) by the nodes that they refer to.
     """
     document = _replace_terms(document, {})
     nodes: dict[str, dict[str, Any]] = {}
@@ -78,7 +78,8 @@ def _replace_terms(value: Any, terms: dict[str, str]) -> Any:
 def _terms_of(context: Any) -> dict[str, str]:
     """Return the terms of a context with their keywords or local names, if these differ.
 
-    Contexts at an address are never read; that of schema.org has ``type`` and ``id``.
+    A context given by its address is not fetched: it is taken to be that of schema.org, in which
+    ``type`` and ``id`` are keywords.
     """
     terms = {}
     for part in items(context):
@@ -133,7 +134,7 @@ def _embed(node: dict[str, Any], nodes: dict[str, dict[str, Any]]) -> dict[str, 
 
 
 def get(node: Any, *names: str) -> Any:
-    """Return the first value of some properties, by their local names."""
+    """Return the value of the first existing one of some properties, by their local names."""
     if not isinstance(node, dict):
         return None
     for name in names:
@@ -144,7 +145,7 @@ def get(node: Any, *names: str) -> Any:
 
 
 def items(value: Any) -> list[Any]:
-    """Return a value as a list; lists in lists are joined."""
+    """Return a value as a list; nested lists are flattened."""
     if isinstance(value, dict):
         value = value.get("@list", value.get("@set", value))
     if value is None:
@@ -155,7 +156,7 @@ def items(value: Any) -> list[Any]:
 def text(value: Any) -> str | None:
     """Return the text of a value, in English if there are several languages, or None.
 
-    Booleans, NaN and infinities are no texts; the text of a reference is its ``@id``.
+    Booleans, NaN and infinities have no text; the text of a reference is its ``@id``.
     """
     if isinstance(value, list):
         tagged = [each for each in value if isinstance(each, dict) and "@language" in each]
@@ -173,9 +174,12 @@ def text(value: Any) -> str | None:
 
 
 def _in_english(value: dict[str, Any]) -> Any:
-    """Return the value of a map of languages in English, else in another one, or None."""
+    """Return the English value of a map of languages, or else that of another language.
+
+    Returns None for any other map.
+    """
     if not all(_LANGUAGE.match(key) for key in value):
-        return None  # a thing, and no text in several languages
+        return None  # an object, and not a map of languages
     by_language = {key.lower(): value[key] for key in sorted(value)}
     return next(
         (by_language[key] for key in (*_LANGUAGES, *by_language) if key in by_language), None
@@ -190,7 +194,7 @@ def is_missing(value: Any) -> bool:
 
 
 def label(thing: Any) -> str | None:
-    """Return the text of a thing: a text, its name, or how else it can be identified."""
+    """Return a text for a value: the value itself, or the name or an identifier of an object."""
     found = text(thing)
     if found is not None or not isinstance(thing, dict):
         return found
@@ -201,7 +205,7 @@ def label(thing: Any) -> str | None:
 
 
 def items_in_english(value: Any) -> list[Any]:
-    """Return a value as a list; of a map of languages the English value."""
+    """Return a value as a list; a map of languages is replaced by its English value."""
     if isinstance(value, dict) and "@value" not in value:
         value = _in_english(value) or value
     return items(value)

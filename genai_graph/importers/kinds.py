@@ -31,7 +31,7 @@ class Option:
     """An option of a kind: a keyword argument in Python, ``--name`` on the command line.
 
     `type` is str, int or bool; ``flag`` is the name on the command line if it differs, and
-    `metavar` describes the value. An option that is `multiple` is a tuple.
+    `metavar` describes the value. The value of a `multiple` option is a tuple.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Kind:
     `sources` describes the arguments of the command, which has at least `minimum_sources` and, if
     it is not None, at most `maximum_sources` of them. `metadata_keys` are the keys of the property
     `metadata` that an import replaces; all other keys are kept. `map_sections` are the keys that
-    the kind adds to those of a map (`Context`). With `has_project`, it has the
-    option ``--project``; with `has_runs`, ``--incremental`` and ``--prune``. `filters` are the
-    options that leave out items, with which nothing can be pruned.
+    the kind adds to those of a map (`Context`). With `has_project`, the kind has the option
+    ``--project``; with `has_runs`, ``--incremental`` and ``--prune``. `filters` are the options
+    that leave out items: they can't be used with ``--prune``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The runs of an earlier import, as far as an incremental import compares them."""
+"""The runs of an earlier import, with the values that an incremental import compares."""
 
 from __future__ import annotations
 

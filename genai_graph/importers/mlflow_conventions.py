@@ -33,7 +33,7 @@ IGNORED = frozenset(["mlflow.log-model.history"])
 
 
 class TagGroups(NamedTuple):
-    """Tags as texts, tags that are too long for that, tags of MLflow itself, and secret names."""
+    """Tags as ``name=value`` texts, tags too long for that, MLflow's own tags, names of secrets."""
 
     short: list[str]
     long: dict[str, str]
@@ -78,7 +78,7 @@ def tag_properties(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _without_login(key: str, value: str) -> str:
-    """Return a value; a repository is worth keeping without the token in its URL."""
+    """Return the value of a tag, without credentials if the tag is for a URL."""
     return strip_credentials(value) if key in _URLS else value
 
 
@@ -97,7 +97,7 @@ def random_seed(params: Mapping[str, str]) -> int | None:
 
 
 def decode_value(value: float, is_nan: bool) -> float:
-    """Return the value that MLflow's SQL store means: NaN is a flag, infinities are cut."""
+    """Return the value that MLflow's SQL store encodes: it has the largest float for infinity."""
     if is_nan:
         return math.nan
     if value == _LARGEST:

@@ -26,7 +26,7 @@ Edge = tuple[EdgeType, str, str, tuple[Any, ...]]
 
 @dataclass
 class Imported:
-    """What an import found in its source: uids by label, and edges, except those to metrics."""
+    """The nodes and edges of a source: uids by label, and edges, except those of metrics."""
 
     origin: str = ""
     uids: dict[str, set[str]] = field(default_factory=lambda: {label: set() for label in _LABELS})
@@ -46,7 +46,10 @@ class Imported:
 
 @dataclass
 class Stale:
-    """What is in the graph and no longer in the source; `kept` are models that others use."""
+    """Items of the graph that the source no longer has.
+
+    `kept` are models that are not deleted, because nodes of another origin depend on them.
+    """
 
     uids: dict[str, list[str]]
     edges: list[Edge]
@@ -68,7 +71,7 @@ class Stale:
 def find_stale(imported: Imported) -> Stale:
     """Return what an earlier import of the same origin created and this one did not find.
 
-    Of the edges, those that an import of this origin created, between nodes that stay.
+    The edges are those that an import of this origin created, between nodes that are not deleted.
     """
     origin = imported.origin
     missing = {
@@ -159,7 +162,10 @@ def _used_models(uids: list[str], origin: str) -> Iterator[str]:
 
 
 def _edges_of(edge_type: EdgeType, origin: str) -> Iterator[Edge]:
-    """Yield the edges of a type and an origin, some twice: an end has this origin, too."""
+    """Yield the edges of a type and an origin that have a node of this origin at an end.
+
+    An edge with such nodes at both ends is yielded twice.
+    """
     for near, label in (("a", edge_type.source), ("b", edge_type.target)):
         rows = query(
             f"MATCH ({near}:{quote_name(label)} {{origin: $origin}}) "

@@ -1,4 +1,4 @@
-"""Values of nodes that exist: an import keeps their origin, and the metadata of others."""
+"""Values of existing nodes: an import keeps their origin, and metadata that is not its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an importer yields: records of nodes and edges, errors, and items that it skips."""
+"""The records that an importer yields: nodes, edges, errors, and counts of items."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from genai_graph.errors import FixtureIssue, SourceLocation, escape_unprintable
 from genai_graph.exchange.formats.records import EdgeRecord, InvalidEdge, InvalidNode, NodeRecord
 
-UNREADABLE = "unreadable"  # the reason of items that the source has, and that can't be read
+UNREADABLE = "unreadable"  # the `reason` of items of the source that can't be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A remark about the import that is no loss, such as an unknown word: reported once."""
+    """A remark about the import, such as an unknown word; it counts no skipped items."""
 
     location: SourceLocation
     message: str

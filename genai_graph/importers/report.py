@@ -18,10 +18,10 @@ class ImportReport(Report):
     """The result of an import: the counts of `Report`, and those of the items of the source.
 
     `read` and `written` count items by their sort, such as "runs"; `skipped` counts the others by
-    sort and reason: ``report.skipped["runs"]["deleted"]``. What was read is written or skipped.
-    `messages` has a line for each item that can't be imported and for each remark, of which those
-    after 10,000 are only counted, in `omitted_messages`. `pruned` has one for each item that was
-    deleted, or is to be deleted in a dry run.
+    sort and reason: ``report.skipped["runs"]["deleted"]``. Every item read is written or skipped.
+    `messages` has a line for each item that can't be imported and for each remark; those after the
+    first 10,000 are only counted, in `omitted_messages`. `pruned` has a line for each item that was
+    deleted or, in a dry run, would be deleted.
     """
 
     sources: list[SourceInfo] = field(default_factory=list)
@@ -47,7 +47,7 @@ class ImportReport(Report):
                 self.add_message(str(record))
 
     def add_message(self, text: str) -> None:
-        """Add a message unless it is one of the last ones."""
+        """Add a message, unless it repeats one of the last 100."""
         if text in self.messages[-100:]:
             return
         if len(self.messages) < _MAX_MESSAGES:

@@ -17,7 +17,7 @@ _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _PLAIN = re.compile(rf"{_NUMBER}\Z")
 _DEVIATION = re.compile(rf"({_NUMBER})\s*(?:\+/-|\+-|±)\s*({_NUMBER})\Z")
 _PERCENT = re.compile(rf"({_NUMBER})\s*%\Z")
-# Not datasets, but splits; `unknown` is neither.
+# Types of datasets in cards that are the names of splits; `unknown` stands for no dataset.
 _SPLITS = frozenset(["dev", "validation", "test", "train", "eval"])
 _UNKNOWN = "unknown"
 _DEFAULT_CONFIGS = frozenset(["default", "plain_text"])
@@ -122,7 +122,7 @@ def read_model_index(index: Any, line: int) -> Iterator[Score | InvalidResult]:
 
 
 def _with_lines(items: list[Any], line: int) -> Iterator[tuple[Any, int]]:
-    """Yield items with their lines; a list that was made here has the line of its item."""
+    """Yield items with their lines; a list without lines has the given one for each."""
     return zip(items, getattr(items, "lines", [line] * len(items)), strict=True)
 
 
@@ -161,7 +161,7 @@ def _read_result(result: Any, line: int) -> Iterator[Score | InvalidResult]:
 def _other_values(
     given: dict[str, Any], texts: Collection[str], others: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the values that have no other place: of other keys, and those that are no texts."""
+    """Return the values without the keys `others`, and without the keys `texts` that have texts."""
     return {
         key: value
         for key, value in given.items()
@@ -170,7 +170,7 @@ def _other_values(
 
 
 def _read_dataset(result: dict[str, Any]) -> tuple[ScoredDataset, dict[str, Any]]:
-    """Return the dataset of a result, and the rest of what the result says about its scores."""
+    """Return the dataset of a result, and the metadata of its scores."""
     given = result.get("dataset")
     given = given if isinstance(given, dict) else {"type": given}
     args = given.get("args")
@@ -232,7 +232,7 @@ def read_eval_results(content: Any) -> Iterator[Score | InvalidResult]:
 def name_scores(scores: list[Score]) -> list[str]:
     """Return the names of the metrics of scores: the type, or the name if the type is repeated.
 
-    Scores of one dataset, config and split must have different names, if they can.
+    Scores of one dataset, config and split then have different names, if the card has names.
     """
     types = Counter((score.type, score.dataset) for score in scores)
     return [

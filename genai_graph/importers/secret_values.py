@@ -61,7 +61,7 @@ _ASSIGNED = re.compile(
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Return whether a value must not be stored: its name is that of a secret, or it is a key."""
+    """Return whether a value must not be stored: its name or its shape is that of a secret."""
     return is_secret_name(name) or (isinstance(value, str) and has_secret_shape(value))
 
 

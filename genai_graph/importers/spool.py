@@ -40,7 +40,11 @@ _HEADER_LINES = 1
 
 
 def _read(records: Iterable[Record]) -> Iterator[Record]:
-    """Yield the records of a source; its errors are not those of the temporary file."""
+    """Yield the records of a source.
+
+    An OSError of the source is converted here, so that it is not reported as one of the temporary
+    file.
+    """
     try:
         yield from records
     except GenaiGraphError:

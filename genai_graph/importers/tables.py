@@ -37,7 +37,7 @@ def open_table(file: str) -> Iterator[Table]:
     """Open a CSV file; errors of reading it are raised as `ImportSourceError`."""
     path = Path(file)
     try:
-        # A pipe can be read only once, and not be looked at before.
+        # A pipe can be read only once: open_compressed would read its start to check the content.
         raw: Any = path.open("rb") if path.is_fifo() else open_compressed(path)
         with raw:
             encoding = "utf-16" if raw.peek(2)[:2] in _UTF_16_MARKS else "utf-8-sig"
@@ -135,7 +135,7 @@ class _Lines:
         self.has_nul = False
 
     def peek(self) -> str:
-        """Return the next line, which is still the next one, or "" at the end."""
+        """Return the next line without consuming it, or "" at the end."""
         self._peeked = self._peeked or self._stream.readline()
         return self._peeked
 

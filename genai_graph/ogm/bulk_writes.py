@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def save_in_transaction(save: Callable[[], list[Any]]) -> list[Any]:
-    """Call a function that saves nodes and returns them, in a transaction that is repeated.
+    """Call a function that saves nodes and returns them, in a transaction with retries.
 
     After a commit without a response, the nodes are looked up with their values and timestamps.
     """
@@ -41,7 +41,7 @@ def save_in_transaction(save: Callable[[], list[Any]]) -> list[Any]:
             rows.setdefault(node.__label__, {})[stored["uid"]] = stored
         if not all(are_stored(label, stored) for label, stored in rows.items()):
             return False
-        for node, stored in saved:  # they were restored, as after a rollback
+        for node, stored in saved:  # their attributes were reset, as after a rollback
             node.set_stored(stored)
         return True
 
@@ -273,4 +273,5 @@ def connect_all(manager: Any, items: Iterable[Any]) -> WriteCounts:
             counts.add(merge_edges(edge_type, batch))
         return counts
 
+    # A lost commit had succeeded if writing the same edges again changes nothing.
     return run_in_transaction(write, lambda _: not write().written)

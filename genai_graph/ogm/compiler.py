@@ -143,7 +143,7 @@ class Compiler:
         return comparison.template.format(*values, x=expression, n=scope[0])
 
     def property(self, target: Target, variable: str) -> str:
-        """Return the expression of the property of a target, of a variable.
+        """Return the expression of the property of a target, for the variable of its node or edge.
 
         The keys of a JSON value are a parameter, unless an index has their name.
         """
@@ -399,7 +399,7 @@ def _grouped(trees: Iterable[Tree]) -> tuple[list[Tree], dict[Step, list[Tree]]]
 
 
 def _shared_alternative(trees: Sequence[Tree]) -> Or | None:
-    """Return an alternative of which a part refers to the related node of another condition."""
+    """Return an `Or` with a child on a related node that another condition refers to, too."""
     for tree in trees:
         if isinstance(tree, Or) and _single_step(tree) is None:
             others = set[Step | None]()
@@ -410,7 +410,7 @@ def _shared_alternative(trees: Sequence[Tree]) -> Or | None:
 
 
 def _multiplied(trees: Sequence[Tree], alternative: Or) -> Or:
-    """Multiply out: a condition and alternatives are alternatives that include the condition."""
+    """Distribute conditions over an `Or`: a AND (b OR c) becomes (a AND b) OR (a AND c)."""
     combinations = math.prod(len(tree.children) for tree in trees if isinstance(tree, Or))
     if combinations > _MAX_COMBINATIONS:
         raise NodeSetError(
@@ -507,7 +507,7 @@ def _is_lookup(tree: Tree, lookups: Container[str], names: str) -> bool:
 
 
 def _without(calls: Iterable[Tree], leaf: Tree) -> list[Tree]:
-    """Return the calls without a condition."""
+    """Return the calls with one of their conditions removed."""
     remaining: list[Tree] = []
     for call in calls:
         trees = tuple(tree for tree in _flatten(call) if tree is not leaf)

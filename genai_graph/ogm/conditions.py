@@ -128,8 +128,8 @@ Path = tuple[Step, ...]
 class Target:
     """A property at the end of a path, of the node or of the last edge, or the node itself.
 
-    The name of a node is empty. The name of an annotation has neither a path nor a property. `keys`
-    lead to a value inside a JSON property.
+    For a node, `name` is empty. For an annotation (`is_alias`), it is the name of the annotation,
+    and the path is empty. `keys` lead to a value inside a JSON property.
     """
 
     path: Path
@@ -166,7 +166,7 @@ class Target:
 
     @property
     def is_json(self) -> bool:
-        """Whether it is JSON, or a value in it, that is stored by path: edges have JSON texts."""
+        """Whether it is JSON stored by path, or a value in it; JSON of edges is stored as text."""
         return not (self.is_alias or self.is_node or self.on_edge) and self.prop.is_json
 
     def __str__(self) -> str:
@@ -496,7 +496,7 @@ def _parse_related(target: Target, rest: list[str], value: Any) -> Tree:
 
 
 def relative_to(tree: Tree, path: Path, subject: str) -> Tree:
-    """Return conditions as seen from the end of a path, with which all of theirs begin.
+    """Return conditions with paths relative to the end of a path, with which they must begin.
 
     Raises `NodeSetError` for a condition on another node.
     """

@@ -106,7 +106,7 @@ def parse_json_lookup(
 
 
 def _parse_isnull(subject: str, name: str, keys: Keys, value: Any) -> Lookup:
-    """Return the lookup of a missing value or key; a key is there if its value is null."""
+    """Return the lookup of a missing value or key; a key with the value null exists."""
     value = unwrap(value)
     if not isinstance(value, bool):
         raise NodeSetTypeError(f"{subject}: isnull: expected True or False, got {describe(value)}")
@@ -127,7 +127,7 @@ def _parse_null(name: str, keys: Keys, lookup: str) -> Lookup:
 
 
 def _missing(found: Lookup) -> Lookup:
-    """Return the lookup of nodes without a value, of which one may be among related nodes."""
+    """Return the negated lookup: nodes without the value, or without the related node."""
     return found._replace(name="isnull", template=f"NOT {found.template}", finds_missing=True)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Lookup(NamedTuple):
     """A parsed lookup: ``{x}`` in the template is the property, ``{0}`` the first value.
 
-    `finds_missing`: it is the lookup of a missing value.
+    `finds_missing` is true if a missing value meets the condition.
     """
 
     name: str

@@ -143,11 +143,13 @@ class Node(NodeBase, metaclass=NodeType):
 
     # Properties whose values, joined by "/", are the uid of a node without a given one.
     uid_from: ClassVar[tuple[str, ...]] = ()
-    # Properties encoded in a derived uid, those of them that `rename` changes, relationships to the
-    # nodes whose uids it contains, and properties that must be given together.
+    # Properties encoded in a derived uid.
     uid_fields: ClassVar[frozenset[str]] = frozenset()
+    # Properties that `rename` can change.
     rename_fields: ClassVar[tuple[str, ...]] = ("name",)
+    # Relationships to nodes whose uids a derived uid contains.
     uid_references: ClassVar[tuple[str, ...]] = ()
+    # Properties that must be given together.
     required_together: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -285,7 +287,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     @classmethod
     def renamed_uid(cls, uid: str, values: Mapping[str, Any]) -> str:
-        """Return the uid of a node with a derived uid for other values."""
+        """Return the uid that a node with a derived uid gets if it is renamed to these values."""
         return cls.build_uid(values)
 
     @classmethod
@@ -622,10 +624,11 @@ class Node(NodeBase, metaclass=NodeType):
         def was_committed(written: dict[str, Any]) -> bool:
             return are_stored(cls.__label__, {written.get("uid", uid): written})
 
-        self._keep_moved(uid, run_in_transaction(write, was_committed))
+        self._set_renamed(uid, run_in_transaction(write, was_committed))
         return self
 
-    def _keep_moved(self, uid: str, written: dict[str, Any]) -> None:
+    def _set_renamed(self, uid: str, written: dict[str, Any]) -> None:
+        """Set the written values, and keep the old uid, which the node has after a rollback."""
         self._renamed_from = uid
         self._stored = {**(self._stored or {}), **written}
         self._state = transaction_state()
@@ -660,7 +663,7 @@ class Node(NodeBase, metaclass=NodeType):
 
         written = run_in_transaction(change, is_done)
         if written:
-            self._keep_moved(uid, written)
+            self._set_renamed(uid, written)
 
     @classmethod
     def upsert(cls, **values: Any) -> Self:
@@ -772,7 +775,7 @@ class Node(NodeBase, metaclass=NodeType):
 
     @classmethod
     def _delete_owned_by(cls, uids: list[str]) -> dict[str, int]:
-        """Do the same for several nodes; return the numbers of deleted nodes by label."""
+        """Do the same for the nodes with these uids; return the numbers deleted by label."""
         return {}
 
     def _run_hook(self, name: str) -> None:
@@ -866,7 +869,7 @@ def _batches(rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[list[NodeRo
 
 
 def _restore_at_rollback(*nodes: Node) -> None:
-    """Give objects their present attributes again if the open transaction is rolled back."""
+    """Restore the present attributes of objects if the open transaction is rolled back."""
     state = transaction_state()
     if state is not None:
         for node in nodes:

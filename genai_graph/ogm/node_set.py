@@ -52,8 +52,8 @@ _SHOWN = 20  # in repr, as in Django
 class NodeSet(Generic[T]):
     """A set of nodes of one class: a value that never changes.
 
-    Methods that narrow or sort it return a new set. The database is asked when the set is iterated;
-    the set then keeps its nodes, and a new set asks again.
+    Methods that narrow or sort it return a new set. The database is queried when the set is
+    iterated; the set then caches its nodes, and a new set queries again.
     """
 
     def __init__(self, source: Any) -> None:
@@ -88,7 +88,7 @@ class NodeSet(Generic[T]):
         """Return the set itself; the method of a relationship returns the related nodes."""
         return self
 
-    # What it is
+    # Attributes
 
     @property
     def source_class(self) -> Any:
@@ -193,7 +193,7 @@ class NodeSet(Generic[T]):
         return self._select(order=(*order, Ordering(uid, order[0].descending if order else False)))
 
     def reverse(self) -> Self:
-        """Return the nodes in the opposite order; without an order, of that by uid."""
+        """Return the nodes in the opposite order; without an order, by descending uid."""
         require_unsliced(self.is_sliced, "reverse")
         ordered = self._ordered()
         return ordered._select(order=tuple(one.reversed() for one in ordered._selection.order))
@@ -211,7 +211,7 @@ class NodeSet(Generic[T]):
         return self._clone(_shape=replace(self._shape, is_distinct=True))
 
     def none(self) -> Self:
-        """Return an empty set, which never asks the database."""
+        """Return an empty set, which never queries the database."""
         return self._clone(_is_empty=True)
 
     # Combinations

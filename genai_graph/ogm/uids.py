@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-_EMPTY = "%"  # an empty split before a model; never an escape, which has two more characters
+_EMPTY = "%"  # an empty split before a model; not an escape, which has two hex digits
 _ESCAPE = re.compile("%(25|2F|40)")
 
 

@@ -17,8 +17,8 @@ from genai_graph.runs.sending import send_run
 _log = logging.getLogger("genai_graph")
 
 INTERVAL = 1.0  # seconds between two sendings
-# A history is written as a whole, so that sending takes longer the longer it is. With pauses in
-# proportion, it takes a tenth of the time at most, however long the run.
+# A sending writes whole histories of metrics, so it takes longer as they grow. A pause of nine
+# times its duration limits sending to a tenth of the time, however long the run.
 _PAUSE_FACTOR = 9.0
 _LONGEST_PAUSE = 60.0  # after errors
 FINISH_TIMEOUT = 60.0
@@ -26,7 +26,7 @@ FINISH_TIMEOUT = 60.0
 
 @dataclass
 class _Job:
-    """A run to send; `is_ending` asks for a last sending, and `is_done` tells its end."""
+    """A run to send; `is_ending` requests a last sending, after which `is_done` is set."""
 
     uid: str
     is_ending: bool = False

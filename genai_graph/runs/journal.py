@@ -35,8 +35,8 @@ def journal_directory() -> Path:
     return read_settings().home / "runs"
 
 
-def file_name_of(uid: str) -> str:
-    """Return the start of the names of the journals of a run."""
+def file_prefix_of(uid: str) -> str:
+    """Return the prefix of the file names of a run's journals."""
     name = quote(uid, safe="")
     if len(name) <= _LONGEST_NAME:
         return name
@@ -86,7 +86,7 @@ class Journal:
         """Refuse further lines.
 
         The file stays open as long as this object: another thread may be writing to it, and its
-        number must not be given to another file.
+        descriptor must not be reused for another file.
         """
         self._fd, self._is_closed = -1, True
 
@@ -103,7 +103,7 @@ class Journal:
         now = datetime.now(timezone.utc)
         stamp = f"{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-{secrets.token_hex(4)}"
         directory = journal_directory()
-        path = directory / f"{file_name_of(self._uid)}.{stamp}{_SUFFIX}"
+        path = directory / f"{file_prefix_of(self._uid)}.{stamp}{_SUFFIX}"
         header = {**fixture_header(), JOURNAL: self._describe_owner()}
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)

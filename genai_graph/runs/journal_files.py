@@ -17,16 +17,16 @@ import msgspec
 import psutil
 from portalocker import LockFlags
 
-from genai_graph.runs.journal import file_name_of, journal_directory
+from genai_graph.runs.journal import file_prefix_of, journal_directory
 from genai_graph.server.locks import open_private, try_lock
 
 _log = logging.getLogger("genai_graph")
-_CLOCK_SECONDS = 2.0  # the start times of a process that two processes read differ by less
+_CLOCK_SECONDS = 2.0  # tolerance: the start time of a process varies with adjustments of the clock
 
 
 @dataclass
 class SendState:
-    """How much of a journal is in a graph: bytes and lines, and the last status of the run."""
+    """The part of a journal that is in a graph: bytes, lines, and the last status of the run."""
 
     graph: str = ""
     offset: int = 0
@@ -92,7 +92,7 @@ class JournalFile:
         return abs(started - self.owner.started) < _CLOCK_SECONDS
 
     def read_state(self) -> SendState:
-        """Return what was sent of it, without a lock."""
+        """Return how much of the journal was sent, without taking the lock."""
         try:
             return _parse_state(self._state_path.read_bytes())
         except OSError:
@@ -100,7 +100,7 @@ class JournalFile:
 
     @contextlib.contextmanager
     def locked_state(self) -> Iterator[LockedState | None]:
-        """Yield what was sent of it, or None while another process or thread sends it."""
+        """Hold the lock and yield the state; yield None if another process or thread holds it."""
         descriptor = open_private(self._state_path)
         try:
             is_free = try_lock(descriptor, LockFlags.EXCLUSIVE)
@@ -126,7 +126,10 @@ class LockedState:
         self.value = _parse_state(os.pread(descriptor, 1 << 16, 0))
 
     def save(self) -> None:
-        """Write the state. A torn one counts as nothing: sending again changes nothing."""
+        """Write the state.
+
+        If it is written incompletely, it is read as "nothing sent": sending again is harmless.
+        """
         text = json.dumps(asdict(self.value)).encode()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, text, 0)
@@ -141,7 +144,7 @@ def _parse_state(text: bytes) -> SendState:
 
 def find_journals(uid: str | None = None) -> list[JournalFile]:
     """Return the journals of a run, or of all runs, oldest first for each run."""
-    pattern = "*" if uid is None else glob.escape(file_name_of(uid))
+    pattern = "*" if uid is None else glob.escape(file_prefix_of(uid))
     paths = sorted(journal_directory().glob(f"{pattern}.*.jsonl"))
     found = filter(None, map(_read_header, paths))
     return [journal for journal in found if uid in (None, journal.uid)]

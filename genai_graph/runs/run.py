@@ -84,8 +84,8 @@ def start_run(
     Used as a context manager, the run becomes FINISHED at the end of the block, KILLED by Ctrl-C,
     or FAILED by any other exception; otherwise call `Run.finish`. A run in the block of another one
     is part of it, unless another `parent` is given. The commit of the code, the environment, the
-    script and the user are recorded. `resume` continues the run with this uid, as a part of the
-    same run as before.
+    script and the user are recorded. `resume` continues the run with this uid, which keeps its
+    parent.
 
     Raises `PropertyError` for an invalid value, `RunError` if the run is open in this process, and
     `OutputError` if the journal can't be written.
@@ -137,7 +137,7 @@ class Run:
         self._series: dict[_SeriesKey, Series] = {}
         self._next_steps: dict[str, int] | None = None  # by the uid of the metric
         self._datasets: set[tuple[str, str, str | None]] = set()
-        self._models: set[str] = set()  # that it produced
+        self._models: set[str] = set()  # uids of those that the run produced
         self._maps: dict[str, dict[str, Any]] = {"parameters": {}, "results": {}, "environment": {}}
         self._token: Token[Run | None] | None = None
         self._journal = Journal(uid, name, lambda: node_line("Experiment", uid, {}))
@@ -252,7 +252,7 @@ class Run:
                 for each in (Metric.dataset, Metric.model)
             ]
             uid = metric_uid(self.uid, given["name"], uids[0], given.get("split"), uids[1])
-            clean_fields(Metric, {"uid": uid})  # too long with the name
+            clean_fields(Metric, {"uid": uid})  # raises an error if the uid is too long
             series = self._series.get(key) or Series(uid, 0)
             if step is None:
                 step = max(series.next_step, self._first_step(uid))
@@ -303,7 +303,7 @@ class Run:
         """Record that the run uses a dataset, given as a node or a uid; a new node is created.
 
         The role is training, validation, test or other; the default is training. The models that
-        the run produces were trained on the dataset, unless its role is other.
+        the run produces are recorded as trained on the dataset, unless its role is other.
         """
         uid, line = describe_node(Dataset, dataset, "Run.use: dataset")
         edges = [edge_line(Experiment.datasets.edge_type, self.uid, uid, role=role, split=split)]
@@ -318,7 +318,8 @@ class Run:
         """Record a model that the run produced (role output, the default) or used (input).
 
         The model is a node or a uid; a new node is created. `step` is that of a checkpoint. A
-        produced model was trained on the datasets that the run uses, unless their role is other.
+        produced model is recorded as trained on the datasets of the run, unless their role is
+        other.
         """
         uid, line = describe_node(Model, model, "Run.log_model: model")
         edges = [edge_line(Experiment.models.edge_type, self.uid, uid, role=role, step=step)]

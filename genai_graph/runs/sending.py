@@ -102,7 +102,10 @@ def _send_rest(journal: JournalFile, state: LockedState) -> None:
 
 
 def _next_part(journal: JournalFile, state: SendState) -> _Part | None:
-    """Return the next complete lines, or None. Edges belong to the node or point after them."""
+    """Return the next complete lines, or None.
+
+    A part never ends with edges: they belong to the node or point on a line after them.
+    """
     size = PART_BYTES
     with journal.path.open("rb") as file:
         header = file.readline()
@@ -120,7 +123,7 @@ def _next_part(journal: JournalFile, state: SendState) -> _Part | None:
 
 
 def _end(journal: JournalFile, state: SendState) -> None:
-    """Skip what an ended process did not write completely, and record that it was killed."""
+    """Skip an incomplete last line of an ended process; if it did not end the run, write KILLED."""
     is_torn = 0 < state.offset < journal.size
     if is_torn:
         _log.warning("%s: the last line is incomplete: skipped", journal.path)

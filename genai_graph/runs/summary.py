@@ -54,10 +54,10 @@ def find_run(uid: str) -> list[JournalFile]:
 
 
 def describe_run(uid: str) -> dict[str, Any]:
-    """Return the values of a run as its journals have them.
+    """Return the values of a run from its journals.
 
-    They are the set properties of the Experiment, and `metrics`: rows with the uid, the number of
-    points, and the last step and value of each metric.
+    They are the properties of the Experiment that are set, and `metrics`: rows with the uid, the
+    number of points, and the last step and value of each metric.
     """
     values: dict[str, Any] = {}
     metrics: dict[str, dict[str, Any]] = {}

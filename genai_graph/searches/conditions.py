@@ -91,12 +91,12 @@ _TAG = (
 )
 
 
-# Imported digests of MLflow say that they are its own.
+# Digests imported from MLflow have the prefix `mlflow:`, which those in its filter strings lack.
 _DIGEST = "CASE WHEN {x} STARTS WITH 'mlflow:' THEN substring({x}, 7) ELSE {x} END"
 
 
 class Operand(NamedTuple):
-    """What a key refers to: a property, a value in JSON, a tag or the value of a metric.
+    """The value that a key refers to: a property, a value in JSON, a tag or that of a metric.
 
     `expression` is a template for the target, whose parameters are `values`. `metric` is the name
     of the related metric that has the target.
@@ -107,7 +107,7 @@ class Operand(NamedTuple):
     values: tuple[Any, ...] = ()
     metric: str | None = None
     alternative: Target | None = None  # the same key of JSON with dots in it
-    convert: Callable[[str], str] = str  # a text to compare with, from MLflow's to ours
+    convert: Callable[[str], str] = str  # from the text of a search to that compared
 
     @property
     def is_text(self) -> bool:
@@ -264,7 +264,7 @@ def _condition(operand: Operand, condition: Condition, resolver: Resolver) -> Tr
 
 
 def _metric_condition(operand: Operand, condition: Condition, resolver: Resolver) -> Tree:
-    """Return a condition on a metric of its own: others may meet other conditions."""
+    """Return a condition on one metric, as a `Call`: other conditions may hold for others."""
     target = operand.target
     named = Comparison(replace(target, name="name"), "exact", "{x} = {0}", (operand.metric,))
     if condition.operator == "NULL":
@@ -330,7 +330,7 @@ def _template(
     (value,) = values
     if not operand.is_text:
         return f"{x} {operator} {p}", values
-    # MLflow's parameters and tags are texts, ours may be numbers.
+    # In MLflow, parameters and tags are texts; in the graph, they may be numbers.
     if isinstance(value, str):
         if operand.expression == _TAG and operator == "=" and value:
             prefix = operand.values[0]
@@ -345,7 +345,7 @@ def _template(
     number = f"toFloatOrNull({x})"
     if operator == "<>":
         return f"({x} <> {p} AND coalesce({number} <> {p}, true))", values
-    # Only a text is not less than a text. So Neo4j finds texts, like numbers, in an index.
+    # Only texts meet `x >= ''`: Neo4j looks them up in an index with it, as it does numbers.
     is_text = f"{x} >= '' AND " if is_json else ""
     return f"({x} {operator} {p} OR ({is_text}{number} {operator} {p}))", values
 
@@ -463,7 +463,7 @@ def _rests_on(call: parsing.Call, resolver: Resolver) -> Tree:
         "Metric": [(step_over("Metric", name),) for name in ("model", "dataset")],
     }
     if resolver.label not in paths:
-        raise resolver.error(call.position, f"rests_on is not for {resolver.label}")
+        raise resolver.error(call.position, f"rests_on can't be used for {resolver.label}")
     alternatives = []
     for path in paths[resolver.label]:
         far = path[-1].far if path else resolver.label

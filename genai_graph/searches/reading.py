@@ -109,7 +109,7 @@ def _select(compiler: Compiler, label: str, text: str, ordering: Sequence[str], 
         clauses += clause
         names.append(name)
         if key.descending:
-            last = compiler.variable("m")  # a rank: NaN, which is the largest number, after others
+            last = compiler.variable("m")  # the rank: NaN, the largest number, after others
             is_nan = f"toStringOrNull({name}) = 'NaN'"
             rank = f"CASE WHEN {name} IS NULL THEN 2 WHEN {is_nan} THEN 1 ELSE 0 END"
             computed.append(f"{rank} AS {last}")
@@ -123,7 +123,7 @@ def _select(compiler: Compiler, label: str, text: str, ordering: Sequence[str], 
 
 
 def _separated(tree: Tree) -> list[Tree]:
-    """Return the conditions on metrics each on its own, so that one can be looked up by its name.
+    """Return the conditions on metrics as separate calls, so that one can be looked up by name.
 
     Other related conditions refer to the same related node, and stay together.
     """
@@ -186,7 +186,8 @@ def read_metrics(
 ) -> dict[str, list[tuple[int, Any]]]:
     """Return the values of metrics, or of some of them, by name, each with the index of its node.
 
-    Of several with one name, that without dataset, split and model, else the first by uid.
+    If a node has several metrics of one name, the value is that of the metric without dataset,
+    split and model, or else that of the shortest uid.
     """
     if "metrics" not in relationships_of(label):
         return {}
@@ -206,13 +207,16 @@ def read_metrics(
             if len(set(nodes)) < len(nodes):
                 several |= {node for node, count in Counter(nodes).items() if count > 1}
             found.setdefault(row["name"], []).extend(zip(nodes, row["values"], strict=True))
-    return _without_ambiguous(label, uids, found, several) if several else found
+    return _resolve_ambiguous(label, uids, found, several) if several else found
 
 
-def _without_ambiguous(
+def _resolve_ambiguous(
     label: str, uids: Sequence[str], found: dict[str, list[tuple[int, Any]]], several: set[int]
 ) -> dict[str, list[tuple[int, Any]]]:
-    """Read the metrics of nodes that have several of one name; their uids take longer to read."""
+    """Read the metrics of the nodes that have several of one name again, and choose one of them.
+
+    The choice needs the uids, which take longer to read.
+    """
     step = step_over(label, "metrics")
     clear = {
         name: [pair for pair in pairs if pair[0] not in several] for name, pairs in found.items()

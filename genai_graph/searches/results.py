@@ -38,7 +38,7 @@ class SearchResult(Rows):
         self.label = label
 
     def nodes(self) -> NodeSet[Any]:
-        """Return the nodes as a set, in the order of uids unless it is given another one."""
+        """Return the nodes as a set, not in the order of the rows: use its `order_by`."""
         cls: Any = NODES[self.label]
         found: NodeSet[Any] = cls.nodes.filter(uid__in=[row["uid"] for row in self])
         return found
@@ -94,7 +94,7 @@ def search(
 
 
 def unknown_kind(kind: str) -> str:
-    """Return the error for a kind of nodes that can't be searched."""
+    """Return the error message for a kind of nodes that can't be searched."""
     labels = {f"{label}{end}".lower(): label for label in NODES for end in ("", "s")}
     label = labels.get(str(kind).lower())
     hint = f": own classes can't be searched: use {label}.nodes.filter()"
@@ -136,7 +136,7 @@ def _flat_columns(found: Found, name: str) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     size = len(found.uids)
     for index, stored in enumerate(found.json):
-        # What is stored by path need not be decoded.
+        # Values that are stored by path need no decoding.
         is_divided = name not in stored
         leaves = stored.items() if is_divided else _leaves(name, found.json_value(index, name))
         for key, value in leaves:

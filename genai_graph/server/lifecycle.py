@@ -182,13 +182,13 @@ class ManagedEngine:
             running = self.running()
             if running is not None:
                 return self._stop_if_unused(running, wait_for_cache=True)
-            if self.server.is_slow:  # it may be stopping already, which nobody waits for
+            if self.server.is_slow:  # it may be stopping already: not waited for
                 return None
             return self._stop_previous(wait_for_cache=True) or None
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[Path]:
-        """Stop the engine, prepare its directory and yield it; nobody starts it in the block.
+        """Stop the engine, prepare its directory and yield it; no client can start it in the block.
 
         Raises `EngineError` if the engine is in use.
         """
@@ -335,7 +335,7 @@ class ManagedEngine:
         )
 
     def _stop_previous(self, *, wait_for_cache: bool) -> bool:
-        """Stop an engine that is stopping already, or whose starter was killed; True if any."""
+        """End an engine that is stopping or only started in part; return whether there was one."""
         previous = self._read_state()
         processes = [] if previous is None else [previous.process()]
         if self._starting_file.exists():  # the starter was killed before it wrote engine.json

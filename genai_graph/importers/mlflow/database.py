@@ -1,8 +1,8 @@
 """MLflow stores in databases, read by SQLAlchemy: SQLite, PostgreSQL, MySQL and MariaDB.
 
-One text of SQL for all of them. Everything is read in one read-only transaction, in ranges of run
-ids: the small tables of a range are buffered and its metrics streamed last, because PyMySQL streams
-one result per connection.
+The SQL is the same for all of them. Everything is read in one read-only transaction, in ranges of
+run ids: the small tables of a range are buffered and its metrics streamed last, because PyMySQL
+streams one result per connection.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _DELETED_VERSION = "Deleted_Internal"
 
 
 class DatabaseStore:
-    """An MLflow store in a database, given by the URL of SQLAlchemy.
+    """An MLflow store in a database, given by the URL that SQLAlchemy takes.
 
     Raises `ImportSourceError` if it can't be read or is no MLflow store, and `MissingExtraError`
     without SQLAlchemy or a driver.
@@ -210,7 +210,7 @@ class DatabaseStore:
         self._add_links(runs, span)
 
     def _add_links(self, runs: dict[str, Run], span: dict[str, str]) -> None:
-        """Add the datasets and models of a range of runs, and the points that belong to both."""
+        """Add the datasets and models of a range of runs, and the points that measure models."""
         in_range = "WHERE t.run_id BETWEEN :first AND :last ORDER BY t.run_id, t.model_id"
         for run_id, *values in self._select("logged_model_metrics", in_range, **span):
             if run_id in runs:
@@ -328,8 +328,8 @@ class DatabaseStore:
         except (self._sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port
             title = strip_credentials(uri)
             raise ImportSourceError(
-                title, "is not a database URL, as sqlite:///mlflow.db is"
-            ) from (None)
+                title, "expected a database URL such as sqlite:///mlflow.db"
+            ) from None
         if url.get_backend_name() == "sqlite":
             return self._create_sqlite_engine(url.database)
         host = url.host or url.query.get("host") or "localhost"  # libpq takes it as a parameter

@@ -155,7 +155,7 @@ def _location(dataset: DatasetInput) -> str | None:
 
 
 def _num_rows(profile: str | None) -> int | None:
-    """Return the number of rows; Spark's `approx_count` is no such number."""
+    """Return the number of rows; Spark's `approx_count` is an estimate, and ignored."""
     content = _parse_dict(profile)
     rows = content.get("num_rows")
     if rows is None:

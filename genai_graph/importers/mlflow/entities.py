@@ -13,7 +13,7 @@ UNCHANGED = "unchanged"  # since an earlier import
 
 
 class Point(NamedTuple):
-    """One value of a metric; `value` is NaN or infinite where MLflow means that."""
+    """One value of a metric; `value` may be NaN or infinite, as MLflow logged it."""
 
     key: str
     step: int

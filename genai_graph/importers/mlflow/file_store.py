@@ -46,7 +46,7 @@ _DELETED_VERSION = "Deleted_Internal"
 
 
 class FileStore:
-    """An MLflow store in a directory. Raises `ImportSourceError` if it is none.
+    """An MLflow store in a directory. Raises `ImportSourceError` for any other directory.
 
     Links that lead out of the directory are not followed, and artifacts are never opened.
     """
@@ -182,7 +182,7 @@ class FileStore:
     # Runs
 
     def _add_links(self, run: Run, directory: Path, experiment: Path) -> None:
-        """Add the datasets and models of a run, and the points that belong to both."""
+        """Add the datasets and models of a run, and the points that measure models."""
         run.model_points = self._model_points.pop(run.id, [])
         for path in self._list(directory / "inputs"):
             content = self._read_meta(path, "dataset inputs")
@@ -219,7 +219,7 @@ class FileStore:
         )
 
     def _last_point(self, directory: Path) -> int | None:
-        """Return the newest time of the latest points; the unreadable ones are reported later."""
+        """Return the newest time of the latest points; invalid lines are not reported here."""
         num_skipped = len(self._skipped)
         points = self._read_points("", directory, latest=True)
         newest = max((point.timestamp for point in points), default=None)
@@ -239,7 +239,10 @@ class FileStore:
                 yield from points
 
     def _has_only_metrics(self, directory: Path) -> bool:
-        """Return whether a run of this experiment measured a model of another one."""
+        """Return whether the directory of a model has metrics only.
+
+        It then belongs to a model of another experiment that a run of this one measured.
+        """
         return {path.name for path in self._entries(directory)} == {"metrics"}
 
     def _read_model_points(self, model_id: str, directory: Path) -> None:
@@ -298,7 +301,7 @@ class FileStore:
             self._skip("files", name_of(directory.relative_to(self._root)), str(error))
 
     def _is_copy(self, directory: Path, item: str, stored_id: str | None) -> bool:
-        """Report a directory with the id of another one: MLflow ignores it, too."""
+        """Return whether a directory has the id of another one; report it. MLflow ignores it."""
         if stored_id in (None, directory.name):
             return False
         name = name_of(directory.relative_to(self._root))

@@ -62,7 +62,7 @@ _COPIED_SOURCE = re.compile(r"models:/([^/]+)/([0-9]{1,18})\Z")
 _DEFAULT_EXPERIMENT = "Default"
 # Reasons that are reported; others follow from the choice of the user or another report.
 _REPORTED = frozenset(["without an experiment", "experiment without a name"])
-_DATA = tuple[str, str | None]  # the uid of a dataset, and its role
+_UsedDataset = tuple[str, str | None]  # the uid of a dataset, and its role
 
 
 class StoreMapping:
@@ -94,7 +94,7 @@ class StoreMapping:
         self._skipped_runs: dict[str, str] = {}  # reason by run id
         # Imported versions and their uids, by workspace, name and version.
         self._versions: dict[tuple[str | None, str, str], tuple[ModelVersion, str]] = {}
-        self._data: dict[str, list[_DATA]] = {}  # datasets by run id
+        self._data: dict[str, list[_UsedDataset]] = {}  # datasets by run id
         self._read_points = self._written_points = 0  # of the run
         self._reported: set[tuple[str, str]] = set()
         self._events: list[ImportRecord] = []  # counts and reports, yielded after each item
@@ -140,7 +140,7 @@ class StoreMapping:
         return SourceLocation(f"{self._store.title}: {text}")
 
     def _report_once(self, kind: str, name: str) -> bool:
-        """Return whether a name has not been reported yet."""
+        """Return whether a name is to be reported: true for the first call, false after that."""
         is_new = (kind, name) not in self._reported
         self._reported.add((kind, name))
         return is_new
@@ -336,7 +336,7 @@ class StoreMapping:
         return {**given, **always}
 
     def _map_inputs(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
-        edges: dict[_DATA, None] = {}
+        edges: dict[_UsedDataset, None] = {}
         measured = {_dataset_of(point) for point in run.model_points}
         for dataset in sorted(run.inputs, key=attrgetter("name", "digest")):
             self._events.append(Read("dataset inputs"))
@@ -394,6 +394,11 @@ class StoreMapping:
     # Metrics
 
     def _map_metrics(self, run: Run, location: SourceLocation) -> Iterator[ImportRecord]:
+        """Yield the metrics of a run, and those by which it measured models.
+
+        MLflow stores a point that measures a model twice, also among the points of the run: there
+        it is left out (`repeated`), and only says whether the value is NaN.
+        """
         measured: dict[tuple[str, str, str, str], list[ModelPoint]] = {}
         repeated: Counter[tuple[str, int, int, float]] = Counter()
         for point in run.model_points:
@@ -641,6 +646,6 @@ def _dataset_of(point: ModelPoint) -> tuple[str, str]:
 
 
 def _point_key(point: Any) -> tuple[str, int, int, float]:
-    """Return what identifies a point; MLflow's model metrics have 0 for NaN."""
+    """Return the key by which points are compared; MLflow's model metrics have 0 for NaN."""
     value = 0.0 if math.isnan(point.value) else point.value
     return point.key, point.step, point.timestamp, value

@@ -28,7 +28,7 @@ class TrackingServer:
     """A client of the REST API. Credentials are sent as headers, never as part of a URL.
 
     Raises `MissingExtraError` without httpx, `SettingsError` for credentials over plain HTTP to
-    another machine, and `ImportSourceError` for anything that is not an answer of MLflow.
+    another machine, and `ImportSourceError` if a request fails or the server is not MLflow.
     """
 
     def __init__(self, uri: str) -> None:
@@ -69,7 +69,7 @@ class TrackingServer:
         return self._request("GET", path, missing_ok=missing_ok, params=parameters)
 
     def pages(self, method: str, path: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the pages of a search; an API that the server does not have has none."""
+        """Yield the pages of a search, or none if the server does not have the API."""
         token, seen = None, set()
         while True:
             given = {**arguments, **({"page_token": token} if token else {})}
@@ -102,7 +102,7 @@ class TrackingServer:
                 raise ImportSourceError(
                     self.title, f"can't be reached: {_first_line(error)}"
                 ) from None
-            except self._httpx.TransportError as error:  # the connection was closed, half-way
+            except self._httpx.TransportError as error:  # the connection was closed half-way
                 if is_last:
                     problem = f"closed the connection: {_first_line(error)}"
                     raise ImportSourceError(self.title, problem) from None

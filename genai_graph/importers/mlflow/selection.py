@@ -1,4 +1,4 @@
-"""Which experiments and runs are imported."""
+"""Selection of the experiments and runs to import."""
 
 from __future__ import annotations
 

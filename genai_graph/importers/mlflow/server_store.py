@@ -32,7 +32,7 @@ _BULK = "ajax-api/2.0/mlflow/metrics/get-history-bulk"
 _PAGE = 1_000
 _MODELS_PER_PAGE = 50
 _RUNS_PER_REQUEST = 100
-_BULK_LIMIT = 25_000  # points of one answer; a longer one is cut
+_BULK_LIMIT = 25_000  # points of one answer; the server cuts a longer one
 _CONTEXT = "mlflow.data.context"
 _IS_PROMPT = "mlflow.prompt.is_prompt"
 _MODEL_STATUSES = {
@@ -82,7 +82,7 @@ class ServerStore:
         return found
 
     def _read_experiments(self) -> list[Experiment] | None:
-        """Return the experiments of a workspace, or None if the server is another one."""
+        """Return the experiments of a workspace, or None if the server lacks the API."""
         arguments = {"max_results": _PAGE, "view_type": "ALL"}
         pages = list(self._server.pages("POST", f"{_API}/experiments/search", arguments))
         if not pages:
@@ -180,8 +180,8 @@ class ServerStore:
     ) -> Iterator[dict[str, Any]]:
         """Yield the items of a search, each once.
 
-        A page begins at a number: an item that is created meanwhile moves the last item of a page
-        to the next one.
+        Pages begin at offsets: if an item is created meanwhile, the last item of a page is also the
+        first of the next one.
         """
         seen = set()
         for page in self._server.pages(method, f"{_API}/{path}/search", arguments):
@@ -281,7 +281,7 @@ class ServerStore:
         return found
 
     def _read_history(self, key: str, run_ids: list[str]) -> Iterator[tuple[str, list[Point]]]:
-        """Yield the points of a metric by run: of all runs at once, if the server can."""
+        """Yield the points of a metric by run: read by one request, if the server has that API."""
         metrics = None
         if self._has_bulk:
             parameters = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-# By table; ``!`` marks values that are required, ``:int`` and ``:float`` those that are no texts.
+# By table; ``!`` marks required values, ``:int`` and ``:float`` numbers; all others are texts.
 _COLUMNS = {
     "experiments": "experiment_id! name lifecycle_stage creation_time:int workspace",
     "experiment_tags": "experiment_id! key! value",

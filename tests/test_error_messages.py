@@ -1,4 +1,4 @@
-"""Messages for inputs that are often tried: each says what the input is, and what to do."""
+"""Error messages for common mistakes in inputs: each names the kind of input and a fix."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def tar() -> bytes:
     ],
     ids=range(17),
 )
-def test_other_files_are_named(
+def test_other_formats_are_named_in_the_error(
     name: str, content: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
