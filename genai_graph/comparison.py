@@ -222,8 +222,8 @@ def _compare_metrics(uids: list[str]) -> list[ComparedValue]:
 def _read_metrics(uids: Sequence[str], values: str) -> list[tuple[Any, ...]]:
     """Return the uid of the experiment, the key and some values of each metric, by its uid.
 
-    The models of runs differ, and so they are part of the key only where a run has scores of
-    several ones.
+    Runs have different models, so the model is part of the key only if a run has scores of several
+    models.
     """
     rows = query(
         f"UNWIND $uids AS uid {match_uid('n', 'Experiment', 'uid')} "
@@ -262,9 +262,10 @@ def _best(found: Mapping[str, Any], greater_is_better: bool | None) -> tuple[str
 
 
 def _read_curves(uids: Sequence[str], names: Sequence[str]) -> dict[str, list[Curve]]:
-    """Return the histories by metric, one for each experiment, so that they have one colour.
+    """Return the curves by metric, one for each experiment, empty if it has none.
 
-    They are read a few at a time, and thinned, since they may be long.
+    So an experiment has the same colour in all panels. Histories are read a few at a time, and
+    thinned, since they may be long.
     """
     length_of = "CASE WHEN valueType(m.steps) STARTS WITH 'LIST' THEN size(m.steps) ELSE 0 END"
     metrics: dict[str, tuple[str, _MetricKey]] = {}

@@ -76,14 +76,14 @@ def is_numpy_time(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether an unwrapped value is a real number, but no bool."""
+    """Return whether an unwrapped value is a real number and not a bool."""
     # NumPy registers its timedelta64 as an integer.
     is_real = isinstance(value, (Real, Decimal)) and _time_kind(value) is None
     return is_real and not isinstance(value, bool)
 
 
 def to_exact_float(value: Any) -> float | None:
-    """Return a number as a float, or None if it is no number or a float can't represent it."""
+    """Return a number as a float, or None if it is not one or a float can't represent it."""
     value = unwrap(value)
     if not is_number(value):
         return None
@@ -96,7 +96,7 @@ def to_exact_float(value: Any) -> float | None:
 
 
 def to_exact_int(value: Any, *, allow_float: bool = False) -> int | None:
-    """Return an integer as an int, or None if it is no integer.
+    """Return an integer as an int, or None if it is not one.
 
     Decimals and fractions without a fractional part are integers. Floats are accepted only with
     `allow_float`.

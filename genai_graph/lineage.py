@@ -245,8 +245,8 @@ def _subgraph(traversal: _Traversal, depth: int | None, limit: int) -> Subgraph:
 def _in_order(edge_type: EdgeType, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties of an edge in order of declaration, whatever the engine's order.
 
-    Without its origin, which would be in the label of each edge in pictures, and without
-    credentials that other programs may have stored.
+    The origin is left out, because pictures would show it at each edge, and so are credentials that
+    other programs may have stored.
     """
     known = properties_of(EDGES[edge_type])
     return {

@@ -391,7 +391,7 @@ class Metric(MetricBase):
     """
 
     # Without an index: the embedded engine scans all nodes of an equal value for each deletion.
-    origin = LocationProperty(help_text="as that of its experiment; not indexed")
+    origin = LocationProperty(help_text="the same as that of its experiment; not indexed")
     name = RequiredStringProperty(index=True, is_name=True, help_text="such as accuracy")
     value = RequiredFloatProperty(index=True, help_text="latest value; may be NaN or infinite")
     step = IntegerProperty(allow_float=True, help_text="step of `value`")

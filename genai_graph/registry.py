@@ -99,8 +99,8 @@ class EdgeType(msgspec.Struct, frozen=True, cache_hash=True):
     def merge(self, values: str, key: Mapping[str, str]) -> str:
         """Return the clauses that create the edge from `a` to `b`, or update the existing one.
 
-        `values` is a Cypher expression for its properties, or "". `key` are those for its key, by
-        name.
+        `values` is a Cypher expression for its properties, or "". `key` are the expressions for the
+        properties of its key, by name.
         """
         if not self.key:
             return f"MERGE {self.pattern} SET r += {values}" if values else f"MERGE {self.pattern}"

@@ -29,8 +29,8 @@ class Member:
 class Status:
     """The status of the graph; `drift` describes schema differences, and is empty without any.
 
-    `members` are the servers of a cluster; there is one without a cluster, and none for an engine
-    that has no roles.
+    `members` are the servers that host the database, only one without a cluster; they are empty for
+    an engine other than Neo4j.
     """
 
     engine: str

@@ -113,7 +113,7 @@ def _typed_dict(name: str, properties: dict[str, Any]) -> Iterator[str]:
 
 
 def _values(cls: Any) -> Iterator[str]:
-    """Yield the dicts of values: without the required ones, and all."""
+    """Yield the dict of the optional values, and the dict of all values."""
     label, required = cls.__name__, _required(cls)
     known = properties_of(cls).items()
     yield from _typed_dict(f"{label}Options", {n: p for n, p in known if n not in required})

@@ -538,7 +538,7 @@ def test_nodes_that_another_client_creates_between_batches_are_merged(graph: Con
     assert size_of_graph() == 6
 
 
-def test_what_another_client_creates_during_an_atomic_load_is_merged(
+def test_nodes_and_edges_that_another_client_creates_during_an_atomic_load_are_merged(
     neo4j_graph: Connection,
 ) -> None:
     """The graph is empty when the load begins to write, so it creates without reading."""

@@ -233,7 +233,7 @@ def test_question_parameters(graph: Connection) -> None:
         ({"value": np.datetime64(1, "ns")}, r"Metric\.value: expected a number"),
         ({"recorded_at": pd.Timestamp("2024-01-01")}, r"recorded_at: .*tz_localize\(\"UTC\"\)"),
         ({"recorded_at": np.datetime64(1, "s")}, r"recorded_at: .*replace\(tzinfo=timezone.utc\)"),
-        ({"recorded_at": date(2024, 1, 1)}, r"recorded_at: .*a date is no time: give datetime\("),
+        ({"recorded_at": date(2024, 1, 1)}, r"recorded_at: .*is not a time: give datetime\("),
         ({"metadata": {"a": Decimal("0.1")}}, r"at a: convert it with float\(\.\.\.\), or write"),
         ({"metadata": {"a": MOMENT}}, r"at a: write it as a string, such as value\.isoformat\(\)"),
         ({"value": Decimal("sNaN")}, r"Metric\.value: expected a number that a float"),

@@ -29,16 +29,16 @@ class Role:
     changes_schema: bool = False
 
 
-READER = Role("genai_graph_reader", "reads everything but what is sensitive")
+READER = Role("genai_graph_reader", "reads everything except sensitive properties")
 WRITER = Role(
     "genai_graph_writer",
-    "reads everything and writes nodes and edges, but no constraint and no index",
+    "reads everything and writes nodes and edges, but no constraints and no indexes",
     sees_sensitive=True,
     writes=True,
 )
 ADMIN = Role(
     "genai_graph_admin",
-    "reads and writes everything, and makes the constraints and indexes",
+    "reads and writes everything, and creates the constraints and indexes",
     sees_sensitive=True,
     writes=True,
     changes_schema=True,
@@ -75,7 +75,7 @@ def script(database: str | None = None, encrypted: str | None = None) -> str:
     registry.close()
     lines = [
         "// Roles of genai_graph for Neo4j Enterprise and Aura; safe to repeat.",
-        f"// Then give each user one: GRANT ROLE {READER.name} TO ann",
+        f"// Then grant each user one of them: GRANT ROLE {READER.name} TO ann",
         "// They do not hide the keys of sensitive JSON (metadata.x): `access apply` does.",
     ]
     for role in ROLES:

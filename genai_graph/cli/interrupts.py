@@ -50,15 +50,15 @@ def handle_sigterm(ctx: click.Context) -> Iterator[None]:
 def repeat_lost_interrupts() -> Iterator[None]:
     """Repeat a KeyboardInterrupt that was raised in a `__del__`, where Python only prints it.
 
-    The driver's sessions have a `__del__`, and a load opens one for each batch. If it is the
-    constructor that is interrupted, the `__del__` of the incomplete session raises AttributeError,
-    which is not printed.
+    The driver's sessions have a `__del__`, and a load opens a session for each batch. If their
+    constructor is interrupted, the `__del__` of the incomplete session raises AttributeError, which
+    is suppressed.
     """
     previous = sys.unraisablehook
 
     def report(unraisable: sys.UnraisableHookArgs) -> None:
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            # Later, when this function has returned: it would be lost here, too.
+            # Raised later, after this function has returned: here it would be lost, too.
             timer = threading.Timer(_REPEAT_SECONDS, _interrupt_main_thread)
             timer.daemon = True
             timer.start()
@@ -69,7 +69,8 @@ def repeat_lost_interrupts() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        traceback.clear_frames(error.__traceback__)  # finalizes their objects under the hook
+        # Incomplete objects in the frames are deleted now, while `report` is installed.
+        traceback.clear_frames(error.__traceback__)
         raise
     finally:
         sys.unraisablehook = previous

@@ -131,5 +131,5 @@ def _resolve(host: neo4j.Address) -> Iterable[neo4j.Address]:
     """Yield the resolved addresses, which keep the name for the check of certificates."""
     found = socket.getaddrinfo(host.host, host.port, type=socket.SOCK_STREAM)
     for sockaddr in dict.fromkeys(info[4] for info in found):
-        if len(sockaddr) == 2 or not sockaddr[3]:  # no address of a single link
+        if len(sockaddr) == 2 or not sockaddr[3]:  # IPv4, or IPv6 that is not link-local
             yield ResolvedAddress(sockaddr, host_name=host._host_name)

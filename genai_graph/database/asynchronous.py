@@ -43,7 +43,7 @@ _worker_of_block: ContextVar[ThreadPoolExecutor | None] = ContextVar("_worker", 
 
 
 class _Workers:
-    """At most `MAX_WORKERS` threads; who finds none free waits without blocking the event loop."""
+    """At most `MAX_WORKERS` threads; tasks wait for a free one without blocking the event loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

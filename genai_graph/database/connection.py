@@ -74,7 +74,7 @@ class Connection:
 
     Created by `connect`. It is closed by `close`, at the end of its `with` block, or when the
     program exits; then the connection opened before it is used again. If `connect` has returned it
-    several times, it is closed when `close` was called, or a block was left, as many times.
+    several times, it is closed after as many calls of `close` or ends of `with` blocks.
 
     A forked process opens it again on first use. It can't be copied or pickled.
     """
@@ -265,7 +265,7 @@ class Connection:
         address, options = security_options(settings, uri)
         secret = settings.secret()
         auth = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
-        # A connection that was idle is tested: its server may have stopped to respond.
+        # A connection that was idle is tested: its server may have stopped responding.
         options |= {
             "connection_acquisition_timeout": ACQUISITION_TIMEOUT,
             "liveness_check_timeout": _IDLE,
@@ -419,7 +419,10 @@ def _is_in_use(connection: Connection) -> bool:
 
 
 def _identity(settings: Settings, read_only: bool) -> tuple[Any, ...]:
-    """Return what distinguishes connections; relative paths depend on the current directory."""
+    """Return the values that distinguish connections, with absolute paths.
+
+    Relative paths depend on the current directory.
+    """
     values = (getattr(settings, name) for name in Settings.model_fields)
     return (
         read_only,

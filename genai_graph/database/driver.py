@@ -146,7 +146,7 @@ class GraphSession:
         if commits_in_batches(text):
             return self._run_in_batches(query, parameters, kwargs)
         if self._connection.engine == "embedded":
-            # Its error for one that exists has another code than that which neomodel ignores.
+            # Its error for an existing index or constraint lacks the code that neomodel ignores.
             text = create_if_missing(text)
         mode = WRITE_ACCESS if self._mode == WRITE_ACCESS and may_write(text) else READ_ACCESS
         timeout = getattr(query, "timeout", None) or get_config().transaction_timeout
@@ -227,7 +227,7 @@ class GraphSession:
 
 
 class TransactionState:
-    """The outcome of a transaction, and what its end has to do.
+    """The outcome of a transaction, and the actions at its end.
 
     Objects read in a transaction refer to its state. Objects that it writes are restored when it is
     rolled back: the attributes of each are kept, as they were before its first change.
@@ -403,7 +403,7 @@ class GraphTransaction:
         return len(self._writes), len(self.state.on_commit)
 
     def abandon(self, savepoint: tuple[int, int]) -> bool:
-        """Drop what was registered since a savepoint; return whether anything has changed since.
+        """Drop the functions registered since a savepoint; return whether anything was changed.
 
         A database can't undo a part of a transaction.
         """
@@ -478,13 +478,13 @@ def _limit_silence(transaction: neo4j.Transaction, seconds: float) -> None:
 
 
 def _close_connection_if_interrupted(transaction: neo4j.Transaction) -> None:
-    """Make Ctrl-C during the end of a transaction close its connection.
+    """Make the driver close the connection if Ctrl-C interrupts the end of a transaction.
 
-    It may lose a part of a response. The driver then resets the connection, and would wait for the
-    rest for ever. When an asyncio task is cancelled it closes the connection, as here.
+    A part of the response may be lost then, and the driver, which resets the connection, would wait
+    for the rest for ever. It closes the connection itself if an asyncio task is cancelled.
     """
     on_closed, on_cancel = transaction._on_closed, transaction._on_cancel
-    handled = sys.exc_info()[1]  # by the caller
+    handled = sys.exc_info()[1]  # an earlier error, during whose handling the transaction ends
 
     def close() -> None:
         error = sys.exc_info()[1]

@@ -217,7 +217,7 @@ def _timeout_error() -> StatementTimeoutError:
 
 
 def is_uncertain(error: BaseException) -> bool:
-    """Return whether an error during a commit leaves open if the transaction was committed."""
+    """Return whether an error during a commit leaves open whether it was committed."""
     code = getattr(error.__cause__, "code", None) or ""
     return code.rpartition(".")[2] in _UNCERTAIN
 

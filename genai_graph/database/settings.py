@@ -215,7 +215,7 @@ def _check_lines(env_file: str, variables: set[str]) -> None:
     """
     try:
         text = Path(env_file).read_text(encoding="utf-8") if env_file else ""
-    except OSError:  # there is none
+    except OSError:  # usually because the file does not exist
         return
     for number, line in enumerate(text.splitlines(), 1):
         match = _VARIABLE.match(line)

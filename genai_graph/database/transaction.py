@@ -183,8 +183,8 @@ def inner_block(transaction: GraphTransaction) -> Iterator[None]:
 
 
 def _reset(token: Token[GraphTransaction | None]) -> None:
-    # In another context than that of `__enter__`, its variable can't be reached: there, the
-    # transaction is known to have ended.
+    # In another context than that of `__enter__`, the variable can't be reset. Code that still has
+    # it finds in `active_transaction` that the transaction has ended.
     with contextlib.suppress(ValueError):
         context_transaction.reset(token)
 
@@ -309,9 +309,9 @@ def run_in_transaction(
 
 
 def read_in_transaction(work: Callable[[], T]) -> T:
-    """Call a function that only reads in one transaction, and repeat it after a lost connection.
+    """Call a function that only reads, in one transaction; repeat it after a lost connection.
 
-    The transaction is the open one, if there is one.
+    If a transaction is open, the function is called in it, once.
     """
     if active_transaction() is not None:
         return work()
@@ -440,10 +440,11 @@ def execute_write(cypher: str, /, **parameters: Any) -> tuple[Rows, SummaryCount
 
 
 def send_write(cypher: str, /, **parameters: Any) -> Callable[[], tuple[Rows, SummaryCounters]]:
-    """Send a statement that writes in the open transaction; return a function that reads the rest.
+    """Send a statement that writes in the open transaction; return a function for its result.
 
-    It returns the rows and the update counters. Meanwhile the server works, and the next statement
-    can be prepared; that raises the errors of this one if it is run first.
+    The function waits for the rows and the update counters, and returns them. Before it is called,
+    the caller can prepare the next statement while the server works. A statement that is sent
+    before the call raises the errors of this one.
     """
     if current_connection().read_only:
         raise _read_only_error()

@@ -53,7 +53,7 @@ _SOURCE_SHIFT = 32
 _END_MASK = (1 << _SOURCE_SHIFT) - 1
 _KEY_SHIFT = 32
 _KEY_MASK = (1 << _KEY_SHIFT) - 1
-_MAX_SORTED = 500_000
+_MAX_SORTED = 500_000  # edges in one list
 _CHECKED_TOGETHER = 100  # records of one class; more live long enough to cost garbage collections
 
 
@@ -236,7 +236,7 @@ class ReferenceIndex:
                     key_numbers.append(keys.setdefault(key_of(edge.given), len(keys)))
 
     def add_errors(self, records: Iterable[Any]) -> None:
-        """Add errors, and the nodes and edges that have some."""
+        """Add errors, and the nodes and edges that have errors."""
         for record in records:
             if isinstance(record, InvalidNode):
                 self.declare(record.label, [record.uid])
@@ -433,7 +433,7 @@ class ConsistencyErrors:
         edge_type = record.edge_type
         subject = f"{edge_type.source} {record.source!r}"
         identity = (edge_type, record.source, record.target, *edge_type.key_of(record.given))
-        # Under a duplicate metric, the edge to it is a consequence.
+        # The edge to a duplicate metric is a duplicate, too: only the metric is reported.
         metrics = (
             self._index.duplicates.get(edge_type.target, ()) if edge_type.single_source else ()
         )

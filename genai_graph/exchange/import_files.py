@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 # Each row has a cell for each column of its file.
 _MAX_COLUMNS, _MAX_FILES = 500, 20  # of a file, of a label
-_MAX_KNOWN = 10_000
+_MAX_KNOWN = 10_000  # combinations of JSON values whose file is remembered
 _MAX_WAITING = 2**20  # characters of rows to write
 _STRING, _INTEGER, _FLOAT = StringProperty(), IntegerProperty(), FloatProperty()
 _SCALARS: dict[type, Property[Any]] = {
@@ -94,7 +94,7 @@ class ImportFiles:
         return True
 
     def close(self) -> list[str]:
-        """Write the rest, and return the options of the importer."""
+        """Write the remaining rows and the headers, and return the options of the importer."""
         files = [file for files in self._files.values() for file in files]
         for file in files:
             file.close()
@@ -142,7 +142,7 @@ def _fits(values: list[Any]) -> bool:
 
 
 def _formatted_once(to_csv: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Return a function that formats an object once while it is given again and again."""
+    """Return a function that remembers the cell of its last argument, for repeated values."""
     last, cell = object(), ""
 
     def format_value(value: Any) -> str:
@@ -201,7 +201,7 @@ class _ImportFile:
             self._flush()
 
     def close(self) -> None:
-        """Write the rest and the header."""
+        """Write the remaining rows and the header."""
         self._flush()
         columns = (csv_quote(f"{name}:{prop.csv_types[0]}") for name, prop in self._columns.items())
         self._header.write_text(",".join([*self._keys, *columns]) + "\n", encoding="utf-8")

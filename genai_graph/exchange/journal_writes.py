@@ -43,7 +43,7 @@ def _merge_metrics(label: str, rows: Sequence[JournalNode]) -> WriteCounts:
     last = lock_histories(label, [row.uid for row in rows])
     new = [row for row in rows if row.uid not in last]
     counts = insert_nodes(label, new, with_uid_fields) if new else WriteCounts()
-    if counts.created < len(new):  # its history was not read
+    if counts.created < len(new):  # the history of an existing one was not read
         raise TransientError(f"a {label} was created by another client: try again")
     points = {row.uid: (row.steps, row.values) for row in rows}
     later = {

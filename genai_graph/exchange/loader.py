@@ -294,7 +294,8 @@ class _BatchWriter:
         self._reconcile = reconcile
         self._verb = verb
         self._merged: set[str | EdgeType] = set()
-        self._merges_all = self._has_inserted = False
+        self._merges_all = False  # true after another client has created some of the nodes
+        self._has_inserted = False  # whether nodes were created without MERGE
         self._created: set[str] = set()
 
     def start(self, *, concurrent: bool) -> None:
@@ -311,7 +312,8 @@ class _BatchWriter:
         graph = LoadedGraph()
         labels = {label for label in NODES if not graph.is_empty(label)}
         self._merged = {*labels}
-        # All nodes of these labels are created in one transaction, unseen by other clients.
+        # All nodes of these labels are created in one transaction, unseen by other clients, so they
+        # have no edges yet.
         self._created = set() if concurrent else NODES.keys() - labels
         for edge_type in self._index.edge_types:
             ends = {edge_type.source, edge_type.target}
@@ -376,8 +378,8 @@ class _BatchWriter:
     def repeat_as_merge(self, error: NodeExistsError) -> NoReturn:
         """Merge everything from now on, and raise `TransientError`, which repeats the transaction.
 
-        Another client has created nodes of a label that had none. If everything was merged, the
-        graph has a constraint that is not of this package, and the given error is raised.
+        Another client has created nodes of a label that had none. If all nodes were merged already,
+        the graph has a constraint that is not of this package, and the given error is raised.
         """
         if self._merges_all or not self._has_inserted:
             raise error

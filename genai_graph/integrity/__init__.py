@@ -23,10 +23,10 @@ def verify(*, allowed: Collection[str] = ()) -> Iterator[Finding]:
 
     The graph is read one page at a time, so that memory use does not grow with it, except for the
     uids at the ends of DERIVED_FROM and PART_OF edges, which are needed to find cycles. Nodes
-    without a declared label are ignored, unless they look like nodes of a class that is not
-    loaded; so are other labels of nodes. Findings with an
-    `allowed` subject, such as ``Dataset.reviewed`` or ``Dataset-HAS->Review``, are skipped: use it
-    for data of other applications. An allowed subject that does not occur is logged as a warning.
+    without a declared label are ignored, unless they look like nodes of a class that is not loaded.
+    Undeclared labels of other nodes are ignored, too. Findings with an `allowed` subject, such as
+    ``Dataset.reviewed`` or ``Dataset-HAS->Review``, are skipped: use it for data of other
+    applications. An allowed subject that does not occur is logged as a warning.
 
     Raises `SettingsError` if `allowed` is a string, and a `DatabaseError` while it is iterated.
     """

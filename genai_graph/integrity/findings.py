@@ -40,7 +40,8 @@ class Finding:
         return escape_unprintable(f"{self.problem}: {self.hint}")
 
 
-# First among the hints: data of an own class must not be deleted because its module is not loaded.
+# First among the hints: data of a user's class must not be deleted because its module is not
+# loaded.
 LOAD_MODULES = f"set {MODULES_SETTING} to the module that declares it"
 
 

@@ -59,7 +59,7 @@ class SimilarUids:
 
 
 def _difference(uids: tuple[str, ...]) -> str:
-    """Return in what uids differ, such as ``case``."""
+    """Return how uids differ, such as ``case``."""
     normalized = {normalize_name(uid) for uid in uids}
     stripped = {uid.strip() for uid in normalized}
     parts = [

@@ -1,7 +1,7 @@
 """JSON values as native properties of a node, by path: ``parameters.lr``, ``parameters.opt.name``.
 
 Scalars and lists of scalars of one type are stored as they are. Everything else is one JSON text
-under the plain name, ``parameters``: a value that is no map, an empty map, and a map with only the
+under the plain name, ``parameters``: a value that is not a map, an empty map, and a map of only the
 leaves that Neo4j can't hold. These are null, empty and mixed lists, lists of lists or maps, and
 leaves whose path is very long or contains a backslash, backtick or line break. ``%`` and ``.`` in
 keys are escaped as ``%25`` and ``%2E``, as in uids. The convention of dots is that of Spring Data
@@ -82,7 +82,7 @@ def divide(name: str, text: str) -> Columns:
 
 
 def _divide(name: str, text: str) -> Columns:
-    if not text.startswith("{"):  # no map; a ciphertext starts with a quote
+    if not text.startswith("{"):  # not a map; a ciphertext starts with a quote
         return {name: text}
     columns: dict[str, Any] = {}
     try:
@@ -142,7 +142,7 @@ def is_column_name(name: str) -> bool:
 
 
 def stored_columns(name: str, value: Any) -> Columns:
-    """Return the properties of which a stored value was united, `UNKNOWN` for unknown values."""
+    """Return the properties that a value was united from, `UNKNOWN` for values not known here."""
     if value is None:
         return {}
     if isinstance(value, StoredJSON):
@@ -156,7 +156,7 @@ def stored_columns(name: str, value: Any) -> Columns:
 def unite(name: str, columns: Columns) -> Any:
     """Return the JSON text for the stored properties of one JSON property.
 
-    It is no JSON if one of them is none, such as a time that another program stored.
+    The text is not JSON if one of the values is not, such as a time that another program stored.
     """
     text: Any = columns.get(name)
     if columns.keys() == {name}:
@@ -208,7 +208,8 @@ def _is_json(value: Any) -> bool:
 def layout_error(name: str, columns: Columns) -> str:
     """Return why stored properties contradict each other, or "".
 
-    A whole text of another program is valid, but not a value together with others below it.
+    A whole text that another program stored is valid; a value stored at a path and again below it
+    is not.
     """
     if columns.keys() == {name}:
         return ""

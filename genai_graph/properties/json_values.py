@@ -65,7 +65,7 @@ def validate_json(value: Any, path: Path = ()) -> Any:
 
 
 def _to_builtin(value: Any) -> Any:
-    """Return a value of another library as the JSON value that it is exactly, if possible."""
+    """Return the JSON value that equals a value of another library, or the value unchanged."""
     if is_missing(value):
         return None
     value = nested_list(unwrap(value))
@@ -128,7 +128,7 @@ def _canonical_text(document: bytes) -> str | None:
 
 
 def validate_decoded(value: Any, text: str) -> None:
-    """Raise `PropertyError` for a JSON value that msgspec decodes from a text, but is not valid."""
+    """Raise `PropertyError` for an invalid JSON value that msgspec has decoded from a text."""
     # msgspec has checked everything but the depth and integers over 64 bits.
     may_be_deep = len(text) > MAX_DEPTH and text.count("{") + text.count("[") > MAX_DEPTH
     if may_be_deep or _LONG_NUMBER.search(text):

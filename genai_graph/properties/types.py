@@ -119,9 +119,9 @@ class Property(Generic[V]):
     else:
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
-            """Return the property itself, or on a node the value that was not read with it.
+            """Return the property itself, or on a node a deferred value, which is read now.
 
-            A value that was read is an attribute of the node, which Python prefers.
+            A value that was read with the node is its attribute, which Python prefers.
             """
             if instance is None:
                 return self
@@ -438,7 +438,7 @@ class IntegerProperty(Property["int | None"], neomodel.IntegerProperty):  # type
         return "integer" if self.minimum == INTEGER_MIN else f"integer from {self.minimum}"
 
     def validate(self, value: Any) -> int:
-        """Accept an integer in range, of any numeric type, but no bool."""
+        """Accept an integer in range, of any numeric type except bool."""
         integer = to_exact_int(value, allow_float=self._allow_float)
         if integer is None:
             found = unwrap(value)
@@ -479,7 +479,7 @@ class _Float(Property[V], neomodel.FloatProperty):  # type: ignore[misc]
         return "number" if self.minimum is None else f"number from {self.minimum}"
 
     def validate(self, value: Any) -> float:
-        """Accept a number of any type that a float represents exactly, but no bool."""
+        """Accept a number of any type except bool that a float represents exactly."""
         number = value if type(value) is float else to_exact_float(value)
         if number is None:
             found = unwrap(value)
@@ -813,7 +813,7 @@ def _missing_hint(value: Any) -> str:
 def _datetime_hint(value: Any) -> str:
     """Return the advice to convert a date, or a time of NumPy, to a time with a time zone."""
     if isinstance(value, date):
-        return ": a date is no time: give datetime(year, month, day, tzinfo=timezone.utc)"
+        return ": a date is not a time: give datetime(year, month, day, tzinfo=timezone.utc)"
     if is_numpy_time(value):
         return (
             ': add a time zone: value.astype("datetime64[us]").item().replace(tzinfo=timezone.utc)'

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # As in the messages of the embedded engine and of Neo4j.
 _LINE = re.compile(r" at line (\d+):\d+(?: -)?| \(line (\d+), column \d+ \(offset: \d+\)\)")
 
-# A function that reads the rows of a question, and adds what the statement omits.
+# A function that reads the rows of a question, and counts the values that its statement leaves out.
 _Reader: TypeAlias = "Callable[[Question, dict[str, Any], Omitted], Iterable[dict[str, Any]]]"
 
 
@@ -131,7 +131,7 @@ class QuestionRun:
                 return
 
     def notices(self) -> list[str]:
-        """Return the notices, after the rows; reads what they need."""
+        """Read and return the notices, which are complete only after all rows were read."""
         return find_notices(self.question, self._facts, self._omitted, is_empty=self._is_empty)
 
 
@@ -148,7 +148,7 @@ def statement_parameters(name: str, **parameters: Any) -> dict[str, Any]:
 def _validate(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return valid parameters; the nodes that they name exist."""
     values = question.validate(given)
-    current_connection()  # the labels of own classes are known when a connection is open
+    current_connection()  # the labels of users' classes are known when a connection is open
     for parameter in question.parameters.values():
         uid = values[parameter.name]
         if parameter.label and parameter.label not in NODES:
@@ -176,7 +176,7 @@ def _explain_errors(
 
 
 def _refuse_undeclared_properties(question: Question) -> None:
-    """Raise an error for the first one: a database finds no value, and the answer is empty."""
+    """Raise an error for the first undeclared property: databases would find no value, silently."""
     if not question.is_built_in:
         for line, problem in undeclared_properties(question.cypher):
             raise QuestionFileError(_location(question, line), problem)
@@ -234,14 +234,14 @@ def _stream(
         omitted.not_ranked.update(row.pop("not_ranked", None) or ())
         if name is not None:
             omitted.left_out[name][row[name]] += 1
-        elif remaining > 0:  # all that is left out is counted
+        elif remaining > 0:  # later rows are only read to count those that are left out
             remaining -= 1
             yield row
 
 
 def _call(question: Question, parameters: Mapping[str, Any]) -> str:
     """Return the clause with the statement of a question, limited if this stops its work."""
-    # Own statements may end with a LIMIT, or be a UNION. Rows that are left out do not count.
+    # A user's statement may end with a LIMIT, or be a UNION. Rows that are left out do not count.
     if not parameters["limit"] or question.left_out:
         return f"CALL () {{\n{question.cypher}\n}}"
     if question.is_built_in:

@@ -1,8 +1,8 @@
 """The catalog of questions: those of this package and the user's own.
 
-Own ones are the .cypher files in the directory `GENAI_GRAPH_QUESTIONS`, and in the packages that
-the entry points ``genai_graph.questions`` name. They are read when they are needed, so that a
-changed file takes effect at once; a package that is installed meanwhile needs a new process.
+The user's own are the .cypher files in the directory `GENAI_GRAPH_QUESTIONS`, and in the packages
+that the entry points ``genai_graph.questions`` name. Files are read when they are needed, so that a
+change takes effect at once; the questions of a package that is installed later need a new process.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def list_questions() -> tuple[str, ...]:
-    """Return the names of all questions, without own files that have an invalid name.
+    """Return the names of all questions, without the user's files that have an invalid name.
 
-    Raises `SettingsError` if a directory of own questions can't be read.
+    Raises `SettingsError` if a directory of the user's questions can't be read.
     """
     return _sorted_names(_own_files()[0])
 
@@ -46,7 +46,7 @@ def list_questions() -> tuple[str, ...]:
 def read_questions() -> tuple[list[Question], list[QuestionFileError]]:
     """Return all valid questions by name, and the errors of the other files.
 
-    Raises `SettingsError` if a directory of own questions can't be read.
+    Raises `SettingsError` if a directory of the user's questions can't be read.
     """
     own, invalid = _own_files()
     questions, errors = [], list(invalid.values())
@@ -145,7 +145,10 @@ def _iter_own_files() -> Iterator[Traversable]:
 
 @functools.cache
 def _entry_points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Return the entry points of the packages in `path`, which are searched once per process."""
+    """Return the entry points of the packages in `path`, the value of `sys.path`.
+
+    Cached, because the search reads the metadata of all installed packages.
+    """
     return tuple(entry_points(group=_ENTRY_POINTS))
 
 

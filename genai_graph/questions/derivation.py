@@ -124,7 +124,7 @@ def newest_versions(edges: Iterable[Derivation]) -> dict[str, list[str]]:
     """Return the newest versions of each outdated node, sorted.
 
     A version without successors is a newest one. If versions form a cycle without a way out, the
-    first of them by uid is, other than the node itself.
+    newest one is the first of them by uid, other than the node itself.
     """
     versions = [edge for edge in edges if edge.kind == "version" and edge.child != edge.parent]
     successors = children_of(versions)
@@ -144,11 +144,11 @@ def newest_versions(edges: Iterable[Derivation]) -> dict[str, list[str]]:
 
 
 def relatives(dataset: str, edges: _Edges) -> tuple[set[str], set[str]]:
-    """Return the datasets that share data with one, and those of which it is unknown.
+    """Return the datasets that share data with a dataset, and those for which this is unknown.
 
     A dataset shares data with all that it is derived from and that are derived from it. Two derived
-    from a common one share data, unless both are subsets of it: these may have been made to differ,
-    as a part for training and one for testing, or not.
+    from a common one share data, unless both are subsets of it: for these it is unknown, because
+    subsets may be disjoint, such as parts for training and for testing.
     """
     ancestors = edges.reach(edges.parents, [dataset])
     whole = edges.reach(edges.whole_parents, [dataset])

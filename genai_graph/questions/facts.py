@@ -1,4 +1,4 @@
-"""What `ask` reads from the graph before it runs the statement of a question."""
+"""Facts that `ask` reads from the graph before it runs the statement of a question."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from genai_graph.questions.splits import Overlap, canonical_name, compare
 
 RUNS_THAT_COUNT = "NOT coalesce(x.status, '') IN ['FAILED', 'KILLED']"
 IS_TRAINING = "coalesce(data.role, 'training') = 'training'"
-# The suppliers whose datasets are asked for in parts, and the sizes of these: small at first, for
-# the first rows, and with an upper limit, because a part is sorted as a whole.
+# The suppliers whose datasets are asked for in parts, and the sizes of the parts: small at first,
+# so that the first rows come soon, and with an upper limit, because a part is sorted as a whole.
 _IN_PARTS = ("licensed_datasets", "outdated_datasets")
 _FIRST_PART, _LARGEST_PART = 10, 100
 # For the descendants of more models than these, it is faster to read all edges once.
 _MAX_STARTS = 10_000
-# The number of steps that a statement follows, and of nodes from which the first one does.
+# The number of steps that a statement follows; the first statement follows none if there are more
+# than `_FEW_STARTS` start nodes.
 _STEPS, _FEW_STARTS = 8, 100
 
 
@@ -49,9 +50,9 @@ class GraphFacts:
         return {name: SUPPLIERS[name](self) for name in names}
 
     def supply_in_parts(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the parameters, again and again for some of the datasets at a time.
+        """Yield the parameters, several times if the question names licensed or outdated datasets.
 
-        These are the licensed or the outdated ones, if the question names them.
+        Each time they are those for some of these datasets.
         """
         name = next((name for name in names if name in _IN_PARTS), None)
         if name is None:
@@ -104,7 +105,7 @@ class GraphFacts:
         metric = self.values.get("metric")
         if metric is None or self.values.get("dataset") is not None:
             return set(_strings([group.split for group in self.metrics]))
-        # Cheaper than the groups: a graph may have millions of scores of a metric.
+        # Cheaper than `metrics`: a graph may have millions of scores of a metric.
         rows = query(
             "MATCH (s:Metric {name: $metric}) RETURN collect(DISTINCT s.split) AS found",
             metric=metric,
@@ -116,7 +117,7 @@ class GraphFacts:
     def derived_datasets(self) -> dict[str, list[str]]:
         """The datasets derived from those that were asked for, or from each, by uid."""
         if not self._is_anchored:
-            children = derivation.children_of(_read_all("Dataset"))
+            children = derivation.children_of(_read_derivations("Dataset"))
             return self._closure(children, children)
         datasets, edges = self._asked_datasets
         return self._closure(datasets, derivation.children_of(edges))
@@ -142,7 +143,7 @@ class GraphFacts:
 
     @functools.cached_property
     def _children_of_models(self) -> dict[str, list[str]]:
-        return derivation.children_of(_read_all("Model"))
+        return derivation.children_of(_read_derivations("Model"))
 
     def ancestors(self) -> dict[str, list[str]]:
         """The ancestors of each model."""
@@ -150,14 +151,14 @@ class GraphFacts:
 
     @functools.cached_property
     def _ancestors(self) -> dict[str, list[str]]:
-        parents = derivation.parents_of(_read_all("Model"))
+        parents = derivation.parents_of(_read_derivations("Model"))
         return self._closure(parents, parents)
 
     def chains(self) -> dict[str, list[str]]:
         """The longest chain of ancestors of each model that has parents."""
         model = self.values.get("model")
         if model is None:
-            edges = _read_all("Model")
+            edges = _read_derivations("Model")
             return derivation.longest_chains({edge.child for edge in edges}, edges)
         edges = _follow("Model", [model], by_source=True)
         return derivation.longest_chains([model] if edges else [], edges)
@@ -169,7 +170,7 @@ class GraphFacts:
 
     @functools.cached_property
     def _newest_versions(self) -> dict[str, list[str]]:
-        return derivation.newest_versions(_read_all("Dataset", kind="version"))
+        return derivation.newest_versions(_read_derivations("Dataset", kind="version"))
 
     def outdated_datasets(self) -> list[str]:
         """The datasets with newer versions, or some of them, sorted by name and uid."""
@@ -273,7 +274,7 @@ class GraphFacts:
 
     @functools.cached_property
     def _relatives(self) -> dict[str, dict[str, str]]:
-        found = derivation.all_relatives(self._evaluated[0], _read_all("Dataset"))
+        found = derivation.all_relatives(self._evaluated[0], _read_derivations("Dataset"))
         return {
             uid: {**dict.fromkeys(sharing, "related"), **dict.fromkeys(unknown, "unknown")}
             for uid, (sharing, unknown) in found.items()
@@ -281,7 +282,7 @@ class GraphFacts:
 
     @functools.cached_property
     def _seen_splits(self) -> dict[str, list[str]]:
-        """The splits that models were trained on, by dataset, of all that may matter."""
+        """The splits used for training, by dataset, of evaluated datasets and their relatives."""
         uids = {
             *self._evaluated[0],
             *(uid for others in self._relatives.values() for uid in others),
@@ -326,7 +327,7 @@ SUPPLIERS: dict[str, Callable[[GraphFacts], Any]] = {
 }
 
 
-def _read_all(label: str, kind: str | None = None) -> list[Derivation]:
+def _read_derivations(label: str, kind: str | None = None) -> list[Derivation]:
     """Read the DERIVED_FROM edges of a label, all or those of a kind.
 
     The hint is for Neo4j, which would scan the nodes, although few of them have such edges.
@@ -349,7 +350,7 @@ def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]
     """Read the DERIVED_FROM edges of nodes, and of all nodes that they lead to."""
     edges: list[Derivation] = []
     expanded: set[str] = set()
-    # Most of many first nodes have no edges: find the others before following theirs.
+    # If there are many start nodes, most of them have no edges: find those with edges first.
     steps = _STEPS if len(uids) <= _FEW_STARTS else 0
     while uids:
         rows = _read_steps(label, uids, steps, by_source=by_source)
@@ -366,9 +367,10 @@ def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]
 
 
 def _read_steps(label: str, uids: list[str], steps: int, *, by_source: bool) -> list[list[Any]]:
-    """Return the uid, that of a next node and the kind, for nodes up to some steps away.
+    """Return [uid, uid of the next node, kind] for each edge of the nodes up to some steps away.
 
-    Follows two steps at a time, with DISTINCT, because the embedded engine enumerates paths.
+    The last two are None for a node without edges. Follows two steps at a time, with DISTINCT,
+    because the embedded engine enumerates paths.
     """
     arrow = "-[:DERIVED_FROM*0..2]->" if by_source else "<-[:DERIVED_FROM*0..2]-"
     edge = "-[r:DERIVED_FROM]->" if by_source else "<-[r:DERIVED_FROM]-"

@@ -1,4 +1,4 @@
-"""Notices: what a question could not judge, and values that the graph has in another form."""
+"""Notices: values that a question could not judge, and parameters that match no value exactly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_SCORES = 10_000  # scores of a metric that are searched for those without a
 
 @dataclass
 class Omitted:
-    """What the statement of a question did not judge, and the scores without a rank.
+    """The values that the statement of a question left out, and the scores without a rank.
 
     `left_out` has the frequencies of the values of a column, by its name.
     """

@@ -67,7 +67,7 @@ class Overlap(enum.Enum):
 
     CERTAIN = "certain"
     SUSPECTED = "suspected"
-    # Different slices of one split. Of a derived dataset, the same positions are other examples.
+    # Different slices of one split. In a derived dataset, examples may be at other positions.
     SLICES = "slices"
     APART = "apart"
 

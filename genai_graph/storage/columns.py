@@ -1,6 +1,7 @@
 """The stored properties of nodes: JSON is stored by path, everything else under its name.
 
-Values are those of the rest of the package, with one text for each JSON property.
+In this module, *values* are those of the rest of the package, with one text for each JSON property,
+and *columns* are the stored properties.
 """
 
 from __future__ import annotations

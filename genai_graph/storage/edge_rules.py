@@ -64,7 +64,8 @@ class ExistingGraph:
         Each stage visits a node once: following all paths at once takes exponential time.
         """
         type_ = quote_name(edge_type.type)
-        # With MATCH, Neo4j may start at the other end and compare it with each of these nodes.
+        # A pattern comprehension in place of MATCH, which Neo4j may start at the other end and
+        # compare with each of these nodes.
         label = quote_name(edge_type.target)
         stages = " ".join(
             f"UNWIND [(n{stage})-[:{type_}*0..2]->(n:{label}) | n] AS n{stage + 1} "

@@ -103,7 +103,7 @@ def _send_find(
         neighbour_of = {keys[i][restricted]: uid for i, uid in rows["neighbours"]}
         if not with_values:
             return {keys[i]: {} for i in rows["found"]}, neighbour_of
-        # The engines compare keys in the time that they need for all the rest.
+        # Keys are compared here: the engines would take as long for this as for all the rest.
         stored = {
             keys[i]: values
             for i, values in zip(rows["found"], rows["values"], strict=True)
@@ -185,9 +185,9 @@ def insert_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> WriteCounts:
 def send_new_edges(edge_type: EdgeType, rows: Sequence[EdgeRow]) -> Callable[[], WriteCounts]:
     """Send the statement that creates edges, and return a function that waits for the counts.
 
-    It runs in the open transaction, which has created one end of each edge: no other client has
-    seen it, so the edge can't exist. The function raises `NodeNotFoundError` if an end does not
-    exist.
+    It runs in the open transaction, which must have created one end of each edge: no other client
+    can see that node, so the edge does not exist yet. The returned function raises
+    `NodeNotFoundError` if an end does not exist.
     """
     values = [row.given for row in rows]
     columns: dict[str, Any] = {

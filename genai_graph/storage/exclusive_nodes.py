@@ -55,6 +55,7 @@ class ExclusiveNodes:
                 yield deleted
 
     def _has_lost(self, label: str, before: int, deleted: int) -> bool:
+        """Return whether a batch was deleted, after a lost connection during its commit."""
         return self.count(label) <= before - deleted
 
     def _sizes(self, label: str, limit: int) -> list[int]:

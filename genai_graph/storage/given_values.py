@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Values with the same encoding are stored in the same way: it differs for 1, 1.0 and True, and for
 # 0.0 and -0.0. Two encodings are compared in a fifth of the time of the values.
 _encode = msgspec.msgpack.Encoder(enc_hook=to_native).encode
-_MAX_COLUMNS = 200  # of JSON values; above, the engine looks up too many for each node
+_MAX_COLUMNS = 200  # paths in JSON values; the engine looks each of them up for every node
 
 
 def send_find(label: str, rows: Sequence[NodeRow]) -> Callable[[], dict[str, dict[str, Any]]]:

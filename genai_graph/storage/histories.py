@@ -24,8 +24,9 @@ _POINT_BYTES = 14
 def lock_histories(label: str, uids: Iterable[str]) -> dict[str, int | None]:
     """Return the last step of each existing node (None without a value at a step), by uid.
 
-    For a node with a step and no history, whose value is to become the first of the history, it is
-    the largest integer. The nodes are locked until the transaction ends, as by `lock_node`.
+    It is the largest integer for a node with a step and no history, so that new points are merged
+    with its value, and not appended. The nodes are locked until the transaction ends, as by
+    `lock_node`.
     """
     is_embedded = current_connection().engine == "embedded"
     clause = "" if is_embedded else "SET n.updated_at = n.updated_at WITH n "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def move_node(label: str, uid: str, new_uid: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Give a node another uid and set values, and return what was written.
+    """Give a node another uid and set values, and return the written values.
 
     Other nodes whose derived uid contains the uid, such as the metrics of a dataset, are moved as
     well. Runs in the open transaction. Raises `NodeExistsError` if one of the new uids exists,
@@ -35,9 +35,9 @@ def move_node(label: str, uid: str, new_uid: str, values: dict[str, Any]) -> dic
 
 
 def require_not_in_uid(edge_type: EdgeType, source: str | None, target: str | None) -> None:
-    """Raise `EdgeError` if edges can't be deleted, since the uid at one end contains the other one.
+    """Raise `EdgeError` if edges can't be deleted: the uid of one end contains that of the other.
 
-    Otherwise, the uid of a metric would name a dataset that it was not measured on.
+    After the deletion, the uid of a metric would name a dataset that it was not measured on.
     """
     for owner, cls in NODES.items():
         for name in cls.uid_references:

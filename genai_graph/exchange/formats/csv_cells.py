@@ -89,5 +89,5 @@ def malformed_row(text: str, file: str, first_line: int) -> FixtureIssue:
 
 
 def cell_text(cell: str) -> str:
-    """Return the text of a cell."""
+    """Return the text of a cell, without its quotes and comma."""
     return cell[1:-2].replace('""', '"') if cell[0] == '"' else cell[:-1]

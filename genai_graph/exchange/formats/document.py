@@ -250,7 +250,7 @@ def _read_owner(
     subject: str,
     location: SourceLocation,
 ) -> Iterator[Record]:
-    """Read the edge from the experiment, which has properties in a dump at most."""
+    """Read the edge from the experiment; only dumps give it properties."""
     properties = LocatedDict() if body.get(OWNER) is None else body[OWNER]
     at_owner = _locate(body, location, OWNER)
     if not isinstance(properties, LocatedDict):

@@ -115,7 +115,7 @@ class _Journal:
                 given = {name: value for name, value in given.items() if name not in _HISTORY}
             size = node.size + _POINT_BYTES * len(steps)
             yield JournalNode(uid, given, size, label, node.file, node.line, steps, values)
-        for uid, history in self._histories.items():  # of metrics that were declared before
+        for uid, history in self._histories.items():  # of metrics declared before this journal
             steps, values = history.sorted()
             size = _POINT_BYTES * len(steps)
             yield JournalNode(uid, {}, size, "Metric", history.file, history.line, steps, values)

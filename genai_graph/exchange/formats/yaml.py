@@ -257,7 +257,7 @@ class _DocumentWriter:
         self._parallel_edges: list[EdgeRecord] = []
 
     def lines(self, record: NodeRecord | EdgeRecord) -> Iterator[str]:
-        """Yield the lines up to the next record."""
+        """Yield the lines held back before a record, and its own, unless these are held back."""
         if isinstance(record, EdgeRecord):
             if self._parallel_edges and _ends(record) == _ends(self._parallel_edges[0]):
                 self._parallel_edges.append(record)
