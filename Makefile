@@ -23,7 +23,7 @@ export DATASETS BEST
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 
-# The stamps make an existing .venv follow changes in pyproject.toml.
+# The stamp files update an existing .venv when pyproject.toml has changed.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --upgrade 'pip>=25.1'
@@ -33,18 +33,18 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed ## Load 166 real models into the embedded engine and rank them
 	@test -z "$$NEO4J_URI" && ! grep -qs '^NEO4J_URI=.' .env || \
 	{ echo 'make demo uses the embedded engine: unset NEO4J_URI' >&2; exit 1; }
-	@if $(GRAPH) server status | grep -q ' runs at '; then after=:; else after='$(GRAPH) server stop'; fi; \
+	@if $(GRAPH) server status | grep -q ' is running at '; then after=:; else after='$(GRAPH) server stop'; fi; \
 	trap "$$after" EXIT; set -e; $(GRAPH) server start; \
 	$(GRAPH) load torchvision; \
 	$(GRAPH) query --format table "$$DATASETS"; \
 	$(GRAPH) query --format table "$$BEST"
 
-# Three processes, since engines let two cores wait. test-all adds to test and test-rest the tests on
-# Neo4j 5.26 that repeat those on the newer one.
+# Three processes for two cores, since tests often wait for an engine. Together, test and test-rest run
+# all tests; test-all also repeats the tests on Neo4j with Neo4j 5.26.
 test: $(VENV)/.installed ## Run the tests on the embedded engine, without the slow ones
 	$(BIN)/python -m pytest -n 3 -m 'not (slow or neo4j)' $(ARGS)
 
-test-rest: $(VENV)/.neo4j ## Run the tests left out by test: slow ones, and on Neo4j
+test-rest: $(VENV)/.neo4j ## Run the tests that test leaves out: slow ones, and those on Neo4j
 	$(BIN)/python -m pytest -n 3 -m 'slow or neo4j' $(ARGS)
 
 test-all: $(VENV)/.neo4j ## Run all tests on the three engines
@@ -83,7 +83,8 @@ $(VENV)/.docs: $(VENV)/.installed
 reference: $(VENV)/.installed ## Update the generated tables and the diagram in the docs
 	$(BIN)/python docs/derived.py
 
-# Neo4j is measured, too, if NEO4J_URI names an empty one; for options: make bench ARGS=--help
+# If NEO4J_URI is set, that Neo4j server is measured, too; its graph must be empty.
+# For options: make bench ARGS=--help
 bench: $(VENV)/.bench ## Run the benchmarks and write docs/performance.md (slow)
 	$(BIN)/python -m benchmarks $(ARGS)
 

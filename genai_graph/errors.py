@@ -40,9 +40,9 @@ name. Messages name the object, the location and the fix.
     ├── QuestionError (ValueError)          invalid parameters of a question
     │   ├── UnknownQuestionError (LookupError)  no question has this name
     │   └── QuestionFileError               the .cypher file of a question is invalid
-    ├── RunError (RuntimeError)             a run can't be logged to in its state
+    ├── RunError (RuntimeError)             a run can't be started, continued or found
     ├── SearchError (ValueError)            an expression of a search is invalid
-    ├── UnsupportedError (NotImplementedError)  a neomodel feature that bypasses validation
+    ├── UnsupportedError (NotImplementedError)  not supported, such as a bypass of validation
     ├── OutputError (OSError)               an output file can't be written
     └── FixtureError (ValueError)           errors in fixtures, each with file and line
         └── FixtureFileError (OSError)      a fixture can't be read
@@ -61,13 +61,13 @@ class GenaiGraphError(Exception):
     """Base class of all errors of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Constructors take other arguments than `args`. Workers of a process pool return errors
-        # pickled: one that could not be read would block the pool for ever.
+        # By default, unpickling calls the constructor with `args`, but some constructors take other
+        # arguments. An error of a worker that can't be unpickled would block its process pool.
         return rebuild_error, (type(self), self.args, self.__dict__)
 
 
 def rebuild_error(cls: Any, args: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
-    """Return an error with these arguments and attributes, without a call of its constructor."""
+    """Return an error with these arguments and attributes, without calling its constructor."""
     builtin = cls  # the built-in class that determines the memory layout
     while builtin.__module__ != "builtins":
         builtin = builtin.__base__
@@ -228,7 +228,7 @@ class UnknownQuestionError(QuestionError, LookupError):
 
 
 class RunError(GenaiGraphError, RuntimeError):
-    """A run is finished, or can't be started as requested."""
+    """A run is finished, can't be started as requested, or has no journal on this machine."""
 
 
 class QuestionFileError(QuestionError):
@@ -248,7 +248,7 @@ class SearchError(GenaiGraphError, ValueError):
 
 
 class UnsupportedError(GenaiGraphError, NotImplementedError):
-    """A neomodel feature that would bypass validation."""
+    """An unsupported operation, such as a neomodel feature that would bypass validation."""
 
 
 class OutputError(GenaiGraphError, OSError):

@@ -139,7 +139,7 @@ class TestCreating:
     def test_get_or_create(self) -> None:
         """`get_or_create(defaults=..., ...)`.
 
-        The same. The deprecated class method of neomodel is another one.
+        The same. neomodel's deprecated class method of this name works differently.
         """
         node, created = Model.nodes.get_or_create({"task": "text"}, name="bert")
         assert (node.task, created) == ("text", True)
@@ -194,7 +194,7 @@ class TestCreating:
     def test_batch_size(self) -> None:
         """`bulk_create(..., batch_size=...)`, `bulk_update(..., batch_size=...)`.
 
-        Not needed: a statement has at most 5,000 rows and 8 MiB. An error.
+        An error. Not needed: a statement has at most 5,000 rows and 8 MiB.
         """
         options: Any = {"batch_size": 100}
         for write in (
@@ -398,7 +398,7 @@ class TestSets:
     def test_first(self) -> None:
         """`first()`.
 
-        The same: None if there is none, ordered by uid unless the set has an order.
+        The same: None if the set is empty; ordered by uid unless the set has an order.
         """
         first = Model.nodes.order_by("-size").first()
         assert first is not None
@@ -572,7 +572,8 @@ class TestConditions:
         """`Q` with `&`, `|`, `~`, `^`.
 
         The same: `from genai_graph import Q`; neomodel's `Q` is accepted. On related nodes, `^`
-        compares whether there are such nodes, and not, as Django, each one.
+        means that exactly one of its sides has matching nodes; Django combines the sides for each
+        related node.
         """
         nodes = Model.nodes
         assert uids(nodes.filter(Q(size=10) | Q(name="Net"))) == ["Net", "xgb@1"]
@@ -640,7 +641,7 @@ class TestConditions:
     def test_regex(self) -> None:
         """`regex`, `iregex`.
 
-        As in Django the expression is searched for; in neomodel it matches the whole text.
+        The same: strings match if they contain a match. In neomodel, the whole string must match.
         """
         assert uids(Model.nodes.filter(description__regex="one.?$|G.PR")) == ["Net"]
         assert uids(Model.nodes.filter(name__iregex="^XG")) == ["xgb@1", "xgb@2"]
@@ -760,7 +761,8 @@ class TestRelated:
     def test_related_filter(self) -> None:
         """`filter(projects__name=...)`, over several hops.
 
-        Nodes, each once, without `distinct()`. In neomodel lists of nodes and edges.
+        Returns nodes, each once, without `distinct()`. In neomodel, it returns lists of nodes and
+        edges.
         """
         assert uids(Model.nodes.filter(projects__owner="ann")) == ["xgb@1", "xgb@2"]
         assert uids(Model.nodes.filter(projects__name__in=["fraud", "vision"])) == uids(Model.nodes)
@@ -795,9 +797,9 @@ class TestRelated:
     def test_related_exclude(self) -> None:
         """`exclude(experiments__status=...)`, `~Q(experiments__status=...)`.
 
-        No related node meets the conditions. Several conditions refer to one node, which differs
-        from Django, and so does `Q(...) & ~Q(...)` about one relationship: none of its nodes
-        meets the second one.
+        Finds nodes of which no related node meets the conditions. Two differences from Django:
+        several conditions must be met by the same related node; and with `Q(...) & ~Q(...)` on one
+        relationship, no related node meets the second condition.
         """
         assert uids(Model.nodes.exclude(experiments__status="FAILED")) == ["Net", "xgb@2"]
         assert uids(Model.nodes.exclude(projects__name="fraud")) == ["Net"]
@@ -853,7 +855,7 @@ class TestRelated:
     def test_related_object(self) -> None:
         """`filter(projects=project)`, `projects__in=[...]`, `projects__in=queryset`.
 
-        The same; a uid serves as well.
+        The same; a uid instead of a node is accepted, too.
         """
         fraud = Project.nodes.get(name="fraud")
         expected = ["xgb@1", "xgb@2"]
@@ -1030,7 +1032,8 @@ class TestResults:
     def test_annotate(self) -> None:
         """`annotate(n=Count("metrics"))`, then `filter(n__gt=...)`, `order_by("-n")`.
 
-        The same, for aggregates of related nodes; several do not multiply each other.
+        The same, for aggregates of related nodes; several counts in one call are correct, without
+        `distinct=True`.
         """
         models = Model.nodes.annotate(runs=Count("experiments"), sets=Count("trained_on"))
         assert {model.uid: (model.runs, model.sets) for model in models} == {
@@ -1122,7 +1125,7 @@ class TestResults:
     def test_methods_for_nodes_after_values(self) -> None:
         """`values(...)`, then `only()`, `defer()`, `prefetch_related()`.
 
-        An error, as they are for nodes.
+        An error: these methods are for sets of nodes.
         """
         values = Model.nodes.values("uid")
         for method in (values.only, values.defer, values.prefetch_related):
@@ -1217,7 +1220,8 @@ class TestChanging:
     def test_delete_of_protected_nodes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """`on_delete=PROTECT`.
 
-        Datasets and models that other nodes depend on, unless these are deleted, too, or `force`.
+        The same for datasets and models, unless the nodes that depend on them are deleted, too, or
+        `force=True` is given.
         """
         for relationship in (Dataset.trained_models, Dataset.children):
             monkeypatch.setattr(relationship, "protects", True, raising=False)
@@ -1474,8 +1478,8 @@ class TestOther:
     def test_copies(self) -> None:
         """`copy.copy(object)`, and `object.pk = None` to clone it.
 
-        A copy is the same node. A new one is `Model(**{**node.to_dict(), "uid": None, "version":
-        "3", "created_at": None, "updated_at": None})`.
+        A copy stands for the same node. To clone a node, use `Model(**{**node.to_dict(), "uid":
+        None, "version": "3", "created_at": None, "updated_at": None})`.
         """
         node = Model.nodes.get(uid="xgb@1")
         assert copy.copy(node) == copy.deepcopy(node) == node

@@ -47,7 +47,7 @@ class ErrorReportingGroup(click.Group):
         try:
             with handle_sigterm(ctx), repeat_lost_interrupts():
                 result = super().invoke(ctx)
-                sys.stdout.flush()  # here, so that a failure is reported below
+                sys.stdout.flush()  # not at exit, so that a failure is reported below
                 return result
         except GenaiGraphError as error:
             click.echo(str(error), err=True)

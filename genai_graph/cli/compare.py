@@ -10,14 +10,21 @@ import click
 
 @click.command()
 @click.argument("uids", nargs=-1, metavar="[UID]...")
-@click.option("--search", "expression", metavar="EXPRESSION", help="Compare what a search finds.")
-@click.option("--order-by", multiple=True, metavar="KEY", help="Sort key of the search.")
+@click.option(
+    "--search",
+    "expression",
+    metavar="EXPRESSION",
+    help="Compare the experiments that a search finds.",
+)
+@click.option(
+    "--order-by", multiple=True, metavar="KEY", help="Sort key of the search. May be repeated."
+)
 @click.option(
     "--limit",
     type=click.IntRange(1),
     default=10,
     show_default=True,
-    help="Maximum number of experiments of the search.",
+    help="Maximum number of experiments that the search returns.",
 )
 @click.option(
     "--format",
@@ -35,8 +42,9 @@ def compare(
 ) -> None:
     """Compare experiments side by side.
 
-    Prints their parameters and metrics, those that differ first. An asterisk marks the best values
-    of metrics, in tables and HTML. HTML pages have the learning curves, too (extra plot).
+    Prints their parameters and metrics, those that differ first. In tables and HTML, an asterisk
+    marks the best values of a metric. HTML pages also show learning curves, if the extra plot is
+    installed.
     """
     from genai_graph import compare as run
     from genai_graph.cli.connecting import connect
@@ -57,7 +65,7 @@ def compare(
         writer.writerow(["key", *found.uids])
         writer.writerows([to_text(cell) for cell in row] for row in found.table())
     else:
-        # Without a name, no uid can be that of the column of keys.
+        # The column of keys has an empty name, so that it never equals a uid.
         names = ["", *found.uids]
         rows = [dict(zip(names, row, strict=True)) for row in found.table(mark_best=True)]
         write_rows(rows, "table", names)

@@ -31,7 +31,7 @@ class KindGroup(click.Group):
         try:
             return _build_command(find_kind(cmd_name))
         except SettingsError as error:
-            if cmd_name in list_kinds():  # of another package, which must not break this list
+            if cmd_name in list_kinds():  # a broken kind of another package: still list the others
                 return _build_failing_command(cmd_name, error)
             raise click.UsageError(str(error), ctx) from None
 
@@ -58,21 +58,23 @@ _SHARED_OPTIONS = (
     click.option(
         "--namespace", metavar="NAME", help="Prefix for names that are local to the source."
     ),
-    click.option("--map", metavar="FILE", help="YAML file of identities and terms."),
+    click.option(
+        "--map", metavar="FILE", help="YAML file that maps names of the source to uids and terms."
+    ),
 )
 _UPDATE_OPTIONS = (
     click.option(
         "--incremental",
         is_flag=True,
-        help="Skip runs that agree with the graph by name, status, end and newest metric. Other "
+        help="Skip runs whose name, status, end and newest metric are the same in the graph. Other "
         "changes, such as a tag set after the end, need an import without this option.",
     ),
     click.option(
         "--prune",
         is_flag=True,
-        help="Delete what an earlier import created and the source no longer has.",
+        help="Delete items that an earlier import created and the source no longer has.",
     ),
-    click.option("--yes", is_flag=True, help="Prune without a confirmation."),
+    click.option("--yes", is_flag=True, help="Prune without asking for confirmation."),
 )
 _PROJECT_OPTION = click.option(
     "--project", metavar="NAME", help="Project that owns the imported nodes."

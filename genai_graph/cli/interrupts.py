@@ -50,9 +50,9 @@ def handle_sigterm(ctx: click.Context) -> Iterator[None]:
 def repeat_lost_interrupts() -> Iterator[None]:
     """Repeat a KeyboardInterrupt that was raised in a `__del__`, where Python only prints it.
 
-    The driver's sessions have a `__del__`, and a load opens a session for each batch. If their
-    constructor is interrupted, the `__del__` of the incomplete session raises AttributeError, which
-    is suppressed.
+    The driver's sessions have a `__del__`, and a load opens a session for each batch. If the
+    constructor of a session is interrupted, the `__del__` of the incomplete session raises
+    AttributeError, which is not printed.
     """
     previous = sys.unraisablehook
 
@@ -90,7 +90,7 @@ def _interrupt_main_thread() -> None:
 
 
 def exit_interrupted(ctx: click.Context) -> NoReturn:
-    """Print how the command was ended, and exit with the code that shells expect."""
+    """Print whether the command was interrupted or terminated, and exit with the code for it."""
     is_terminated = _IS_TERMINATED in ctx.meta
     click.echo("terminated" if is_terminated else "interrupted", err=True)
     ctx.exit(EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED)

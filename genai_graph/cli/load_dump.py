@@ -118,7 +118,7 @@ def check(files: tuple[str, ...], **options: Any) -> None:
 @click.option("--force", "overwrite", is_flag=True, help="Overwrite an existing output.")
 @click.option("--decrypt", is_flag=True, help="Decrypt encrypted values.")
 @click.option(
-    "--declared-only", is_flag=True, help="Leave out what the loaded classes do not declare."
+    "--declared-only", is_flag=True, help="Leave out content that no loaded class declares."
 )
 def dump(output: str, labels: tuple[str, ...], **options: Any) -> None:
     """Write the graph to a file.

@@ -30,7 +30,7 @@ strict_option = click.option(
 
 
 def write_rows(rows: Iterable[Row], format: str | None, columns: Iterable[str] = ()) -> None:
-    """Write rows with equal keys to standard output, as they come.
+    """Write rows with equal keys to standard output, without collecting them first.
 
     `columns` is the CSV header if there are no rows.
     """
@@ -58,7 +58,7 @@ def write_rows(rows: Iterable[Row], format: str | None, columns: Iterable[str] =
 
 
 def _print_tables(names: list[str], rows: Iterator[Row]) -> None:
-    """Print a table for each part of the rows, since all rows of a table have the same widths."""
+    """Print a table for every 1,000 rows, because column widths depend on all rows of a table."""
     count = 0
     while part := list(itertools.islice(rows, _TABLE_ROWS)):
         _print_table(names, part)

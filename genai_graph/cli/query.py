@@ -29,7 +29,7 @@ class Parameter(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         except ValueError:
             return key, text
         except RecursionError:
-            raise QueryError(f"parameter {key}: is nested too deeply") from None
+            raise QueryError(f"parameter {key} is nested too deeply") from None
 
 
 @click.command()

@@ -34,9 +34,9 @@ def list_(format: str | None) -> None:
 
 @runs.command()
 @click.argument("uids", metavar="[RUN]...", nargs=-1)
-@click.option("--again", is_flag=True, help="Send everything, also what was sent before.")
+@click.option("--again", is_flag=True, help="Send all data, including data that was sent before.")
 def sync(uids: tuple[str, ...], again: bool) -> None:
-    """Send what is not in the graph yet.
+    """Send unsent data of runs to the graph.
 
     RUN is the uid of a run; the default is all runs on this machine. A run whose process ended
     without finishing it becomes KILLED. Sending again changes nothing, and may be interrupted.
@@ -69,7 +69,7 @@ def sync(uids: tuple[str, ...], again: bool) -> None:
 @click.argument("uid", metavar="RUN")
 @format_option
 def show(uid: str, format: str | None) -> None:
-    """Show a run as its journals have it.
+    """Show a run as recorded in its journals.
 
     Prints the values of the Experiment, and the metrics with their numbers of points, from the
     journals on this machine and without a database.
@@ -91,7 +91,7 @@ def show(uid: str, format: str | None) -> None:
 @runs.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def clean(yes: bool) -> None:
-    """Delete the journals that were sent.
+    """Delete journals that were sent completely.
 
     Journals that are not completely in the graph, and those of running processes, are kept.
     """
@@ -105,7 +105,7 @@ def clean(yes: bool) -> None:
         return
     number = f"{len(complete):,} journal{'s' * (len(complete) != 1)}"
     if not yes:
-        click.confirm(f"Delete {number}, complete in the graph?", abort=True, err=True)
+        click.confirm(f"Delete {number} already in the graph?", abort=True, err=True)
     for journal in complete:
         journal.delete()
     click.echo(f"deleted {number}", err=True)

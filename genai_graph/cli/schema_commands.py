@@ -1,4 +1,4 @@
-"""The ``schema`` commands: install, show, check and draw."""
+"""The ``schema`` commands: constraints and indexes, the diagram, and type stubs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show(cypher: bool) -> None:
         click.echo(index.cypher() if cypher else f"{index}{note}")
     if not cypher:
         for name in list_unsearchable():
-            click.echo(f"{name} can't be searched where there are keys: it is encrypted")
+            click.echo(f"{name} can't be searched if GENAI_GRAPH_KEYS is set: it is encrypted")
 
 
 @schema.command()
@@ -73,8 +73,8 @@ def check() -> None:
 def index(path: str, drop: bool) -> None:
     """Index a value inside a JSON property.
 
-    PATH is such as parameters.lr, or Experiment.parameters.lr for one label. Searches for the value
-    then start at the index. Safe to repeat. Not on the embedded engine.
+    PATH is a property and a key, such as parameters.lr, or Experiment.parameters.lr for one label.
+    Searches for the value then start at the index. Safe to repeat. Not on the embedded engine.
     """
     from genai_graph.schema import index_json
 

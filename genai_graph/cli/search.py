@@ -8,7 +8,7 @@ import click
 
 from genai_graph.cli.output import format_option, write_rows
 
-# Those of `genai_graph.search`, which is imported later so that --help is fast.
+# The kinds of `genai_graph.search`; repeated because its import would slow down --help.
 _KINDS = ("experiments", "models", "datasets", "projects", "metrics")
 
 
@@ -23,7 +23,13 @@ _KINDS = ("experiments", "models", "datasets", "projects", "metrics")
 @click.option(
     "--columns", metavar="KEYS", help="Keys of the columns, comma-separated. Default: all."
 )
-@click.option("--limit", type=click.IntRange(0), default=0, help="Maximum number of rows.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Maximum number of rows; 0 means no limit.",
+)
 @format_option
 def search(
     words: tuple[str, ...],
@@ -34,9 +40,9 @@ def search(
 ) -> None:
     """Find experiments and other nodes.
 
-    KIND is experiments (the default), models, datasets, projects or metrics. EXPRESSION is such as
-    "metrics.accuracy > 0.9 AND parameters.lr < 0.02"; without it, all are listed. The filter
-    strings of MLflow are valid expressions.
+    KIND is experiments (the default), models, datasets, projects or metrics. EXPRESSION is a
+    condition such as "metrics.accuracy > 0.9 AND parameters.lr < 0.02"; without it, all nodes of
+    the kind are listed. The filter strings of MLflow are valid expressions.
     """
     from genai_graph import registry
     from genai_graph import search as run
@@ -60,5 +66,5 @@ def search(
 
 
 def _split(columns: str) -> list[str]:
-    """Return the parts between commas; quoted names may contain some."""
+    """Split column keys at commas that are not inside quoted names."""
     return re.findall(r"""(?:^|,)((?:[^,`"]|`[^`]*`|"[^"]*"|[`"])*)""", columns)

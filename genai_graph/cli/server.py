@@ -1,4 +1,4 @@
-"""The ``server`` commands: start, stop and status."""
+"""The ``server`` commands: start, stop, status and import."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def import_(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Import fixtures into an empty managed Neo4j.
 
     FILE is as for load, and everything is checked in the same way. The values are written to CSV,
-    and Neo4j's own importer runs while the engine is stopped: several times as fast as load for
+    and Neo4j's own importer runs while the engine is stopped: about twice as fast as load for
     millions of nodes. Then the schema is created, and the numbers of nodes and edges are verified.
     """
     from genai_graph.cli.progress_bar import show_progress

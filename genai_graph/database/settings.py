@@ -93,7 +93,8 @@ class Settings(BaseSettings):
     home: UserPath = Field(
         default_factory=lambda: platformdirs.user_data_path("genai-graph"),
         validation_alias="GENAI_GRAPH_HOME",
-        description="data directory of the managed engines; default: in the user's data directory",
+        description="directory of managed engines, journals of runs, and the history of the shell; "
+        "default: in the user's data directory",
     )
     writer_timeout: float = _setting(
         "GENAI_GRAPH_WRITER_TIMEOUT",
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
     )
     retry_timeout: float = _setting(
         "GENAI_GRAPH_RETRY_TIMEOUT",
-        "seconds to repeat work after lost connections, leader changes and deadlocks",
+        "seconds to keep retrying after lost connections, leader changes and deadlocks",
         60.0,
         ge=0,
     )

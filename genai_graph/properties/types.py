@@ -637,7 +637,7 @@ class DateTimeProperty(Property["datetime | None"], neomodel.DateTimeNeo4jFormat
 
 
 class JSONProperty(Property[Any], neomodel.JSONProperty):
-    """A JSON value, stored as text with sorted keys, so that equal values are equal texts."""
+    """A JSON value, encoded as text with sorted keys, so that equal values are equal texts."""
 
     expected = "JSON"
     annotation = msgspec.Raw  # validated by from_msgspec

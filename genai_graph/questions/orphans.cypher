@@ -1,7 +1,8 @@
 // Find nodes that nothing refers to
 //
-// Lists datasets that no project contains and nothing uses, models without origin and children,
-// and metrics without an experiment.
+// Lists datasets that no project contains, no model was trained on, no experiment used and no
+// metric was evaluated on; models without training data that no experiment ran, no model is
+// derived from and no metric measures; and metrics without an experiment.
 //
 // Columns:
 //   kind: Dataset, Model or Metric
