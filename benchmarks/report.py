@@ -37,8 +37,10 @@ _TITLES = {
         "1,300 models and 400 datasets. The baseline is the round trip for one node."
     ),
     queries.FROM_A_NODE: (
-        "Questions that start from a node, in the graph of the loads, all rows, warm. The time "
-        "depends on the node's surroundings, not on the size of the graph."
+        "Questions that start from a node, in the graph of the loads, all rows, warm. `lineage` "
+        "and `dataset-impact` depend on the node's surroundings only. `license-impact` also reads "
+        "the licenses of all datasets, and `leaderboard` up to 10,000 scores of the metric, to "
+        "report those without a dataset."
     ),
     memory.MEMORY: "Of a new process, one run.",
     importing.READING: (

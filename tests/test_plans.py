@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import FIXTURES, ROOT
 from neomodel import db
-from test_import_again import STORE, go_on
+from test_import_again import STORE, update_store
 from test_import_mlflow import unpack
 
 import genai_graph
@@ -185,7 +185,7 @@ def use_renaming() -> None:
 def use_imports() -> None:
     import_from("mlflow", unpack(STORE))
     import_from("mlflow", STORE, incremental=True)
-    go_on()
+    update_store()
     import_from("mlflow", STORE, prune=True)
     clear()
     # Content of classes that are not loaded, written past the check of statements.
