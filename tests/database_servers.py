@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 _PASSWORD = "s3cret"
@@ -34,7 +35,9 @@ def postgresql() -> Iterator[str]:
         server = [str(found[-1].parent / "postgres"), "-D", str(data), "-p", str(port)]
         command = [*server, "-h", "127.0.0.1", "-k", str(directory), "-F"]
         with _running(command, user, port):
-            yield f"postgresql://test:{_PASSWORD}@127.0.0.1:{port}/postgres"
+            url = f"postgresql://test:{_PASSWORD}@127.0.0.1:{port}/postgres"
+            _wait_for_postgresql(url)
+            yield url
 
 
 @contextlib.contextmanager
@@ -95,6 +98,19 @@ def _running(command: list[str], user: str | None, port: int) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGQUIT)  # PostgreSQL waits for its clients after SIGTERM
             process.wait(60)
+
+
+def _wait_for_postgresql(url: str) -> None:
+    """Wait until the server has started: before, it accepts connections and closes them."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _free_port() -> int:
