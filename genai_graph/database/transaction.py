@@ -479,7 +479,7 @@ def _open_transaction() -> GraphTransaction:
 
 def lock(cypher: str, /, **parameters: Any) -> Rows:
     """Run a statement in the open transaction that writes only to take locks; return its rows."""
-    return _read(_open_transaction().lock(cypher, **parameters))[0]
+    return send_lock(cypher, **parameters)()
 
 
 def _read(

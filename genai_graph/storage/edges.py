@@ -83,9 +83,7 @@ def _send_find(
     # With MATCH instead of OPTIONAL MATCH, Neo4j would match one end only and scan its edges.
     send = send_lock if lock_clause else send_read
     read = send(
-        "UNWIND range(0, size($sources) - 1) AS i "
-        f"{edge_type.match_ends('$sources[i]', '$targets[i]')} "
-        f"{lock_clause}OPTIONAL MATCH {edge_type.pattern} "
+        f"{_match_each(edge_type)} {lock_clause}OPTIONAL MATCH {edge_type.pattern} "
         f"WITH i, r, CASE WHEN r IS NULL THEN {neighbours} END AS neighbour "
         "RETURN collect(CASE WHEN r IS NOT NULL THEN i END) AS found, "
         f"{'collect(properties(r))' if with_values else '[]'} AS values, "
@@ -226,7 +224,7 @@ def _send_merge(
             if with_values
             and (changed := changed_values(before, _without(by_key[key].given, new_only)))
         }
-        _refuse_forbidden(edge_type, [by_key[key] for key in new], neighbours)
+        _refuse_invalid(edge_type, [by_key[key] for key in new], neighbours)
         if new or changes:
             written = {**new, **changes}
             _write(edge_type, list(map(list, zip(*written, strict=True))), list(written.values()))
@@ -239,7 +237,7 @@ def _send_merge(
     return merge
 
 
-def _refuse_forbidden(
+def _refuse_invalid(
     edge_type: EdgeType, new: Sequence[EdgeRow], neighbours: dict[str, str]
 ) -> None:
     """Raise `EdgeError` for a new edge that the type does not allow."""
@@ -274,9 +272,13 @@ def _write(edge_type: EdgeType, keys: list[list[Any]], values: list[dict[str, An
 
 def _for_each(edge_type: EdgeType, clauses: str) -> str:
     """Return the statement that runs clauses for the ends `a` and `b` of each edge."""
+    return f"{_match_each(edge_type)} {clauses} RETURN count(*) AS count"
+
+
+def _match_each(edge_type: EdgeType) -> str:
+    """Return the clauses that match the ends `a` and `b` of each edge `i`."""
     ends = edge_type.match_ends("$sources[i]", "$targets[i]")
-    each = "UNWIND range(0, size($sources) - 1) AS i"
-    return f"{each} {ends} {clauses} RETURN count(*) AS count"
+    return f"UNWIND range(0, size($sources) - 1) AS i {ends}"
 
 
 def _require_ends(
