@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from benchmarks import dumps, importing, loads, memory, pipeline, queries
+from benchmarks import dumps, importing, loads, memory, millions, pipeline, queries
 from benchmarks.measurement import SECONDS, Result
 from benchmarks.shapes import SHAPES
 
@@ -43,6 +43,16 @@ _TITLES = {
         "report those without a dataset."
     ),
     memory.MEMORY: "Of a new process, one run.",
+    millions.TIMES: (
+        "On the managed Neo4j, one run each (`python -m benchmarks.millions`). The start of the "
+        "engine is included. After the import, Neo4j still fills the indexes on other properties "
+        "than the uid."
+    ),
+    millions.MEMORY: "Of the Python process; Neo4j's importer takes up to 2 GB more.",
+    millions.QUESTIONS: (
+        "On a graph shaped like a model hub, warm. The questions from a node have a small answer; "
+        "the others end at the limit."
+    ),
     importing.READING: (
         "CPU seconds of the reading process. An entity is a point of a metric. With histories, "
         "MLflow's client makes a request for each metric of each run; 500 of them were measured."

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Run, write_file
 from graphs import read_graph, without_nulls
@@ -13,10 +18,11 @@ from test_engine import kill_engines_at_exit
 from test_load import counts, write_rows
 
 from genai_graph import clear, connect, load, query, schema
-from genai_graph.exchange.formats import jsonl
+from genai_graph.exchange.formats import csv, jsonl
 from genai_graph.exchange.formats.records import NodeRecord
 from genai_graph.exchange.import_files import ImportFiles
-from genai_graph.server.neo4j_community import Neo4jCommunity, import_directory
+from genai_graph.server.locks import file_lock
+from genai_graph.server.neo4j_community import Neo4jCommunity, unfinished_import
 
 MORE = """\
 {"format":"genai_graph/1"}
@@ -54,10 +60,64 @@ def stored_models() -> dict[str, str]:
 
 def test_errors_are_found_before_the_engine_is_touched(own_home: Path, cli: Run) -> None:
     write_file("f.jsonl", MORE.replace('"lr":0.1', '"lr":NaN,'))
+    (own_home / "neo4j" / "import" / "of-a-killed-process").mkdir(parents=True)
     refused = cli("server", "import", "f.jsonl")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "f.jsonl:2: " in refused.stderr
-    assert not own_home.exists()
+    # Only the lock against a second import remains.
+    assert [path.name for path in (own_home / "neo4j").iterdir()] == ["import.lock"]
+
+
+def test_a_second_import_is_refused(own_home: Path, cli: Run) -> None:
+    write_file("f.jsonl", MORE)
+    (own_home / "neo4j").mkdir(parents=True)
+    with file_lock(own_home / "neo4j" / "import.lock", timeout=1):
+        refused = cli("server", "import", "f.jsonl")
+    assert refused.exit_code == 1
+    assert "import.lock: locked by another process" in refused.stderr
+
+
+def test_a_journal_is_refused(own_home: Path, cli: Run) -> None:
+    write_file(
+        "f.jsonl", '{"format":"genai_graph/1","journal":1}\n{"node":"Experiment","uid":"r"}\n'
+    )
+    refused = cli("server", "import", "f.jsonl")
+    assert refused.exit_code == 1
+    assert refused.stderr == "a journal can't be imported: use `genai-graph load`\n"
+
+
+@pytest.mark.parametrize("text", ["one line, 'two'", "two\nlines", "two\rlines"])
+def test_importer_is_told_whether_values_have_line_breaks(tmp_path: Path, text: str) -> None:
+    files = ImportFiles(tmp_path)
+    files.add_node("Project", "p", {"description": text})
+    is_multiline = str(text.startswith("two")).lower()
+    assert f"--multiline-fields={is_multiline}" in files.close()
+    csv.write([NodeRecord("p", {"description": text}, 1, "Project", "f", 1)], tmp_path)
+    assert f" --multiline-fields={is_multiline} " in csv.import_command(tmp_path)
+
+
+@pytest.mark.neo4j
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_importer_of_a_killed_process_is_ended_by_the_next(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_or_skip(Neo4jCommunity())
+    write_rows(*({"node": "Project", "uid": f"p{i}"} for i in range(200_000)), name="f.jsonl")
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
+    command = [sys.executable, "-m", "genai_graph", "server", "import", "f.jsonl"]
+    with kill_engines_at_exit(own_home):
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            importers: list[psutil.Process] = []
+            while not importers:
+                assert process.poll() is None
+                importers = psutil.Process(process.pid).children()
+                time.sleep(0.05)
+            process.kill()
+        assert importers[0].is_running()
+        with connect():
+            assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
+        assert not importers[0].is_running() or importers[0].status() == psutil.STATUS_ZOMBIE
 
 
 def test_import_into_an_external_server_is_refused(
@@ -101,7 +161,7 @@ def test_imported_graph_equals_the_loaded_one(
         assert again.exit_code == 1
         assert "is not empty: use `genai-graph load`" in again.stderr
         assert len(again.stderr.splitlines()) == 1
-        assert not list((own_home / "neo4j").glob("*import*"))
+        assert [path.name for path in (own_home / "neo4j").glob("*import*")] == ["import.lock"]
 
 
 def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
@@ -114,27 +174,26 @@ def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
             (directory / "neostore").write_text("incomplete")
 
     def import_parts() -> None:
-        with import_directory(tmp_path):
+        with unfinished_import(tmp_path):
             write_parts()
             raise KeyboardInterrupt
 
-    server, files = Neo4jCommunity(), tmp_path / "unfinished-import"
+    server, mark = Neo4jCommunity(), tmp_path / "unfinished-import"
     server.prepare(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         import_parts()
-    assert not any(path.exists() for path in (files, database, log))
-    files.mkdir()  # as a killed process leaves it
+    assert not any(path.exists() for path in (mark, database, log))
+    mark.touch()  # as a killed process leaves it
     write_parts()
     server.prepare(tmp_path)
-    assert not any(path.exists() for path in (files, database, log))
+    assert not any(path.exists() for path in (mark, database, log))
 
 
 def test_nodes_with_too_many_values_leave_files_to_others(tmp_path: Path) -> None:
     files = ImportFiles(tmp_path)
 
     def add(uid: str, values: dict[str, int]) -> bool:
-        columns = {f"hyperparameters.{name}": value for name, value in values.items()}
-        return files.add(NodeRecord(uid, columns, 1, "Model", "f.jsonl", 1))
+        return files.add_node("Model", uid, {"hyperparameters": json.dumps(values)})
 
     for i in range(30):
         assert not add(f"wide{i}", {f"k{i}-{j}": j for j in range(600)})

@@ -142,14 +142,18 @@ def _refuse_embedded() -> None:
 def install(classes: Iterable[Any]) -> list[Index]:
     """Create missing constraints and indexes with neomodel's `install_labels`; return them.
 
-    Idempotent, and safe with concurrent clients.
+    Idempotent, and safe with concurrent clients. Neo4j returns when it has created the constraints,
+    and fills the indexes afterwards: so that it does not fill them meanwhile, they come last.
     """
     classes = list(classes)
     missing = _missing(classes)
     return sorted(
         index
+        for type_ in (UNIQUENESS, RANGE)
         for cls in classes
-        for index in _install_class(cls, {one for one in missing if one.label == cls.__label__})
+        for index in _install_class(
+            cls, {one for one in missing if (one.label, one.type) == (cls.__label__, type_)}
+        )
     )
 
 
@@ -183,7 +187,7 @@ def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
             db.install_labels(stand_in, quiet=True, stdout=io.StringIO())
             break
         except DatabaseError as error:
-            before, missing = missing, _missing([cls])
+            before, missing = missing, missing & _missing([cls])
             if missing == before:  # else another client created some of them
                 names = ", ".join(map(str, sorted(missing)))
                 raise DatabaseError(f"can't create {names}: {error}") from error

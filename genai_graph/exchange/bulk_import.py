@@ -1,20 +1,23 @@
 """Import into an empty managed Neo4j with its own importer, which is faster than statements.
 
-Records are checked as for a load and written to CSV. Values that the importer can't store as this
-package does, such as empty lists, are loaded afterwards.
+Records are checked as for a load, and written to CSV in the same pass. Values that the importer
+can't store as this package does, such as empty lists, are loaded afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from genai_graph import registry
-from genai_graph.database import connect, indexes, query
+from genai_graph.database import connect, indexes, query, quote_name
 from genai_graph.database.settings import read_settings
-from genai_graph.errors import EngineError, FixtureError, FixtureIssue, SettingsError
+from genai_graph.errors import EngineError, SettingsError
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
 from genai_graph.exchange.formats import jsonl
 from genai_graph.exchange.formats.records import (
@@ -31,19 +34,19 @@ from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import NODES, EdgeType
 from genai_graph.server.engines import managed_engine
-from genai_graph.server.neo4j_community import import_directory, run_admin
-from genai_graph.storage.columns import json_names, to_columns
+from genai_graph.server.locks import file_lock
+from genai_graph.server.neo4j_community import run_admin, unfinished_import
 from genai_graph.storage.edge_rules import EmptyGraph
-from genai_graph.storage.lookups import count_edges, count_nodes
 from genai_graph.storage.rows import WriteCounts, new_node_values, now
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
     from os import PathLike
     from pathlib import Path
 
     from genai_graph.exchange.formats.records import Record
     from genai_graph.exchange.progress import Progress
+    from genai_graph.exchange.record_stream import Source
     from genai_graph.server.lifecycle import ManagedEngine
 
 _ENGINE = "neo4j"
@@ -58,38 +61,34 @@ def bulk_import(
 ) -> Report:
     """Import fixtures into the managed Neo4j, which has to be empty and not in use.
 
-    Fixtures are given as for `load`, and checked in the same way. The importer runs while the
-    engine is stopped; then the engine is started, the schema is installed, and the numbers of nodes
-    and edges are compared with those of the fixtures. The values are written to CSV first, in the
-    engine's directory.
+    Fixtures are given as for `load`, and checked in the same way, while their values are written to
+    CSV in the engine's directory. The importer runs while the engine is stopped; then the engine is
+    started, the schema is installed, and the numbers of nodes and edges are compared with those of
+    the fixtures.
 
-    Raises `FixtureError` before anything is written, `SettingsError` if `NEO4J_URI` or keys for
+    Raises `FixtureError` before the engine is stopped, `SettingsError` if `NEO4J_URI` or keys for
     encryption are set, and `EngineError` if the engine is in use, not empty, or the importer fails.
     """
     require_minimum(1, max_errors=max_errors)
     started = time.monotonic()
     registry.close()
-    stream = RecordStream(open_sources(fixtures, format), progress)
+    sources = open_sources(fixtures, format)
     managed = _managed_engine()
-    index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
-    managed.server.install()
-    _require_empty(managed)
-    with managed.stopped() as directory, import_directory(directory) as files:
-        options, remainder = _write(stream, files)
-        progress.say("importing")
-        command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
-        run_admin(managed, [*command, *options], files)
-        if remainder is not None:
-            remainder = remainder.replace(directory / "remainder.jsonl")
-    with connect(engine=_ENGINE):
-        progress.say("creating the constraints and indexes")
-        indexes.install(NODES.values())  # waits for the constraints, not for the indexes
-        if remainder is not None:
-            try:
-                load(remainder, atomic=False, progress=progress)
-            finally:
-                remainder.unlink()
-        return _verified_report(index.counts(), time.monotonic() - started)
+    with _files_directory(managed.directory) as directory:
+        stream = _WrittenStream(sources, progress, directory)
+        index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
+        managed.server.install()
+        _require_empty(managed)
+        with managed.stopped() as engine_directory, unfinished_import(engine_directory):
+            progress.say("importing")
+            command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
+            run_admin(managed, [*command, *stream.close()], directory)
+        with connect(engine=_ENGINE):
+            progress.say("creating the constraints and indexes")
+            indexes.install(NODES.values())  # waits for the constraints, not for the indexes
+            if stream.has_remainder:
+                load(stream.remainder, atomic=False, progress=progress)
+            return _verified_report(index.counts(), time.monotonic() - started)
 
 
 def _managed_engine() -> ManagedEngine:
@@ -119,56 +118,114 @@ def _require_empty(managed: ManagedEngine) -> None:
             )
 
 
-def _write(stream: RecordStream, directory: Path) -> tuple[list[str], Path | None]:
-    """Write the CSV files; return the importer's options, and the file to load afterwards."""
-    files, moment = ImportFiles(directory), now()
-    path = directory / "remainder.jsonl"
-    has_remainder = False
-    with path.open("wb") as remainder:
-        jsonl.write([], remainder)  # the header
-        for record in stream.records("writing"):
-            if (left := _add(record, files, moment)) is not None:
-                has_remainder = True
-                remainder.write(jsonl.encode_record(left))
-    return files.close(), path if has_remainder else None
+@contextlib.contextmanager
+def _files_directory(engine_directory: Path) -> Iterator[Path]:
+    """Yield a new directory for the files of an import; those of a killed one are deleted."""
+    directory = engine_directory / "import"
+    try:
+        engine_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with file_lock(engine_directory / "import.lock", timeout=1):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir(mode=0o700)
+            try:
+                yield directory
+            finally:
+                shutil.rmtree(directory)
+    except OSError as error:
+        raise EngineError(
+            f"{directory}: the files of the import can't be written ({error.strerror or error}): "
+            "free some space, or set GENAI_GRAPH_HOME"
+        ) from error
 
 
-def _add(record: Record, files: ImportFiles, moment: datetime) -> NodeRecord | EdgeRecord | None:
-    """Add a record to the files, or return the record to load afterwards.
+class _WrittenStream(RecordStream):
+    """A stream whose first pass writes the records to CSV, up to the first error.
 
-    A node with values that CSV can't hold is imported without values, which are all loaded.
+    Nodes with values that CSV can't hold are written without values, and again, with all values, to
+    the remainder, which is to be loaded; so are edges with such values.
     """
-    replace = msgspec.structs.replace
-    if isinstance(record, NodeRecord) and not isinstance(record, JournalNode):
-        values = new_node_values(with_uid_fields(record), moment)
-        values.pop("uid", None)
-        has_json = not json_names(record.label).isdisjoint(values)
-        stored = to_columns(record.label, values) if has_json else values
-        if files.add(replace(record, given=stored)):
+
+    def __init__(self, sources: Sequence[Source], progress: Progress, directory: Path) -> None:
+        super().__init__(sources, progress)
+        self.remainder = directory / "remainder.jsonl"
+        self.has_remainder = False
+        self._files = ImportFiles(directory)
+        self._is_written = False
+        self._moment = now()
+
+    def records(self, stage: str, wanted: type[Record] | None = None) -> Iterator[Record]:
+        """Yield all records and errors, or the records of one class and the errors."""
+        records = super().records(stage, wanted)
+        return records if self._is_written else self._written(records)
+
+    def close(self) -> list[str]:
+        """Write the remaining rows, and return the options of the importer."""
+        return self._files.close()
+
+    def _written(self, records: Iterator[Record]) -> Iterator[Record]:
+        with self.remainder.open("wb") as remainder:
+            jsonl.write([], remainder)  # the header
+            left: NodeRecord | EdgeRecord | None
+            for record in records:
+                if isinstance(record, EdgeRecord):
+                    left = self._left_of_edge(record)
+                elif isinstance(record, NodeRecord):
+                    left = self._left_of_node(record)
+                elif isinstance(record, UnloadedModules):
+                    left = None
+                else:
+                    self._is_written = True
+                    yield record
+                    break
+                if left is not None:
+                    self.has_remainder = True
+                    remainder.write(jsonl.encode_record(left))
+                yield record
+        self._is_written = True
+        yield from records
+
+    def _left_of_edge(self, record: EdgeRecord) -> EdgeRecord | None:
+        """Write an edge, or return it if CSV can't hold its values."""
+        given = record.given
+        if None in given.values():
+            given = {name: value for name, value in given.items() if value is not None}
+        if self._files.add_edge(record.edge_type, record.source, record.target, given):
             return None
-        files.add(replace(record, given={}))
-        return replace(record, given=values)
-    if isinstance(record, EdgeRecord):
-        given = {name: value for name, value in record.given.items() if value is not None}
-        row = replace(record, given=given)
-        return None if files.add(row) else row
-    if isinstance(record, UnloadedModules):
-        return None
-    if isinstance(record, FixtureIssue):  # a file changed since the check
-        raise FixtureError([record])
-    raise SettingsError("a journal can't be imported: use `genai-graph load`")
+        return msgspec.structs.replace(record, given=given)
+
+    def _left_of_node(self, record: NodeRecord) -> NodeRecord | None:
+        """Write a node; return it with all values if CSV can't hold them."""
+        if isinstance(record, JournalNode):
+            raise SettingsError("a journal can't be imported: use `genai-graph load`")
+        values = new_node_values(with_uid_fields(record), self._moment)
+        values.pop("uid", None)
+        if self._files.add_node(record.label, record.uid, values):
+            return None
+        self._files.add_node(record.label, record.uid, {})
+        return msgspec.structs.replace(record, given=values)
 
 
 def _verified_report(counts: dict[str | EdgeType, int], seconds: float) -> Report:
-    """Compare the numbers of nodes and edges with the expected ones, and report them."""
+    """Compare the numbers of nodes and edges with the expected ones, and report these.
+
+    Edges are counted by type and one label, at either end: Neo4j keeps these counts, while it would
+    have to read all edges to count those of two labels.
+    """
     report = Report(seconds=seconds)
-    for key, expected in counts.items():
-        found = count_edges(key) if isinstance(key, EdgeType) else count_nodes(key)
-        if found != expected:
+    expected: dict[str, int] = defaultdict(int)  # by pattern
+    for key, count in counts.items():
+        group = report.edges if isinstance(key, EdgeType) else report.nodes
+        group[str(key)] = WriteCounts(created=count)
+        if isinstance(key, EdgeType):
+            expected[f"(:{quote_name(key.source)})-[r:{quote_name(key.type)}]->()"] += count
+            expected[f"()-[r:{quote_name(key.type)}]->(:{quote_name(key.target)})"] += count
+        else:
+            expected[f"(r:{quote_name(key)})"] += count
+    for pattern, count in expected.items():
+        found = query(f"MATCH {pattern} RETURN count(r) AS found")[0]["found"]
+        if found != count:
             raise EngineError(
-                f"{key}: imported {found:,} of {expected:,}: delete the data directory of the "
+                f"{pattern}: imported {found:,} of {count:,}: delete the data directory of the "
                 "engine, and import again"
             )
-        group = report.edges if isinstance(key, EdgeType) else report.nodes
-        group[str(key)] = WriteCounts(created=found)
     return report

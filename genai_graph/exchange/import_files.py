@@ -8,11 +8,10 @@ shorter, which the importer reads as null, and headers are written last, into fi
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.exchange.formats import csv
 from genai_graph.exchange.formats.csv_schema import csv_schemas
-from genai_graph.exchange.formats.records import NodeRecord, group_key
 from genai_graph.properties.literals import csv_quote
 from genai_graph.properties.types import (
     ArrayProperty,
@@ -22,6 +21,7 @@ from genai_graph.properties.types import (
     Property,
     StringProperty,
 )
+from genai_graph.storage.columns import json_columns, json_names
 from genai_graph.storage.rows import TIMESTAMPS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from genai_graph.exchange.formats.csv_schema import CsvSchema
-    from genai_graph.exchange.formats.records import EdgeRecord
+    from genai_graph.properties.json_columns import Columns
     from genai_graph.registry import EdgeType
 
     Leaves = tuple[tuple[str, type, type | None], ...]  # name, type, type of the items of a list
@@ -63,46 +63,44 @@ class ImportFiles:
             group: [_ImportFile(directory, schema, schema.name)]
             for group, schema in csv_schemas().items()
         }
-        self._inexact = {
-            group: [
-                (name, prop.fits_csv)
-                for name, prop in schema.properties.items()
-                if type(prop).fits_csv is not Property.fits_csv
-            ]
-            for group, schema in csv_schemas().items()
-        }
         self._known: dict[tuple[str, Leaves], _ImportFile | None] = {}
 
-    def add(self, record: NodeRecord | EdgeRecord) -> bool:
-        """Add a node or an edge by its stored properties; return False if CSV can't hold them."""
-        group, given = group_key(record), record.given
-        for name, fits_csv in self._inexact[group]:
-            value = given.get(name)
-            # The importer drops empty lists.
-            if value is not None and (value in ([], [""]) or not fits_csv(value)):
-                return False
-        file: _ImportFile | None = self._files[group][0]
-        if isinstance(record, NodeRecord):
-            leaves = [(name, value) for name, value in given.items() if "." in name]
-            if leaves:
-                if not all(_fits(value) for _, value in leaves if type(value) is list):
-                    return False
-                file = self._file_with(record.label, tuple(_describe(*leaf) for leaf in leaves))
-        if file is None:
-            return False
-        file.write(record)
-        return True
+    def add_node(self, label: str, uid: str, values: dict[str, Any]) -> bool:
+        """Add a new node by its values, without its uid; return False if CSV can't hold them."""
+        json = json_names(label)
+        if json.isdisjoint(values):
+            return self._files[label][0].write((uid,), values)
+        columns = json_columns(json & values.keys(), values)
+        file = self._file_with(label, columns)
+        others = {name: value for name, value in values.items() if name not in json}
+        return file is not None and file.write((uid,), {**others, **columns})
+
+    def add_edge(
+        self, edge_type: EdgeType, source: str, target: str, values: dict[str, Any]
+    ) -> bool:
+        """Add a new edge by its values; return False if CSV can't hold them."""
+        return self._files[edge_type][0].write((source, target), values)
 
     def close(self) -> list[str]:
         """Write the remaining rows and the headers, and return the options of the importer."""
         files = [file for files in self._files.values() for file in files]
         for file in files:
             file.close()
-        names = [(file.group, file.names) for file in files]
-        return csv.import_options(names, max(file.longest_row for file in files))
+        return csv.import_options(
+            [(file.group, file.names) for file in files],
+            longest_row=max(file.longest_row for file in files),
+            multiline=any(file.is_multiline for file in files),
+        )
 
-    def _file_with(self, label: str, leaves: Leaves) -> _ImportFile | None:
-        """Return the file of nodes with these values in JSON, or None."""
+    def _file_with(self, label: str, columns: Columns) -> _ImportFile | None:
+        """Return the file of nodes with such values in JSON, or None."""
+        leaves = tuple(
+            [
+                (name, type(value), type(value[0]) if type(value) is list else None)
+                for name, value in columns.items()
+                if "." in name
+            ]
+        )
         key = label, leaves
         if key not in self._known:
             if len(self._known) > _MAX_KNOWN:
@@ -111,9 +109,12 @@ class ImportFiles:
         return self._known[key]
 
     def _find_file(self, label: str, leaves: Leaves) -> _ImportFile | None:
-        if not all(_COLUMN_NAME.fullmatch(name) for name, *_ in leaves):
-            return None
-        columns = {name: _property(type_, item) for name, type_, item in leaves}
+        columns = {}
+        for name, type_, item in leaves:
+            prop = _SCALARS.get(type_) if item is None else _LISTS.get(item)
+            if prop is None or not _COLUMN_NAME.fullmatch(name):
+                return None
+            columns[name] = prop
         files = self._files[label]
         for file in files:
             if file.add_columns(columns):
@@ -125,20 +126,6 @@ class ImportFiles:
             return None
         files.append(file)
         return file
-
-
-def _describe(name: str, value: Any) -> tuple[str, type, type | None]:
-    return name, type(value), type(value[0]) if type(value) is list else None
-
-
-def _property(type_: type, item: type | None) -> Property[Any]:
-    return _SCALARS[type_] if item is None else _LISTS[item]
-
-
-def _fits(values: list[Any]) -> bool:
-    """Return whether a cell holds a list from JSON, which is not empty."""
-    prop = _LISTS.get(type(values[0]))
-    return prop is not None and values != [""] and prop.fits_csv(values)
 
 
 def _formatted_once(to_csv: Callable[[Any], str]) -> Callable[[Any], str]:
@@ -154,6 +141,20 @@ def _formatted_once(to_csv: Callable[[Any], str]) -> Callable[[Any], str]:
     return format_value
 
 
+class _Layout(NamedTuple):
+    """How rows with values in the same columns are written.
+
+    The template has the quotes of texts, so that most values are inserted as they are.
+    """
+
+    names: list[str]  # the properties, in the order of the columns
+    texts: list[int]  # the cells with texts
+    conversions: list[tuple[int, Callable[[Any], str]]]  # of the cells with other values
+    lists: list[tuple[int, ArrayProperty]]
+    template: str = ""
+    quotes: int = 0  # in a row without quotes in its values
+
+
 class _ImportFile:
     """A file of rows, to which columns may be added, and one with its header."""
 
@@ -161,10 +162,11 @@ class _ImportFile:
         self.group: str | EdgeType = schema.group
         self.names = f"header-{name}", name
         self.longest_row = 0  # in bytes, at most
+        self.is_multiline = False  # whether a value contains a line break
         self._header, self._rows = (directory / each for each in self.names)
         self._keys = schema.keys
         self._columns: dict[str, Property[Any]] = dict(schema.properties)
-        self._formats = self._list_formats()
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._waiting: list[str] = []
         self._size = 0
 
@@ -175,30 +177,60 @@ class _ImportFile:
         if len(self._columns | columns) > _MAX_COLUMNS:
             return False
         self._columns |= columns
-        self._formats = self._list_formats()
         return True
 
-    def _list_formats(self) -> list[tuple[str, Callable[[Any], str]]]:
-        return [
-            (name, _formatted_once(prop.to_csv) if name in TIMESTAMPS else prop.to_csv)
-            for name, prop in self._columns.items()
-        ]
-
-    def write(self, record: NodeRecord | EdgeRecord) -> None:
-        """Add a row."""
-        get = record.given.get
-        uids = (record.uid,) if isinstance(record, NodeRecord) else (record.source, record.target)
-        cells = [csv_quote(uid) for uid in uids]
-        cells += [
-            "" if (value := get(name)) is None else to_csv(value) for name, to_csv in self._formats
-        ]
-        # The importer refuses a short row that ends with an empty cell.
-        row = ",".join(cells).rstrip(",")
+    def write(self, uids: tuple[str, ...], values: dict[str, Any]) -> bool:
+        """Add a row; return False if CSV can't hold one of the values."""
+        names = tuple(values)
+        layout = self._layouts.get(names)
+        if layout is None:
+            if len(self._layouts) > _MAX_KNOWN:
+                self._layouts.clear()
+            layout = self._layouts[names] = self._lay_out(names)
+        cells = [*uids, *map(values.__getitem__, layout.names)]
+        for index, prop in layout.lists:
+            value = cells[index]
+            # The importer drops empty lists.
+            if value in ([], [""]) or not prop.fits_csv(value):
+                return False
+        for index, to_csv in layout.conversions:
+            cells[index] = to_csv(cells[index])
+        row = layout.template % tuple(cells)
+        if row.count('"') != layout.quotes:
+            for index in layout.texts:
+                cells[index] = cells[index].replace('"', '""')
+            row = layout.template % tuple(cells)
         self._waiting.append(row)
         self._size += len(row)
-        self.longest_row = max(self.longest_row, 4 * len(row))
         if self._size > _MAX_WAITING:
             self._flush()
+        return True
+
+    def _lay_out(self, given: tuple[str, ...]) -> _Layout:
+        cells = ['"%s"'] * len(self._keys)
+        layout = _Layout([], [*range(len(cells))], [], [])
+        for name, prop in self._columns.items():
+            index = len(self._keys) + len(layout.names)
+            if name not in given:
+                cells.append("")
+                continue
+            layout.names.append(name)
+            if prop.csv_types[0] == "string":
+                layout.texts.append(index)
+                cells.append('"%s"')
+                continue
+            cells.append("%s")
+            if type(prop).to_csv is not Property.to_csv:
+                is_timestamp = name in TIMESTAMPS
+                to_csv = _formatted_once(prop.to_csv) if is_timestamp else prop.to_csv
+                layout.conversions.append((index, to_csv))
+            if isinstance(prop, ArrayProperty):
+                layout.lists.append((index, prop))
+        # The importer refuses a short row that ends with an empty cell.
+        template = ",".join(cells).rstrip(",")
+        return layout._replace(
+            template=template, quotes=template.count('"') + 2 * len(layout.lists)
+        )
 
     def close(self) -> None:
         """Write the remaining rows and the header."""
@@ -207,6 +239,10 @@ class _ImportFile:
         self._header.write_text(",".join([*self._keys, *columns]) + "\n", encoding="utf-8")
 
     def _flush(self) -> None:
+        text = "".join([f"{row}\n" for row in self._waiting])
+        self.longest_row = max([self.longest_row, *(4 * len(row) for row in self._waiting)])
+        if "\r" in text or text.count("\n") != len(self._waiting):
+            self.is_multiline = True
         with self._rows.open("a", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(f"{row}\n" for row in self._waiting)
+            stream.write(text)
         self._waiting, self._size = [], 0

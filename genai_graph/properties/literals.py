@@ -33,7 +33,7 @@ def json_literal(value: Any) -> str:
 
 def format_datetime(value: datetime) -> str:
     """Return an aware datetime in ISO 8601, in UTC with ``Z``."""
-    return msgspec.json.encode(value.astimezone(timezone.utc)).decode()[1:-1]
+    return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 # YAML

@@ -128,14 +128,14 @@ def newest_versions(edges: Iterable[Derivation]) -> dict[str, list[str]]:
     """
     versions = [edge for edge in edges if edge.kind == "version" and edge.child != edge.parent]
     successors = children_of(versions)
-    last: dict[str, frozenset[frozenset[str]]] = {}  # the components at the ends
-    for component in _components(successors):
-        nodes = frozenset(component)
-        following = {new for uid in nodes for new in successors.get(uid, ())} - nodes
-        ends = frozenset().union(*(last[new] for new in following)) or frozenset([nodes])
-        last.update(dict.fromkeys(nodes, ends))
+    # The components without a way out that each node leads to, as sorted tuples.
+    ends: dict[str, frozenset[tuple[str, ...]]] = {}
+    for component in _components(successors):  # those that it leads to come first
+        found = {ends[new] for uid in component for new in successors.get(uid, ()) if new in ends}
+        own = frozenset().union(*found) or frozenset([tuple(sorted(component))])
+        ends.update(dict.fromkeys(component, own if len(found) != 1 else found.pop()))
     return {
-        outdated: sorted({min(end - {outdated}) for end in last[outdated] if end - {outdated}})
+        outdated: sorted({next(uid for uid in end if uid != outdated) for end in ends[outdated]})
         for outdated in successors
     }
 

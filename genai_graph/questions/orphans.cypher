@@ -11,10 +11,10 @@
 CALL () {
   MATCH (d:Dataset)
   WHERE d.uid IS NOT NULL
-    AND NOT EXISTS { MATCH (d)<-[:HAS]-(:Project) }
-    AND NOT EXISTS { MATCH (d)<-[:TRAINED_ON]-(:Model) }
-    AND NOT EXISTS { MATCH (d)<-[:USED]-(:Experiment) }
-    AND NOT EXISTS { MATCH (d)<-[:EVALUATED_ON]-(:Metric) }
+    AND NOT EXISTS {
+      MATCH (d)<-[:HAS|TRAINED_ON|USED|EVALUATED_ON]-(n)
+      WHERE n:Project OR n:Model OR n:Experiment OR n:Metric
+    }
   RETURN 'Dataset' AS kind, d.uid AS uid
   ORDER BY uid
   UNION ALL
@@ -26,10 +26,11 @@ CALL () {
   UNION ALL
   MATCH (m:Model)
   WHERE m.uid IS NOT NULL
-    AND NOT EXISTS { MATCH (m)<-[:RUN]-(:Experiment) }
-    AND NOT EXISTS { MATCH (m)-[:TRAINED_ON]->(:Dataset) }
-    AND NOT EXISTS { MATCH (m)<-[:DERIVED_FROM]-(:Model) }
-    AND NOT EXISTS { MATCH (m)<-[:MEASURES]-(:Metric) }
+    AND NOT EXISTS { MATCH (m)-[:TRAINED_ON]->() }
+    AND NOT EXISTS {
+      MATCH (m)<-[:RUN|DERIVED_FROM|MEASURES]-(n)
+      WHERE n:Experiment OR n:Model OR n:Metric
+    }
   RETURN 'Model' AS kind, m.uid AS uid
   ORDER BY uid
 }

@@ -201,7 +201,10 @@ class ManagedEngine:
                     )
                 self._stop_previous(wait_for_cache=True)
                 self.server.prepare(directory)
+                # If this process is killed, the next client ends what the block has started.
+                os.close(open_private(self._starting_file))
                 yield directory
+                self._starting_file.unlink()
             finally:
                 os.close(probe)
 
@@ -346,7 +349,7 @@ class ManagedEngine:
         return bool(processes)
 
     def _find_processes(self) -> list[psutil.Process]:
-        """Return the engines of this directory, by the command lines of all processes."""
+        """Return the engines and importers of this directory, by the command lines of processes."""
         return [
             process
             for process in psutil.process_iter(["cmdline"])

@@ -35,7 +35,7 @@ _ADD_OPENS = [
     f"--add-opens=java.base/{package}=ALL-UNNAMED"
     for package in ("java.nio", "java.io", "sun.nio.ch")
 ]
-_IMPORT = "unfinished-import"  # exists until the importer has ended
+_UNFINISHED = "unfinished-import"  # a file that exists until the importer has ended
 _ITERATIONS = 1024  # as in Neo4j itself; the passwords are random
 SETTINGS = {
     "server.default_listen_address": "127.0.0.1",
@@ -97,7 +97,7 @@ class Neo4jCommunity(Server):
 
     def prepare(self, directory: Path) -> Users:
         """Write the settings and, before the first start, the password."""
-        _delete_interrupted_import(directory)
+        _delete_unfinished_import(directory)
         for name in ("conf", "plugins"):
             (directory / name).mkdir(exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
@@ -128,30 +128,30 @@ class Neo4jCommunity(Server):
 
 
 @contextlib.contextmanager
-def import_directory(directory: Path) -> Iterator[Path]:
-    """Yield a new directory for the files of an import into the empty database of an engine.
+def unfinished_import(directory: Path) -> Iterator[None]:
+    """Mark the database of an engine as imported in part until the block ends.
 
     If the block fails, the next start of the engine is with an empty database again, because it
     can't open one that was imported in part.
     """
-    files = directory / _IMPORT
-    files.mkdir(mode=0o700)
+    mark = directory / _UNFINISHED
+    mark.touch()
     try:
-        yield files
+        yield
     except BaseException:
-        _delete_interrupted_import(directory)
+        _delete_unfinished_import(directory)
         raise
-    shutil.rmtree(files)
+    mark.unlink()
 
 
-def _delete_interrupted_import(directory: Path) -> None:
+def _delete_unfinished_import(directory: Path) -> None:
     """Delete the database of an import that did not end, also if its process was killed."""
-    files = directory / _IMPORT
-    if files.exists():
+    mark = directory / _UNFINISHED
+    if mark.exists():
         for kind in ("databases", "transactions"):
             if (part := directory / "data" / kind / Neo4jCommunity.database).exists():
                 shutil.rmtree(part)
-        shutil.rmtree(files)
+        mark.unlink()
 
 
 def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> None:
@@ -166,7 +166,8 @@ def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> 
         "NEO4J_HOME": str(managed.directory),
         "NEO4J_CONF": str(managed.directory / "conf"),
     }
-    options = [*_ADD_OPENS, "-XX:MaxRAMPercentage=40"]
+    # By the directory, the process is found if this one is killed.
+    options = [*_ADD_OPENS, "-XX:MaxRAMPercentage=40", f"-Dengine.directory={managed.directory}"]
     command = [*managed.server.java_command("org.neo4j.cli.AdminTool", options), *arguments]
     with log.open("wb") as output:
         done = subprocess.run(

@@ -91,8 +91,9 @@ def without_null_timestamps(given: dict[str, Any]) -> dict[str, Any]:
 
 def new_node_values(given: dict[str, Any], moment: datetime) -> dict[str, Any]:
     """Return the values of a new node as stored: without nulls, with timestamps."""
-    values = {name: value for name, value in given.items() if value is not None}
-    return {**dict.fromkeys(TIMESTAMPS, moment), **values}
+    if None in given.values():
+        given = {name: value for name, value in given.items() if value is not None}
+    return {**dict.fromkeys(TIMESTAMPS, moment), **given}
 
 
 def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
