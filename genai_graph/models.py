@@ -135,13 +135,13 @@ class DerivedFrom(Edge):
 class ModelDerivedFrom(DerivedFrom):
     """A model was derived from another model."""
 
-    kind = StringProperty(choices=MODEL_KINDS, help_text="how it was derived")
+    kind = StringProperty(index=True, choices=MODEL_KINDS, help_text="how it was derived")
 
 
 class DatasetDerivedFrom(DerivedFrom):
     """A dataset was derived from another dataset."""
 
-    kind = StringProperty(choices=DATASET_KINDS, help_text="how it was derived")
+    kind = StringProperty(index=True, choices=DATASET_KINDS, help_text="how it was derived")
 
 
 # Nodes

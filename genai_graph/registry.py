@@ -403,6 +403,11 @@ def edge_type_names() -> list[str]:
     return list(dict.fromkeys(edge_type.type for edge_type in EDGES))
 
 
+def edge_classes() -> list[tuple[str, Any]]:
+    """Return the names of the edge types with the classes of their properties."""
+    return [(edge_type.type, cls) for edge_type, cls in EDGES.items()]
+
+
 @functools.cache
 def _declared(cls: Any) -> tuple[dict[str, Property[Any]], tuple[str, ...]]:
     declared: dict[str, Property[Any]] = cls.defined_properties(aliases=False, rels=False)
@@ -410,5 +415,5 @@ def _declared(cls: Any) -> tuple[dict[str, Property[Any]], tuple[str, ...]]:
 
 
 # Without the unique constraints, two clients could create the same node twice.
-before_first_write(lambda: indexes.install(NODES.values()))
+before_first_write(lambda: indexes.install(NODES.values(), edge_classes()))
 before_connecting(close)

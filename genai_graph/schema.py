@@ -43,7 +43,7 @@ class Drift:
 
 def install() -> list[Index]:
     """Create the missing constraints and indexes, and return them."""
-    return indexes.install(NODES.values())
+    return indexes.install(NODES.values(), registry.edge_classes())
 
 
 def index_json(path: str, *, drop: bool = False) -> list[Index]:
@@ -76,13 +76,13 @@ def index_json(path: str, *, drop: bool = False) -> list[Index]:
 
 
 def _is_in_json(index: Index) -> bool:
-    return is_in_json(index.property, json_names(index.label))
+    return not index.of_edges and is_in_json(index.property, json_names(index.label))
 
 
 def list_declared(engine: str | None = None) -> list[Index]:
     """Return the constraints and indexes of the models, optionally only those of an engine."""
     registry.close()
-    return indexes.declared(NODES.values(), engine)
+    return indexes.declared(NODES.values(), registry.edge_classes(), engine)
 
 
 def list_unsearchable() -> list[str]:
@@ -98,13 +98,14 @@ def list_unsearchable() -> list[str]:
 def check() -> Drift:
     """Compare the database's schema with the models'."""
     declared = set(list_declared(current_connection().engine))
-    existing = {one for one in indexes.existing(NODES.values()) if not _is_in_json(one)}
+    found = indexes.existing(NODES.values(), registry.edge_classes())
+    existing = {index for index in found if not _is_in_json(index)}
     missing, extra = declared - existing, existing - declared
     different = {
         (expected, found)
         for expected in missing
         for found in extra
-        if (expected.label, expected.property) == (found.label, found.property)
+        if expected._replace(type="", name="") == found._replace(type="", name="")
     }
     missing -= {expected for expected, _ in different}
     extra -= {found for _, found in different}

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from conftest import Run
 
-from genai_graph import Dataset, Experiment, connect, query, schema
+from genai_graph import Dataset, Experiment, Model, ask, connect, query, schema
 from genai_graph.database import Connection
 from genai_graph.registry import EDGES, NODES
 
@@ -50,6 +50,8 @@ def test_indexed_properties() -> None:
         "Experiment": {"name", "status", "started_at", "created_by", "origin"},
         "Metric": {"name", "value"},
     }
+    of_edges = [index for index in schema.list_declared() if index.of_edges]
+    assert [(index.label, index.property) for index in of_edges] == [("DERIVED_FROM", "kind")]
 
 
 def test_install_can_be_repeated(installed: Connection) -> None:
@@ -92,6 +94,28 @@ def test_another_index_on_a_property_is_reported_as_different(
         "different: expected index index_Project_owner on Project.owner, "
         "found index mine on Project.owner\n"
     )
+
+
+def test_an_index_on_edges_is_created_compared_and_used(installed: Connection, cli: Run) -> None:
+    """On Neo4j; the embedded engine has none."""
+    if installed.engine == "embedded":
+        assert not any(index.of_edges for index in schema.list_declared("embedded"))
+        return
+    query("DROP INDEX index_DERIVED_FROM_kind", write=True)
+    missing = "missing: index index_DERIVED_FROM_kind on DERIVED_FROM.kind\n"
+    assert cli("schema", "check").stdout == missing
+    old, new = (Dataset.upsert(name="a", version=version) for version in ("1", "2"))
+    new.parents.connect(old, {"kind": "version"})
+    Model.upsert(name="m").trained_on.connect(old)
+    without_index = ask("stale-models")
+    assert [row["available"] for row in without_index] == ["a@2"]
+    statements = cli("schema", "show", "--cypher").stdout.splitlines()
+    (wanted,) = (line for line in statements if "index_DERIVED_FROM_kind" in line)
+    query(wanted.rstrip(";"), write=True)
+    assert not schema.check()
+    assert ask("stale-models") == without_index
+    query("CREATE INDEX mine FOR ()-[r:TRAINED_ON]-() ON (r.role)", write=True)
+    assert cli("schema", "check").stdout == "extra: index mine on TRAINED_ON.role\n"
 
 
 def test_indexes_on_other_labels_are_ignored(installed: Connection) -> None:

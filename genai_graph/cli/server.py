@@ -88,9 +88,10 @@ def status(engine: str | None) -> None:
 def import_(files: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Import fixtures into an empty managed Neo4j.
 
-    FILE is as for load, and everything is checked in the same way. The values are written to CSV,
-    and Neo4j's own importer runs while the engine is stopped: about twice as fast as load for
-    millions of nodes. Then the schema is created, and the numbers of nodes and edges are verified.
+    FILE is as for load, and everything is checked in the same way, while the values are written to
+    CSV. Then Neo4j's own importer runs while the engine is stopped, the schema is created, and the
+    numbers of nodes and edges are verified. This is more than twice as fast as load for millions of
+    nodes.
     """
     from genai_graph.cli.progress_bar import show_progress
     from genai_graph.exchange.bulk_import import bulk_import

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
 from neomodel import db
@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
 
 
-class Index(NamedTuple):
-    """A unique constraint or a range index on one property of a label."""
+EdgeClasses: TypeAlias = "Iterable[tuple[str, Any]]"  # edge types, each with its class
 
-    label: str
+
+class Index(NamedTuple):
+    """A unique constraint or a range index on one property of a label or an edge type."""
+
+    label: str  # or the type of the edges
     property: str
     type: str
     name: str
+    of_edges: bool = False
 
     def __str__(self) -> str:
         noun = "unique constraint" if self.type == UNIQUENESS else "index"
@@ -38,6 +42,11 @@ class Index(NamedTuple):
 
     def cypher(self) -> str:
         """Return the statement that creates it, for cypher-shell or Neo4j Browser."""
+        if self.of_edges:
+            return (
+                f"CREATE INDEX {quote_name(self.name)} IF NOT EXISTS "
+                f"FOR ()-[r:{quote_name(self.label)}]-() ON (r.{quote_name(self.property)});"
+            )
         node = f"(n:{quote_name(self.label)})"
         if self.type == UNIQUENESS:
             return (
@@ -48,24 +57,34 @@ class Index(NamedTuple):
         return f"CREATE INDEX {quote_name(self.name)} IF NOT EXISTS FOR {node} {on};"
 
 
-def declared(classes: Iterable[Any], engine: str | None = None) -> list[Index]:
+def declared(
+    classes: Iterable[Any], edges: EdgeClasses = (), engine: str | None = None
+) -> list[Index]:
     """Return the constraints and indexes that the classes declare, if supported by the engine.
 
-    The embedded engine gets no index on datetimes: with one, range queries return a node several
-    times after updates, and fail after a deletion.
+    The embedded engine gets no index on edges, and none on datetimes: with one, range queries
+    return a node several times after updates, and fail after a deletion.
     """
-    return [
+    found = [
         index
         for cls in classes
         for name, prop in cls.defined_properties(aliases=False, rels=False).items()
         if (index := _index_of(cls.__label__, name, prop)) is not None
         if engine != "embedded" or not getattr(prop, "is_timestamp", False)
     ]
+    of_edges = {
+        Index(type_, name, RANGE, f"index_{type_}_{name}", of_edges=True): None
+        for type_, cls in edges
+        for name, prop in cls.defined_properties(aliases=False, rels=False).items()
+        if prop.index and engine != "embedded"
+    }
+    return [*found, *of_edges]
 
 
-def existing(classes: Iterable[Any]) -> list[Index]:
-    """Return the constraints and indexes in the database on the labels of the classes."""
-    labels = {cls.__label__ for cls in classes}
+def existing(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
+    """Return the constraints and indexes in the database on the classes' labels and edge types."""
+    owners = {("NODE", cls.__label__) for cls in classes}
+    owners |= {("RELATIONSHIP", type_) for type_, _ in edges}
     # The constraints' type is UNIQUENESS, and NODE_PROPERTY_UNIQUENESS in Cypher 25.
     rows = [
         (UNIQUENESS, row) for row in query("SHOW CONSTRAINTS") if row["type"].endswith(UNIQUENESS)
@@ -76,9 +95,15 @@ def existing(classes: Iterable[Any]) -> list[Index]:
         if row["type"] != "LOOKUP" and row.get("owningConstraint") is None
     ]
     return [
-        Index(row["labelsOrTypes"][0], ",".join(row["properties"]), type_, row["name"])
+        Index(
+            row["labelsOrTypes"][0],
+            ",".join(row["properties"]),
+            type_,
+            row["name"],
+            of_edges=row["entityType"] == "RELATIONSHIP",
+        )
         for type_, row in rows
-        if row["entityType"] == "NODE" and row["labelsOrTypes"][0] in labels
+        if (row["entityType"], row["labelsOrTypes"][0]) in owners
     ]
 
 
@@ -139,22 +164,24 @@ def _refuse_embedded() -> None:
         )
 
 
-def install(classes: Iterable[Any]) -> list[Index]:
-    """Create missing constraints and indexes with neomodel's `install_labels`; return them.
+def install(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
+    """Create missing constraints and indexes, those of nodes with neomodel; return them.
 
     Idempotent, and safe with concurrent clients. Neo4j returns when it has created the constraints,
     and fills the indexes afterwards: so that it does not fill them meanwhile, they come last.
     """
     classes = list(classes)
-    missing = _missing(classes)
-    return sorted(
-        index
-        for type_ in (UNIQUENESS, RANGE)
-        for cls in classes
-        for index in _install_class(
-            cls, {one for one in missing if (one.label, one.type) == (cls.__label__, type_)}
-        )
-    )
+    missing, created = _missing(classes, edges), list[Index]()
+    for type_ in (UNIQUENESS, RANGE):
+        for cls in classes:
+            owner = (cls.__label__, type_, False)
+            own = {one for one in missing if (one.label, one.type, one.of_edges) == owner}
+            created += _install_class(cls, own)
+    for index in missing:
+        if index.of_edges:
+            query(index.cypher().removesuffix(";"), write=True)
+            created.append(index)
+    return sorted(created)
 
 
 @contextlib.contextmanager
@@ -194,11 +221,14 @@ def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
     return created
 
 
-def _missing(classes: Collection[Any]) -> set[Index]:
+def _missing(classes: Collection[Any], edges: EdgeClasses = ()) -> set[Index]:
     """Return the declared indexes without an existing equivalent of any name."""
-    found = {index[:3] for index in existing(classes)}
+    edges = list(edges)
+    found = {index._replace(name="") for index in existing(classes, edges)}
     return {
-        index for index in declared(classes, current_connection().engine) if index[:3] not in found
+        index
+        for index in declared(classes, edges, current_connection().engine)
+        if index._replace(name="") not in found
     }
 
 

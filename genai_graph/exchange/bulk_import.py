@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from genai_graph import registry
-from genai_graph.database import connect, indexes, query, quote_name
+from genai_graph import registry, schema
+from genai_graph.database import connect, query, quote_name
 from genai_graph.database.settings import read_settings
 from genai_graph.errors import EngineError, SettingsError
 from genai_graph.exchange.consistency import MAX_ERRORS, check_records, require_minimum
@@ -32,7 +32,7 @@ from genai_graph.exchange.loader import Report, load, reduced_gc
 from genai_graph.exchange.progress import NO_PROGRESS
 from genai_graph.exchange.record_stream import RecordStream
 from genai_graph.exchange.sources import open_sources
-from genai_graph.registry import NODES, EdgeType
+from genai_graph.registry import EdgeType
 from genai_graph.server.engines import managed_engine
 from genai_graph.server.locks import file_lock
 from genai_graph.server.neo4j_community import run_admin, unfinished_import
@@ -85,7 +85,7 @@ def bulk_import(
             run_admin(managed, [*command, *stream.close()], directory)
         with connect(engine=_ENGINE):
             progress.say("creating the constraints and indexes")
-            indexes.install(NODES.values())  # waits for the constraints, not for the indexes
+            schema.install()  # waits for the constraints, not for the indexes
             if stream.has_remainder:
                 load(stream.remainder, atomic=False, progress=progress)
             return _verified_report(index.counts(), time.monotonic() - started)
