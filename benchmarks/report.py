@@ -51,7 +51,8 @@ _TITLES = {
     millions.MEMORY: "Of the Python process; Neo4j's importer takes up to 2 GB more.",
     millions.QUESTIONS: (
         "On a graph shaped like a model hub, warm. The questions from a node have a small answer; "
-        "the others end at the limit."
+        "the others end at the limit. There are two orphans and 58,000 outdated datasets, the rows "
+        "of `stale-models`; with 50 of them, it took 0.05 seconds."
     ),
     importing.READING: (
         "CPU seconds of the reading process. An entity is a point of a metric. With histories, "

@@ -180,6 +180,13 @@ def test_module_with_a_bad_declaration_is_named() -> None:
     assert result.stderr.startswith("GENAI_GRAPH_MODELS: bad_graph: X: Model can't be subclassed")
 
 
+def test_index_on_a_property_of_an_edge_class(team_graph: str) -> None:
+    edge_class = MODULE.replace("since = DateTimeProperty(", "since = DateTimeProperty(index=True,")
+    write_file("team_graph.py", edge_class)
+    shown = run(GENAI_GRAPH, "schema", "show", GENAI_GRAPH_MODELS=team_graph).stdout.splitlines()
+    assert "index index_DEPLOYS_since on DEPLOYS.since  (not on the embedded engine)" in shown
+
+
 def test_own_classes_are_no_kind_of_search(team_graph: str) -> None:
     result = run(GENAI_GRAPH, "search", "deployments", "x = 1", GENAI_GRAPH_MODELS=team_graph)
     assert "own classes can't be searched: use Deployment.nodes.filter()" in result.stderr
