@@ -60,21 +60,23 @@ def stored_models() -> dict[str, str]:
 
 def test_errors_are_found_before_the_engine_is_touched(own_home: Path, cli: Run) -> None:
     write_file("f.jsonl", MORE.replace('"lr":0.1', '"lr":NaN,'))
-    (own_home / "neo4j" / "import" / "of-a-killed-process").mkdir(parents=True)
+    of_a_killed_process = own_home / "neo4j" / "bulk-import" / "Model.csv"
+    of_a_killed_process.parent.mkdir(parents=True)
+    of_a_killed_process.touch()
     refused = cli("server", "import", "f.jsonl")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "f.jsonl:2: " in refused.stderr
     # Only the lock against a second import remains.
-    assert [path.name for path in (own_home / "neo4j").iterdir()] == ["import.lock"]
+    assert [path.name for path in (own_home / "neo4j").iterdir()] == ["bulk-import.lock"]
 
 
 def test_a_second_import_is_refused(own_home: Path, cli: Run) -> None:
     write_file("f.jsonl", MORE)
     (own_home / "neo4j").mkdir(parents=True)
-    with file_lock(own_home / "neo4j" / "import.lock", timeout=1):
+    with file_lock(own_home / "neo4j" / "bulk-import.lock", timeout=1):
         refused = cli("server", "import", "f.jsonl")
     assert refused.exit_code == 1
-    assert "import.lock: locked by another process" in refused.stderr
+    assert "bulk-import.lock: locked by another process" in refused.stderr
 
 
 def test_a_journal_is_refused(own_home: Path, cli: Run) -> None:
@@ -161,7 +163,7 @@ def test_imported_graph_equals_the_loaded_one(
         assert again.exit_code == 1
         assert "is not empty: use `genai-graph load`" in again.stderr
         assert len(again.stderr.splitlines()) == 1
-        assert [path.name for path in (own_home / "neo4j").glob("*import*")] == ["import.lock"]
+        assert [path.name for path in (own_home / "neo4j").glob("*import*")] == ["bulk-import.lock"]
 
 
 def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:

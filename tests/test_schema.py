@@ -6,8 +6,10 @@ import math
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -116,6 +118,27 @@ def test_an_index_on_edges_is_created_compared_and_used(installed: Connection, c
     assert ask("stale-models") == without_index
     query("CREATE INDEX mine FOR ()-[r:TRAINED_ON]-() ON (r.role)", write=True)
     assert cli("schema", "check").stdout == "extra: index mine on TRAINED_ON.role\n"
+
+
+def test_several_clients_create_an_index_on_edges_at_the_same_time(
+    neo4j_graph: Connection,
+) -> None:
+    """Neo4j raises an error for one of them, despite IF NOT EXISTS."""
+    schema.install()
+
+    def install(ready: threading.Barrier) -> None:
+        with connect():
+            query("RETURN 1")
+            ready.wait()
+            schema.install()
+
+    for _ in range(5):
+        query("DROP INDEX index_DERIVED_FROM_kind", write=True)
+        with ThreadPoolExecutor(4) as pool:
+            ready = threading.Barrier(4)
+            for done in [pool.submit(install, ready) for _ in range(4)]:
+                done.result()
+        assert not schema.check()
 
 
 def test_indexes_on_other_labels_are_ignored(installed: Connection) -> None:

@@ -170,7 +170,7 @@ def install(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
     Idempotent, and safe with concurrent clients. Neo4j returns when it has created the constraints,
     and fills the indexes afterwards: so that it does not fill them meanwhile, they come last.
     """
-    classes = list(classes)
+    classes, edges = list(classes), list(edges)
     missing, created = _missing(classes, edges), list[Index]()
     for type_ in (UNIQUENESS, RANGE):
         for cls in classes:
@@ -179,7 +179,7 @@ def install(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
             created += _install_class(cls, own)
     for index in missing:
         if index.of_edges:
-            query(index.cypher().removesuffix(";"), write=True)
+            _install_of_edges(index, edges)
             created.append(index)
     return sorted(created)
 
@@ -219,6 +219,14 @@ def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
                 names = ", ".join(map(str, sorted(missing)))
                 raise DatabaseError(f"can't create {names}: {error}") from error
     return created
+
+
+def _install_of_edges(index: Index, edges: EdgeClasses) -> None:
+    try:
+        query(index.cypher().removesuffix(";"), write=True)
+    except DatabaseError as error:
+        if index in _missing((), edges):  # else another client created it, despite IF NOT EXISTS
+            raise DatabaseError(f"can't create {index}: {error}") from error
 
 
 def _missing(classes: Collection[Any], edges: EdgeClasses = ()) -> set[Index]:

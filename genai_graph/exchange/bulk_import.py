@@ -121,11 +121,12 @@ def _require_empty(managed: ManagedEngine) -> None:
 @contextlib.contextmanager
 def _files_directory(engine_directory: Path) -> Iterator[Path]:
     """Yield a new directory for the files of an import; those of a killed one are deleted."""
-    directory = engine_directory / "import"
+    directory = engine_directory / "bulk-import"  # Neo4j's own directory is "import"
     try:
         engine_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with file_lock(engine_directory / "import.lock", timeout=1):
-            shutil.rmtree(directory, ignore_errors=True)
+        with file_lock(engine_directory / "bulk-import.lock", timeout=1):
+            if directory.exists():
+                shutil.rmtree(directory)
             directory.mkdir(mode=0o700)
             try:
                 yield directory

@@ -2,7 +2,8 @@
 //
 // Lists datasets that no project contains, no model was trained on, no experiment used and no
 // metric was evaluated on; models without training data that no experiment ran, no model is
-// derived from and no metric measures; and metrics without an experiment.
+// derived from and no metric measures; and metrics without an experiment. If your own classes add
+// edges of these types, those from a project, model, experiment or metric count, too.
 //
 // Columns:
 //   kind: Dataset, Model or Metric

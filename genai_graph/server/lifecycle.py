@@ -330,8 +330,7 @@ class ManagedEngine:
             time.sleep(_POLL)
         output = (line.strip() for line in self._read_log().splitlines())
         lines = [line for line in output if line and not line.startswith(("at ", "..."))][-5:]
-        free = shutil.disk_usage(self.directory).free >> 20
-        hint = f": free some disk space ({free} MB left)" if free < MIN_FREE_MB else ""
+        hint = disk_space_hint(self.directory)
         raise EngineError(
             f"the {self.server.name} engine did not start{hint}; the end of {self.log}:\n"
             + "\n".join(lines)
@@ -447,6 +446,12 @@ class Lease:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def disk_space_hint(directory: Path) -> str:
+    """Return the advice to free disk space if there is little, or ""."""
+    free = shutil.disk_usage(directory).free >> 20
+    return f": free some disk space ({free} MB left)" if free < MIN_FREE_MB else ""
 
 
 def write_private_file(path: Path, text: str) -> None:

@@ -22,7 +22,13 @@ import psutil
 
 from genai_graph.errors import EngineError, MissingExtraError
 from genai_graph.server.jars import download_jars, read_lock
-from genai_graph.server.lifecycle import ENVIRONMENT, Server, Users, write_private_file
+from genai_graph.server.lifecycle import (
+    ENVIRONMENT,
+    Server,
+    Users,
+    disk_space_hint,
+    write_private_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +187,8 @@ def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> 
         )
     if done.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise EngineError("\n".join([f"neo4j-admin failed; the end of {log}:", *lines[-5:]]))
+        problem = f"neo4j-admin failed{disk_space_hint(directory)}; the end of {log}:"
+        raise EngineError("\n".join([problem, *lines[-5:]]))
 
 
 def _ensure_password(directory: Path) -> str:
