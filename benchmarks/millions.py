@@ -11,19 +11,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import click
 
-from benchmarks import graph, hub, memory, results
+from benchmarks import graph, hub, memory, queries, results
 from benchmarks.engines import Engine
 from benchmarks.measurement import MEGABYTES, MILLISECONDS, Contender, Result, clock, compare
-from genai_graph import ask, connect, load, query
+from genai_graph import connect, load, query
 from genai_graph.exchange.bulk_import import bulk_import
 from genai_graph.server.engines import managed_engine
 
@@ -32,7 +31,8 @@ MEMORY = "Peak memory for millions of entities"
 QUESTIONS = "Questions among millions of entities"
 LOAD, IMPORT = "genai-graph load", "genai-graph server import"
 _LIMIT = 10
-_WITHOUT_PARAMETERS = ("orphans", "stale-models", "contaminated-scores")
+_FROM_A_NODE = ("lineage", "dataset-impact", "leaderboard")
+_WITH_LIMIT = ("license-impact", "best-models", "orphans", "stale-models", "contaminated-scores")
 
 
 @click.command()
@@ -125,37 +125,27 @@ def _questions() -> list[Contender]:
     """Return questions from a node with a small answer, and others with a limit."""
     model = _first("MATCH (m:Model)-[:DERIVED_FROM]->(:Model)-[:DERIVED_FROM]->(:Model)", "m")
     dataset = _first("MATCH (d:Dataset)<-[r:TRAINED_ON]-() WITH d, count(r) AS c WHERE c < 30", "d")
-    from_a_node: dict[str, dict[str, Any]] = {
-        "lineage": {"model": model},
-        "dataset-impact": {"dataset": dataset},
-        "leaderboard": {"dataset": dataset, "metric": "accuracy"},
+    values = {
+        "model": model,
+        "dataset": dataset,
+        "metric": "accuracy",
+        "licenses": [hub.RARE_LICENSE],
     }
-    license_impact = {"licenses": [hub.RARE_LICENSE]}
     return [
-        _contender("one node by its uid", lambda: query("MATCH (n:Model {uid: 'x'}) RETURN n.uid")),
-        *(_question(name, 0, values) for name, values in from_a_node.items()),
-        _question("license-impact", _LIMIT, license_impact),
-        _question("best-models", _LIMIT, {"metric": "accuracy"}),
-        *(_question(name, _LIMIT, {}) for name in _WITHOUT_PARAMETERS),
+        queries.round_trip(QUESTIONS, dataset),
+        *(
+            queries.question(QUESTIONS, name, values, label=f"{name} of one node")
+            for name in _FROM_A_NODE
+        ),
+        *(
+            queries.question(QUESTIONS, name, values, _LIMIT, f"{name}, {_LIMIT} rows")
+            for name in _WITH_LIMIT
+        ),
     ]
 
 
 def _first(match: str, name: str) -> str:
     return str(query(f"{match} RETURN {name}.uid AS uid LIMIT 1")[0]["uid"])
-
-
-def _question(name: str, limit: int, parameters: dict[str, Any]) -> Contender:
-    label = f"{name}, {limit} rows" if limit else f"{name} of one node"
-    return _contender(label, lambda: ask(name, limit=limit, **parameters))
-
-
-def _contender(name: str, function: Callable[[], object]) -> Contender:
-    def run() -> dict[str, float]:
-        with clock() as time:
-            function()
-        return {QUESTIONS: time.seconds * 1000}
-
-    return Contender(name, run)
 
 
 if __name__ == "__main__":

@@ -29,9 +29,9 @@ def questions() -> list[Contender]:
         "model": None,
         "min_shared": 1,
     }
-    asked = [_question(ALL, name, values, _FIRST_ROWS) for name in list_questions()]
-    all_rows = _question(ALL, "shared-data", values, 0, "shared-data, all rows")
-    return [_round_trip(ALL, hub.dataset(0)), *asked, all_rows]
+    asked = [question(ALL, name, values, _FIRST_ROWS) for name in list_questions()]
+    all_rows = question(ALL, "shared-data", values, 0, "shared-data, all rows")
+    return [round_trip(ALL, hub.dataset(0)), *asked, all_rows]
 
 
 def questions_from_a_node(sample: Sample) -> list[Contender]:
@@ -45,8 +45,8 @@ def questions_from_a_node(sample: Sample) -> list[Contender]:
         "model": model,
     }
     selected = ("license-impact", "dataset-impact", "leaderboard", "lineage")
-    asked = [_question(FROM_A_NODE, name, values) for name in selected]
-    return [_round_trip(FROM_A_NODE, dataset), *asked]
+    asked = [question(FROM_A_NODE, name, values) for name in selected]
+    return [round_trip(FROM_A_NODE, dataset), *asked]
 
 
 def lookups(sample: Sample) -> list[Contender]:
@@ -77,9 +77,10 @@ def _typical(sample: Sample, label: str) -> str:
     return rows[len(rows) // 50][0]
 
 
-def _question(
+def question(
     title: str, name: str, values: Mapping[str, Any], limit: int = 0, label: str | None = None
 ) -> Contender:
+    """Return a question; `values` has its parameters, and may have others."""
     parameters = {key: values.get(key) for key in get_question(name).parameters}
 
     def run() -> dict[str, float]:
@@ -90,7 +91,9 @@ def _question(
     return Contender(label or name, run)
 
 
-def _round_trip(title: str, uid: str) -> Contender:
+def round_trip(title: str, uid: str) -> Contender:
+    """Return the lookup of a dataset, the baseline of the questions."""
+
     def run() -> dict[str, float]:
         with clock() as time:
             find_nodes("Dataset", [uid])

@@ -99,7 +99,7 @@ def test_another_index_on_a_property_is_reported_as_different(
 
 
 def test_an_index_on_edges_is_created_compared_and_used(installed: Connection, cli: Run) -> None:
-    """On Neo4j; the embedded engine has none."""
+    """The embedded engine has no indexes on edges."""
     if installed.engine == "embedded":
         assert not any(index.of_edges for index in schema.list_declared("embedded"))
         return

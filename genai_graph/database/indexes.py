@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 UNIQUENESS, RANGE = "UNIQUENESS", "RANGE"
 
 
-EdgeClasses: TypeAlias = "Iterable[tuple[str, Any]]"  # edge types, each with its class
+EdgeClasses: TypeAlias = "Collection[tuple[str, Any]]"  # edge types, each with its class
 
 
 class Index(NamedTuple):
@@ -170,7 +170,7 @@ def install(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
     Idempotent, and safe with concurrent clients. Neo4j returns when it has created the constraints,
     and fills the indexes afterwards: so that it does not fill them meanwhile, they come last.
     """
-    classes, edges = list(classes), list(edges)
+    classes = list(classes)
     missing, created = _missing(classes, edges), list[Index]()
     for type_ in (UNIQUENESS, RANGE):
         for cls in classes:
@@ -231,7 +231,6 @@ def _install_of_edges(index: Index, edges: EdgeClasses) -> None:
 
 def _missing(classes: Collection[Any], edges: EdgeClasses = ()) -> set[Index]:
     """Return the declared indexes without an existing equivalent of any name."""
-    edges = list(edges)
     found = {index._replace(name="") for index in existing(classes, edges)}
     return {
         index

@@ -37,7 +37,7 @@ from genai_graph.server.engines import managed_engine
 from genai_graph.server.locks import file_lock
 from genai_graph.server.neo4j_community import run_admin, unfinished_import
 from genai_graph.storage.edge_rules import EmptyGraph
-from genai_graph.storage.rows import WriteCounts, new_node_values, now
+from genai_graph.storage.rows import WriteCounts, new_node_values, now, without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -187,9 +187,7 @@ class _WrittenStream(RecordStream):
 
     def _left_of_edge(self, record: EdgeRecord) -> EdgeRecord | None:
         """Write an edge, or return it if CSV can't hold its values."""
-        given = record.given
-        if None in given.values():
-            given = {name: value for name, value in given.items() if value is not None}
+        given = without_nulls(record.given)
         if self._files.add_edge(record.edge_type, record.source, record.target, given):
             return None
         return msgspec.structs.replace(record, given=given)

@@ -10,7 +10,7 @@ from genai_graph.database.transaction import query, send_lock, send_read, send_w
 from genai_graph.errors import EdgeError
 from genai_graph.storage.edge_rules import ExistingGraph, cardinality_errors, cycle_errors
 from genai_graph.storage.lookups import raise_missing
-from genai_graph.storage.rows import EdgeRow, WriteCounts, changed_values
+from genai_graph.storage.rows import EdgeRow, WriteCounts, changed_values, without_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -229,8 +229,7 @@ def _send_merge(
             written = {**new, **changes}
             _write(edge_type, list(map(list, zip(*written, strict=True))), list(written.values()))
         for key, given in (*new.items(), *changes.items()):
-            values = {**stored.get(key, {}), **given}
-            stored[key] = {name: value for name, value in values.items() if value is not None}
+            stored[key] = without_nulls({**stored.get(key, {}), **given})
         counts = WriteCounts(len(new), len(changes), len(rows) - len(new) - len(changes))
         return stored, counts
 

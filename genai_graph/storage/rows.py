@@ -89,11 +89,16 @@ def without_null_timestamps(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def without_nulls(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without nulls: the same dict if it contains none."""
+    if None not in given.values():
+        return given
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def new_node_values(given: dict[str, Any], moment: datetime) -> dict[str, Any]:
     """Return the values of a new node as stored: without nulls, with timestamps."""
-    if None in given.values():
-        given = {name: value for name, value in given.items() if value is not None}
-    return {**dict.fromkeys(TIMESTAMPS, moment), **given}
+    return {**dict.fromkeys(TIMESTAMPS, moment), **without_nulls(given)}
 
 
 def changed_values(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
