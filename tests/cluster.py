@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 import threading
 from collections import Counter, defaultdict, deque
@@ -21,16 +22,20 @@ T = TypeVar("T")
 
 RESET, RUN, BEGIN, COMMIT, ROLLBACK, PULL, ROUTE = 0x0F, 0x10, 0x11, 0x12, 0x13, 0x3F, 0x66
 SUCCESS, RECORD, IGNORED, FAILURE = 0x70, 0x71, 0x7E, 0x7F
-NOT_A_LEADER = {
-    "code": "Neo.ClientError.Cluster.NotALeader",
-    "neo4j_code": "Neo.ClientError.Cluster.NotALeader",
-    "message": "No write operations are allowed directly on this database.",
-    "gql_status": "08N07",
-    "description": "error: connection exception - not the leader",
-    "diagnostic_record": {"OPERATION": "", "OPERATION_CODE": "0", "CURRENT_SCHEMA": "/"},
-}
 _MANIFEST = b"\x00\x00\x01\xff"  # the negotiation of versions that is not implemented here
 _LOST = (asyncio.IncompleteReadError, ConnectionError)
+
+
+def _failure(code: str, message: str, gql_status: str, description: str) -> bytes:
+    fields = {
+        "code": code,
+        "neo4j_code": code,
+        "message": message,
+        "gql_status": gql_status,
+        "description": f"error: connection exception - {description}",
+        "diagnostic_record": {"OPERATION": "", "OPERATION_CODE": "0", "CURRENT_SCHEMA": "/"},
+    }
+    return _pack(FAILURE, fields)
 
 
 def _pack(tag: int, *fields: Any) -> bytes:
@@ -61,19 +66,35 @@ async def _read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
             return raw, body
 
 
+_NOT_A_LEADER = _failure(
+    "Neo.ClientError.Cluster.NotALeader",
+    "No write operations are allowed directly on this database.",
+    "08N07",
+    "not the leader",
+)
+_UNAVAILABLE = _failure(
+    "Neo.TransientError.General.DatabaseUnavailable",
+    "The database is not currently available to serve your request.",
+    "08N09",
+    "database unavailable",
+)
+
+
 class Cluster:
     """Three members in front of a server; the methods may be called by any thread."""
 
     def __init__(self, server: str, size: int = 3) -> None:
         self._backend = int(server.rpartition(":")[2])
         self._loop = asyncio.new_event_loop()
-        self._servers: dict[int, asyncio.Server] = {}
+        self._listening: dict[int, socket.socket] = {}
+        self._sessions: set[asyncio.Task[None]] = set()
         self._writers: dict[int, set[asyncio.StreamWriter]] = defaultdict(set)
         self.ports = [0] * size
         self.leader: int | None = 0
         self.up: set[int] = set()
         self.hung: set[int] = set()
         self.cuts = 0  # connections still to be cut after a COMMIT
+        self.refusals = 0  # requests still to be refused: the database is starting
         self.begun: Counter[tuple[str, int]] = Counter()  # (access mode, member)
         self.with_bookmarks = 0
         self.waiting: Counter[int] = Counter()  # connections to hung members
@@ -100,7 +121,8 @@ class Cluster:
         async def kill() -> None:
             for member in members:
                 self.up.discard(member)
-                self._servers[member].close()
+                self._loop.remove_reader(self._listening[member])
+                self._listening[member].close()
                 for writer in list(self._writers[member]):
                     writer.transport.abort()
                 if self.leader == member:
@@ -112,15 +134,23 @@ class Cluster:
         """Open the port of a member again."""
 
         async def open_port() -> None:
-            self._servers[member] = await asyncio.start_server(
-                lambda reader, writer: _Session(self, member, reader, writer).serve(),
-                "127.0.0.1",
-                self.ports[member],
-            )
-            self.ports[member] = self._servers[member].sockets[0].getsockname()[1]
+            listening = socket.create_server(("127.0.0.1", self.ports[member]), backlog=100)
+            listening.setblocking(False)
+            self._listening[member] = listening
+            self.ports[member] = listening.getsockname()[1]
             self.up.add(member)
+            self._loop.add_reader(listening, self._accept, member)
 
         self._call(open_port())
+
+    def _accept(self, member: int) -> None:
+        # Not `asyncio.start_server`, which leaks a connection that it accepts while it is closed.
+        with contextlib.suppress(OSError):  # the client has given up
+            connection, _ = self._listening[member].accept()
+            connection.setblocking(False)
+            session = self._loop.create_task(_Session(self, member).serve(connection))
+            self._sessions.add(session)
+            session.add_done_callback(self._sessions.discard)
 
     def close(self) -> None:
         self.kill(*self.up)
@@ -160,24 +190,23 @@ class Cluster:
 class _Session:
     """A connection of a client to a member, and the member's connection to the server."""
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        member: int,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+
+    def __init__(self, cluster: Cluster, member: int) -> None:
         self._cluster, self._member = cluster, member
-        self._reader, self._writer = reader, writer
         # Responses of the member itself, in their order; None for those that the server will send.
         self._responses: deque[bytes | None] = deque()
         self._has_failed = self._in_transaction = self._is_cut = False
         self._rows: list[list[Any]] | None = None
         self._mode = "w"
 
-    async def serve(self) -> None:
+    async def serve(self, connection: socket.socket) -> None:
+        self._reader, self._writer = await asyncio.open_connection(sock=connection)
         writers = self._cluster._writers[self._member]
         writers.add(self._writer)
+        if self._member not in self._cluster.up:
+            self._writer.transport.abort()
         upstream: asyncio.StreamWriter | None = None
         try:
             hello = await self._reader.readexactly(20)
@@ -268,6 +297,11 @@ class _Session:
 
     def _answer(self, tag: int, body: bytes) -> bool:
         """Answer a message that the server does not get."""
+        if tag in (ROUTE, BEGIN) and self._cluster.refusals:
+            self._cluster.refusals -= 1
+            self._has_failed = True
+            self._respond(_UNAVAILABLE)
+            return True
         if tag == ROUTE:
             database = _unpack(body)[2]
             name = database.get("db") if isinstance(database, dict) else database
@@ -290,7 +324,7 @@ class _Session:
             self._cluster.with_bookmarks += bool(extra.get("bookmarks"))
         if tag in (BEGIN, RUN) and self._mode == "w" and self._member != self._cluster.leader:
             self._has_failed, self._in_transaction = True, False
-            self._respond(_pack(FAILURE, NOT_A_LEADER))
+            self._respond(_NOT_A_LEADER)
             return True
         return False
 

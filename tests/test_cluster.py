@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,6 +43,7 @@ from genai_graph.errors import (
     ReadOnlyError,
     SettingsError,
     StatementTimeoutError,
+    TransientError,
     UnavailableError,
     UncertainCommitError,
 )
@@ -373,6 +375,51 @@ def test_status_names_the_members(client: Connection, cluster: Cluster, cli: Run
     ]
 
 
+def test_connect_waits_for_a_database_that_starts(cluster: Cluster) -> None:
+    for refusals in (1, 3):  # of the routing table from a member, and of all members
+        cluster.refusals = refusals
+        with connect():
+            assert not cluster.refusals
+
+
+def test_connect_waits_for_a_database_that_starts_on_a_single_server(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEO4J_URI", f"bolt://{cluster.address(0)}")
+    cluster.refusals = 2
+    with connect():
+        assert not cluster.refusals
+    cluster.refusals = 1_000
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0.3")
+    with pytest.raises(TransientError, match=r"not currently available.*GENAI_GRAPH_RETRY_TIMEOUT"):
+        connect()
+
+
+def test_connect_survives_the_death_of_members_in_the_routing_table(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing_table = cluster.routing_table
+
+    def table_before_deaths(database: str | None) -> dict[str, Any]:
+        table = routing_table(database)
+        threading.Thread(target=cluster.kill, args=(1, 2)).start()
+        monkeypatch.setattr(cluster, "routing_table", routing_table)
+        return table
+
+    monkeypatch.setattr(cluster, "routing_table", table_before_deaths)
+    with connect():
+        assert cluster.up == {0}
+        assert query("RETURN 1 AS one") == [{"one": 1}]
+
+
+def test_unreachable_members_of_the_routing_table_are_reported(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "address", lambda member: "127.0.0.1:1")
+    with pytest.raises(UnavailableError, match="the members of a cluster advertise"):
+        connect()
+
+
 @pytest.mark.parametrize("uri", ["bolt://a:1,b:2", "neo4j://a:1,", "neo4j://a:1,b:x"])
 def test_invalid_lists_of_addresses_are_rejected(uri: str) -> None:
     with pytest.raises(SettingsError, match="NEO4J_URI"):
@@ -439,7 +486,7 @@ def test_clients_survive_random_kills(
         time.sleep(order.uniform(0, 1))
         cluster.revive(victim)
     outputs = [process.communicate(timeout=400)[0] for process in processes]
-    assert [output.splitlines()[-1] for output in outputs] == ["done"] * clients, SEED
+    assert outputs == ["done\n"] * clients, SEED
     cluster.cuts = 0
     expected = {"Dataset": clients * 60 * KILLS + 5, "Model": clients * 15}
     for label, size in expected.items():

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError  # builtin since Python 3.11
 from functools import partial
@@ -25,6 +26,7 @@ from genai_graph.database.driver import GraphDriver, GraphSession
 from genai_graph.database.error_translation import (
     as_driver_error,
     connection_error,
+    is_lost_member,
     translate_error,
 )
 from genai_graph.database.keyring import Keyring
@@ -283,7 +285,27 @@ class Connection:
             self._drivers[mode] = neo4j.GraphDatabase.driver(
                 address, auth=auth, connection_timeout=ADDRESS_TIMEOUT, **options
             )
-        self._verify(mode)
+        self._verify_new(mode)
+
+    def _verify_new(self, mode: str) -> None:
+        """Verify a new driver, and wait for a database that is starting.
+
+        In a cluster, members may just have died. They are waited for only shortly: the addresses
+        that the members advertise may be wrong.
+        """
+        deadline = time.monotonic() + ANSWER_TIMEOUT / 2
+
+        def attempt() -> UnavailableError | None:
+            try:
+                self._verify(mode)
+            except UnavailableError as error:
+                if is_lost_member(error) and time.monotonic() < deadline:
+                    raise
+                return error
+            return None
+
+        if (error := retry_on(lambda: self, attempt, idempotent=True)) is not None:
+            raise error
 
     def _verify(self, mode: str) -> None:
         """Raise an error unless the server answers in time."""
@@ -377,7 +399,7 @@ def connect(
     Raises `SettingsError` (also for plaintext to another machine), `MissingExtraError`,
     `EngineError`, `UnavailableError`, `TLSError`, `UnsupportedServerError` (not Neo4j),
     `AuthenticationError` or `QueryError` (unknown database). If the server does not respond, it
-    raises within five seconds.
+    raises within five seconds; a database that is starting is waited for.
     """
     arguments = {
         "uri": uri,

@@ -152,10 +152,20 @@ def _reason(error: BaseException) -> str:
     return next((f" ({reason})" for reason in reasons if reason), "")
 
 
-def connection_error(uri: str, error: BaseException) -> UnavailableError:
+def is_lost_member(error: BaseException) -> bool:
+    """Return whether an attempt to connect failed after a server had used Bolt."""
+    return any(
+        isinstance(cause, driver.SessionExpired) or "defunct connection" in str(cause)
+        for cause in iter_causes(error)
+    )
+
+
+def connection_error(uri: str, error: BaseException) -> GenaiGraphError:
     """Return the error for a failed attempt to connect."""
     causes = list(iter_causes(error))
     for cause in causes:
+        if isinstance(cause, driver.Neo4jError):  # in place of the members of a cluster
+            return translate_error(cause)
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate_error(uri, cause)
         if isinstance(cause, ssl.SSLError):
@@ -169,6 +179,11 @@ def connection_error(uri: str, error: BaseException) -> UnavailableError:
     if _reason(error) and not any(isinstance(cause, ConnectionResetError) for cause in causes):
         return UnavailableError(
             f"can't connect to {uri}{_reason(error)}: start the server, or set NEO4J_URI"
+        )
+    if is_lost_member(error):
+        return UnavailableError(
+            f"lost the connection to {uri} or to the members that it names: check the server, and "
+            "the addresses that the members of a cluster advertise"
         )
     return UnavailableError(
         f"the server at {uri} does not use Bolt: check the port in NEO4J_URI, and its scheme "

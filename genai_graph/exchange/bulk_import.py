@@ -10,6 +10,7 @@ import contextlib
 import shutil
 import time
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,7 +36,7 @@ from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import EdgeType
 from genai_graph.server.engines import managed_engine
 from genai_graph.server.locks import file_lock
-from genai_graph.server.neo4j_community import run_admin, unfinished_import
+from genai_graph.server.neo4j_community import has_nodes, run_admin, unfinished_import
 from genai_graph.storage.edge_rules import EmptyGraph
 from genai_graph.storage.rows import WriteCounts, new_node_values, now, without_nulls
 
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from genai_graph.exchange.formats.records import Record
     from genai_graph.exchange.progress import Progress
     from genai_graph.exchange.record_stream import Source
-    from genai_graph.server.lifecycle import ManagedEngine
+    from genai_graph.server.lifecycle import ManagedEngine, RunningEngine
 
 _ENGINE = "neo4j"
 
@@ -78,8 +79,8 @@ def bulk_import(
         stream = _WrittenStream(sources, progress, directory)
         index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
         managed.server.install()
-        _require_empty(managed)
-        with managed.stopped() as engine_directory, unfinished_import(engine_directory):
+        check = partial(_require_empty, managed)
+        with managed.stopped(check) as engine_directory, unfinished_import(engine_directory):
             progress.say("importing")
             command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
             run_admin(managed, [*command, *stream.close()], directory)
@@ -106,16 +107,12 @@ def _managed_engine() -> ManagedEngine:
     return managed_engine(settings.engine, settings.home)
 
 
-def _require_empty(managed: ManagedEngine) -> None:
-    """Raise `EngineError` unless the engine's database is empty or does not exist yet."""
-    if not (managed.directory / "data" / "databases" / managed.server.database).exists():
-        return
-    with connect(engine=_ENGINE):
-        if query("MATCH (n) RETURN 1 AS one LIMIT 1"):
-            raise EngineError(
-                f"the database in {managed.directory} is not empty: use `genai-graph load`, or "
-                "another GENAI_GRAPH_HOME"
-            )
+def _require_empty(managed: ManagedEngine, running: RunningEngine) -> None:
+    if has_nodes(running):
+        raise EngineError(
+            f"the database in {managed.directory} is not empty: use `genai-graph load`, or another "
+            "GENAI_GRAPH_HOME"
+        )
 
 
 @contextlib.contextmanager

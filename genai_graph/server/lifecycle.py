@@ -34,7 +34,7 @@ from genai_graph.errors import EngineError, strip_tracebacks
 from genai_graph.server.locks import file_lock, open_private, try_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 STOP_TIMEOUT = 30.0
@@ -153,10 +153,7 @@ class ManagedEngine:
             descriptor = open_private(self.directory / "engine.lease")
             try:
                 try_lock(descriptor, LockFlags.SHARED)
-                running = self.running()
-                if running is None or self.is_stopping(running):
-                    running = self._start()
-                return Lease(self, running, descriptor)
+                return Lease(self, self._ensure_running(), descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -187,8 +184,11 @@ class ManagedEngine:
             return self._stop_previous(wait_for_cache=True) or None
 
     @contextlib.contextmanager
-    def stopped(self) -> Iterator[Path]:
+    def stopped(self, check: Callable[[RunningEngine], None] | None = None) -> Iterator[Path]:
         """Stop the engine, prepare its directory and yield it; no client can start it in the block.
+
+        Before, if the engine has a database, a check is called while no other client can use the
+        engine; it raises an error if the engine must not be stopped.
 
         Raises `EngineError` if the engine is in use.
         """
@@ -199,6 +199,9 @@ class ManagedEngine:
                     raise EngineError(
                         f"the {self.server.name} engine in {directory} is in use: end its clients"
                     )
+                database = directory / "data" / "databases" / self.server.database
+                if check is not None and database.exists():
+                    check(self._ensure_running())
                 self._stop_previous(wait_for_cache=True)
                 self.server.prepare(directory)
                 # If this process is killed, the next client ends what the block has started.
@@ -270,6 +273,10 @@ class ManagedEngine:
             return True
         finally:
             os.close(probe)
+
+    def _ensure_running(self) -> RunningEngine:
+        running = self.running()
+        return self._start() if running is None or self.is_stopping(running) else running
 
     def _start(self) -> RunningEngine:
         self._keep_file.unlink(missing_ok=True)  # left by an engine that was killed
