@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 class GenaiGraphError(Exception):
     """Base class of all errors of this package."""
 
+    is_final = False  # whether the work must not be repeated, although other such errors allow it
+
     def __reduce__(self) -> tuple[Any, ...]:
         # By default, unpickling calls the constructor with `args`, but some constructors take other
         # arguments. An error of a worker that can't be unpickled would block its process pool.

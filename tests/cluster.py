@@ -26,7 +26,8 @@ _MANIFEST = b"\x00\x00\x01\xff"  # the negotiation of versions that is not imple
 _LOST = (asyncio.IncompleteReadError, ConnectionError)
 
 
-def _failure(code: str, message: str, gql_status: str, description: str) -> bytes:
+def failure(code: str, message: str, gql_status: str, description: str) -> bytes:
+    """Return the response to a request that failed."""
     fields = {
         "code": code,
         "neo4j_code": code,
@@ -66,13 +67,13 @@ async def _read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
             return raw, body
 
 
-_NOT_A_LEADER = _failure(
+_NOT_A_LEADER = failure(
     "Neo.ClientError.Cluster.NotALeader",
     "No write operations are allowed directly on this database.",
     "08N07",
     "not the leader",
 )
-_UNAVAILABLE = _failure(
+UNAVAILABLE = failure(
     "Neo.TransientError.General.DatabaseUnavailable",
     "The database is not currently available to serve your request.",
     "08N09",
@@ -94,7 +95,11 @@ class Cluster:
         self.up: set[int] = set()
         self.hung: set[int] = set()
         self.cuts = 0  # connections still to be cut after a COMMIT
-        self.refusals = 0  # requests still to be refused: the database is starting
+        self.drops = 0  # connections still to be cut before a COMMIT, which the server does not get
+        self.delay = 0.0  # seconds until the server gets the COMMIT of a connection that is cut
+        self.refusals = 0  # requests still to be refused
+        self.refusal = UNAVAILABLE
+        self.keeps_alive = False  # whether hung members send empty messages
         self.begun: Counter[tuple[str, int]] = Counter()  # (access mode, member)
         self.with_bookmarks = 0
         self.waiting: Counter[int] = Counter()  # connections to hung members
@@ -260,11 +265,19 @@ class _Session:
             if tag in (COMMIT, ROLLBACK, RESET):
                 self._in_transaction = False
             self._responses.append(None)
-            self._is_cut = tag == COMMIT and self._mode == "w" and self._cluster.cuts > 0
+            is_commit = tag == COMMIT and self._mode == "w"
+            if is_commit and self._cluster.drops > 0:
+                self._cluster.drops -= 1
+                self._writer.transport.abort()
+                return
+            self._is_cut = is_commit and self._cluster.cuts > 0
+            self._cluster.cuts -= self._is_cut
+            if self._is_cut and self._cluster.delay:
+                self._writer.transport.abort()
+                await asyncio.sleep(self._cluster.delay)
             upstream.write(raw)
             await upstream.drain()
             if self._is_cut:
-                self._cluster.cuts -= 1
                 await asyncio.sleep(0.3)  # the server commits
                 self._writer.transport.abort()
                 return
@@ -284,6 +297,8 @@ class _Session:
 
     async def _wait_while_hung(self) -> None:
         while self._member in self._cluster.hung:
+            if self._cluster.keeps_alive:
+                self._writer.write(b"\0\0")
             await asyncio.sleep(0.05)
 
     def _respond(self, *messages: bytes) -> None:
@@ -300,7 +315,7 @@ class _Session:
         if tag in (ROUTE, BEGIN) and self._cluster.refusals:
             self._cluster.refusals -= 1
             self._has_failed = True
-            self._respond(_UNAVAILABLE)
+            self._respond(self._cluster.refusal)
             return True
         if tag == ROUTE:
             database = _unpack(body)[2]

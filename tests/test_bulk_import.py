@@ -15,9 +15,10 @@ from graphs import read_graph, without_nulls
 from neo4j_server import install_or_skip
 from test_csv import MOMENT, whole_graph
 from test_engine import kill_engines_at_exit
-from test_load import counts, write_rows
+from test_load import counts, size_of_graph, write_rows
 
 from genai_graph import clear, connect, load, query, schema
+from genai_graph.exchange import bulk_import
 from genai_graph.exchange.formats import csv, jsonl
 from genai_graph.exchange.formats.records import NodeRecord
 from genai_graph.exchange.import_files import ImportFiles
@@ -122,6 +123,40 @@ def test_importer_of_a_killed_process_is_ended_by_the_next(
         assert not importers[0].is_running() or importers[0].status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.neo4j
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_import_that_fails_after_the_importer_leaves_an_empty_database(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes with values that are loaded afterwards are incomplete until then."""
+    install_or_skip(Neo4jCommunity())
+    rows = [{"node": "Dataset", "uid": f"d{i}", "props": {"tags": []}} for i in range(20)]
+    write_rows(*rows, name="f.jsonl")
+    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
+    with kill_engines_at_exit(own_home):
+        command = [sys.executable, "-m", "genai_graph", "server", "import", "f.jsonl"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert any("creating the constraints" in line for line in process.stderr)
+            process.kill()
+        with connect():
+            assert size_of_graph() == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(bulk_import, "load", raise_keyboard_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                bulk_import.bulk_import("f.jsonl")
+        bulk_import.bulk_import("f.jsonl")
+        with connect():
+            found = query("MATCH (n:Dataset) RETURN DISTINCT n.tags AS tags, n.name <> '' AS named")
+            assert found == [{"tags": [], "named": True}]
+            assert size_of_graph() == 20
+
+
+def raise_keyboard_interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_import_into_an_external_server_is_refused(
     own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +219,7 @@ def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
     server.prepare(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         import_parts()
+    server.prepare(tmp_path)
     assert not any(path.exists() for path in (mark, database, log))
     mark.touch()  # as a killed process leaves it
     write_parts()

@@ -35,6 +35,7 @@ from genai_graph import (
     clear,
     connect,
     load,
+    on_commit,
     query,
     retry,
 )
@@ -46,6 +47,7 @@ from genai_graph.errors import (
     TransientError,
     UnavailableError,
     UncertainCommitError,
+    UnsupportedError,
 )
 from genai_graph.questions import QuestionRun, get_question
 
@@ -133,11 +135,11 @@ def test_load_survives_a_failure_with_true_counts(
     run: Callable[[], genai_graph.Report],
     failure: Callable[[Cluster], None],
 ) -> None:
-    before = sum(cluster.begun.values())
+    before, transactions = cluster.begun["w", 0], 3 if run is in_batches else 1
 
     def fail_in_the_middle() -> None:
         deadline = time.monotonic() + 20
-        while sum(cluster.begun.values()) < before + 8 and time.monotonic() < deadline:
+        while cluster.begun["w", 0] < before + transactions and time.monotonic() < deadline:
             time.sleep(0.001)
         failure(cluster)
 
@@ -314,6 +316,12 @@ def test_silent_seeds_are_tried_at_the_same_time(cluster: Cluster) -> None:
     assert cluster.most_waiting == 2
 
 
+def use_in_a_transaction(cluster: Cluster) -> None:
+    with atomic():
+        cluster.hung.update(range(3))
+        query("RETURN 1 AS one")
+
+
 def use_until_it_fails() -> None:
     while True:
         query("UNWIND range(1, 1000) AS x RETURN count(x) AS count")
@@ -331,6 +339,32 @@ def test_hung_member_ends_in_an_error_in_time(
             use_until_it_fails()
         assert isinstance(raised.value, (StatementTimeoutError, UnavailableError))
         timer.join()
+        cluster.hung.clear()
+
+
+def test_statements_in_transactions_have_a_time_limit(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that works on a statement sends empty messages meanwhile."""
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "0.5")
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0")
+    cluster.keeps_alive = True
+    with connect():
+        query("RETURN 1 AS one")
+        with pytest.raises(StatementTimeoutError):
+            use_in_a_transaction(cluster)
+        cluster.hung.clear()
+
+
+def test_silence_before_a_transaction_ends_in_an_error(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "0.5")
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0")
+    with connect():
+        cluster.hung.update(range(3))
+        with pytest.raises(DatabaseError):
+            query("RETURN 1 AS one")
         cluster.hung.clear()
 
 
@@ -373,6 +407,146 @@ def test_status_names_the_members(client: Connection, cluster: Cluster, cli: Run
         f"member    {cluster.address(0)}: primary, leader, online",
         *sorted(f"member    {cluster.address(member)}: primary, online" for member in (1, 2)),
     ]
+
+
+def test_counts_are_true_after_lost_commits(client: Connection, cluster: Cluster) -> None:
+    def lose(how: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        cluster.drops, cluster.cuts = int(how == "drop"), int(how != "drop")
+        cluster.delay = 0.4 * (how == "late")
+        result = function(*arguments, **options)
+        assert cluster.cuts == cluster.drops == 0, "no commit was lost"
+        return result
+
+    for how in ("cut", "drop", "late"):
+        load(write(pairs(7)))
+        models = Model.nodes.filter(name__ne="other")
+        assert len(list(models)) == 7
+        chosen = Model.nodes.filter(architecture=None)
+        assert lose(how, chosen.update, architecture="b") == 7
+        datasets = list(Dataset.nodes.all())
+        model = Model(name="other").save()
+        made = lose(how, model.trained_on.connect_all, datasets)
+        assert (made.created, made.changed, made.unchanged) == (7, 0, 0)
+        prefetched = Model.nodes.prefetch_related("trained_on").get(uid=model.uid)
+        assert len(prefetched.trained_on.all()) == 7
+        deleted = lose(how, prefetched.trained_on.delete, force=True)
+        assert deleted == (7, {"Dataset": 7})
+        assert lose(how, models.delete) == (7, {"Model": 7})
+        load(write(pairs(30)))
+        assert lose(how, clear, batch_size=10) == {"Dataset": 30, "Model": 31}
+
+
+def test_what_was_committed_is_not_repeated(client: Connection, cluster: Cluster) -> None:
+    calls = []
+
+    def notify() -> None:
+        calls.append(1)
+        raise UnavailableError("no notification")
+
+    @atomic
+    def create() -> None:
+        query("CREATE (:Thing)", write=True)
+        on_commit(notify)
+
+    with pytest.raises(UnavailableError, match=r"^no notification$"):
+        retry(create)
+    with pytest.raises(UnavailableError, match=r"^no notification$"):
+        create()
+    assert len(calls) == 2
+    assert query("MATCH (n:Thing) RETURN count(n) AS count") == [{"count": 2}]
+    in_batches = (
+        "UNWIND range(1, 1000000) AS i CALL (i) { CREATE (:Thing) } IN TRANSACTIONS OF 100 ROWS"
+    )
+    after(1, lambda: kill_leader(cluster))
+    with pytest.raises(UncertainCommitError, match="some batches may have been committed"):
+        retry(lambda: query(in_batches, write=True))
+
+
+def test_schema_and_keys_survive_lost_commits(
+    client: Connection, cluster: Cluster, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in query("SHOW CONSTRAINTS"):
+        query(f"DROP CONSTRAINT {index['name']}", write=True)
+    cluster.drops = 1
+    assert cli("schema", "install").exit_code == 0
+    assert not cluster.drops
+    for options in ((), ("--drop",)):
+        cluster.cuts = 1
+        done = cli("schema", "index", "Model.hyperparameters.lr", *options)
+        assert done.exit_code == 0, done.stderr
+        assert not cluster.cuts
+    old, new = (cli("access", "keys", "generate").stdout.strip() for _ in range(2))
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", old)
+    with connect():
+        Dataset(name="iris", creator="Ann").save()
+        Dataset(name="wine", creator="Bob").save()
+    monkeypatch.setenv("GENAI_GRAPH_KEYS", f"{new},{old}")
+    monkeypatch.setenv("GENAI_GRAPH_ENCRYPTED", "Dataset.creator")
+    cluster.cuts = 1
+    done = cli("access", "keys", "rotate")
+    assert done.exit_code == 0, done.stderr
+    assert not cluster.cuts
+
+
+def test_coroutines_are_not_retried(client: Connection) -> None:
+    async def work() -> None: ...
+
+    with pytest.raises(UnsupportedError, match=r"asyncio\.to_thread\(retry, function\)"):
+        retry(work)
+
+
+def test_nested_retries_have_one_deadline(
+    client: Connection, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENAI_GRAPH_RETRY_TIMEOUT", "0.5")
+    cluster.leader = None
+    with connect(), pytest.raises(DatabaseError) as raised:
+        retry(lambda: query("CREATE (:Thing)", write=True))
+    assert str(raised.value).count("tried again for 0.5 s") == 1
+
+
+def test_later_connections_and_forks_read_what_was_written(
+    client: Connection, cluster: Cluster
+) -> None:
+    Dataset(name="iris").save()
+    client.close()
+    cluster.with_bookmarks = 0
+    with connect():
+        assert Dataset.nodes.count() == 1
+        assert cluster.with_bookmarks == 1
+        child = os.fork()
+        if not child:
+            os._exit(0 if Dataset.nodes.count() == 1 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert cluster.with_bookmarks == 2
+
+
+@pytest.mark.parametrize("reads", ["followers", "leader"])
+def test_hung_followers_are_survived(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, reads: str
+) -> None:
+    monkeypatch.setenv("NEO4J_READS", reads)
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "1")
+    cluster.hung = {1, 2}
+    with connect():
+        assert Dataset.upsert(name="iris", size=3).size == 3
+        assert Dataset.nodes.count() == 1
+    cluster.hung = set()
+    with connect():
+        assert Dataset.nodes.count() == 1
+        cluster.hung = {1, 2}
+        assert Dataset.nodes.count() == 1
+        with pytest.raises(ReadOnlyError):
+            query("CREATE (:Thing)")
+
+
+def test_authorization_that_expired_is_renewed(client: Connection, cluster: Cluster) -> None:
+    cluster.refusal = clusters.failure(
+        "Neo.ClientError.Security.AuthorizationExpired", "expired", "42NFF", "expired"
+    )
+    cluster.refusals = 1
+    assert query("RETURN 1 AS one") == [{"one": 1}]
+    assert not cluster.refusals
 
 
 def test_connect_waits_for_a_database_that_starts(cluster: Cluster) -> None:

@@ -210,7 +210,9 @@ def test_invalid_setting_is_named(name: str, value: Any) -> None:
 def test_all_invalid_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEO4J_URI", "ftp://somewhere")
     monkeypatch.setenv("GENAI_GRAPH_WRITER_TIMEOUT", "soon")
-    with pytest.raises(SettingsError, match=r"NEO4J_URI.*GENAI_GRAPH_WRITER_TIMEOUT"):
+    monkeypatch.setenv("GENAI_GRAPH_STATEMENT_TIMEOUT", "inf")
+    names = r"NEO4J_URI.*GENAI_GRAPH_WRITER_TIMEOUT.*GENAI_GRAPH_STATEMENT_TIMEOUT"
+    with pytest.raises(SettingsError, match=names):
         connect()
 
 

@@ -396,6 +396,14 @@ def test_unclosed_quote_is_the_only_error_and_located_at_its_start() -> None:
     assert dataset(*rows) == ["3: cell 3: quote is not closed"]
 
 
+def test_rows_that_a_quote_has_joined_are_not_reported_as_missing() -> None:
+    write("Model-TRAINED_ON-Dataset.csv", ":START_ID,:END_ID", "m,d", "m,e", "m,f")
+    write("Model.csv", "uid:ID", "m")
+    message = "contains a quote: quote the cell, and double the quotes inside"
+    rows = [f"{UID},description", "c,ok", 'd,5" disk', "e,x", 'f,"six"']
+    assert dataset(*rows) == [f"3: cell 2: {message}"]
+
+
 def test_search_for_the_closing_quote_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

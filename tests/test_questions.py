@@ -673,6 +673,44 @@ def test_values_that_are_not_numbers_are_ignored(graph: Connection, value: objec
     assert worse[:6] == ("old", "new", "d", "acc", 0.9, 0.8)
 
 
+def test_negative_zero_equals_zero(graph: Connection) -> None:
+    """Scikit-learn negates errors, so that a perfect score is -0.0."""
+    load_graph(
+        """
+        Dataset: {d: {}}
+        Model: {a: {parents: [b]}, b: {}, c: {}}
+        Experiment:
+          x1: {models: [b], metrics: {acc: {value: 0.0, dataset: d}}}
+          x2: {models: [a], metrics: {acc: {value: -0.0, dataset: d}}}
+          x3: {models: [c], metrics: {acc: {value: -1.0, dataset: d}}}
+        """
+    )
+    assert ask("regressions") == []
+    board = rows(ask("leaderboard", metric="acc", dataset="d"))
+    assert [row[:2] for row in board] == [(1, "a"), (1, "b"), (2, "c")]
+    (best,) = rows(ask("best-models", metric="acc"))
+    assert best[:3] == ("d", "a", 0.0)
+
+
+def test_names_and_units_of_other_types_do_not_stop_a_question(graph: Connection) -> None:
+    """Another program may have written a list."""
+    load_graph(
+        """
+        Dataset: {d: {}}
+        Model: {old: {}, new: {parents: [old]}}
+        Experiment:
+          one: {models: [old], metrics: {acc: {value: 0.9, dataset: d}, loss: 1}}
+          two: {models: [new], metrics: {acc: {value: 0.8, dataset: d}, odd: {value: 1, unit: s}}}
+        """
+    )
+    query("MATCH (m:Metric {name: 'odd'}) SET m.unit = ['ms'], m.name = ['a']", write=True)
+    answer = ask("regressions")
+    assert [row["old"] for row in answer] == [0.9]
+    assert answer.notices == ["left out: 2 scores without a dataset: 'loss' (1), 'unnamed' (1)"]
+    assert "no scores with the unit 'h'" in str(ask("regressions", unit="h").notices)
+    assert "'unnamed' (1)" in str(ask("contaminated-scores").notices)
+
+
 def test_stale_models_were_trained_on_outdated_versions(graph: Connection) -> None:
     """v1 and v2 have the successors v3 and v3b, past v2; a subset is not a successor.
 

@@ -18,6 +18,7 @@ import neomodel
 import pytest
 from neo4j._addressing import ResolvedAddress
 from neo4j._deadline import Deadline
+from neo4j._exceptions import SocketDeadlineExceededError
 from neo4j._sync.io._bolt_socket import BoltSocket
 from neomodel import db
 from neomodel.exceptions import NodeClassNotDefined, RelationshipClassRedefined
@@ -356,13 +357,35 @@ def test_private_api_of_the_driver_detaches_a_result(bare: neo4j.Session) -> Non
 
 
 def test_private_connection_of_a_transaction_of_the_driver(bare: neo4j.Session) -> None:
-    """`driver._limit_silence` and `Connection` read the time limit and the product."""
+    """`driver._limit_waits` and `Connection` use the inbox, the socket and the product."""
+    session: Any = bare
+    connect, popped = session._connect, []
+
+    def connect_and_record(*arguments: Any, **options: Any) -> None:
+        connect(*arguments, **options)
+        pop = session._connection.inbox.pop
+        session._connection.inbox.pop = lambda **hooks: popped.append(1) or pop(**hooks)
+
+    session._connect = connect_and_record
     with bare.begin_transaction() as transaction:
-        socket, info = transaction._connection.socket, transaction._connection.server_info
-        socket.set_read_timeout(7)
-        assert socket.get_read_timeout() == 7
-        assert "/" in info.agent
-        assert transaction.run("RETURN 1").single(strict=True).value() == 1
+        connection = transaction._connection
+        assert connection is session._connection
+        assert popped
+        result = transaction.run("RETURN 1")
+        assert result._connection is connection
+        assert result.single(strict=True).value() == 1
+        assert "/" in connection.server_info.agent
+        connection.socket.set_read_deadline(1e-9)
+        with pytest.raises(neo4j.exceptions.ServiceUnavailable) as raised:
+            transaction.run("RETURN 1")
+        assert isinstance(raised.value.__cause__, SocketDeadlineExceededError)
+
+
+def test_private_bookmarks_of_a_manager_of_the_driver() -> None:
+    """`connection._after_fork` hands them over to the forked process."""
+    given = neo4j.Bookmarks.from_raw_values(["one"])
+    manager: Any = neo4j.GraphDatabase.bookmark_manager(given)
+    assert manager._bookmarks == {"one"}
 
 
 def test_private_functions_of_the_driver_at_the_end_of_a_transaction(bare: neo4j.Session) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genai_graph import registry
-from genai_graph.database import current_connection, query, quote_name
+from genai_graph.database import current_connection, query, quote_name, retry
 from genai_graph.database.error_translation import translate_errors
 from genai_graph.errors import EditionError
 from genai_graph.properties import encryption
@@ -100,12 +100,16 @@ def apply() -> int:
         raise EditionError(COMMUNITY)
     keys = [row["propertyKey"] for row in query("CALL db.propertyKeys()")]
     lines = statements(connection.database, connection.encrypted, keys)
-    with (
-        translate_errors(connection.is_stopping),
-        connection.driver("WRITE").session(database="system") as session,
-    ):
-        for line in lines:
-            session.run(line).consume()
+
+    def run() -> None:
+        with (
+            translate_errors(connection.is_stopping),
+            connection.driver("WRITE").session(database="system") as session,
+        ):
+            for line in lines:
+                session.run(line).consume()
+
+    retry(run, idempotent=True)
     return len(lines)
 
 

@@ -7,8 +7,11 @@ tests/test_upstream.py:
   the only way to tell neomodel which transaction is open.
 - neomodel `sync_.query.UniqueProperty` (error_translation.py): the class of the error that it
   raises in place of the driver's.
-- `neo4j.Transaction._connection`, its `server_info` (connection.py) and `socket` (driver.py): the
-  product that answered, and the time limit of a response.
+- `neo4j.Session._connect` and `_connection`, `Transaction._connection`, `Result._connection` and
+  their `server_info` (connection.py), `socket` and `inbox` (driver.py), and
+  `neo4j._exceptions.SocketDeadlineExceededError` (error_translation.py): the product that answered,
+  and the time limit of a response.
+- `_bookmarks` of a bookmark manager (connection.py): a forked process has to wait for them, too.
 - `neo4j.Transaction._on_closed` and `_on_cancel` (driver.py): how the driver releases and how it
   closes the connection at the end of a transaction.
 - `neo4j.Result._buffer_all`, `Result._obtain_summary`, `Transaction._results` (driver.py): results
@@ -31,6 +34,7 @@ from genai_graph.database.query_logging import log_queries_to
 from genai_graph.database.sandbox import sandbox
 from genai_graph.database.transaction import (
     atomic,
+    count_in_transaction,
     execute_write,
     on_commit,
     query,
@@ -47,6 +51,7 @@ __all__ = [
     "atomic",
     "clamp_limit",
     "connect",
+    "count_in_transaction",
     "current_connection",
     "execute_write",
     "log_queries_to",

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_WORKERS = 16
+_ADVICE = (
+    "an aatomic() block is not repeated: put it into a function with atomic(), and call "
+    "`await asyncio.to_thread(retry, function)`"
+)
 
 _worker_of_block: ContextVar[ThreadPoolExecutor | None] = ContextVar("_worker", default=None)
 
@@ -128,7 +132,7 @@ async def aatomic() -> AsyncIterator[None]:
         with inner_block(outer):
             yield
         return
-    with explain_missing_retry():
+    with explain_missing_retry(_ADVICE):
         async with _outermost_block():
             yield
 

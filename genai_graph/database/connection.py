@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from genai_graph.database.driver import GraphDriver, GraphSession
 from genai_graph.database.error_translation import (
+    UNREACHABLE,
     as_driver_error,
     connection_error,
     is_lost_member,
@@ -61,10 +62,13 @@ T = TypeVar("T")
 
 # Connect timeouts in seconds: per resolved address, and overall.
 ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
+_FOLLOWER_TIMEOUT = 1.5  # of the whole, for followers; then the leader is asked
 # A managed engine is known to be running: on a loaded machine it may only be slow.
 ENGINE_ANSWER_TIMEOUT = 30.0
+# A follower that lags behind waits for the last writes; after that, the leader is asked.
+SERVER_ANSWER_TIMEOUT = 10.0
 # Seconds for a server to be found and connected later on, with its TLS and Bolt handshakes.
-ACQUISITION_TIMEOUT = 15.0
+ACQUISITION_TIMEOUT = 5.0
 _IDLE = 2.0  # seconds
 _GRACE = 1.0  # seconds that the driver has to report its own timeout
 # The driver also raises the errors that it logs; without a handler, Python would print them.
@@ -263,7 +267,9 @@ class Connection:
 
     def _open_server(self, settings: Settings, uri: str) -> None:
         self.database = settings.database
-        self.bookmarks = neo4j.GraphDatabase.bookmark_manager()  # followers lag behind the leader
+        # Followers lag behind the leader.
+        new = neo4j.GraphDatabase.bookmark_manager()
+        self.bookmarks = _bookmarks.setdefault(settings.graph, new)
         address, options = security_options(settings, uri)
         secret = settings.secret()
         auth = neo4j.basic_auth(settings.username, secret.get_secret_value()) if secret else None
@@ -307,13 +313,36 @@ class Connection:
         if (error := retry_on(lambda: self, attempt, idempotent=True)) is not None:
             raise error
 
+    @property
+    def answer_timeout(self) -> float:
+        """Seconds to wait for an answer other than that of a statement."""
+        return SERVER_ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
+
+    def roles(self, mode: str) -> list[str]:
+        """Return the access modes that select the members to try, one after the other.
+
+        The leader answers reads if no follower does: some may hang, and the cluster not yet know.
+        """
+        if mode == neo4j.WRITE_ACCESS or self.reads_from_leader:
+            return [neo4j.WRITE_ACCESS]
+        uri = self._settings.uri
+        is_routed = uri is not None and uri.startswith("neo4j")
+        return [neo4j.READ_ACCESS, neo4j.WRITE_ACCESS] if is_routed else [neo4j.READ_ACCESS]
+
     def _verify(self, mode: str) -> None:
         """Raise an error unless the server answers in time."""
         timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
-        driver = self._drivers[mode]
+        *others, last = self.roles(neo4j.READ_ACCESS)
+        for role in others:
+            with contextlib.suppress(FutureTimeoutError, *UNREACHABLE):
+                self._verify_role(mode, role, _FOLLOWER_TIMEOUT)
+                return
         with self._translate_connect_errors():
-            verify = partial(_verify, driver, self.database, timeout)
-            agent = _call_with_timeout(verify, timeout + _GRACE)
+            self._verify_role(mode, last, timeout - len(others) * _FOLLOWER_TIMEOUT)
+
+    def _verify_role(self, mode: str, role: str, timeout: float) -> None:
+        verify = partial(_verify, self._drivers[mode], self.database, timeout, role)
+        agent = _call_with_timeout(verify, timeout + _GRACE)
         if self._lease is None:
             self.product = Product.parse(agent)
 
@@ -332,7 +361,7 @@ class Connection:
             raise connection_error(self.uri, error) from strip_tracebacks(error)
 
 
-def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> str:
+def _verify(driver: neo4j.Driver, database: str | None, timeout: float, routing: str) -> str:
     """Open and close a transaction, which also fails if the database does not exist.
 
     Return the agent string of the server.
@@ -340,7 +369,7 @@ def _verify(driver: neo4j.Driver, database: str | None, timeout: float) -> str:
     with (
         driver.session(
             database=database,
-            default_access_mode=neo4j.READ_ACCESS,
+            default_access_mode=routing,
             connection_acquisition_timeout=timeout,
         ) as session,
         session.begin_transaction() as transaction,
@@ -518,6 +547,8 @@ _before_connecting: list[Callable[[], object]] = []
 _before_first_write: list[Callable[[], object]] = []
 _connections: list[Connection] = []
 _inherited: list[Any] = []  # connections of the parent process, in a forked child
+# By graph, so that a connection that is opened later reads what an earlier one has written.
+_bookmarks: dict[str, BookmarkManager] = {}
 _connections_lock = threading.Lock()
 _connect_lock = threading.RLock()
 
@@ -606,6 +637,12 @@ def _after_fork() -> None:
         _has_wakeup_fd, _sigterm_seen = False, threading.Event()
     # Other threads may have held them during the fork.
     _connections_lock, _connect_lock = threading.Lock(), threading.RLock()
+    for graph, manager in _bookmarks.items():
+        written: set[str] = manager._bookmarks  # type: ignore[attr-defined]
+        _inherited.append(manager)
+        _bookmarks[graph] = neo4j.GraphDatabase.bookmark_manager(
+            neo4j.Bookmarks.from_raw_values(written)
+        )
     for connection in {id(connection): connection for connection in _connections}.values():
         connection.detach_in_child()
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import weakref
 from asyncio import CancelledError
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 import neo4j
@@ -28,6 +28,7 @@ from genai_graph.database.cypher import (
     may_write,
 )
 from genai_graph.database.error_translation import (
+    UNREACHABLE,
     as_driver_error,
     is_server_failure,
     is_uncertain,
@@ -44,6 +45,7 @@ from genai_graph.errors import (
     ReadOnlyError,
     TransactionError,
     TransientError,
+    UnavailableError,
     UncertainCommitError,
     UnsupportedError,
 )
@@ -167,10 +169,19 @@ class GraphSession:
         self, query: Any, parameters: dict[str, Any] | None, kwargs: dict[str, Any]
     ) -> QueryResult:
         self._refuse_nesting()
-        with self._write_lock(self._mode), self._translate_errors():
-            session = self._open(self._mode)
+        with self._write_lock(self._mode):
+            session = self._open(self._mode, self._mode)
             query_logging.log_query(getattr(query, "text", query), parameters or {}, kwargs)
-            return QueryResult(session.run(query, parameters, **kwargs)).buffer()
+            try:
+                with self._translate_errors(in_statement=True):
+                    result = session.run(query, parameters, **kwargs)
+                    inbox: Any = result._connection.inbox
+                    inbox.limit = self._connection.statement_timeout + _GRACE
+                    return QueryResult(result).buffer()
+            except (TransientError, UnavailableError) as error:
+                text = f"{error}; some batches may have been committed: look before you repeat it"
+                cause: Any = error.__cause__
+                raise as_driver_error(UncertainCommitError(text), cause) from cause
 
     def _begin(self, mode: str, options: dict[str, Any]) -> GraphTransaction:
         self._refuse_nesting()
@@ -178,28 +189,40 @@ class GraphSession:
             stack.enter_context(self._write_lock(mode))
             try:
                 with self._translate_errors():
-                    transaction = self._open(mode).begin_transaction(**options)
+                    transaction, role = self._begin_at_member(mode, options)
             except BaseException as error:
                 with contextlib.suppress(DatabaseError):
                     self.__exit__(type(error))
                 raise
             release = stack.pop_all().close
-            self._transaction = GraphTransaction(transaction, release, self._connection, mode)
+            # The leader is reached in write mode only, in which it does not reject writes.
+            rejects_writes = mode == READ_ACCESS and role == WRITE_ACCESS
+            self._transaction = GraphTransaction(
+                transaction, release, self._connection, mode, rejects_writes=rejects_writes
+            )
             return self._transaction
+
+    def _begin_at_member(self, mode: str, options: dict[str, Any]) -> tuple[neo4j.Transaction, str]:
+        """Begin a transaction at a member of a cluster; return it, and the role of the member."""
+        *others, last = self._connection.roles(mode)
+        for role in others:
+            with contextlib.suppress(*UNREACHABLE):
+                return self._open(mode, role).begin_transaction(**options), role
+        return self._open(mode, last).begin_transaction(**options), last
 
     def _refuse_nesting(self) -> None:
         if self._transaction is not None and not self._transaction.has_ended:
             raise TransactionError("the session has an open transaction: end it before the next")
 
-    def _open(self, mode: str) -> neo4j.Session:
+    def _open(self, mode: str, role: str) -> neo4j.Session:
         self.close()  # the session of the previous transaction
-        routing = WRITE_ACCESS if self._connection.reads_from_leader else mode
         self._session = self._connection.driver(mode).session(
-            default_access_mode=routing,
+            default_access_mode=role,
             database=self._connection.database,
             bookmark_manager=self._connection.bookmarks,
             **self._options,
         )
+        _limit_waits(self._session, self._connection)
         return self._session
 
     @contextlib.contextmanager
@@ -219,8 +242,8 @@ class GraphSession:
             if lock is not None:
                 lock.release()
 
-    def _translate_errors(self) -> AbstractContextManager[None]:
-        return translate_errors(self._connection.is_stopping)
+    def _translate_errors(self, *, in_statement: bool = False) -> AbstractContextManager[None]:
+        return translate_errors(self._connection.is_stopping, in_statement=in_statement)
 
     def _prepare_to_write(self) -> None:
         self._connection.prepare_to_write()
@@ -257,8 +280,12 @@ class TransactionState:
         self.is_committed = True
         self._attributes.clear()
         functions, self.on_commit = self.on_commit, []
-        for function in functions:
-            function()
+        try:
+            for function in functions:
+                function()
+        except GenaiGraphError as error:
+            error.is_final = True  # the transaction must not be repeated
+            raise
 
     def roll_back(self) -> None:
         """Restore the objects that the transaction wrote."""
@@ -283,6 +310,8 @@ class GraphTransaction:
         release: Callable[[], None],
         connection: Connection,
         mode: str = WRITE_ACCESS,
+        *,
+        rejects_writes: bool = False,
     ) -> None:
         self.state = TransactionState()
         self.owner = Owner.current()
@@ -291,14 +320,15 @@ class GraphTransaction:
         self.failure: GenaiGraphError | None = None  # of a statement, which terminates it
         self.mode = mode
         self._transaction = transaction
+        self._inbox: Any = transaction._connection.inbox
+        self._inbox.limit = connection.statement_timeout + _GRACE
         self._release = release
         self._write_lock = connection.write_lock
         self._reuses_element_ids = connection.engine == "embedded"
         self._is_stopping = connection.is_stopping
+        self._answer_timeout = _answer_timeout(connection)
         self._largest_message = connection.largest_message
-        # The leader is reached in write mode only, in which the server does not reject writes.
-        self._rejects_writes = connection.reads_from_leader and mode == READ_ACCESS
-        _limit_silence(transaction, connection.statement_timeout)
+        self._rejects_writes = rejects_writes
         self._turn = threading.RLock()  # worker threads of a task use it one at a time
         self._writes: list[QueryResult | None] = []  # None for a statement that failed
 
@@ -456,6 +486,7 @@ class GraphTransaction:
                 with self._translate_errors():
                     action()
             finally:
+                self._inbox.limit = self._answer_timeout
                 release, self._release = self._release, _do_nothing
                 release()
                 for step in afterwards:
@@ -466,15 +497,37 @@ def _do_nothing() -> None:
     pass
 
 
-def _limit_silence(transaction: neo4j.Transaction, seconds: float) -> None:
-    """Limit the time that the driver waits for each message on the transaction's connection.
+def _answer_timeout(connection: Connection) -> float:
+    return min(connection.answer_timeout, connection.statement_timeout + _GRACE)
 
-    The limit remains in force when the connection is used again, also for BEGIN. Neo4j ends the
-    statement earlier, and sends empty messages while it works.
+
+def _limit_waits(session: neo4j.Session, connection: Connection) -> None:
+    """Limit the time that the driver waits for each message.
+
+    It is short for the test of an idle connection and for BEGIN, and is changed for statements.
+    Neo4j ends the statement of a transaction with a timeout earlier. Others, such as those of an
+    `atomic` block, may run on: it sends empty messages then, which do not count here, but would
+    for the driver's own limit.
     """
-    socket = transaction._connection.socket
-    limits = [limit for limit in (socket.get_read_timeout(), seconds + _GRACE) if limit]
-    socket.set_read_timeout(min(limits))
+    connect: Any = session._connect
+
+    def connect_with_limit(*arguments: Any, **options: Any) -> None:
+        connect(*arguments, **options)
+        opened: Any = session._connection
+        if "limit" not in vars(opened.inbox):  # else it was used before
+            opened.inbox.pop = partial(_pop_in_time, opened, opened.inbox.pop)
+        opened.inbox.limit = _answer_timeout(connection)
+
+    session._connect = connect_with_limit  # type: ignore[method-assign]
+
+
+def _pop_in_time(opened: Any, pop: Callable[[Any], Any], hydration_hooks: Any) -> Any:
+    """Return the next message, or raise the driver's `SocketDeadlineExceededError`."""
+    opened.socket.set_read_deadline(opened.inbox.limit)
+    try:
+        return pop(hydration_hooks)
+    finally:
+        opened.socket.set_read_deadline(None)
 
 
 def _close_connection_if_interrupted(transaction: neo4j.Transaction) -> None:

@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from neo4j import exceptions as driver
+from neo4j._exceptions import SocketDeadlineExceededError
 from neomodel.exceptions import UniqueProperty
 from neomodel.sync_ import query as neomodel_query
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+_AUTHORIZATION_EXPIRED = "Neo.ClientError.Security.AuthorizationExpired"  # by a cache: repeat it
 _NOT_AUTHENTICATED = ("Neo.ClientError.Security.Auth", "Neo.ClientError.Security.Unauth")
 _HOSTNAME_MISMATCH = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH
 _READ_ONLY = ("Neo.ClientError.Statement.AccessMode", "Neo.ClientError.Security.Forbidden")
@@ -41,7 +43,7 @@ _TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
 _UNCERTAIN = ("ReplicationFailure", "DatabaseUnavailable")
 _INVALID_STATEMENT = ("Neo.ClientError.Statement.", "Neo.ClientError.Procedure.")
 _CALLER_ERRORS = (ReadOnlyError, NodeExistsError)
-_UNREACHABLE = (
+UNREACHABLE = (
     driver.ServiceUnavailable,
     driver.SessionExpired,
     driver.ConnectionAcquisitionTimeoutError,
@@ -80,7 +82,7 @@ def translate_errors(
 def is_server_failure(error: BaseException) -> bool:
     """Return whether a statement failed in the database, which terminates its transaction."""
     cause = error.__cause__
-    return isinstance(cause, (driver.Neo4jError, *_UNREACHABLE)) and not isinstance(
+    return isinstance(cause, (driver.Neo4jError, *UNREACHABLE)) and not isinstance(
         cause, GenaiGraphError
     )
 
@@ -213,7 +215,7 @@ def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraph
             f"lost the connection to the database{_reason(error)} during a commit: the changes may "
             "have been made or not: look before you repeat them"
         )
-    if isinstance(error, _UNREACHABLE):
+    if isinstance(error, UNREACHABLE):
         return _connection_lost(error)
     if isinstance(error, driver.TransactionError):
         return TransactionError(f"the transaction has ended, begin another: {error}")
@@ -221,7 +223,8 @@ def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraph
 
 
 def _has_timed_out(error: BaseException) -> bool:
-    return any(isinstance(cause, TimeoutError) for cause in iter_causes(error))
+    timeouts = (TimeoutError, SocketDeadlineExceededError)
+    return any(isinstance(cause, timeouts) for cause in iter_causes(error))
 
 
 def _timeout_error() -> StatementTimeoutError:
@@ -246,7 +249,10 @@ def _connection_lost(error: BaseException) -> UnavailableError:
 
 def _translate_server_error(error: driver.Neo4jError) -> GenaiGraphError:
     code, message = error.code or "", error.message or str(error)
-    if isinstance(error, driver.AuthError) or code.startswith(_NOT_AUTHENTICATED):
+    is_expired = code == _AUTHORIZATION_EXPIRED
+    if not is_expired and (
+        isinstance(error, driver.AuthError) or code.startswith(_NOT_AUTHENTICATED)
+    ):
         return AuthenticationError(
             "wrong user name or password: set NEO4J_USERNAME and NEO4J_PASSWORD (or "
             "NEO4J_PASSWORD_FILE)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -12,8 +13,8 @@ from neomodel import db
 
 from genai_graph.database.connection import current_connection
 from genai_graph.database.cypher import quote_name
-from genai_graph.database.transaction import query
-from genai_graph.errors import DatabaseError, UnsupportedError
+from genai_graph.database.transaction import query, retry
+from genai_graph.errors import DatabaseError, TransientError, UnavailableError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -145,14 +146,15 @@ def create_column(label: str, column: str) -> Index:
     """
     _refuse_embedded()
     index = Index(label, column, RANGE, f"index_{label}_{column}")
-    query(index.cypher().removesuffix(";"), write=True)
+    retry(lambda: query(index.cypher().removesuffix(";"), write=True), idempotent=True)
     _columns.pop(current_connection(), None)
     return index
 
 
 def drop_column(index: Index) -> None:
     """Drop an index on a value inside JSON."""
-    query(f"DROP INDEX {quote_name(index.name)} IF EXISTS", write=True)
+    statement = f"DROP INDEX {quote_name(index.name)} IF EXISTS"
+    retry(lambda: query(statement, write=True), idempotent=True)
     _columns.pop(current_connection(), None)
 
 
@@ -176,10 +178,10 @@ def install(classes: Iterable[Any], edges: EdgeClasses = ()) -> list[Index]:
         for cls in classes:
             owner = (cls.__label__, type_, False)
             own = {one for one in missing if (one.label, one.type, one.of_edges) == owner}
-            created += _install_class(cls, own)
+            created += retry(partial(_install_class, cls, own), idempotent=True)
     for index in missing:
         if index.of_edges:
-            _install_of_edges(index, edges)
+            retry(partial(_install_of_edges, index, edges), idempotent=True)
             created.append(index)
     return sorted(created)
 
@@ -213,6 +215,8 @@ def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
         try:
             db.install_labels(stand_in, quiet=True, stdout=io.StringIO())
             break
+        except (TransientError, UnavailableError):
+            raise
         except DatabaseError as error:
             before, missing = missing, missing & _missing([cls])
             if missing == before:  # else another client created some of them
@@ -224,6 +228,8 @@ def _install_class(cls: Any, missing: set[Index]) -> set[Index]:
 def _install_of_edges(index: Index, edges: EdgeClasses) -> None:
     try:
         query(index.cypher().removesuffix(";"), write=True)
+    except (TransientError, UnavailableError):
+        raise
     except DatabaseError as error:
         if index in _missing((), edges):  # else another client created it, despite IF NOT EXISTS
             raise DatabaseError(f"can't create {index}: {error}") from error

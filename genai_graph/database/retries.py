@@ -53,6 +53,7 @@ def retry_on(
                 wait = random.uniform(0.5, 1.5) * pause
                 if now + wait > deadline:
                     text = f"tried again for {limit:g} s, GENAI_GRAPH_RETRY_TIMEOUT"
+                    error.is_final = True  # also for the function that called this work
                     raise append_to_message(error, text) from error.__cause__
             time.sleep(wait)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -61,6 +62,8 @@ def retry_on(
 
 
 def _may_repeat(error: GenaiGraphError, connection: Connection | None, idempotent: bool) -> bool:
+    if error.is_final:
+        return False
     if isinstance(error, TransientError):
         return True
     if isinstance(error, UncertainCommitError) and not idempotent:
@@ -73,14 +76,11 @@ def _may_repeat(error: GenaiGraphError, connection: Connection | None, idempoten
 
 
 @contextlib.contextmanager
-def explain_missing_retry() -> Iterator[None]:
+def explain_missing_retry(advice: str) -> Iterator[None]:
     """Add advice to errors that `retry` would have repeated."""
     try:
         yield
     except (TransientError, UnavailableError) as error:
-        if not _is_retried.get() and not isinstance(error, TLSError):
-            text = (
-                "an atomic() block is not repeated: put it into a function and call it by retry()"
-            )
-            raise append_to_message(error, text) from error.__cause__
+        if not _is_retried.get() and not error.is_final and not isinstance(error, TLSError):
+            raise append_to_message(error, advice) from error.__cause__
         raise

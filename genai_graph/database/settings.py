@@ -113,6 +113,7 @@ class Settings(BaseSettings):
         "seconds to wait for the response to a statement, or for the answer to a question",
         300.0,
         gt=0,
+        le=10_000_000,
     )
     reads: Literal["followers", "leader"] = _setting(
         "NEO4J_READS", "members of a cluster to read from: `followers` or `leader`", "followers"

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 
 _LARGEST_BATCH = 1_000  # rows that `stream` reads at a time
+_ADVICE = "an atomic() block is not repeated: put it into a function and call it by retry()"
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -141,7 +142,8 @@ def on_commit(function: Callable[[], object], **options: Never) -> None:
 def _explained_block() -> Iterator[None]:
     """Run a block of the user's; the outermost one says that it is not repeated."""
     is_inner = active_transaction() is not None
-    with contextlib.nullcontext() if is_inner else explain_missing_retry(), transaction_block():
+    explained = contextlib.nullcontext() if is_inner else explain_missing_retry(_ADVICE)
+    with explained, transaction_block():
         yield
 
 
@@ -262,7 +264,15 @@ def retry(function: Callable[[], T], *, idempotent: bool = False) -> T:
     `idempotent` function is repeated, and `UncertainCommitError` is raised for others.
 
     Inside of an open transaction, the function is called once.
+
+    Raises `UnsupportedError` for a coroutine function: repeat the ``await`` yourself, or call
+    `retry` in a worker thread, with a function that uses `atomic`.
     """
+    if inspect.iscoroutinefunction(function):
+        raise UnsupportedError(
+            f"retry: {getattr(function, '__qualname__', function)} is a coroutine function: use "
+            "`await asyncio.to_thread(retry, function)` with a function that uses atomic()"
+        )
     if active_transaction() is not None:
         return function()
     return retry_on(latest_connection, function, idempotent=idempotent)
@@ -306,6 +316,30 @@ def run_in_transaction(
         return result[0]
 
     return retry_on(latest_connection, attempt, idempotent=True)
+
+
+def count_in_transaction(
+    work: Callable[[], T], was_committed: Callable[[T], bool] | None = None
+) -> T:
+    """Call a function that returns the numbers of its changes, as `run_in_transaction`.
+
+    If the connection is lost during the commit, and the repeated work finds nothing to change, the
+    first attempt was committed, and its numbers are returned.
+    """
+    uncertain: list[T] = []
+
+    def look(result: T) -> bool:
+        uncertain[:] = [result]
+        return was_committed is not None and was_committed(result)
+
+    def count() -> T:
+        result = work()
+        transaction = active_transaction()
+        if uncertain and transaction is not None and not transaction.has_written():
+            return uncertain[0]
+        return result
+
+    return run_in_transaction(count, look)
 
 
 def read_in_transaction(work: Callable[[], T]) -> T:

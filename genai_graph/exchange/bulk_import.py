@@ -80,16 +80,18 @@ def bulk_import(
         index = check_records(lambda: stream.records("checking"), EmptyGraph(), max_errors)
         managed.server.install()
         check = partial(_require_empty, managed)
-        with managed.stopped(check) as engine_directory, unfinished_import(engine_directory):
-            progress.say("importing")
-            command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
-            run_admin(managed, [*command, *stream.close()], directory)
-        with connect(engine=_ENGINE):
-            progress.say("creating the constraints and indexes")
-            schema.install()  # waits for the constraints, not for the indexes
-            if stream.has_remainder:
-                load(stream.remainder, atomic=False, progress=progress)
-            return _verified_report(index.counts(), time.monotonic() - started)
+        with contextlib.ExitStack() as stack:
+            with managed.stopped(check) as engine_directory:
+                stack.enter_context(unfinished_import(engine_directory))
+                progress.say("importing")
+                command = ["database", "import", "full", "neo4j", "--overwrite-destination=true"]
+                run_admin(managed, [*command, *stream.close()], directory)
+            with connect(engine=_ENGINE):
+                progress.say("creating the constraints and indexes")
+                schema.install()  # waits for the constraints, not for the indexes
+                if stream.has_remainder:
+                    load(stream.remainder, atomic=False, progress=progress)
+                return _verified_report(index.counts(), time.monotonic() - started)
 
 
 def _managed_engine() -> ManagedEngine:
@@ -221,7 +223,6 @@ def _verified_report(counts: dict[str | EdgeType, int], seconds: float) -> Repor
         found = query(f"MATCH {pattern} RETURN count(r) AS found")[0]["found"]
         if found != count:
             raise EngineError(
-                f"{pattern}: imported {found:,} of {count:,}: delete the data directory of the "
-                "engine, and import again"
+                f"{pattern}: imported {found:,} of {count:,}: the database is deleted, import again"
             )
     return report

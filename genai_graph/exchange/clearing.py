@@ -49,7 +49,7 @@ def clear(*, batch_size: int = BATCH_ROWS, progress: Progress = NO_PROGRESS) -> 
     progress.start("deleting", sum(counts.values()))
     with indexes.without_indexes(NODES.values()):
         for label in counts:
-            for count in nodes.delete(label, counts[label], batch_size):
+            for count in nodes.delete(label, batch_size):
                 deleted[label] += count
                 progress.advance(count)
     return deleted

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genai_graph.advice import refuse_arguments
-from genai_graph.database import run_in_transaction
+from genai_graph.database import count_in_transaction, run_in_transaction
 from genai_graph.errors import (
     NodeExistsError,
     NodeSetError,
@@ -170,7 +170,7 @@ def update(nodes: Any, values: Mapping[str, Any]) -> int:
             count += _write_fields(cls, batch, list(cleaned))
         return count
 
-    return run_in_transaction(write)
+    return count_in_transaction(write)
 
 
 def bulk_update(cls: Any, nodes: Iterable[Any], fields: Iterable[str]) -> int:
@@ -242,7 +242,7 @@ def delete(nodes: Any, *, force: bool) -> tuple[int, dict[str, int]]:
         return counts
 
     # If nothing is left to delete after a lost commit, it had succeeded.
-    found = run_in_transaction(write, lambda _: not nodes.exists())
+    found = count_in_transaction(write, lambda _: not nodes._clone().exists())
     counts = {label: number for label, number in found.items() if number}
     return sum(counts.values()), counts
 
@@ -273,5 +273,4 @@ def connect_all(manager: Any, items: Iterable[Any]) -> WriteCounts:
             counts.add(merge_edges(edge_type, batch))
         return counts
 
-    # A lost commit had succeeded if writing the same edges again changes nothing.
-    return run_in_transaction(write, lambda _: not write().written)
+    return count_in_transaction(write)

@@ -51,8 +51,8 @@ CALL (of_dataset) {
   WHERE ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
   WITH direction, split, unit, score,
        coalesce(score.value < 0 OR score.value >= 0, false) AS is_number
-  ORDER BY is_number DESC, CASE WHEN is_number THEN direction * score.value END DESC, score.model,
-           score.experiment
+  ORDER BY is_number DESC, CASE WHEN is_number THEN direction * score.value + 0.0 END DESC, // -0.0 is equal
+           score.model, score.experiment
   WITH direction, split, unit, collect(score) AS scores,
        sum(CASE WHEN is_number THEN 1 ELSE 0 END) AS candidates,
        collect(CASE WHEN is_number AND direction IS NULL THEN score.uid END) AS not_ranked

@@ -104,13 +104,13 @@ class GraphFacts:
         """The splits of the metrics, without those of other names if one was asked for."""
         metric = self.values.get("metric")
         if metric is None or self.values.get("dataset") is not None:
-            return set(_strings([group.split for group in self.metrics]))
+            return set(strings([group.split for group in self.metrics]))
         # Cheaper than `metrics`: a graph may have millions of scores of a metric.
         rows = query(
             "MATCH (s:Metric {name: $metric}) RETURN collect(DISTINCT s.split) AS found",
             metric=metric,
         )
-        return {"", *_strings(rows[0]["found"])}
+        return {"", *strings(rows[0]["found"])}
 
     # Lineage
 
@@ -134,7 +134,7 @@ class GraphFacts:
             "RETURN collect(DISTINCT m.uid) AS found",
             uids=sorted({*datasets, *(edge.child for edge in derived)}),
         )
-        trained = _strings(rows[0]["found"])
+        trained = strings(rows[0]["found"])
         if len(trained) > _MAX_STARTS or "_children_of_models" in vars(self):
             children = self._children_of_models
         else:
@@ -184,7 +184,7 @@ class GraphFacts:
             "WITH d.name AS name, uid ORDER BY name, uid RETURN collect(uid) AS uids",
             uids=list(self._newest_versions),
         )
-        return _strings(rows[0]["uids"])
+        return strings(rows[0]["uids"])
 
     @property
     def _is_anchored(self) -> bool:
@@ -218,7 +218,7 @@ class GraphFacts:
             "WITH collect(DISTINCT d.license) AS found, count(*) AS licensed "
             "RETURN found, COUNT { MATCH (:Dataset) } - licensed AS without"
         )
-        return sorted(_strings(rows[0]["found"])), rows[0]["without"]
+        return sorted(strings(rows[0]["found"])), rows[0]["without"]
 
     def spellings(self) -> list[str]:
         """The licenses in the graph that differ from those asked for in case only."""
@@ -239,7 +239,7 @@ class GraphFacts:
             "RETURN collect(DISTINCT d.uid) AS found",
             licenses=[*(self.values["licenses"] or ()), *self.spellings()],
         )
-        return sorted(_strings(rows[0]["found"]))
+        return sorted(strings(rows[0]["found"]))
 
     # Contamination
 
@@ -270,7 +270,7 @@ class GraphFacts:
             "RETURN collect(DISTINCT d.uid) AS uids, "
             "collect(DISTINCT coalesce(s.split, '')) AS splits"
         )
-        return _strings(rows[0]["uids"]), _strings(rows[0]["splits"])
+        return strings(rows[0]["uids"]), strings(rows[0]["splits"])
 
     @functools.cached_property
     def _relatives(self) -> dict[str, dict[str, str]]:
@@ -294,10 +294,11 @@ class GraphFacts:
             "RETURN collect([uid, splits]) AS found",
             uids=sorted(uids),
         )
-        return {uid: _strings(splits) for uid, splits in rows[0]["found"]}
+        return {uid: strings(splits) for uid, splits in rows[0]["found"]}
 
 
-def _strings(values: Sequence[Any]) -> list[str]:
+def strings(values: Sequence[Any]) -> list[str]:
+    """Return those values that are strings; other programs may have written others."""
     return [value for value in values if isinstance(value, str)]
 
 
@@ -364,7 +365,7 @@ def _follow(label: str, uids: list[str], *, by_source: bool) -> list[Derivation]
     while uids:
         rows = _read_steps(label, uids, steps, by_source=by_source)
         found = [row for row in rows if row[0] not in expanded]
-        expanded.update(_strings([row[0] for row in found]))
+        expanded.update(strings([row[0] for row in found]))
         linked = [row for row in found if _are_strings(row[:2])]
         edges += (
             Derivation(near, far, kind) if by_source else Derivation(far, near, kind)

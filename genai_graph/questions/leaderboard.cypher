@@ -47,10 +47,10 @@ WITH direction, score, score.model AS model, coalesce(score.unit, '') AS unit,
      coalesce($split_names[toStringOrNull(score.split)], score.split, '') AS split
 WHERE ($split IS NULL OR split = $split) AND ($unit IS NULL OR unit = $unit)
 WITH direction, score, split, unit, model
-ORDER BY isNaN(score.value), direction * score.value DESC, score.experiment
+ORDER BY isNaN(score.value), direction * score.value + 0.0 DESC, score.experiment // -0.0 is equal
 WITH direction, split, unit, model, collect(score) AS scores
 UNWIND CASE WHEN direction IS NULL THEN scores ELSE scores[..1] END AS score
-WITH direction, split, unit, score.value AS value, collect(score) AS level
+WITH direction, split, unit, score.value + 0.0 AS value, collect(score) AS level
 ORDER BY isNaN(value), direction * value DESC
 WITH direction, split, unit, collect(level) AS levels
 UNWIND range(0, size(levels) - 1) AS place

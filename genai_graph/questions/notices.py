@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from genai_graph.database import match_uid, query
 from genai_graph.licenses import spdx_license
-from genai_graph.questions.facts import IS_TRAINING, RUNS_THAT_COUNT, GraphFacts
+from genai_graph.questions.facts import IS_TRAINING, RUNS_THAT_COUNT, GraphFacts, strings
 from genai_graph.questions.question import Question
 from genai_graph.questions.spelling import key, other_spellings, similar_licenses
 from genai_graph.questions.splits import canonical_name
 from genai_graph.storage.suggestions import describe_missing_value
 
+_NAME = "coalesce(toStringOrNull(s.name), 'unnamed')"  # other programs may have written a list
 _MAX_NAMES = 5
 _MAX_SCORES = 10_000  # scores of a metric that are searched for those without a dataset
 
@@ -203,7 +204,7 @@ def _unknown_filters(facts: GraphFacts) -> list[str]:
     """Explain that no score has the split or the unit that was asked for."""
     known = {
         "split": set(facts.split_names().values()),
-        "unit": {group.unit for group in facts.metrics},
+        "unit": set(strings([group.unit for group in facts.metrics])),
     }
     return [
         f"no scores with the {name} {facts.values[name]!r}: expected {_quoted(found - {''})}"
@@ -234,7 +235,7 @@ def _without_dataset_in_lineage() -> dict[str, int]:
         "WITH DISTINCT m MATCH (m)<-[:RUN]-(x:Experiment) "
         f"WHERE {RUNS_THAT_COUNT} "
         "MATCH (x)-[:HAS]->(s:Metric) WHERE NOT EXISTS { MATCH (s)-[:EVALUATED_ON]->(:Dataset) } "
-        "WITH DISTINCT s WITH s.name AS name, count(*) AS scores "
+        f"WITH DISTINCT s WITH {_NAME} AS name, count(*) AS scores "
         "RETURN collect([name, scores]) AS found"
     )
     return dict(rows[0]["found"])
@@ -274,7 +275,7 @@ def _count_not_checked(facts: GraphFacts) -> dict[str, Counter[str]]:
         f"WHERE {IS_TRAINING} WITH data LIMIT 1 RETURN count(data) AS trainings }} "
         "WITH scores, CASE WHEN NOT has_dataset THEN 'dataset' WHEN m IS NULL THEN 'model' "
         "WHEN trainings = 0 THEN 'training' END AS missing WHERE missing IS NOT NULL "
-        "UNWIND scores AS s WITH missing, s.name AS name, count(DISTINCT s) AS scores "
+        f"UNWIND scores AS s WITH missing, {_NAME} AS name, count(DISTINCT s) AS scores "
         "RETURN collect([missing, name, scores]) AS found",
         ancestors=facts.ancestors(),
     )

@@ -96,12 +96,13 @@ CALL (old_scores, new_scores) {
             WHEN true IN declared THEN 1 WHEN false IN declared THEN -1
             WHEN $known_directions[metric] THEN 1
             WHEN NOT $known_directions[metric] THEN -1 END AS direction
+  // + 0.0, because -0.0 is less than 0.0 on Neo4j.
   WITH metric, one, direction,
        reduce(best = head(one.olds), value IN one.olds |
-         CASE WHEN direction * value > direction * best THEN value ELSE best END) AS old,
+         CASE WHEN direction * value + 0.0 > direction * best + 0.0 THEN value ELSE best END) AS old,
        reduce(best = head(one.news), value IN one.news |
-         CASE WHEN direction * value > direction * best THEN value ELSE best END) AS new
-  WHERE one IS NULL OR direction IS NULL OR direction * new < direction * old
+         CASE WHEN direction * value + 0.0 > direction * best + 0.0 THEN value ELSE best END) AS new
+  WHERE one IS NULL OR direction IS NULL OR direction * new + 0.0 < direction * old + 0.0
   RETURN one.dataset AS dataset, metric, old, new, new - old AS delta,
          CASE WHEN one.split <> '' THEN one.split END AS split,
          CASE WHEN one.unit <> '' THEN one.unit END AS unit,

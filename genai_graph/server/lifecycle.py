@@ -73,7 +73,7 @@ class RunningEngine:
 
     def process(self) -> psutil.Process | None:
         """Return the process, or None if it has ended (its id may have been reused)."""
-        return _find_process(self.pid, self.create_time)
+        return find_process(self.pid, self.create_time)
 
 
 class Server(ABC):
@@ -111,6 +111,10 @@ class Server(ABC):
     @abstractmethod
     def prepare(self, directory: Path) -> Users:
         """Write the files needed for a start, and return the users."""
+
+    def has_failed_import(self, directory: Path) -> bool:
+        """Return whether the database is to be deleted by `prepare`, as a part of an import."""
+        return False
 
     @abstractmethod
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
@@ -276,7 +280,9 @@ class ManagedEngine:
 
     def _ensure_running(self) -> RunningEngine:
         running = self.running()
-        return self._start() if running is None or self.is_stopping(running) else running
+        if running is None or self.is_stopping(running):
+            return self._start()
+        return self._start() if self.server.has_failed_import(self.directory) else running
 
     def _start(self) -> RunningEngine:
         self._keep_file.unlink(missing_ok=True)  # left by an engine that was killed
@@ -408,7 +414,7 @@ class ManagedEngine:
     def _cache_recorder(self) -> psutil.Process | None:
         try:
             state = json.loads((self.directory / "training.json").read_text())
-            return _find_process(state["pid"], state["create_time"])
+            return find_process(state["pid"], state["create_time"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
 
@@ -468,7 +474,8 @@ def write_private_file(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _find_process(pid: int, create_time: float) -> psutil.Process | None:
+def find_process(pid: int, create_time: float) -> psutil.Process | None:
+    """Return a process, or None if it has ended (its id may have been reused)."""
     try:
         process = psutil.Process(pid)
         # Compared with a tolerance: it changes when the system clock is adjusted.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import secrets
 import shutil
@@ -27,6 +28,7 @@ from genai_graph.server.lifecycle import (
     Server,
     Users,
     disk_space_hint,
+    find_process,
     write_private_file,
 )
 
@@ -103,13 +105,24 @@ class Neo4jCommunity(Server):
 
     def prepare(self, directory: Path) -> Users:
         """Write the settings and, before the first start, the password."""
-        _delete_unfinished_import(directory)
+        if self.has_failed_import(directory):
+            _delete_unfinished_import(directory)
         for name in ("conf", "plugins"):
             (directory / name).mkdir(exist_ok=True)
         lines = (f"{name}={value}\n" for name, value in self.settings.items())
         write_private_file(directory / "conf" / "neo4j.conf", "".join(lines))
         password = _ensure_password(directory)
         return Users("neo4j", password, "neo4j", password)
+
+    def has_failed_import(self, directory: Path) -> bool:
+        """Return whether an import was begun by a process that has failed or ended meanwhile."""
+        try:
+            state = json.loads((directory / _UNFINISHED).read_text(encoding="utf-8"))
+            return find_process(state["pid"], state["create_time"]) is None
+        except FileNotFoundError:
+            return False
+        except ValueError:  # the mark is empty
+            return True
 
     def command(self, directory: Path, java_options: list[str]) -> list[str]:
         """Return the command line; the system chooses the port, on loopback only."""
@@ -151,27 +164,25 @@ def has_nodes(running: RunningEngine) -> bool:
 def unfinished_import(directory: Path) -> Iterator[None]:
     """Mark the database of an engine as imported in part until the block ends.
 
-    If the block fails, the next start of the engine is with an empty database again, because it
-    can't open one that was imported in part.
+    If the block fails, or the process is killed, the next client gets an empty database.
     """
     mark = directory / _UNFINISHED
-    mark.touch()
+    process = psutil.Process()
+    state = {"pid": process.pid, "create_time": process.create_time()}
+    write_private_file(mark, json.dumps(state))
     try:
         yield
     except BaseException:
-        _delete_unfinished_import(directory)
+        write_private_file(mark, "")
         raise
     mark.unlink()
 
 
 def _delete_unfinished_import(directory: Path) -> None:
-    """Delete the database of an import that did not end, also if its process was killed."""
-    mark = directory / _UNFINISHED
-    if mark.exists():
-        for kind in ("databases", "transactions"):
-            if (part := directory / "data" / kind / Neo4jCommunity.database).exists():
-                shutil.rmtree(part)
-        mark.unlink()
+    for kind in ("databases", "transactions"):
+        if (part := directory / "data" / kind / Neo4jCommunity.database).exists():
+            shutil.rmtree(part)
+    (directory / _UNFINISHED).unlink()
 
 
 def run_admin(managed: ManagedEngine, arguments: list[str], directory: Path) -> None:

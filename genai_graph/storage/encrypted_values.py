@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from genai_graph.database import execute_write, match_uid, query
+from genai_graph.database import execute_write, match_uid, query, run_in_transaction
 from genai_graph.properties.encryption import ciphertext_prefixes
 
 if TYPE_CHECKING:
@@ -70,12 +70,24 @@ def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
     The decrypted value stays the same, and so does `updated_at`. Setting it to itself locks the
     node on Neo4j, so that no other client writes between the comparison and the change.
     """
-    found, _ = execute_write(
-        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-        "SET n.updated_at = n.updated_at WITH n, row "
-        "WHERE all(i IN range(0, size(row[2]) - 1) WHERE n[row[2][i]] = row[3][i]) "
-        "AND all(name IN keys(n) WHERE NOT name STARTS WITH row[1] OR name IN row[2]) "
-        "SET n += row[4] RETURN count(n) AS count",
-        rows=[row.row for row in rows],
-    )
-    return int(found[0]["count"])
+
+    def replace() -> int:
+        found, _ = execute_write(
+            f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+            "SET n.updated_at = n.updated_at WITH n, row "
+            "WHERE all(i IN range(0, size(row[2]) - 1) WHERE n[row[2][i]] = row[3][i]) "
+            "AND all(name IN keys(n) WHERE NOT name STARTS WITH row[1] OR name IN row[2]) "
+            "SET n += row[4] RETURN count(n) AS count",
+            rows=[row.row for row in rows],
+        )
+        return int(found[0]["count"])
+
+    def are_replaced(count: int) -> bool:
+        found = query(
+            f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+            "WITH n, row WHERE n[row[1]] = row[2] RETURN count(n) AS count",
+            rows=[[row.uid, row.name, row.new] for row in rows],
+        )
+        return int(found[0]["count"]) == count
+
+    return run_in_transaction(replace, are_replaced)

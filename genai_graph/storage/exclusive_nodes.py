@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from genai_graph.database import query, quote_name, run_in_transaction
+from genai_graph.database import count_in_transaction, match_uid, query, quote_name
 from genai_graph.registry import NODES, edge_type_names, properties_of
 from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
 from genai_graph.storage.columns import json_names, prefixes
@@ -42,35 +42,30 @@ class ExclusiveNodes:
         )
         return int(found[0]["count"])
 
-    def delete(self, label: str, count: int, batch_size: int) -> Iterator[int]:
-        """Delete the `count` nodes of a label with their edges; yield the number of each batch.
+    def delete(self, label: str, batch_size: int) -> Iterator[int]:
+        """Delete the nodes of a label with their edges; yield the number of each batch.
 
         Each batch is a transaction of at most `batch_size` nodes and `TRANSACTION_BYTES`.
         """
         while sizes := self._sizes(label, batch_size):
-            for batch in chunk_by_size(sizes, sizes, TRANSACTION_BYTES):
-                delete = partial(self._delete_batch, label, len(batch))
-                deleted = run_in_transaction(delete, partial(self._has_lost, label, count))
-                count -= deleted
-                yield deleted
+            for batch in chunk_by_size(sizes, sizes.values(), TRANSACTION_BYTES):
+                yield count_in_transaction(partial(self._delete_batch, label, batch))
 
-    def _has_lost(self, label: str, before: int, deleted: int) -> bool:
-        """Return whether a batch was deleted, after a lost connection during its commit."""
-        return self.count(label) <= before - deleted
-
-    def _sizes(self, label: str, limit: int) -> list[int]:
+    def _sizes(self, label: str, limit: int) -> dict[str, int]:
+        """Return the uids of some nodes with their sizes in bytes, roughly."""
         found = query(
             f"MATCH (n:{quote_name(label)}) WHERE {self._condition} "
-            f"WITH n LIMIT $limit RETURN collect({size_expression(label)}) AS sizes",
+            f"WITH n LIMIT $limit RETURN collect([n.uid, {size_expression(label)}]) AS sizes",
             {**self._parameters(label), "limit": limit},
         )
-        return list(found[0]["sizes"])
+        return dict(found[0]["sizes"])
 
-    def _delete_batch(self, label: str, limit: int) -> int:
+    def _delete_batch(self, label: str, uids: list[str]) -> int:
+        # By uid: if the connection is lost in the commit, the same nodes are deleted, not others.
         deleted = query(
-            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} "
-            "WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS count",
-            {**self._parameters(label), "limit": limit},
+            f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WHERE {self._condition} "
+            "DETACH DELETE n RETURN count(*) AS count",
+            {**self._parameters(label), "uids": uids},
             write=True,
         )
         return int(deleted[0]["count"])

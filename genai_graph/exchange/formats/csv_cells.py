@@ -85,7 +85,9 @@ def malformed_row(text: str, file: str, first_line: int) -> FixtureIssue:
         problem = "contains a quote: quote the cell, and double the quotes inside"
     else:
         problem = "contains a line break: quote the cell"
-    return FixtureIssue(location, cell + problem)
+    # The quote joined lines that may be rows of their own.
+    issue = TruncatedFile if "\n" in rest else FixtureIssue
+    return issue(location, cell + problem)
 
 
 def cell_text(cell: str) -> str:

@@ -106,7 +106,7 @@ def records(
     With `wanted`, only the records of that class and the errors in their lines: lines of the other
     class are not decoded. `lines_before` is the number of lines left out after the header.
     """
-    read_errors: list[Exception] = []
+    read_errors: list[tuple[int, Exception]] = []
     readable = _until_error(lines, read_errors)
     first = next(readable, b"")
     header = _parse_header(first)
@@ -124,8 +124,9 @@ def records(
         yield from select(merged, wanted)
     else:
         yield from _read_lines(readable, file, number, wanted, _RECORD_CLASSES)
-    for error in read_errors:
-        yield TruncatedFile(SourceLocation(file, number), read_error_message(error))
+    for count, error in read_errors:
+        location = SourceLocation(file, lines_before + count + 1)
+        yield TruncatedFile(location, read_error_message(error))
 
 
 def _read_lines(
@@ -144,12 +145,15 @@ def _read_lines(
             number += len(batch)
 
 
-def _until_error(lines: Iterable[bytes], errors: list[Exception]) -> Iterator[bytes]:
-    """Yield lines until reading fails, and add the error to the list."""
+def _until_error(lines: Iterable[bytes], errors: list[tuple[int, Exception]]) -> Iterator[bytes]:
+    """Yield lines until reading fails, and add their number and the error to the list."""
+    count = 0
     try:
-        yield from lines
+        for line in lines:
+            count += 1
+            yield line
     except READ_ERRORS as error:
-        errors.append(error)
+        errors.append((count, error))
 
 
 def _parse_header(line: bytes) -> dict[str, Any] | None:
