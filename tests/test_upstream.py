@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import partial
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
@@ -359,26 +360,28 @@ def test_private_api_of_the_driver_detaches_a_result(bare: neo4j.Session) -> Non
 def test_private_connection_of_a_transaction_of_the_driver(bare: neo4j.Session) -> None:
     """`driver._limit_waits` and `Connection` use the inbox, the socket and the product."""
     session: Any = bare
-    connect, popped = session._connect, []
+    connect, limits = session._connect, [10.0]
 
-    def connect_and_record(*arguments: Any, **options: Any) -> None:
+    def connect_with_limit(*arguments: Any, **options: Any) -> None:
         connect(*arguments, **options)
-        pop = session._connection.inbox.pop
-        session._connection.inbox.pop = lambda **hooks: popped.append(1) or pop(**hooks)
+        inbox = session._connection.inbox
+        pop = partial(type(inbox).pop, inbox)  # this package may have replaced that of the instance
+        inbox.pop = partial(pop_in_time, session._connection.socket, pop)
 
-    session._connect = connect_and_record
-    with bare.begin_transaction() as transaction:
-        connection = transaction._connection
-        assert connection is session._connection
-        assert popped
-        result = transaction.run("RETURN 1")
-        assert result._connection is connection
-        assert result.single(strict=True).value() == 1
-        assert "/" in connection.server_info.agent
-        connection.socket.set_read_deadline(1e-9)
-        with pytest.raises(neo4j.exceptions.ServiceUnavailable) as raised:
-            transaction.run("RETURN 1")
-        assert isinstance(raised.value.__cause__, SocketDeadlineExceededError)
+    def pop_in_time(socket: Any, pop: Any, hydration_hooks: Any) -> Any:
+        socket.set_read_deadline(limits[-1])
+        return pop(hydration_hooks)
+
+    session._connect = connect_with_limit
+    transaction: Any = bare.begin_transaction()
+    connection = transaction._connection
+    assert "/" in connection.server_info.agent
+    result = transaction.run("RETURN 1")
+    assert result._connection.inbox is connection.inbox
+    limits.append(1e-9)
+    with pytest.raises(neo4j.exceptions.ServiceUnavailable) as raised:
+        transaction.run("RETURN 1").consume()
+    assert isinstance(raised.value.__cause__, SocketDeadlineExceededError)
 
 
 def test_private_bookmarks_of_a_manager_of_the_driver() -> None:

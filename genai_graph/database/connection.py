@@ -27,6 +27,7 @@ from genai_graph.database.error_translation import (
     UNREACHABLE,
     as_driver_error,
     connection_error,
+    has_timed_out,
     is_lost_member,
     translate_error,
 )
@@ -62,7 +63,7 @@ T = TypeVar("T")
 
 # Connect timeouts in seconds: per resolved address, and overall.
 ADDRESS_TIMEOUT, ANSWER_TIMEOUT = 2.5, 4.0
-_FOLLOWER_TIMEOUT = 1.5  # of the whole, for followers; then the leader is asked
+_FOLLOWERS_SHARE = 3 / 8  # of the time for an answer; then the leader is asked
 # A managed engine is known to be running: on a loaded machine it may only be slow.
 ENGINE_ANSWER_TIMEOUT = 30.0
 # A follower that lags behind waits for the last writes; after that, the leader is asked.
@@ -333,12 +334,17 @@ class Connection:
         """Raise an error unless the server answers in time."""
         timeout = ANSWER_TIMEOUT if self._lease is None else ENGINE_ANSWER_TIMEOUT
         *others, last = self.roles(neo4j.READ_ACCESS)
-        for role in others:
-            with contextlib.suppress(FutureTimeoutError, *UNREACHABLE):
-                self._verify_role(mode, role, _FOLLOWER_TIMEOUT)
-                return
+        timeouts = dict.fromkeys(others, _FOLLOWERS_SHARE * timeout)
+        timeouts[last] = timeout - sum(timeouts.values())
+        failures = []
         with self._translate_connect_errors():
-            self._verify_role(mode, last, timeout - len(others) * _FOLLOWER_TIMEOUT)
+            for role in timeouts:
+                try:
+                    self._verify_role(mode, role, timeouts[role])
+                    return
+                except UNREACHABLE as error:
+                    failures.append(error)
+            raise next(filter(has_timed_out, failures), failures[-1])
 
     def _verify_role(self, mode: str, role: str, timeout: float) -> None:
         verify = partial(_verify, self._drivers[mode], self.database, timeout, role)

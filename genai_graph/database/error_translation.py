@@ -67,7 +67,7 @@ def translate_errors(
         translated = translate_error(error)
         if not isinstance(translated, _CALLER_ERRORS) and is_stopping():
             translated = _connection_lost(error)
-        elif in_statement and type(translated) is UnavailableError and _has_timed_out(error):
+        elif in_statement and type(translated) is UnavailableError and has_timed_out(error):
             translated = _timeout_error()
         raise as_driver_error(translated, error) from strip_tracebacks(error)
     except BufferError as error:  # raised by the driver after Ctrl-C in the middle of a message
@@ -184,8 +184,8 @@ def connection_error(uri: str, error: BaseException) -> GenaiGraphError:
         )
     if is_lost_member(error):
         return UnavailableError(
-            f"lost the connection to {uri} or to the members that it names: check the server, and "
-            "the addresses that the members of a cluster advertise"
+            f"lost the connection to {uri}, or to the members that it names: check NEO4J_URI, the "
+            "server, and the addresses that the members of a cluster advertise"
         )
     return UnavailableError(
         f"the server at {uri} does not use Bolt: check the port in NEO4J_URI, and its scheme "
@@ -222,7 +222,8 @@ def translate_error(error: driver.Neo4jError | driver.DriverError) -> GenaiGraph
     return DatabaseError(str(error))
 
 
-def _has_timed_out(error: BaseException) -> bool:
+def has_timed_out(error: BaseException) -> bool:
+    """Return whether a time limit caused an error."""
     timeouts = (TimeoutError, SocketDeadlineExceededError)
     return any(isinstance(cause, timeouts) for cause in iter_causes(error))
 

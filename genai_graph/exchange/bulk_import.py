@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+import neo4j
 
 from genai_graph import registry, schema
 from genai_graph.database import connect, query, quote_name
@@ -36,7 +37,7 @@ from genai_graph.exchange.sources import open_sources
 from genai_graph.registry import EdgeType
 from genai_graph.server.engines import managed_engine
 from genai_graph.server.locks import file_lock
-from genai_graph.server.neo4j_community import has_nodes, run_admin, unfinished_import
+from genai_graph.server.neo4j_community import run_admin, unfinished_import
 from genai_graph.storage.edge_rules import EmptyGraph
 from genai_graph.storage.rows import WriteCounts, new_node_values, now, without_nulls
 
@@ -110,7 +111,15 @@ def _managed_engine() -> ManagedEngine:
 
 
 def _require_empty(managed: ManagedEngine, running: RunningEngine) -> None:
-    if has_nodes(running):
+    login = (running.users.username, running.users.password)
+    statement = "MATCH (n) RETURN 1 AS one LIMIT 1"
+    try:
+        # Not by `connect`, which would wait for the lock that keeps other clients out.
+        with neo4j.GraphDatabase.driver(running.uri, auth=login) as driver:
+            found = driver.execute_query(statement, database_=managed.server.database)
+    except (neo4j.exceptions.DriverError, neo4j.exceptions.Neo4jError) as error:
+        raise EngineError(f"the engine at {running.uri} does not answer: {error}") from None
+    if found.records:
         raise EngineError(
             f"the database in {managed.directory} is not empty: use `genai-graph load`, or another "
             "GENAI_GRAPH_HOME"

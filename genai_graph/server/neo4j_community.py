@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_graph.server.jars import Jar
-    from genai_graph.server.lifecycle import ManagedEngine, RunningEngine
+    from genai_graph.server.lifecycle import ManagedEngine
 
 
 _ADD_OPENS = [
@@ -144,20 +144,6 @@ class Neo4jCommunity(Server):
                 if connection.status == psutil.CONN_LISTEN:
                     return int(connection.laddr.port)
         return None
-
-
-def has_nodes(running: RunningEngine) -> bool:
-    """Return whether there are nodes in the database of a running engine."""
-    from neo4j import GraphDatabase
-    from neo4j.exceptions import DriverError, Neo4jError
-
-    login = (running.users.username, running.users.password)
-    query = "MATCH (n) RETURN 1 AS one LIMIT 1"
-    try:
-        with GraphDatabase.driver(running.uri, auth=login) as driver:
-            return bool(driver.execute_query(query, database_=Neo4jCommunity.database).records)
-    except (DriverError, Neo4jError) as error:
-        raise EngineError(f"the engine at {running.uri} does not answer: {error}") from None
 
 
 @contextlib.contextmanager
