@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED, EXIT_TERMINATED = 130, 143  # as shells report SIGINT and SIGTERM
 _IS_TERMINATED = "genai_graph.is_terminated"
+_IS_HANDLED = "genai_graph.is_handled"
 _REPEAT_SECONDS = 0.01
 
 
@@ -24,14 +25,11 @@ _REPEAT_SECONDS = 0.01
 def handle_sigterm(ctx: click.Context) -> Iterator[None]:
     """Turn SIGTERM into KeyboardInterrupt, so that a command removes its temporary files.
 
-    The shell ends at once, because it would catch the exception and continue. A second SIGTERM
-    also ends at once. An existing handler is left in place.
+    A second SIGTERM ends the process at once. An existing handler is left in place.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if ctx.invoked_subcommand == "shell":
-            signal.raise_signal(number)
         ctx.meta[_IS_TERMINATED] = True
         raise KeyboardInterrupt
 
@@ -40,9 +38,19 @@ def handle_sigterm(ctx: click.Context) -> Iterator[None]:
         yield  # Python allows handlers in the main thread only
         return
     signal.signal(signal.SIGTERM, interrupt)
+    ctx.meta[_IS_HANDLED] = True
     try:
         yield
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def end_at_sigterm(ctx: click.Context) -> None:
+    """Let SIGTERM end the process at once, for the shell: it would catch the exception and go on.
+
+    Python would also call the handler only after a wait that the signal has just preceded.
+    """
+    if ctx.meta.get(_IS_HANDLED):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

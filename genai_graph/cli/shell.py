@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from genai_graph.cli.interrupts import end_at_sigterm
 from genai_graph.cli.stdin import read_text
 
 
@@ -26,8 +27,14 @@ from genai_graph.cli.stdin import read_text
     is_flag=True,
     help="Print each statement, with the types and sizes of its parameters.",
 )
+@click.pass_context
 def shell(
-    file: str | None, code: str | None, read_only: bool, sandbox: bool, print_cypher: bool
+    ctx: click.Context,
+    file: str | None,
+    code: str | None,
+    read_only: bool,
+    sandbox: bool,
+    print_cypher: bool,
 ) -> None:
     """Open a Python shell on the graph.
 
@@ -44,6 +51,7 @@ def shell(
     from genai_graph import shell as shells
     from genai_graph.cli.connecting import connect
 
+    end_at_sigterm(ctx)
     with ExitStack() as stack:
         if print_cypher:
             stack.enter_context(database.log_queries_to(sys.stderr))
