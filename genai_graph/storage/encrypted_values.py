@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from genai_graph.database import execute_write, match_uid, query, run_in_transaction
@@ -70,24 +71,28 @@ def replace_ciphertexts(label: str, rows: Sequence[Replacement]) -> int:
     The decrypted value stays the same, and so does `updated_at`. Setting it to itself locks the
     node on Neo4j, so that no other client writes between the comparison and the change.
     """
+    replace, are_replaced = partial(_replace, label, rows), partial(_are_replaced, label, rows)
+    count: int = run_in_transaction(replace, are_replaced)
+    return count
 
-    def replace() -> int:
-        found, _ = execute_write(
-            f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-            "SET n.updated_at = n.updated_at WITH n, row "
-            "WHERE all(i IN range(0, size(row[2]) - 1) WHERE n[row[2][i]] = row[3][i]) "
-            "AND all(name IN keys(n) WHERE NOT name STARTS WITH row[1] OR name IN row[2]) "
-            "SET n += row[4] RETURN count(n) AS count",
-            rows=[row.row for row in rows],
-        )
-        return int(found[0]["count"])
 
-    def are_replaced(count: int) -> bool:
-        found = query(
-            f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
-            "WITH n, row WHERE n[row[1]] = row[2] RETURN count(n) AS count",
-            rows=[[row.uid, row.name, row.new] for row in rows],
-        )
-        return int(found[0]["count"]) == count
+def _replace(label: str, rows: Sequence[Replacement]) -> int:
+    found, _ = execute_write(
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+        "SET n.updated_at = n.updated_at WITH n, row "
+        "WHERE all(i IN range(0, size(row[2]) - 1) WHERE n[row[2][i]] = row[3][i]) "
+        "AND all(name IN keys(n) WHERE NOT name STARTS WITH row[1] OR name IN row[2]) "
+        "SET n += row[4] RETURN count(n) AS count",
+        rows=[row.row for row in rows],
+    )
+    return int(found[0]["count"])
 
-    return run_in_transaction(replace, are_replaced)
+
+def _are_replaced(label: str, rows: Sequence[Replacement], count: int) -> bool:
+    """Return whether `count` of the values were replaced, after a lost commit."""
+    found = query(
+        f"UNWIND $rows AS row {match_uid('n', label, 'row[0]')} "
+        "WITH n, row WHERE n[row[1]] = row[2] RETURN count(n) AS count",
+        rows=[[row.uid, row.name, row.new] for row in rows],
+    )
+    return int(found[0]["count"]) == count
