@@ -280,9 +280,10 @@ class ManagedEngine:
 
     def _ensure_running(self) -> RunningEngine:
         running = self.running()
-        if running is None or self.is_stopping(running):
+        has_failed = self.server.has_failed_import(self.directory)
+        if running is None or has_failed or self.is_stopping(running):
             return self._start()
-        return self._start() if self.server.has_failed_import(self.directory) else running
+        return running
 
     def _start(self) -> RunningEngine:
         self._keep_file.unlink(missing_ok=True)  # left by an engine that was killed
