@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import multiprocessing
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import Run, write_file
 from graphs import read_graph, without_nulls
-from neo4j_server import install_or_skip
+from neo4j_server import ShortLived, install_or_skip
 from test_csv import MOMENT, whole_graph
 from test_engine import kill_engines_at_exit
 from test_load import counts, size_of_graph, write_rows
 
-from genai_graph import clear, connect, load, query, schema
+from genai_graph import connect, load, query, schema
 from genai_graph.exchange import bulk_import
 from genai_graph.exchange.formats import csv, jsonl
 from genai_graph.exchange.formats.records import NodeRecord
 from genai_graph.exchange.import_files import ImportFiles
+from genai_graph.exchange.progress import Progress
+from genai_graph.server.engines import SERVERS
 from genai_graph.server.locks import file_lock
 from genai_graph.server.neo4j_community import Neo4jCommunity, unfinished_import
 
@@ -30,6 +34,8 @@ MORE = """\
 {"node":"Model","uid":"resnet@50","props":{"hyperparameters":{"lr":0.1,"layers":[1,2]}}}
 {"edge":"DERIVED_FROM","from":["Model","resnet@50"],"to":["Model","m"]}
 """
+
+MULTIPROCESSING = multiprocessing.get_context("fork")  # the processes inherit the options
 
 JSON_VALUES = [
     {"lr": 0.1, "depth": 3, "name": "adam", "nested": {"a": {"b": True}}},
@@ -47,9 +53,11 @@ JSON_VALUES = [
 ]
 
 
-def stored_models() -> dict[str, str]:
-    """Return the stored properties of all models by uid, without the times of the import."""
-    rows = query("MATCH (n:Model) RETURN properties(n) AS properties")
+def stored_json() -> dict[str, str]:
+    """Return the stored properties of the models of `JSON_VALUES` by uid, without times."""
+    rows = query(
+        "MATCH (n:Model) WHERE n.uid STARTS WITH 'json' RETURN properties(n) AS properties"
+    )
     times = ("created_at", "updated_at")
     return {
         row["properties"]["uid"]: repr(
@@ -99,62 +107,69 @@ def test_importer_is_told_whether_values_have_line_breaks(tmp_path: Path, text: 
     assert f" --multiline-fields={is_multiline} " in csv.import_command(tmp_path)
 
 
-@pytest.mark.neo4j
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_importer_of_a_killed_process_is_ended_by_the_next(
-    own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install_or_skip(Neo4jCommunity())
-    write_rows(*({"node": "Project", "uid": f"p{i}"} for i in range(200_000)), name="f.jsonl")
+@pytest.fixture
+def neo4j_home(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A new data directory of the managed Neo4j, which is started with options for short runs."""
+    install_or_skip(ShortLived())
+    monkeypatch.setitem(SERVERS, "neo4j", ShortLived)
     monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
-    command = [sys.executable, "-m", "genai_graph", "server", "import", "f.jsonl"]
     with kill_engines_at_exit(own_home):
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            importers: list[psutil.Process] = []
-            while not importers:
-                assert process.poll() is None
-                importers = psutil.Process(process.pid).children()
-                time.sleep(0.05)
-            process.kill()
-        assert importers[0].is_running()
-        with connect():
-            assert query("MATCH (n) RETURN count(n) AS count") == [{"count": 0}]
-        assert not importers[0].is_running() or importers[0].status() == psutil.STATUS_ZOMBIE
+        yield own_home
+
+
+@contextmanager
+def importing_process(file: str, stage: str) -> Iterator[BaseProcess]:
+    """Import a file in a new process, yield the process at a stage of the import, and kill it."""
+    reached = MULTIPROCESSING.Event()
+
+    class Stage(Progress):
+        def say(self, text: str) -> None:
+            if text.startswith(stage):
+                reached.set()
+
+    process = MULTIPROCESSING.Process(
+        target=bulk_import.bulk_import, args=(file,), kwargs={"progress": Stage()}
+    )
+    process.start()
+    try:
+        assert reached.wait(300)
+        yield process
+    finally:
+        process.kill()
+        process.join()
 
 
 @pytest.mark.neo4j
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_import_that_fails_after_the_importer_leaves_an_empty_database(
-    own_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_importer_of_a_killed_process_is_ended_by_the_next(neo4j_home: Path) -> None:
+    write_rows(*({"node": "Project", "uid": f"p{i}"} for i in range(100_000)), name="f.jsonl")
+    with importing_process("f.jsonl", "importing") as process:
+        importers: list[psutil.Process] = []
+        while not importers:
+            assert process.is_alive()
+            importers = psutil.Process(process.pid).children()
+            time.sleep(0.05)
+    assert importers[0].is_running()
+    with connect():
+        assert size_of_graph() == 0
+    assert not importers[0].is_running() or importers[0].status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.neo4j
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_import_killed_after_the_importer_leaves_an_empty_database(neo4j_home: Path) -> None:
     """Nodes with values that are loaded afterwards are incomplete until then."""
-    install_or_skip(Neo4jCommunity())
     rows = [{"node": "Dataset", "uid": f"d{i}", "props": {"tags": []}} for i in range(20)]
     write_rows(*rows, name="f.jsonl")
-    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
-    with kill_engines_at_exit(own_home):
-        command = [sys.executable, "-m", "genai_graph", "server", "import", "f.jsonl"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            assert any("creating the constraints" in line for line in process.stderr)
-            process.kill()
-        with connect():
-            assert size_of_graph() == 0
-        with monkeypatch.context() as patch:
-            patch.setattr(bulk_import, "load", raise_keyboard_interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                bulk_import.bulk_import("f.jsonl")
-        bulk_import.bulk_import("f.jsonl")
-        with connect():
-            found = query("MATCH (n:Dataset) RETURN DISTINCT n.tags AS tags, n.name <> '' AS named")
-            assert found == [{"tags": [], "named": True}]
-            assert size_of_graph() == 20
-
-
-def raise_keyboard_interrupt(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
+    with importing_process("f.jsonl", "creating the constraints"):
+        pass
+    bulk_import.bulk_import("f.jsonl")  # which requires an empty database
+    with connect():
+        found = query("MATCH (n:Dataset) RETURN DISTINCT n.tags AS tags, n.name <> '' AS named")
+        assert found == [{"tags": [], "named": True}]
+        assert size_of_graph() == 20
 
 
 def test_import_into_an_external_server_is_refused(
@@ -170,35 +185,40 @@ def test_import_into_an_external_server_is_refused(
 @pytest.mark.neo4j
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_imported_graph_equals_the_loaded_one(
-    own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install_or_skip(Neo4jCommunity())
+def test_imported_graph_equals_the_loaded_one(neo4j_home: Path, cli: Run) -> None:
     with Path("f.jsonl").open("wb") as stream:
         jsonl.write(whole_graph(), stream)
     write_file("more.jsonl", MORE)
-    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
-    with kill_engines_at_exit(own_home):
-        done = cli("server", "import", "f.jsonl", "more.jsonl")
-        assert done.exit_code == 0, done.stderr
-        assert "Metric: 9 created, 0 changed, 0 unchanged\n" in done.stderr
-        with connect():
-            found = [one for one in read_graph() if "resnet@50" not in str(one)]
-            assert without_nulls(found) == without_nulls(whole_graph())
-            assert not schema.check()
-            rows = query("MATCH (n:Model {`hyperparameters.lr`: 0.1}) RETURN n.name AS name")
-            assert {row["name"] for row in rows} == {"resnet"}
-            (times,) = query(
-                "MATCH (n:Model {uid: 'resnet@50'}) RETURN n.created_at AS a, n.updated_at AS b"
-            )
-            assert times["a"] == times["b"] > MOMENT
-            report = load("f.jsonl", "more.jsonl")
-            assert all(changed == created == 0 for created, changed, _ in counts(report).values())
-        again = cli("server", "import", "f.jsonl")
-        assert again.exit_code == 1
-        assert "is not empty: use `genai-graph load`" in again.stderr
-        assert len(again.stderr.splitlines()) == 1
-        assert [path.name for path in (own_home / "neo4j").glob("*import*")] == ["bulk-import.lock"]
+    rows = [
+        {"node": "Model", "uid": f"json{i}", "props": {"hyperparameters": value, "tags": ["a"]}}
+        for i, value in enumerate(JSON_VALUES)
+    ]
+    write_rows(*rows, name="json.jsonl")
+    done = cli("server", "import", "f.jsonl", "more.jsonl", "json.jsonl")
+    assert done.exit_code == 0, done.stderr
+    assert "Metric: 9 created, 0 changed, 0 unchanged\n" in done.stderr
+    with connect():
+        added = ("resnet@50", "json")
+        found = [one for one in read_graph() if not any(uid in str(one) for uid in added)]
+        assert without_nulls(found) == without_nulls(whole_graph())
+        assert not schema.check()
+        models = query("MATCH (n:Model {`hyperparameters.lr`: 0.1}) RETURN n.name AS name")
+        assert {row["name"] for row in models} == {"resnet", "json0"}
+        (times,) = query(
+            "MATCH (n:Model {uid: 'resnet@50'}) RETURN n.created_at AS a, n.updated_at AS b"
+        )
+        assert times["a"] == times["b"] > MOMENT
+        report = load("f.jsonl", "more.jsonl", "json.jsonl")
+        assert all(changed == created == 0 for created, changed, _ in counts(report).values())
+        imported = stored_json()
+        query("MATCH (n:Model) WHERE n.uid STARTS WITH 'json' DELETE n", write=True)
+        load("json.jsonl")
+        assert imported == stored_json()
+    again = cli("server", "import", "f.jsonl")
+    assert again.exit_code == 1
+    assert "is not empty: use `genai-graph load`" in again.stderr
+    assert len(again.stderr.splitlines()) == 1
+    assert [path.name for path in (neo4j_home / "neo4j").glob("*import*")] == ["bulk-import.lock"]
 
 
 def test_database_of_an_interrupted_import_is_deleted(tmp_path: Path) -> None:
@@ -239,27 +259,3 @@ def test_nodes_with_too_many_values_leave_files_to_others(tmp_path: Path) -> Non
     files.close()
     assert (tmp_path / "Model.csv").read_text().startswith('"m",')
     assert not list(tmp_path.glob("Model-[0-9]*.csv"))
-
-
-@pytest.mark.neo4j
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_any_json_is_imported_as_a_load_stores_it(
-    own_home: Path, cli: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install_or_skip(Neo4jCommunity())
-    lines = [
-        {"node": "Model", "uid": f"m{i}", "props": {"hyperparameters": value, "tags": ["a"]}}
-        for i, value in enumerate(JSON_VALUES)
-    ]
-    write_rows(*lines, name="json.jsonl")
-    monkeypatch.setenv("GENAI_GRAPH_ENGINE", "neo4j")
-    with kill_engines_at_exit(own_home):
-        done = cli("server", "import", "json.jsonl")
-        assert done.exit_code == 0, done.stderr
-        with connect():
-            imported = stored_models()
-            assert not schema.check()
-            clear()
-            load("json.jsonl")
-            assert imported == stored_models()

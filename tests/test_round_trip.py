@@ -57,4 +57,4 @@ def test_any_graph_survives_a_round_trip(
 def test_any_graph_survives_a_round_trip_with_more_examples(
     embedded: Connection, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    check_round_trips(format, 15, monkeypatch)
+    check_round_trips(format, 8, monkeypatch)

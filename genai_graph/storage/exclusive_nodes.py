@@ -16,8 +16,9 @@ from genai_graph.storage.batching import TRANSACTION_BYTES, chunk_by_size
 from genai_graph.storage.columns import json_names, prefixes
 from genai_graph.storage.scans import size_expression
 
+_HAS_UID = "n.uid > ''"
 _IS_DECLARED = (
-    "n.uid > '' AND all(key IN keys(n) WHERE key IN $properties "
+    "all(key IN keys(n) WHERE key IN $properties "
     "OR any(prefix IN $prefixes WHERE key STARTS WITH prefix))"
 )
 _IS_ISOLATED = (
@@ -37,7 +38,8 @@ class ExclusiveNodes:
     def count(self, label: str) -> int:
         """Return the number of exclusive nodes of a label."""
         found = query(
-            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} RETURN count(n) AS count",
+            f"MATCH (n:{quote_name(label)}) WHERE {_HAS_UID} AND {self._condition} "
+            "RETURN count(n) AS count",
             self._parameters(label),
         )
         return int(found[0]["count"])
@@ -54,7 +56,7 @@ class ExclusiveNodes:
     def _sizes(self, label: str, limit: int) -> dict[str, int]:
         """Return the uids of some nodes with their sizes in bytes, roughly."""
         found = query(
-            f"MATCH (n:{quote_name(label)}) WHERE {self._condition} "
+            f"MATCH (n:{quote_name(label)}) WHERE {_HAS_UID} AND {self._condition} "
             f"WITH n LIMIT $limit RETURN collect([n.uid, {size_expression(label)}]) AS sizes",
             {**self._parameters(label), "limit": limit},
         )
@@ -62,6 +64,7 @@ class ExclusiveNodes:
 
     def _delete_batch(self, label: str, uids: list[str]) -> int:
         # By uid: if the connection is lost in the commit, the same nodes are deleted, not others.
+        # Without _HAS_UID, for which Neo4j may scan the whole index for each uid.
         deleted = query(
             f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WHERE {self._condition} "
             "DETACH DELETE n RETURN count(*) AS count",
