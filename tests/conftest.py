@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import click.testing
 import hypothesis
@@ -152,7 +151,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Run the tests on Neo4j in few processes, and the other tests by file.
+    """Run all tests on one Neo4j in one process, and the other tests by file.
 
     Each process has engines of its own. The embedded one starts in two seconds, Neo4j in up to 50.
     """
@@ -162,10 +161,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
             engine = re.search(r"(?<=[\[-])(neo4j-5|neo4j)(?=[-\]])", test)
-            if engine is None:
-                return file
-            # Two processes for the newer Neo4j, whose tests take half of the time of all.
-            return f"{engine[0]} {crc32(file.encode()) % 2}" if engine[0] == "neo4j" else engine[0]
+            return engine[0] if engine else file
 
     return ByEngine(config, log)
 
