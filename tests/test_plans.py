@@ -64,6 +64,11 @@ SEEKS = {"NodeUniqueIndexSeek", "NodeIndexSeek", "NodeIndexSeekByRange", "MergeU
 UID_LOOKUP = re.compile(r"(?<!CREATE \(n):`?\w+`? \{uid: ")
 # Without the hint, a plan cached for a small graph scans the uid index for every row.
 UNHINTED = re.compile(r"UNWIND.* MATCH \(\w*:`?\w+`? \{uid: [^}]*\}\)(?! USING INDEX SEEK)")
+# By its statistics, Neo4j may use the index for the other condition, for every row.
+TWO_CONDITIONS = re.compile(
+    r"\{uid: [^}]*\}\) USING INDEX SEEK (\w+):`?\w+`?\(uid\) "
+    r"WHERE (?:(?! RETURN | WITH | MATCH ).)*\b\1\.uid\b"
+)
 INDEXED = {
     name
     for cls in [*NODES.values(), *EDGES.values()]
@@ -404,6 +409,8 @@ def plan_problems(statement: Statement, plan: Operator) -> Iterator[str]:
         yield "a uid is not looked up in the index"
     if UNHINTED.search(statement.text):
         yield "the hint USING INDEX SEEK is missing"
+    if TWO_CONDITIONS.search(statement.text):
+        yield "a lookup by uid has another condition on the uid"
     if "AllNodesScan" in names:
         yield "all nodes are scanned"
     has_key = num_uids or INDEXED_LOOKUP.search(statement.text)
