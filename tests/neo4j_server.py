@@ -49,7 +49,7 @@ dbms.ssl.policy.bolt.client_auth=NONE
 
 
 class LongLived(Neo4jCommunity):
-    """The managed Neo4j for a thousand tests."""
+    """The managed Neo4j with options for long runs."""
 
     def command(self, folder: Path, java_options: list[str]) -> list[str]:
         """Return the command line, without the ahead-of-time cache, and with both compilers.

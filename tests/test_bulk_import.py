@@ -159,17 +159,29 @@ def test_importer_of_a_killed_process_is_ended_by_the_next(neo4j_home: Path) -> 
 @pytest.mark.neo4j
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_import_killed_after_the_importer_leaves_an_empty_database(neo4j_home: Path) -> None:
+def test_import_that_fails_after_the_importer_leaves_an_empty_database(
+    neo4j_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nodes with values that are loaded afterwards are incomplete until then."""
     rows = [{"node": "Dataset", "uid": f"d{i}", "props": {"tags": []}} for i in range(20)]
     write_rows(*rows, name="f.jsonl")
     with importing_process("f.jsonl", "creating the constraints"):
         pass
-    bulk_import.bulk_import("f.jsonl")  # which requires an empty database
+    with connect():
+        assert size_of_graph() == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_import, "load", raise_keyboard_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            bulk_import.bulk_import("f.jsonl")
+    bulk_import.bulk_import("f.jsonl")
     with connect():
         found = query("MATCH (n:Dataset) RETURN DISTINCT n.tags AS tags, n.name <> '' AS named")
         assert found == [{"tags": [], "named": True}]
         assert size_of_graph() == 20
+
+
+def raise_keyboard_interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_import_into_an_external_server_is_refused(
@@ -208,9 +220,9 @@ def test_imported_graph_equals_the_loaded_one(neo4j_home: Path, cli: Run) -> Non
             "MATCH (n:Model {uid: 'resnet@50'}) RETURN n.created_at AS a, n.updated_at AS b"
         )
         assert times["a"] == times["b"] > MOMENT
+        imported = stored_json()
         report = load("f.jsonl", "more.jsonl", "json.jsonl")
         assert all(changed == created == 0 for created, changed, _ in counts(report).values())
-        imported = stored_json()
         query("MATCH (n:Model) WHERE n.uid STARTS WITH 'json' DELETE n", write=True)
         load("json.jsonl")
         assert imported == stored_json()

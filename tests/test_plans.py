@@ -64,7 +64,7 @@ SEEKS = {"NodeUniqueIndexSeek", "NodeIndexSeek", "NodeIndexSeekByRange", "MergeU
 UID_LOOKUP = re.compile(r"(?<!CREATE \(n):`?\w+`? \{uid: ")
 # Without the hint, a plan cached for a small graph scans the uid index for every row.
 UNHINTED = re.compile(r"UNWIND.* MATCH \(\w*:`?\w+`? \{uid: [^}]*\}\)(?! USING INDEX SEEK)")
-# By its statistics, Neo4j may use the index for the other condition, for every row.
+# Depending on its statistics, Neo4j may use the index for the other condition, in every row.
 TWO_CONDITIONS = re.compile(
     r"\{uid: [^}]*\}\) USING INDEX SEEK (\w+):`?\w+`?\(uid\) "
     r"WHERE (?:(?! RETURN | WITH | MATCH ).)*\b\1\.uid\b"

@@ -280,8 +280,11 @@ class ManagedEngine:
 
     def _ensure_running(self) -> RunningEngine:
         running = self.running()
-        has_failed = self.server.has_failed_import(self.directory)
-        if running is None or has_failed or self.is_stopping(running):
+        if (
+            running is None
+            or self.is_stopping(running)
+            or self.server.has_failed_import(self.directory)
+        ):
             return self._start()
         return running
 

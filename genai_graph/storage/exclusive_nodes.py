@@ -64,7 +64,7 @@ class ExclusiveNodes:
 
     def _delete_batch(self, label: str, uids: list[str]) -> int:
         # By uid: if the connection is lost in the commit, the same nodes are deleted, not others.
-        # Without _HAS_UID, for which Neo4j may scan the whole index for each uid.
+        # Without _HAS_UID: Neo4j may use the index for that condition, and scan a label per uid.
         deleted = query(
             f"UNWIND $uids AS uid {match_uid('n', label, 'uid')} WHERE {self._condition} "
             "DETACH DELETE n RETURN count(*) AS count",
